@@ -1,0 +1,273 @@
+"""`equiworld/PushT-v0`: gym-pusht's task with everything an equivariant agent needs in view."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.exploration import PushExploration
+from equiworld.envs.pusht.simulation import PushTState, Simulation
+from equiworld.envs.spaces import Ball
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+
+__all__ = ["PushTEnv"]
+
+Observation = dict[str, NDArray[np.float64]]
+_OPTIONS = ("state", "goal", "group_element")
+
+
+class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
+    """Push the T onto its goal with a disc, on gym-pusht's own physics, reward and success.
+
+    Observation, a Dict of float64 [px], [px/s], [rad]:
+
+    | key | shape | transforms as |
+    | --- | --- | --- |
+    | `agent_pos`, `agent_vel` | (2,) | point, vector |
+    | `block_pos` (centre of gravity), `block_heading` in [-π, π) | (2,), (1,) | point, heading |
+    | `block_keypoints`: the T's 8 corners, x0 y0 x1 y1 … | (16,) | points |
+    | `goal_pos`, `goal_heading`, `goal_keypoints` | likewise | likewise |
+
+    Action: where the agent's target is put, as a displacement [px] from the agent's position, in the disc
+    `Ball(2, max_displacement)`. A PD controller drives the agent to the target for one period of 0.1 s.
+
+    Reward: min(coverage / 0.95, 1), where coverage is the share of the goal T that the block covers.
+    The episode terminates with success once coverage > `success_coverage`.
+
+    Starts: `"gym-pusht"` draws what gym-pusht draws: the same seed gives the same start, overlaps included
+    (the agent in the block 7.7 % of the time, the block in a wall 2.5 %). `"free"` redraws those.
+
+    `reset(options=…)` takes
+    `state`: a `PushTState`, set exactly;
+    `goal`: a pose (x, y of the centre of gravity, heading), or `"random"`;
+    `group_element`: an element g of SE(2): the same episode, started at g·s with goal g·goal.
+
+    Args:
+        walls: whether the four walls of gym-pusht stand. Without them the physics commutes with SE(2).
+        goal: `"gym-pusht"` for its fixed goal, `"random"` for a new one each episode, or a pose `(3,)`.
+        starts: see above.
+        success_coverage: coverage above which the episode ends with success.
+        max_displacement: radius [px] of the action disc.
+        outside: what to do with an action outside the disc: `"raise"`, or `"project"` it radially (for
+            learners that only know boxes).
+        render_mode: `"rgb_array"` or None.
+
+    >>> import gymnasium as gym, equiworld.envs
+    >>> env = gym.make("equiworld/PushT-v0")
+    >>> observation, info = env.reset(seed=0)
+    >>> observation["block_keypoints"].shape
+    (16,)
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+
+    def __init__(
+        self,
+        walls: bool = True,
+        goal: Literal["gym-pusht", "random"] | tuple[float, float, float] = "gym-pusht",
+        starts: Literal["gym-pusht", "free"] = "gym-pusht",
+        success_coverage: float = geometry.SUCCESS_COVERAGE,
+        max_displacement: float = 100.0,
+        outside: Literal["raise", "project"] = "raise",
+        render_mode: str | None = None,
+    ) -> None:
+        if starts not in ("gym-pusht", "free"):
+            raise ArgumentError("starts", starts, "a start distribution", ("gym-pusht", "free"))
+        if outside not in ("raise", "project"):
+            raise ArgumentError("outside", outside, "what to do with an action outside", ("raise", "project"))
+        if render_mode not in (None, "rgb_array"):
+            raise ArgumentError("render_mode", render_mode, "a render mode", (None, "rgb_array"))
+        if not 0 < success_coverage < 1:
+            raise ArgumentError("success_coverage", success_coverage, "a share between 0 and 1")
+        self.walls, self.goal, self.starts = walls, goal, starts
+        self.success_coverage = float(success_coverage)
+        self.outside = outside
+        self.render_mode = render_mode
+        self._choose_goal(goal, np.random.default_rng(0))  # a wrong goal is refused now, not at the first reset
+        unbounded = {
+            "agent_pos": 2,
+            "agent_vel": 2,
+            "block_pos": 2,
+            "block_heading": 1,
+            "block_keypoints": 16,
+            "goal_pos": 2,
+            "goal_heading": 1,
+            "goal_keypoints": 16,
+        }
+        self.observation_space = spaces.Dict(
+            {
+                key: spaces.Box(*((-np.pi, np.pi) if "heading" in key else (-np.inf, np.inf)), (size,), np.float64)
+                for key, size in unbounded.items()
+            }
+        )
+        self.action_space = Ball(2, max_displacement)
+        self.simulation = Simulation(walls)
+        self.exploration = PushExploration(walls)
+
+    # --- episode -------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; see the class for `options`."""
+        super().reset(seed=seed)
+        options = options or {}
+        for key in options:
+            if key not in _OPTIONS:
+                raise ArgumentError("options", repr(key), "known reset options", _OPTIONS)
+        if options.get("state") is not None:
+            state = options["state"]
+            if not isinstance(state, PushTState):
+                raise ArgumentError("options['state']", type(state).__name__, "a PushTState")
+            goal = state.goal if options.get("goal") is None else self._choose_goal(options["goal"], self.np_random)
+        else:
+            state = self._draw_start()
+            wanted = self.goal if options.get("goal") is None else options["goal"]
+            goal = self._choose_goal(wanted, self.np_random)
+        state = state.replace(goal=goal)
+        g = options.get("group_element")
+        if g is not None:
+            state = self._turn(state, g)
+        self.set_state(state)
+        info = self._info()
+        info["is_success"] = False
+        if g is not None:
+            info["group_element"] = g
+        return self._observation(), info
+
+    def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Drive the agent towards `agent_pos + action` for 0.1 s.
+
+        Raises:
+            ArgumentError: `action` is not two finite numbers inside the disc.
+            SimulationError: the physics left the finite numbers.
+        """
+        displacement = np.asarray(action, dtype=np.float64)
+        if displacement.shape != (2,):
+            raise ArgumentError("action", f"shape {displacement.shape}", "shape (2,)")
+        dx, dy = displacement.tolist()
+        length = math.hypot(dx, dy)
+        radius = self.action_space.radius  # type: ignore[attr-defined]
+        if not length <= radius * (1 + 1e-6):
+            if not math.isfinite(length):
+                raise ArgumentError("action", displacement.tolist(), "finite numbers")
+            if self.outside == "raise":
+                raise ArgumentError(
+                    "action",
+                    f"{displacement.tolist()} of length {length:.6g}",
+                    f"a displacement in the disc of radius {radius:g} px; "
+                    'make the env with outside="project" to have it shortened',
+                )
+            dx, dy = dx * radius / length, dy * radius / length
+        x, y = self.simulation.agent_pos
+        self.simulation.step((x + dx, y + dy))
+        covered = self._coverage()
+        success = covered > self.success_coverage
+        info = self._info()
+        info["is_success"] = success
+        return self._observation(), min(covered / geometry.SUCCESS_COVERAGE, 1.0), success, False, info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The scene from above as `(680, 680, 3)` uint8, or None without a render mode."""
+        if self.render_mode is None:
+            return None
+        from equiworld.envs.pusht.rendering import draw_scene
+
+        return draw_scene(
+            self.simulation.agent_pos, self.simulation.block_pose, self._goal, walls=self.walls, size=680
+        )
+
+    # --- state ---------------------------------------------------------------------------------------
+
+    def get_state(self) -> PushTState:
+        """The full state, whatever the engine remembers included."""
+        return self.simulation.get_state()
+
+    def set_state(self, state: PushTState) -> None:
+        """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
+        self.simulation.set_state(state)
+        self._goal = np.array(state.goal)
+        self._goal_entries = self._pose_entries("goal", self._goal)
+        self._covered: tuple[tuple[float, ...], float] | None = None
+
+    def _draw_start(self) -> PushTState:
+        while True:
+            # gym-pusht's draws, in gym-pusht's order. It sets position before angle, which turns the block
+            # about its centre of gravity, and lets one engine step pass.
+            agent = (float(self.np_random.integers(50, 450)), float(self.np_random.integers(50, 450)))
+            x, y = self.np_random.integers(100, 400), self.np_random.integers(100, 400)
+            heading = self.np_random.uniform(-np.pi, np.pi)
+            offset_x, offset_y = geometry.ORIGIN_TO_GRAVITY
+            block = (float(x + offset_x), float(y + offset_y), float(heading))
+            state = PushTState(agent, (0.0, 0.0), block, block)
+            if self.starts == "gym-pusht":
+                return state.replace(settle=True)
+            if self.exploration.is_free(state):
+                return state
+
+    def _choose_goal(self, goal: Any, rng: np.random.Generator) -> tuple[float, float, float]:
+        if isinstance(goal, str):
+            if goal == "gym-pusht":
+                x, y, heading = geometry.STOCK_GOAL.tolist()
+                return x, y, heading
+            if goal == "random":
+                return self.exploration.random_goal(rng)
+            raise ArgumentError("goal", repr(goal), "a pose (x, y, heading) or a name", ("gym-pusht", "random"))
+        pose = np.asarray(goal, dtype=np.float64)
+        if pose.shape != (3,) or not np.isfinite(pose).all():
+            raise ArgumentError("goal", goal, "a finite pose (x, y, heading) or a name", ("gym-pusht", "random"))
+        x, y, heading = pose.tolist()
+        return x, y, heading
+
+    def _turn(self, state: PushTState, g: Any) -> PushTState:
+        if not isinstance(g, GroupElement):
+            raise ArgumentError("options['group_element']", type(g).__name__, "a group element of dimension 2")
+        turned = state.transform(g)
+        if self.walls and geometry.wall_gap(np.array(turned.block)) < min(
+            0.0, float(geometry.wall_gap(np.array(state.block)))
+        ):
+            raise ArgumentError(
+                "options['group_element']", repr(g), "an element that keeps the block inside the walls; or walls=False"
+            )
+        return turned
+
+    # --- what is shown -------------------------------------------------------------------------------
+
+    def _coverage(self) -> float:
+        pose = tuple(self.simulation.block_pose.tolist())
+        if self._covered is None or self._covered[0] != pose:  # most steps do not move the block
+            self._covered = (pose, geometry.coverage(np.array(pose), self._goal))
+        return self._covered[1]
+
+    @staticmethod
+    def _pose_entries(name: str, pose: NDArray[np.float64]) -> Observation:
+        heading = (pose[2] + np.pi) % (2 * np.pi) - np.pi
+        return {
+            f"{name}_pos": pose[:2].copy(),
+            f"{name}_heading": np.array([heading]),
+            f"{name}_keypoints": geometry.keypoints(pose).reshape(16),
+        }
+
+    def _observation(self) -> Observation:
+        return {
+            "agent_pos": np.array(self.simulation.agent_pos),
+            "agent_vel": np.array(self.simulation.agent_vel),
+            **self._pose_entries("block", self.simulation.block_pose),
+            **{key: value.copy() for key, value in self._goal_entries.items()},
+        }
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "pos_agent": np.array(self.simulation.agent_pos),
+            "vel_agent": np.array(self.simulation.agent_vel),
+            "block_pose": geometry.to_stock_pose(self.simulation.block_pose),
+            "goal_pose": geometry.to_stock_pose(self._goal),
+            "coverage": self._coverage(),
+        }

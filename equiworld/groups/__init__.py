@@ -1,0 +1,34 @@
+"""Groups of isometries: their elements, sampling, even coverings, exponential and logarithm.
+
+>>> import numpy as np
+>>> g = SE2().sample(np.random.default_rng(0))
+>>> (g @ g.inverse()).is_close(SE2().identity())
+True
+"""
+
+from equiworld.groups.element import GroupElement
+from equiworld.groups.euclidean import E2, E3, SE2, SE3
+from equiworld.groups.finite import Cyclic, Dihedral
+from equiworld.groups.group import Group
+from equiworld.groups.orthogonal import O2, O3, SO2, SO3
+from equiworld.groups.permutation import Permutation
+from equiworld.groups.registry import GROUPS, common_group, group_from_name
+
+__all__ = [
+    "E2",
+    "E3",
+    "GROUPS",
+    "O2",
+    "O3",
+    "SE2",
+    "SE3",
+    "SO2",
+    "SO3",
+    "Cyclic",
+    "Dihedral",
+    "Group",
+    "GroupElement",
+    "Permutation",
+    "common_group",
+    "group_from_name",
+]

@@ -1,0 +1,58 @@
+"""Rotations, reflections and translations."""
+
+from __future__ import annotations
+
+from equiworld.groups.continuous import ContinuousGroup, WithReflections, WithTranslations
+
+__all__ = ["E2", "E3", "SE2", "SE3"]
+
+
+class SE2(WithTranslations, ContinuousGroup):
+    """The rigid motions of the plane.
+
+    >>> g = SE2().translation([1.0, 2.0]) @ SE2().rotation(0.3)  # first turn, then shift
+    >>> g.act([0.0, 0.0]), g.rotate([0.0, 0.0])
+    (array([1., 2.]), array([0., 0.]))
+    """
+
+    dim = 2
+    proper = True
+    has_translations = True
+
+
+class E2(WithReflections, WithTranslations, ContinuousGroup):
+    """All isometries of the plane.
+
+    >>> (E2().translation([1.0, 0.0]) @ E2().reflection(0.0)).act([0.0, 1.0])
+    array([ 1., -1.])
+    """
+
+    dim = 2
+    proper = False
+    has_translations = True
+
+
+class SE3(WithTranslations, ContinuousGroup):
+    """The rigid motions of space.
+
+    >>> import numpy as np
+    >>> g = SE3().exp([0.0, 0.0, np.pi, 1.0, 0.0, 2.0])  # half a turn of a screw along the third axis
+    >>> np.allclose(SE3().log(g), [0.0, 0.0, np.pi, 1.0, 0.0, 2.0])
+    True
+    """
+
+    dim = 3
+    proper = True
+    has_translations = True
+
+
+class E3(WithReflections, WithTranslations, ContinuousGroup):
+    """All isometries of space.
+
+    >>> (E3().translation([0.0, 0.0, 1.0]) @ E3().reflection([0.0, 0.0, 1.0])).act([1.0, 2.0, 3.0])
+    array([ 1.,  2., -2.])
+    """
+
+    dim = 3
+    proper = False
+    has_translations = True

@@ -1,0 +1,181 @@
+"""Orthonormal frames that turn with the world: into the frame, any map, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.features import Features
+
+__all__ = ["Frame", "frame_from_heading", "frame_from_two_vectors", "identity_frame"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A rotation and an origin for each example; frames know no reflections.
+
+    Attributes:
+        rotation: `(…, d, d)`, the frame's axes as columns: it maps frame to world coordinates.
+        origin: `(…, d)`, where the frame sits in the world.
+        degeneracy: `(…,)` in [0, 1]. At 1 nothing in the data fixed the frame and a default stands in:
+            it does not turn with the world, and whoever uses it must know.
+
+    >>> import torch
+    >>> frame = frame_from_heading(torch.tensor([0.0, 1.0]), torch.tensor([5.0, 5.0]))
+    >>> z = Features(torch.zeros(0), torch.tensor([[0.0], [2.0]]), torch.tensor([[5.0], [6.0]]))
+    >>> frame.to_frame(z).points.flatten()  # one unit ahead
+    tensor([1., 0.])
+    >>> bool(frame.from_frame(frame.to_frame(z)).points.eq(z.points).all())
+    True
+    """
+
+    rotation: Tensor
+    origin: Tensor
+    degeneracy: Tensor
+
+    def __post_init__(self) -> None:
+        shape = self.origin.shape
+        if self.rotation.shape != (*shape, shape[-1]) or self.degeneracy.shape != shape[:-1]:
+            raise ArgumentError(
+                "frame",
+                f"rotation {tuple(self.rotation.shape)}, origin {tuple(shape)}, "
+                f"degeneracy {tuple(self.degeneracy.shape)}",
+                "rotation (…, d, d), origin (…, d), degeneracy (…,) with one batch shape",
+            )
+
+    def __getitem__(self, index: Any) -> Frame:
+        """Index the batch shape; `frame[:, None]` serves many samples for each example."""
+        return Frame(self.rotation[index], self.origin[index], self.degeneracy[index])
+
+    def to_frame(self, features: Features) -> Features:
+        """World to frame: vectors Rᵀ v, points Rᵀ (p − origin). Batch shapes broadcast."""
+        back = self.rotation.transpose(-1, -2)
+        points = back @ (features.points - self.origin.unsqueeze(-1))
+        return _features(features.scalars, back @ features.vectors, points)
+
+    def from_frame(self, features: Features) -> Features:
+        """Frame to world: vectors R v, points R p + origin. Batch shapes broadcast."""
+        points = self.rotation @ features.points + self.origin.unsqueeze(-1)
+        return _features(features.scalars, self.rotation @ features.vectors, points)
+
+
+def identity_frame(
+    batch_shape: Sequence[int],
+    dim: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
+) -> Frame:
+    """The world's own axes and origin: what a plain network or planner uses. Not degenerate, not equivariant.
+
+    >>> identity_frame((4,), 2).rotation.shape
+    torch.Size([4, 2, 2])
+    """
+    rotation = torch.eye(dim, dtype=dtype, device=device).expand(*batch_shape, dim, dim)
+    origin = torch.zeros(*batch_shape, dim, dtype=dtype, device=device)
+    return Frame(rotation, origin, origin.new_zeros(tuple(batch_shape)))
+
+
+def frame_from_heading(heading: Tensor, origin: Tensor | None = None, *, scale: float = 1.0) -> Frame:
+    """The frame of the plane whose first axis is the heading.
+
+    Args:
+        heading: `(…, 2)`, usually of length 1; any other length is normalised.
+        origin: `(…, 2)`; the world's origin if not given.
+        scale: the length from which on a heading counts as fully known, in its own units.
+
+    Returns:
+        The frame, degeneracy 1 − min(|heading|/scale, 1). A heading that is zero or not finite gives
+        the world's axes with degeneracy 1; its gradient is zero.
+
+    >>> frame_from_heading(torch.tensor([0.0, 2.0])).rotation
+    tensor([[ 0., -1.],
+            [ 1.,  0.]])
+    >>> float(frame_from_heading(torch.zeros(2)).degeneracy)
+    1.0
+    """
+    origin = _checked_origin("heading", heading, 2, origin)
+    axis, length, known = _direction(heading)
+    normal = torch.stack((-axis[..., 1], axis[..., 0]), -1)
+    certainty = torch.where(known, (length / scale).clamp(max=1.0), 0.0)
+    return Frame(torch.stack((axis, normal), -1), origin, 1.0 - certainty)
+
+
+def frame_from_two_vectors(
+    first: Tensor, second: Tensor, origin: Tensor | None = None, *, scale: float = 1.0
+) -> Frame:
+    """The frame of space by Gram–Schmidt: along u, then v made normal to it, then their cross product.
+
+    Args:
+        first: u, `(…, 3)`, of any length.
+        second: v, `(…, 3)`, of any length.
+        origin: `(…, 3)`; the world's origin if not given.
+        scale: the length from which on u and v count as fully known, in their own units.
+
+    Returns:
+        The frame, degeneracy 1 − |sin ∠(u, v)|·min(|u|/scale, 1)·min(|v|/scale, 1). Parallel, zero or
+        non-finite vectors give some orthonormal frame with degeneracy 1 and finite gradients.
+
+    >>> frame = frame_from_two_vectors(torch.tensor([0.0, 0.0, 2.0]), torch.tensor([1.0, 0.0, 5.0]))
+    >>> frame.rotation
+    tensor([[0., 1., 0.],
+            [0., 0., 1.],
+            [1., 0., 0.]])
+    """
+    origin = _checked_origin("first", first, 3, origin)
+    if second.shape != first.shape:
+        raise ArgumentError("second", tuple(second.shape), f"the shape of first, {tuple(first.shape)}")
+    axis, first_length, first_known = _direction(first)
+    other, second_length, second_known = _direction(second)
+    normal, sine, _ = _direction(_without(other, axis))
+    # Below a few rounding errors the remainder is noise: it has no direction worth following.
+    known = first_known & second_known & (sine > 8 * torch.finfo(sine.dtype).eps)
+    farthest = F.one_hot(axis.detach().abs().argmin(-1), 3).to(axis.dtype)
+    # Projected twice: after heavy cancellation one pass leaves a part along the axis.
+    normal = F.normalize(_without(torch.where(known.unsqueeze(-1), normal, farthest), axis), dim=-1)
+    rotation = torch.stack((axis, normal, torch.linalg.cross(axis, normal)), -1)
+    lengths = (first_length / scale).clamp(max=1.0) * (second_length / scale).clamp(max=1.0)
+    certainty = torch.where(known, sine.clamp(max=1.0) * lengths, 0.0)
+    return Frame(rotation, origin, 1.0 - certainty)
+
+
+def _direction(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit vectors `(…, d)`, lengths `(…,)`, and whether they are known; else the first axis and length 0."""
+    size = vectors.detach().abs().amax(-1, keepdim=True)
+    known = (size > torch.finfo(vectors.dtype).tiny ** 0.5) & (size < torch.inf)  # NaN compares false
+    size = torch.where(known, size, 1.0)
+    default = torch.zeros_like(vectors)
+    default[..., 0] = 1.0
+    # Replaced before dividing, not after: a NaN in the branch not taken would still reach the gradient.
+    # Dividing by the largest entry first keeps the square inside the float range.
+    scaled = torch.where(known, vectors, default) / size
+    norm = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    length = torch.where(known, norm * size, 0.0)
+    return scaled / norm, length.squeeze(-1), known.squeeze(-1)
+
+
+def _without(vectors: Tensor, axis: Tensor) -> Tensor:
+    """The part of vectors `(…, d)` normal to a unit axis."""
+    return vectors - (vectors * axis).sum(-1, keepdim=True) * axis
+
+
+def _checked_origin(name: str, vectors: Tensor, dim: int, origin: Tensor | None) -> Tensor:
+    """The origin, or zeros; refuses shapes that do not fit."""
+    if vectors.shape[-1:] != (dim,):
+        raise ArgumentError(name, tuple(vectors.shape), f"shape (…, {dim})")
+    if origin is None:
+        return torch.zeros_like(vectors)
+    if origin.shape != vectors.shape:
+        raise ArgumentError("origin", tuple(origin.shape), f"the shape of {name}, {tuple(vectors.shape)}")
+    return origin
+
+
+def _features(scalars: Tensor, vectors: Tensor, points: Tensor) -> Features:
+    """Features whose scalars follow the batch shape that the frame gave the vectors."""
+    return Features(scalars.expand(*vectors.shape[:-2], scalars.shape[-1]), vectors, points)

@@ -1,0 +1,187 @@
+"""The one typed tensor: scalars, vectors and points, channel last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+
+__all__ = ["Channel", "FeatureType", "Features"]
+
+Kind = Literal["scalars", "vectors", "points"]
+
+
+class Channel(NamedTuple):
+    """Where a named field lives in Features: which kind, and which slice of its channels."""
+
+    kind: Kind
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class FeatureType:
+    """How many scalar, vector and point channels a feature tensor of dimension d carries."""
+
+    dim: int
+    scalars: int = 0
+    vectors: int = 0
+    points: int = 0
+
+    def __post_init__(self) -> None:
+        if self.dim not in (2, 3):
+            raise ArgumentError("dim", self.dim, "2 or 3")
+        for name in ("scalars", "vectors", "points"):
+            if getattr(self, name) < 0:
+                raise ArgumentError(name, getattr(self, name), "a count of at least 0")
+
+    def __add__(self, other: FeatureType) -> FeatureType:
+        if self.dim != other.dim:
+            raise ArgumentError("dim", other.dim, f"features of dimension {self.dim}")
+        return FeatureType(
+            self.dim,
+            self.scalars + other.scalars,
+            self.vectors + other.vectors,
+            self.points + other.points,
+        )
+
+    @property
+    def size(self) -> int:
+        """Numbers per example when flattened."""
+        return self.scalars + self.dim * (self.vectors + self.points)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Typed features over a leading batch shape `(…)`.
+
+    Under an isometry g = (R, t) of R^d: scalars stay, vectors turn (R v), points move (R p + t).
+
+    Attributes:
+        scalars: `(…, n0)`.
+        vectors: `(…, d, n1)`.
+        points: `(…, d, np)`.
+
+    >>> import torch
+    >>> from equiworld.groups import SE2
+    >>> z = Features(torch.ones(4, 1), torch.randn(4, 2, 3), torch.randn(4, 2, 5))
+    >>> z.type
+    FeatureType(dim=2, scalars=1, vectors=3, points=5)
+    >>> z.transform(SE2().rotation(0.3)).points.shape
+    torch.Size([4, 2, 5])
+    """
+
+    scalars: Tensor
+    vectors: Tensor
+    points: Tensor
+
+    def __post_init__(self) -> None:
+        batch = self.scalars.shape[:-1]
+        if self.vectors.shape[:-2] != batch or self.points.shape[:-1] != self.vectors.shape[:-1]:
+            raise ArgumentError(
+                "features",
+                f"scalars {tuple(self.scalars.shape)}, vectors {tuple(self.vectors.shape)}, "
+                f"points {tuple(self.points.shape)}",
+                "scalars (…, n0), vectors (…, d, n1), points (…, d, np) with one batch shape",
+            )
+
+    @property
+    def type(self) -> FeatureType:
+        """The channel counts."""
+        return FeatureType(
+            self.vectors.shape[-2], self.scalars.shape[-1], self.vectors.shape[-1], self.points.shape[-1]
+        )
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        """The leading shape `(…)`."""
+        return self.scalars.shape[:-1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype shared by all three tensors."""
+        return self.vectors.dtype
+
+    @staticmethod
+    def empty(
+        kind: FeatureType, batch_shape: Sequence[int], dtype: torch.dtype, device: torch.device | None = None
+    ) -> Features:
+        """Zeros of the given type."""
+
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(*batch_shape, *shape, dtype=dtype, device=device)
+
+        return Features(zeros(kind.scalars), zeros(kind.dim, kind.vectors), zeros(kind.dim, kind.points))
+
+    @staticmethod
+    def concatenate(parts: Sequence[Features]) -> Features:
+        """Join along the channels."""
+        return Features(
+            torch.cat([part.scalars for part in parts], -1),
+            torch.cat([part.vectors for part in parts], -1),
+            torch.cat([part.points for part in parts], -1),
+        )
+
+    @staticmethod
+    def stack(parts: Sequence[Features], dim: int = 0) -> Features:
+        """Stack along a new batch axis."""
+        return Features(
+            torch.stack([part.scalars for part in parts], dim),
+            torch.stack([part.vectors for part in parts], dim),
+            torch.stack([part.points for part in parts], dim),
+        )
+
+    def transform(self, g: GroupElement) -> Features:
+        """The features of the transformed world, ρ(g)·z. A batch of elements pairs with the batch shape."""
+        dim = self.vectors.shape[-2]
+        if g.matrix.shape[-1] != dim:
+            raise ArgumentError("g", f"an element of dimension {g.matrix.shape[-1]}", f"dimension {dim}")
+        rotation = torch.as_tensor(g.matrix, dtype=self.dtype, device=self.vectors.device)
+        shift = torch.as_tensor(g.translation, dtype=self.dtype, device=self.vectors.device)
+        return Features(
+            self.scalars, rotation @ self.vectors, rotation @ self.points + shift.unsqueeze(-1)
+        )
+
+    def select(self, channel: Channel) -> Tensor:
+        """The channels of one named field: `(…, n)` for scalars, `(…, d, n)` else."""
+        return getattr(self, channel.kind)[..., channel.start : channel.stop]
+
+    def to(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Features:
+        """Cast or move."""
+        return self.map(lambda tensor: tensor.to(dtype=dtype, device=device))
+
+    def map(self, function: object) -> Features:
+        """Apply a tensor function to all three parts."""
+        return Features(function(self.scalars), function(self.vectors), function(self.points))  # type: ignore[operator]
+
+    def __getitem__(self, index: object) -> Features:
+        """Index the batch shape."""
+        return self.map(lambda tensor: tensor[index])
+
+    def flatten(self) -> Tensor:
+        """All numbers in one tensor `(…, size)`: scalars, then vectors, then points, channel by channel."""
+        return torch.cat(
+            [
+                self.scalars,
+                self.vectors.transpose(-1, -2).flatten(-2),
+                self.points.transpose(-1, -2).flatten(-2),
+            ],
+            -1,
+        )
+
+    @staticmethod
+    def unflatten(flat: Tensor, kind: FeatureType) -> Features:
+        """The inverse of `flatten`."""
+        if flat.shape[-1] != kind.size:
+            raise ArgumentError("flat", tuple(flat.shape), f"last axis {kind.size} for {kind}")
+        n0, n1, dim = kind.scalars, kind.vectors, kind.dim
+        split = n0 + dim * n1
+        vectors = flat[..., n0:split].unflatten(-1, (n1, dim)).transpose(-1, -2)
+        points = flat[..., split:].unflatten(-1, (kind.points, dim)).transpose(-1, -2)
+        return Features(flat[..., :n0], vectors, points)

@@ -1,0 +1,175 @@
+"""The base of all fields: how one array of numbers transforms under an isometry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
+from equiworld.symmetry.features import FeatureType, Kind
+
+__all__ = ["Field"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Field(ABC):
+    """How the last axis of an array transforms under g = (R, t) acting about a centre c.
+
+    A subclass says how many numbers it takes (`size`), how they move (`_transform`), which feature channels
+    they fill (`kind`, `encode`, `decode`) and what bounds them (`bounds`, `_orbit_bounds`). Several items lie
+    behind one another: n points of R^d are the n·d numbers x0 y0 x1 y1 ….
+
+    Attributes:
+        count: how many items, n.
+    """
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.count, int | np.integer) or isinstance(self.count, bool) or self.count < 1:
+            raise ArgumentError(f"{type(self).__name__}.count", self.count, "an integer of at least 1")
+
+    @property
+    @abstractmethod
+    def kind(self) -> Kind:
+        """Which feature channels the items become."""
+
+    @property
+    def pseudo(self) -> bool:
+        """Whether a reflection gives one sign more than `kind` says."""
+        return False
+
+    @abstractmethod
+    def size(self, dim: int) -> int:
+        """Numbers in the last axis for dimension `dim`; refuses dimensions that the field does not have."""
+
+    def feature_type(self, dim: int) -> FeatureType:
+        """The channels that the field fills."""
+        return FeatureType(dim, **{self.kind: self.count})
+
+    @abstractmethod
+    def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
+        """The feature channels of an array `(…, size)`: scalars `(…, n)`, vectors and points `(…, d, n)`."""
+
+    @abstractmethod
+    def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
+        """The array `(…, size)` whose feature channels these are."""
+
+    @abstractmethod
+    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
+        """Bounds `(…, size)` of the arrays that g makes of those between `low` and `high`."""
+
+    @abstractmethod
+    def _orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float
+    ) -> tuple[Array, Array]:
+        """`orbit_bounds` for a continuous group."""
+
+    @abstractmethod
+    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
+        """`transform` on a float64 array `(…, size)` that fits and pairs with g."""
+
+    def transform(
+        self,
+        g: GroupElement,
+        array: ArrayLike | torch.Tensor,
+        centre: Sequence[float] | Array | None = None,
+        name: str | None = None,
+    ) -> NDArray[np.floating]:
+        """ρ(g)·array.
+
+        Args:
+            g: one element, or a batch whose shape is the array's leading shape.
+            array: `(…, size)` numbers; a single one is moved by every element of a batch.
+            centre: what g turns about, `(d,)`; the origin if None.
+            name: what to call the array in an error.
+
+        Returns:
+            A new array `(…, size)`, computed in float64, of the input's floating dtype (integers: float64).
+
+        Raises:
+            ArgumentError: a wrong shape, non-numeric or non-finite numbers, or a batch that does not pair.
+        """
+        name = name or type(self).__name__
+        dim = int(g.matrix.shape[-1])
+        values = numbers(array, self.size(dim), name)
+        check_pairing(g, values.shape[:-1], name)
+        dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+        if values.ndim == 1:
+            values = np.broadcast_to(values, (*g.batch_shape, *values.shape))
+        about = np.zeros(dim) if centre is None else np.asarray(centre, np.float64)
+        return self.to_dtype(self._transform(g, values.astype(np.float64), about), dtype, dim)
+
+    def orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float = 1.0
+    ) -> tuple[Array, Array]:
+        """Bounds of what all elements of the group make of the arrays between `low` and `high`.
+
+        Args:
+            group: the union over its elements if it is finite, otherwise a bound by norms.
+            low: `(…, size)`.
+            high: `(…, size)`.
+            centre: `(d,)`.
+            scale: the longest translation, as in `Group.sample`.
+        """
+        if not group.finite:
+            return self._orbit_bounds(group, low, high, centre, scale if group.has_translations else 0.0)
+        pairs = [self.bounds(g, low, high, centre) for g in group.elements()]
+        return np.minimum.reduce([pair[0] for pair in pairs]), np.maximum.reduce([pair[1] for pair in pairs])
+
+    def to_dtype(self, array: Array, dtype: np.dtype, dim: int) -> NDArray[np.floating]:
+        """Round a float64 array `(…, size)` to the dtype of the caller."""
+        return array.astype(dtype)
+
+
+def numbers(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
+    """A finite numeric numpy array `(…, size)`, or an ArgumentError that names it."""
+    values = to_numpy(array, size, name)
+    if values.dtype.kind not in "fiu":
+        raise ArgumentError(name, f"dtype {values.dtype}", "real numbers (a floating or integer dtype)")
+    if not np.isfinite(values).all():
+        raise ArgumentError(name, "NaN or infinity", "finite numbers")
+    return values
+
+
+def to_numpy(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
+    """A numpy array `(…, size)` of whatever it holds, or an ArgumentError that names it."""
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu().numpy()
+    try:
+        values = np.asarray(array)
+    except ValueError:
+        raise ArgumentError(name, "a ragged sequence", f"an array of shape (…, {size})") from None
+    if values.ndim == 0 or values.shape[-1] != size:
+        raise ArgumentError(name, f"shape {values.shape}", f"shape (…, {size})")
+    return values
+
+
+def multiply(matrix: Array, items: Array) -> Array:
+    """M x for `(…, d, d)` and items `(…, n, d)`.
+
+    The d terms are added in a fixed order: BLAS chooses its own for each batch size, and a batch would then
+    differ in the last bit from a loop over its rows.
+    """
+    columns = matrix[..., None, :, :]
+    result = columns[..., 0] * items[..., 0, None]
+    for index in range(1, matrix.shape[-1]):
+        result = result + columns[..., index] * items[..., index, None]
+    return result
+
+
+def check_pairing(g: GroupElement, batch_shape: tuple[int, ...], name: str) -> None:
+    """Refuse a batch of elements that does not pair one to one with a batch of arrays."""
+    elements = tuple(g.batch_shape)
+    if elements and batch_shape and elements != tuple(batch_shape):
+        raise ArgumentError(
+            name, f"leading shape {batch_shape}", f"{elements}, that of the group elements (or one element)"
+        )

@@ -1,0 +1,214 @@
+"""Fields that say which way something points: planar headings and spatial rotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
+from equiworld.symmetry.features import FeatureType, Kind
+from equiworld.symmetry.field import Array, Field, multiply
+from equiworld.symmetry.intervals import ball_interval, linear_interval
+
+__all__ = ["Heading", "Rotation"]
+
+_TURN = 2 * np.pi
+_ROTATION_FORMS = ("matrix", "xyzw", "wxyz")
+
+
+@dataclass(frozen=True)
+class Heading(Field):
+    """Planar angles [rad]: θ ↦ θ + arg R, mirrored first if R reflects; wrapped into [low, low + 2π).
+
+    In Features a heading is the unit vector (cos θ, sin θ).
+
+    Attributes:
+        count: how many angles.
+        low: where the range begins [rad].
+
+    >>> from equiworld.groups import SO2
+    >>> Heading(low=0.0).transform(SO2().rotation(0.5), [6.0]).round(6)
+    array([0.216815])
+    """
+
+    low: float = -np.pi
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not np.isfinite(self.low):
+            raise ArgumentError("Heading.low", self.low, "a finite angle [rad]")
+
+    @property
+    def kind(self) -> Kind:
+        return "vectors"
+
+    def size(self, dim: int) -> int:
+        if dim != 2:
+            raise ArgumentError("Heading", f"dimension {dim}", "dimension 2; Rotation is its kin in space")
+        return self.count
+
+    def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
+        return {"vectors": np.stack([np.cos(array), np.sin(array)], -2)}
+
+    def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
+        vectors = channels["vectors"]
+        return self._wrap(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]))
+
+    def _wrap(self, angle: Array) -> Array:
+        """Into [low, low + 2π); angles already there are kept to the bit."""
+        wrapped = angle - _TURN * np.floor((angle - self.low) / _TURN)
+        return np.where((wrapped < self.low) | (wrapped >= self.low + _TURN), self.low, wrapped)
+
+    def to_dtype(self, array: Array, dtype: np.dtype, dim: int) -> NDArray[np.floating]:
+        rounded = array.astype(dtype)
+        # float32 may round the largest angles up to the excluded end: the same direction as `low`
+        return np.where(rounded >= dtype.type(self.low + _TURN), dtype.type(self.low), rounded)
+
+    @staticmethod
+    def _turn(g: GroupElement) -> tuple[Array, Array]:
+        """arg R and det R, `(…, 1)`."""
+        angle = np.arctan2(g.matrix[..., 1, 0], g.matrix[..., 0, 0])
+        return np.asarray(angle)[..., None], np.sign(np.asarray(g.determinant))[..., None]
+
+    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
+        angle, sign = self._turn(g)
+        return self._wrap(angle + sign * array)
+
+    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
+        angle, sign = self._turn(g)
+        top = self.low + _TURN
+        kept = (
+            (angle == 0)
+            & (sign > 0)
+            & (low >= self.low)
+            & ((high < top) | ((high == top) & (low == self.low)))
+        )
+        with np.errstate(invalid="ignore", over="ignore"):
+            start = self._wrap(angle + np.where(sign > 0, low, -high))
+            end = start + (high - low)
+            # an arc that may touch the seam, also by rounding, is the whole circle as an interval
+            inside = (start - 1e-6 > self.low) & (end + 1e-6 < top)
+        slack = 1e-12 * (1 + np.where(inside, np.abs(low) + np.abs(high), 0.0))
+        lower = np.where(inside, start - slack, self.low)
+        upper = np.where(inside, end + slack, top)
+        return np.where(kept, low, lower), np.where(kept, high, upper)
+
+    def _orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float
+    ) -> tuple[Array, Array]:
+        return np.full_like(low, self.low), np.full_like(high, self.low + _TURN)
+
+
+@dataclass(frozen=True)
+class Rotation(Field):
+    """Orientations in space: Q ↦ R Q.
+
+    In Features a rotation is its three columns, as vectors. A quaternion comes out with norm 1 and w ≥ 0, and
+    has no mirror image: groups with reflections need the matrix form.
+
+    Attributes:
+        count: how many orientations.
+        form: "matrix" (9 numbers, row by row), "xyzw" or "wxyz" (unit quaternions, 4 numbers).
+
+    >>> from equiworld.groups import SO3
+    >>> half_turn = SO3().rotation([0.0, 0.0, np.pi])
+    >>> Rotation(form="wxyz").transform(half_turn, [1.0, 0.0, 0.0, 0.0]).round(6)
+    array([0., 0., 0., 1.])
+    """
+
+    form: Literal["matrix", "xyzw", "wxyz"] = "matrix"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form not in _ROTATION_FORMS:
+            raise ArgumentError("Rotation.form", self.form, "a form of rotation", _ROTATION_FORMS)
+
+    @property
+    def kind(self) -> Kind:
+        return "vectors"
+
+    def size(self, dim: int) -> int:
+        if dim != 3:
+            raise ArgumentError(
+                "Rotation", f"dimension {dim}", "dimension 3; Heading is its kin in the plane"
+            )
+        return self.count * (9 if self.form == "matrix" else 4)
+
+    def feature_type(self, dim: int) -> FeatureType:
+        return FeatureType(dim, vectors=3 * self.count)
+
+    def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
+        rows_first = np.moveaxis(self._matrices(array), -2, -3)  # (…, row, n, column)
+        return {"vectors": rows_first.reshape(*array.shape[:-1], 3, 3 * self.count)}
+
+    def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
+        vectors = channels["vectors"]
+        rows_first = vectors.reshape(*vectors.shape[:-1], self.count, 3)
+        return self._numbers(np.moveaxis(rows_first, -3, -2))
+
+    def _matrices(self, array: Array) -> Array:
+        """Rotation matrices `(…, n, 3, 3)` of the numbers."""
+        if self.form == "matrix":
+            return array.reshape(*array.shape[:-1], self.count, 3, 3)
+        from scipy.spatial.transform import Rotation as SciPyRotation
+
+        quaternions = array.reshape(-1, 4)
+        if not (np.linalg.norm(quaternions, axis=-1) > 0).all():
+            raise ArgumentError("Rotation", "a quaternion of norm 0", "unit quaternions")
+        if self.form == "wxyz":
+            quaternions = np.roll(quaternions, -1, -1)
+        matrices = SciPyRotation.from_quat(quaternions).as_matrix()
+        return matrices.reshape(*array.shape[:-1], self.count, 3, 3)
+
+    def _numbers(self, matrices: Array) -> Array:
+        """The inverse of `_matrices`."""
+        leading = matrices.shape[:-3]
+        if self.form == "matrix":
+            return matrices.reshape(*leading, 9 * self.count)
+        from scipy.spatial.transform import Rotation as SciPyRotation
+
+        quaternions = SciPyRotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
+        if self.form == "wxyz":
+            quaternions = np.roll(quaternions, 1, -1)
+        return np.clip(quaternions, -1.0, 1.0).reshape(*leading, 4 * self.count)
+
+    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
+        if self.form != "matrix" and (np.asarray(g.determinant) < 0).any():
+            raise ArgumentError(
+                "g", "a reflection", 'a rotation; use Rotation(form="matrix") for reflections'
+            )
+        columns = self._columns(self._matrices(array))
+        return self._numbers(self._from_columns(multiply(g.matrix, columns)))
+
+    def _columns(self, matrices: Array) -> Array:
+        """The columns `(…, 3n, 3)` of matrices `(…, n, 3, 3)`: each turns as a vector."""
+        return matrices.swapaxes(-1, -2).reshape(*matrices.shape[:-3], 3 * self.count, 3)
+
+    def _from_columns(self, columns: Array) -> Array:
+        return columns.reshape(*columns.shape[:-2], self.count, 3, 3).swapaxes(-1, -2)
+
+    def _quaternion_bounds(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        low = np.full((*shape[:-1], self.count, 4), -1.0)
+        low[..., self.form.index("w")] = 0.0
+        return low.reshape(shape), np.ones(shape)
+
+    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
+        if self.form != "matrix":
+            return self._quaternion_bounds(low.shape)
+        columns = self._columns(self._matrices(low)), self._columns(self._matrices(high))
+        lower, upper = linear_interval(g.matrix, np.zeros(g.matrix.shape[:-1]), *columns)
+        return self._numbers(self._from_columns(lower)), self._numbers(self._from_columns(upper))
+
+    def _orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float
+    ) -> tuple[Array, Array]:
+        if self.form != "matrix":
+            return self._quaternion_bounds(low.shape)
+        columns = self._columns(self._matrices(low)), self._columns(self._matrices(high))
+        lower, upper = ball_interval(np.zeros(3), 0.0, *columns)
+        return self._numbers(self._from_columns(lower)), self._numbers(self._from_columns(upper))

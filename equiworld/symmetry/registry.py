@@ -1,0 +1,244 @@
+"""The symmetries of known environments, and how to find that of any environment object."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import SE2
+from equiworld.symmetry.fields import Concatenation, Field, Heading, Point, Vector
+from equiworld.symmetry.spaces import check_observation_space
+from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["register_symmetry", "symmetry_of"]
+
+Entry = Symmetry | Callable[[Any], Symmetry]
+
+_ENTRIES: dict[str, Entry] = {}
+_HOW_TO_ADD = "add one with equiworld.register_symmetry(env_id, Symmetry(...))"
+
+
+def register_symmetry(env_id: str, symmetry: Entry) -> None:
+    """Say how the environments of an id transform; a later call for the same id replaces the earlier.
+
+    Args:
+        env_id: the Gymnasium id, such as "Reacher-v5".
+        symmetry: a Symmetry, or a function from the environment to its Symmetry where that depends on how the
+            environment was made.
+
+    >>> from equiworld.groups import SO2
+    >>> from equiworld.symmetry import Vector
+    >>> register_symmetry("docs/Plane-v0", Symmetry(SO2(), {"velocity": Vector()}, action=Vector()))
+    >>> symmetry_of("docs/Plane-v0").group
+    SO2()
+    """
+    if not isinstance(env_id, str) or not env_id:
+        raise ArgumentError("env_id", env_id, "the id of a Gymnasium environment")
+    if not isinstance(symmetry, Symmetry) and not callable(symmetry):
+        raise ArgumentError("symmetry", symmetry, "a Symmetry, or a function env -> Symmetry")
+    _ENTRIES[env_id] = symmetry
+
+
+def symmetry_of(env: Any) -> Symmetry:
+    """The symmetry of an environment.
+
+    It looks through wrappers. One that changes what is observed in shape is refused; one that only changes
+    the numbers (a normalisation) cannot be noticed: normalise inside the model instead.
+
+    Args:
+        env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made), a
+            Gymnasium vector environment, a stable-baselines3 VecEnv, or a Symmetry, which comes back.
+
+    Raises:
+        UnknownNameError: nothing is registered for the id; lists what is, and how to add one.
+        ArgumentError: not an environment, or its observations are not those of the registered symmetry.
+    """
+    if isinstance(env, Symmetry):
+        return env
+    if isinstance(env, str):
+        return _of_id(env)
+    space = getattr(env, "single_observation_space", None) or getattr(env, "observation_space", None)
+    if not isinstance(space, gym.Space):
+        raise ArgumentError(
+            "env", env, "an environment, its id, a vector environment, a VecEnv or a Symmetry"
+        )
+    symmetry = _of_object(env)
+    try:
+        check_observation_space(symmetry, space)
+    except ArgumentError as error:
+        raise ArgumentError(
+            "env",
+            str(error),
+            "the registered observations; register or pass a Symmetry of what wrappers return",
+        ) from None
+    return symmetry
+
+
+def _of_id(env_id: str) -> Symmetry:
+    entry = _ENTRIES.get(env_id)
+    if isinstance(entry, Symmetry):
+        return entry
+    try:
+        spec = gym.spec(env_id)
+    except gym.error.Error as error:
+        if entry is None:
+            raise UnknownNameError("env", env_id, _ENTRIES, _HOW_TO_ADD) from error
+        spec = _spec_of_namespace(env_id, error)
+    return _of_spec(spec)
+
+
+def _spec_of_namespace(env_id: str, error: gym.error.Error) -> EnvSpec:
+    """The spec of an id whose package was not imported yet; its namespace is the package's name."""
+    package = env_id.split("/")[0]
+    for module in (package, f"{package}.envs") if package != env_id else ():
+        if (
+            env_id not in gym.registry
+            and importlib.util.find_spec(package)
+            and importlib.util.find_spec(module)
+        ):
+            importlib.import_module(module)
+    if env_id not in gym.registry:
+        raise ArgumentError("env", env_id, "an id that Gymnasium knows; import its package first") from error
+    return gym.registry[env_id]
+
+
+def _of_spec(spec: EnvSpec) -> Symmetry:
+    """The symmetry of a spec; makes the environment if the entry has to look at it."""
+    entry = _entry(spec.id)
+    if isinstance(entry, Symmetry):
+        return entry
+    made = gym.make(spec)
+    try:
+        return _call(entry, made, spec.id)
+    finally:
+        made.close()
+
+
+def _of_object(env: Any) -> Symmetry:
+    base = getattr(env, "unwrapped", env)
+    if isinstance(base, gym.Env):
+        env_id = _id_of(base)
+        entry = _entry(env_id)
+        return entry if isinstance(entry, Symmetry) else _call(entry, base, env_id)
+    members = getattr(base, "envs", None)  # SyncVectorEnv, DummyVecEnv
+    if isinstance(members, list | tuple) and members:
+        return _of_object(members[0])
+    if callable(getattr(base, "get_attr", None)):  # AsyncVectorEnv, SubprocVecEnv: the members are elsewhere
+        spec = base.get_attr("spec")[0]
+        if isinstance(spec, EnvSpec):
+            return _of_spec(spec)
+    spec = getattr(base, "spec", None)  # an environment that is a batch by itself
+    if not isinstance(spec, EnvSpec):
+        raise UnknownNameError("env", type(base).__name__, _ENTRIES, _HOW_TO_ADD)
+    entry = _entry(spec.id)
+    return entry if isinstance(entry, Symmetry) else _call(entry, base, spec.id)
+
+
+def _id_of(base: gym.Env) -> str:
+    """The id of an environment, also of one that was constructed without `gym.make`."""
+    if base.spec is not None:
+        return base.spec.id
+    for env_id in _ENTRIES:
+        spec = gym.registry.get(env_id)
+        point: object = spec.entry_point if spec is not None else None
+        if isinstance(point, str):
+            # an instance exists, so its package is imported; others need not be
+            point = load_env_creator(point) if point.split(":")[0] in sys.modules else None
+        if point is type(base):
+            return env_id
+    return type(base).__name__
+
+
+def _entry(env_id: str) -> Entry:
+    if env_id not in _ENTRIES:
+        raise UnknownNameError("env", env_id, _ENTRIES, _HOW_TO_ADD)
+    return _ENTRIES[env_id]
+
+
+def _call(entry: Callable[[Any], Symmetry], env: Any, env_id: str) -> Symmetry:
+    symmetry = entry(env)
+    if not isinstance(symmetry, Symmetry):
+        raise ArgumentError(f"symmetry of {env_id}", symmetry, "a Symmetry from the registered function")
+    return symmetry
+
+
+# ------------------------------------------------------------------------------------------------- PushT
+
+# The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of SE(2).
+_PUSHT_CENTRE = (255.5, 255.5)
+_PUSHT_LENGTH = 100.0  # [px] about the size of the block
+_PUSHT_POSE = Concatenation((Point(), Heading()))
+_PUSHT_INFO: dict[str, Field] = {
+    "pos_agent": Point(),
+    "vel_agent": Vector(),
+    "block_pose": _PUSHT_POSE,
+    "goal_pose": _PUSHT_POSE,
+}
+
+
+def _stock_pusht(env: Any) -> Symmetry:
+    """gym-pusht's own environment, for the observations that are numbers."""
+    kind = getattr(env.unwrapped, "obs_type", None)
+    if kind == "state":
+        return Symmetry(
+            group=SE2(),
+            observation={"agent_pos": Point(), "block_pos": Point(), "block_heading": Heading(low=0.0)},
+            action=Point(),
+            reference="block_pos",
+            heading="block_heading",
+            centre=_PUSHT_CENTRE,
+            length_scale=_PUSHT_LENGTH,
+            info=_PUSHT_INFO,
+            flat=True,
+            holds="away from the walls",
+        )
+    if kind == "environment_state_agent_pos":
+        return Symmetry(
+            group=SE2(),
+            observation={"environment_state": Point(8), "agent_pos": Point()},
+            action=Point(),
+            centre=_PUSHT_CENTRE,
+            length_scale=_PUSHT_LENGTH,
+            info=_PUSHT_INFO,
+            holds="away from the walls",
+        )
+    options = ("state", "environment_state_agent_pos")
+    raise ArgumentError("obs_type", repr(kind), "observations of numbers for gym_pusht/PushT-v0", options)
+
+
+def _pusht(env: Any) -> Symmetry:
+    """equiworld's PushT: the same physics with the goal, the velocity and relative actions in view."""
+    return Symmetry(
+        group=SE2(),
+        observation={
+            "agent_pos": Point(),
+            "agent_vel": Vector(),
+            "block_pos": Point(),
+            "block_heading": Heading(),
+            "block_keypoints": Point(8),
+            "goal_pos": Point(),
+            "goal_heading": Heading(),
+            "goal_keypoints": Point(8),
+        },
+        action=Vector(),
+        state=("agent_pos", "agent_vel", "block_pos", "block_heading"),
+        goal=("goal_pos", "goal_heading", "goal_keypoints"),
+        action_origin="agent_pos",
+        reference="block_pos",
+        heading="block_heading",
+        centre=_PUSHT_CENTRE,
+        length_scale=_PUSHT_LENGTH,
+        info=_PUSHT_INFO,
+        holds="away from the walls" if getattr(env.unwrapped, "walls", True) else "everywhere",
+    )
+
+
+register_symmetry("gym_pusht/PushT-v0", _stock_pusht)
+register_symmetry("equiworld/PushT-v0", _pusht)

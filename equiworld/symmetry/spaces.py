@@ -1,0 +1,132 @@
+"""Gymnasium spaces under a group: where the transformed arrays live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
+from equiworld.symmetry.field import Array, Field, check_pairing
+from equiworld.symmetry.fields import Pseudovector, Vector
+from equiworld.symmetry.validation import check_element
+
+if TYPE_CHECKING:
+    from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["check_observation_space", "transform_space"]
+
+Role = Literal["observation", "action"]
+
+
+def transform_space(
+    symmetry: Symmetry,
+    g_or_group: GroupElement | Group,
+    space: spaces.Space,
+    role: Role | None = None,
+    scale: float = 1.0,
+) -> spaces.Space:
+    """See `Symmetry.transform_space`."""
+    if isinstance(g_or_group, Group):
+        if g_or_group.dim != symmetry.dim:
+            raise ArgumentError("group", g_or_group, f"a group of dimension {symmetry.dim}")
+    else:
+        check_element(g_or_group, symmetry.dim)
+    if not (np.isfinite(scale) and scale >= 0):
+        raise ArgumentError("scale", scale, "a finite length of at least 0")
+    role = role or _role(symmetry, space)
+    if role == "action":
+        return _transform_box("action", {"action": symmetry.action}, symmetry, g_or_group, space, scale)
+    check_observation_space(symmetry, space)
+    if symmetry.flat:
+        return _transform_box("observation", symmetry.observation, symmetry, g_or_group, space, scale)
+    assert isinstance(space, spaces.Dict)
+    return spaces.Dict(
+        {
+            name: _transform_box(name, {name: symmetry.observation[name]}, symmetry, g_or_group, part, scale)
+            for name, part in space.items()
+        }
+    )
+
+
+def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
+    """Refuse a space whose samples are not the declared observation, naming the field."""
+    if symmetry.flat:
+        size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
+        _check_box("observation", space, size)
+        return
+    if not isinstance(space, spaces.Dict):
+        expected = "a Dict space with the declared keys"
+        raise ArgumentError("observation space", space, expected, symmetry.observation)
+    for name, declared in symmetry.observation.items():
+        if name not in space.spaces:
+            raise ArgumentError(
+                "observation space", f"no key {name!r}", "every declared key", symmetry.observation
+            )
+        _check_box(name, space.spaces[name], declared.size(symmetry.dim))
+    for name in space.spaces:
+        if name not in symmetry.observation:
+            got = f"the undeclared key {name!r}"
+            raise ArgumentError("observation space", got, "declared keys only", symmetry.observation)
+
+
+def _check_box(name: str, space: spaces.Space, size: int) -> None:
+    if not isinstance(space, spaces.Box) or space.dtype is None or np.dtype(space.dtype).kind not in "fiu":
+        raise ArgumentError(f"space of {name!r}", space, f"a Box of numbers, shape (…, {size})")
+    if not space.shape or space.shape[-1] != size:
+        raise ArgumentError(f"space of {name!r}", f"shape {space.shape}", f"shape (…, {size})")
+
+
+def _role(symmetry: Symmetry, space: spaces.Space) -> Role:
+    """What a space holds, where its kind and size say it."""
+    if isinstance(space, spaces.Dict):
+        return "observation"
+    if not symmetry.flat:
+        return "action"
+    action = symmetry.action.size(symmetry.dim)
+    observation = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
+    if action == observation:
+        raise ArgumentError(
+            "role", None, "to be told: a Box of this size may hold either", ("observation", "action")
+        )
+    return "action" if space.shape and space.shape[-1] == action else "observation"
+
+
+def _transform_box(
+    name: str,
+    fields: Mapping[str, Field],
+    symmetry: Symmetry,
+    g_or_group: GroupElement | Group,
+    space: spaces.Space,
+    scale: float,
+) -> spaces.Space:
+    """The Box of one array, made of one field or of several in a row."""
+    _check_box(name, space, sum(field.size(symmetry.dim) for field in fields.values()))
+    assert isinstance(space, spaces.Box)
+    is_ball = (
+        getattr(space, "radius", None) is not None
+    )  # equiworld.envs.Ball, which this package must not know
+    if is_ball and all(isinstance(field, Vector | Pseudovector) for field in fields.values()):
+        return space
+    centre = np.asarray(symmetry.centre, np.float64)
+    lows: list[Array] = []
+    highs: list[Array] = []
+    start = 0
+    dtype = np.dtype(space.dtype) if np.dtype(space.dtype).kind == "f" else np.dtype(np.float64)
+    for field in fields.values():
+        segment = slice(start, start + field.size(symmetry.dim))
+        low, high = (bound[..., segment].astype(np.float64) for bound in (space.low, space.high))
+        if isinstance(g_or_group, Group):
+            low, high = field.orbit_bounds(g_or_group, low, high, centre, scale)
+        else:
+            check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
+            low, high = field.bounds(g_or_group, low, high, centre)
+        lows.append(low)
+        highs.append(high)
+        start = segment.stop
+    # Rounding to the dtype is monotone, so what lay between the bounds still does.
+    lower, upper = np.concatenate(lows, -1).astype(dtype), np.concatenate(highs, -1).astype(dtype)
+    return spaces.Box(lower, upper, dtype=dtype.type)

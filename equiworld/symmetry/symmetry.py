@@ -1,0 +1,289 @@
+"""How a whole environment transforms: its group, and the type of every array it shows or takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
+from equiworld.symmetry.features import Channel, Features, FeatureType, Kind
+from equiworld.symmetry.field import Array, Field, numbers, to_numpy
+from equiworld.symmetry.validation import check_element, check_symmetry
+
+if TYPE_CHECKING:
+    from gymnasium import spaces
+
+__all__ = ["Symmetry"]
+
+_KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """The symmetry of an environment, declared once.
+
+    g = (R, t) acts about the centre c: points x ↦ c + R (x − c) + t, vectors v ↦ R v. In Features points are
+    given relative to c, in the environment's units, so that g acts on them as p ↦ R p + t.
+
+    Attributes:
+        group: the group that the environment carries.
+        observation: the field of each key of a Dict observation; with `flat`, of consecutive segments of one
+            array, in order.
+        action: the field of an action: a Vector if it is relative, a Point if it is absolute.
+        state: the fields that a dynamics model needs; all but the goal unless given.
+        goal: the fields that say where to go.
+        action_origin: the observed Point that a relative action is measured from.
+        reference: the Point that is the body's reference, the origin of its frame.
+        heading: the Heading of the body's frame; None if there is none.
+        centre: c, `(d,)`; the origin unless given.
+        length_scale: a typical length, in the environment's units.
+        info: the fields of `info` entries that transform.
+        flat: whether the observation is one array.
+        holds: where the symmetry holds: "everywhere", or where not.
+
+    Raises:
+        ArgumentError: a field that the dimension or the group does not have, or a name that is no field.
+
+    >>> from equiworld.groups import SE2
+    >>> from equiworld.symmetry import Point, Scalar, Vector
+    >>> symmetry = Symmetry(SE2(), {"ball": Point(), "mass": Scalar()}, action=Vector(), centre=(1.0, 0.0))
+    >>> turned = symmetry.transform_observation(SE2().rotation(np.pi), {"ball": [3.0, 0.0], "mass": [5.0]})
+    >>> {name: array.round(6) for name, array in turned.items()}
+    {'ball': array([-1.,  0.]), 'mass': array([5.])}
+    >>> symmetry.feature_type()
+    FeatureType(dim=2, scalars=1, vectors=0, points=1)
+    """
+
+    group: Group
+    observation: Mapping[str, Field] = field(hash=False)
+    action: Field
+    state: tuple[str, ...] = ()
+    goal: tuple[str, ...] = ()
+    action_origin: str | None = None
+    reference: str | None = None
+    heading: str | None = None
+    centre: tuple[float, ...] = ()
+    length_scale: float = 1.0
+    info: Mapping[str, Field] = field(default_factory=dict, hash=False)
+    flat: bool = False
+    holds: str = "everywhere"
+
+    def __post_init__(self) -> None:
+        def settle(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
+        if not isinstance(self.group, Group):
+            raise ArgumentError("group", self.group, "a group, such as SE2()")
+        settle("observation", dict(self.observation))
+        settle("info", dict(self.info))
+        settle("goal", tuple(self.goal))
+        settle(
+            "state", tuple(self.state) or tuple(name for name in self.observation if name not in self.goal)
+        )
+        centre = self.centre if len(self.centre) else (0.0,) * self.group.dim
+        settle("centre", tuple(float(coordinate) for coordinate in centre))
+        check_symmetry(self)
+
+    @property
+    def dim(self) -> int:
+        """The dimension d of the space that the group moves."""
+        return self.group.dim
+
+    def transform_observation(self, g: GroupElement, obs: Any) -> Any:
+        """ρ(g)·observation.
+
+        Args:
+            g: one element, or a batch whose shape is the observation's leading shape.
+            obs: a mapping of arrays `(…, size)`, or one array `(…, size)` if `flat`.
+
+        Returns:
+            A new dict (or array) of the same floating dtypes, computed in float64.
+
+        Raises:
+            ArgumentError: g has another dimension, or a field is missing, undeclared, misshapen, not numeric
+                or not finite; the message names it.
+        """
+        check_element(g, self.dim)
+        arrays = self._observed(obs)
+        moved = {
+            name: self.observation[name].transform(g, array, self.centre, name)
+            for name, array in arrays.items()
+        }
+        _check_leading(moved)
+        return np.concatenate(list(moved.values()), -1) if self.flat else moved
+
+    def transform_action(self, g: GroupElement, action: ArrayLike | torch.Tensor) -> NDArray[np.floating]:
+        """ρ(g)·action, `(…, size)`; what the same action is called in the transformed world."""
+        check_element(g, self.dim)
+        return self.action.transform(g, action, self.centre, "action")
+
+    def transform_info(self, g: GroupElement, info: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of `info` with its declared entries transformed; the others are handed on untouched."""
+        check_element(g, self.dim)
+        return {
+            name: self.info[name].transform(g, value, self.centre, name) if name in self.info else value
+            for name, value in info.items()
+        }
+
+    def to_features(
+        self, obs: Any, names: Sequence[str] | None = None, dtype: torch.dtype = torch.float32
+    ) -> Features:
+        """The typed features of an observation, points relative to the centre, in the environment's units.
+
+        Args:
+            obs: as for `transform_observation`; declared fields that are not asked for may be absent.
+            names: which fields, in the order of their channels; `state` if None.
+            dtype: of the features; centring is done in float64 before.
+
+        Returns:
+            Features with the observation's leading shape `(…)`.
+        """
+        chosen = self._names(names)
+        arrays = self._observed(obs, chosen)
+        values = {name: numbers(arrays[name], self.observation[name].size(self.dim), name) for name in chosen}
+        _check_leading(values)
+        shape = next(iter(values.values())).shape[:-1] if values else ()
+        centre = np.asarray(self.centre)
+        parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
+        return self._features(parts, shape, dtype)
+
+    def action_features(
+        self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
+    ) -> Features:
+        """The typed features of actions `(…, size)`; absolute ones relative to the centre."""
+        self._check_proper("action", self.action)
+        values = numbers(action, self.action.size(self.dim), "action")
+        channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
+        return self._features([channels], values.shape[:-1], dtype)
+
+    def action_array(self, features: Features) -> NDArray[np.floating]:
+        """The actions `(…, size)` whose features these are, in the features' dtype."""
+        expected = self.action.feature_type(self.dim)
+        if features.type != expected:
+            raise ArgumentError("features", features.type, f"the features of an action, {expected}")
+        dtype = np.asarray(features.vectors[..., :0].detach().cpu()).dtype
+        channels: dict[Kind, Array] = {
+            kind: getattr(features, kind).detach().cpu().numpy().astype(np.float64) for kind in _KINDS
+        }
+        array = self.action.decode(channels, np.asarray(self.centre))
+        return self.action.to_dtype(array, dtype, self.dim)
+
+    def channels(self, names: Sequence[str] | None = None) -> dict[str, Channel]:
+        """Where each of the fields (`state` if None) lies in `to_features(obs, names)`."""
+        stops: dict[Kind, int] = dict.fromkeys(_KINDS, 0)
+        result = {}
+        for name in self._names(names):
+            declared = self.observation[name]
+            kind = declared.kind
+            width = getattr(declared.feature_type(self.dim), kind)
+            result[name] = Channel(kind, stops[kind], stops[kind] + width)
+            stops[kind] += width
+        return result
+
+    def feature_type(self, names: Sequence[str] | None = None) -> FeatureType:
+        """The type of `to_features(obs, names)`."""
+        total = FeatureType(self.dim)
+        for name in self._names(names):
+            total = total + self.observation[name].feature_type(self.dim)
+        return total
+
+    def transform_space(
+        self,
+        g_or_group: GroupElement | Group,
+        space: spaces.Space,
+        role: Literal["observation", "action"] | None = None,
+        scale: float = 1.0,
+    ) -> spaces.Space:
+        """The space that the transformed arrays live in.
+
+        Args:
+            g_or_group: one element (bounds by interval arithmetic), or a group (bounds for all its elements).
+            space: a Dict, a Box, or their batched forms. A ball of vectors is its own image and comes back.
+            role: what the space holds; told from its kind and size if None.
+            scale: the longest translation of the group's elements, as in `Group.sample`.
+
+        Returns:
+            A Dict of Boxes, or a Box, that contains every transformed sample.
+
+        Raises:
+            ArgumentError: the space is not that of the declared arrays, or could be both.
+        """
+        from equiworld.symmetry.spaces import transform_space
+
+        return transform_space(self, g_or_group, space, role, scale)
+
+    def segments(self) -> Iterator[tuple[str, slice]]:
+        """Where each field of a flat observation lies in its last axis."""
+        start = 0
+        for name, declared in self.observation.items():
+            stop = start + declared.size(self.dim)
+            yield name, slice(start, stop)
+            start = stop
+
+    def _observed(self, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
+        """The declared arrays of an observation by name; all of them unless only some are needed."""
+        if self.flat:
+            if isinstance(obs, Mapping):
+                raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
+            size = sum(declared.size(self.dim) for declared in self.observation.values())
+            array = to_numpy(obs, size, f"observation ({', '.join(self.observation)} in a row)")
+            return {name: array[..., segment] for name, segment in self.segments()}
+        if not isinstance(obs, Mapping):
+            raise ArgumentError(
+                "observation", f"a {type(obs).__name__}", "a mapping with the declared keys", self.observation
+            )
+        missing = [name for name in (self.observation if needed is None else needed) if name not in obs]
+        if missing:
+            raise ArgumentError(
+                "observation", f"no key {missing[0]!r}", "every declared key", self.observation
+            )
+        extra = [name for name in obs if name not in self.observation]
+        if extra:
+            raise ArgumentError(
+                "observation", f"the undeclared key {extra[0]!r}", "declared keys only", self.observation
+            )
+        return dict(obs)
+
+    def _names(self, names: Sequence[str] | None) -> tuple[str, ...]:
+        """The names asked for, each a field that may become features."""
+        chosen = self.state if names is None else tuple(names)
+        for name in chosen:
+            if name not in self.observation:
+                raise ArgumentError("names", repr(name), "names of observed fields", self.observation)
+            self._check_proper(name, self.observation[name])
+        return chosen
+
+    def _check_proper(self, name: str, declared: Field) -> None:
+        if declared.pseudo and not self.group.proper:
+            raise ArgumentError(
+                name,
+                f"{declared!r} under {self.group!r}",
+                "no pseudo field among Features under reflections: their type has no place for the sign",
+            )
+
+    def _features(
+        self, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype
+    ) -> Features:
+        """Join the channels of several fields."""
+
+        def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:
+            found = [part[kind] for part in parts if kind in part]
+            array = np.concatenate(found, -1) if found else np.empty((*shape, *empty))
+            return torch.as_tensor(array, dtype=dtype)
+
+        return Features(join("scalars", (0,)), join("vectors", (self.dim, 0)), join("points", (self.dim, 0)))
+
+
+def _check_leading(arrays: Mapping[str, NDArray]) -> None:
+    """Refuse fields of one observation that differ in their leading shape."""
+    shapes = {name: array.shape[:-1] for name, array in arrays.items()}
+    first = next(iter(shapes), None)
+    for name, shape in shapes.items():
+        if first is not None and shape != shapes[first]:
+            raise ArgumentError(name, f"leading shape {shape}", f"{shapes[first]}, that of {first!r}")

@@ -1,0 +1,80 @@
+"""What a Symmetry must satisfy, checked when it is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+from equiworld.symmetry.field import Field
+from equiworld.symmetry.fields import Concatenation, Heading, Point, Rotation
+
+if TYPE_CHECKING:
+    from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["check_element", "check_symmetry"]
+
+
+def check_element(g: GroupElement, dim: int) -> None:
+    """Refuse what is no group element, or one of another dimension."""
+    if not isinstance(g, GroupElement):
+        raise ArgumentError("g", g, "a GroupElement, such as SE2().rotation(0.3)")
+    if g.matrix.shape[-1] != dim:
+        raise ArgumentError(
+            "g", f"an element of {g.group!r}, dimension {g.matrix.shape[-1]}", f"dimension {dim}"
+        )
+
+
+def check_symmetry(symmetry: Symmetry) -> None:
+    """Refuse fields that the dimension or the group does not have, and names that are no field."""
+    if symmetry.dim not in (2, 3):
+        raise ArgumentError("group", f"{symmetry.group!r} of dimension {symmetry.dim}", "dimension 2 or 3")
+    centre = np.asarray(symmetry.centre)
+    if centre.shape != (symmetry.dim,) or not np.isfinite(centre).all():
+        raise ArgumentError("centre", symmetry.centre, f"{symmetry.dim} finite coordinates")
+    if not (np.isfinite(symmetry.length_scale) and symmetry.length_scale > 0):
+        raise ArgumentError("length_scale", symmetry.length_scale, "a finite length above 0")
+    if not symmetry.observation:
+        raise ArgumentError("observation", "no fields", "at least one")
+    for name, field in (*symmetry.observation.items(), ("action", symmetry.action), *symmetry.info.items()):
+        _check_field(name, field, symmetry)
+    _check_names(symmetry)
+
+
+def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
+    if not isinstance(field, Field):
+        raise ArgumentError(name, field, "a field, such as Point() or Vector()")
+    try:
+        field.size(symmetry.dim)
+    except ArgumentError as error:
+        raise ArgumentError(name, str(error), f"a field of dimension {symmetry.dim}") from None
+    parts = field.parts if isinstance(field, Concatenation) else (field,)
+    for part in parts:
+        if isinstance(part, Rotation) and part.form != "matrix" and not symmetry.group.proper:
+            raise ArgumentError(
+                name,
+                f"a quaternion under {symmetry.group!r}, which has reflections",
+                'Rotation(form="matrix"): quaternions have no mirror image',
+            )
+
+
+def _check_names(symmetry: Symmetry) -> None:
+    declared = symmetry.observation
+    for argument in ("state", "goal"):
+        for name in getattr(symmetry, argument):
+            if name not in declared:
+                raise ArgumentError(argument, repr(name), "names of observed fields", declared)
+    single = (("action_origin", Point()), ("reference", Point()), ("heading", Heading()))
+    for argument, example in single:
+        name = getattr(symmetry, argument)
+        if name is None:
+            continue
+        if name not in declared:
+            raise ArgumentError(argument, repr(name), "the name of an observed field", declared)
+        field = declared[name]
+        if not isinstance(field, type(example)) or field.count != 1:
+            raise ArgumentError(
+                argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}() of one"
+            )

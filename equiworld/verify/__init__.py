@@ -1,0 +1,5 @@
+"""Is the environment symmetric, is the module equivariant, is the closed loop the same everywhere?"""
+
+from equiworld.verify.equivariance import EquivarianceReport, assert_equivariant, equivariance_residual
+
+__all__ = ["EquivarianceReport", "assert_equivariant", "equivariance_residual"]

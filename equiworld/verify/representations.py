@@ -1,0 +1,217 @@
+"""What a checker must know of an input or output: how to draw it, move it and compare it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import SO3, GroupElement
+from equiworld.symmetry.features import Features, FeatureType
+from equiworld.symmetry.fields import Concatenation, Field, Rotation
+from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["Representation", "as_representation"]
+
+Array = NDArray[np.float64]
+
+
+class Representation(ABC):
+    """How one kind of value is drawn at random, transformed, and laid out for comparison."""
+
+    centre: Array
+    scale: float
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        """Random values of order `scale` about `centre`."""
+
+    @abstractmethod
+    def transform(self, g: GroupElement, value: Any) -> Any:
+        """ρ(g)·value for one element g."""
+
+    @abstractmethod
+    def channels(self, value: Any) -> dict[str, Array]:
+        """Named float64 arrays `(…, C)` in which equal values are equal numbers; refuses other types."""
+
+
+class _OfFeatures(Representation):
+    """Features of one type."""
+
+    def __init__(self, kind: FeatureType) -> None:
+        self.kind, self.centre, self.scale = kind, np.zeros(kind.dim), 1.0
+
+    def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Features:
+        flat = rng.standard_normal((*batch_shape, self.kind.size)).astype(dtype)
+        return Features.unflatten(torch.from_numpy(flat), self.kind)
+
+    def transform(self, g: GroupElement, value: Features) -> Features:
+        return value.transform(g)
+
+    def channels(self, value: Any) -> dict[str, Array]:
+        if not isinstance(value, Features) or value.type != self.kind:
+            got = value.type if isinstance(value, Features) else type(value).__name__
+            raise ArgumentError("function", f"an output of {got}", f"Features of {self.kind}")
+        parts = {"scalars": value.scalars, "vectors": value.vectors, "points": value.points}
+        return {name: _numpy(part) for name, part in parts.items() if part.shape[-1]}
+
+
+class _OfField(Representation):
+    """Arrays of one field; angles and quaternions are compared as the directions that they mean."""
+
+    def __init__(self, field: Field, centre: Array, scale: float) -> None:
+        self.field, self.centre, self.scale = field, centre, scale
+
+    def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        return self._draw(self.field, rng, batch_shape).astype(dtype)
+
+    def _draw(self, field: Field, rng: np.random.Generator, batch_shape: tuple[int, ...]) -> Array:
+        if isinstance(field, Concatenation):
+            return np.concatenate([self._draw(part, rng, batch_shape) for part in field.parts], -1)
+        dim = len(self.centre)
+        if isinstance(field, Rotation):
+            count = int(np.prod(batch_shape)) * field.count
+            matrices = SO3().sample(rng, count).matrix.reshape(*batch_shape, field.count, dim, dim)
+            columns = np.moveaxis(matrices, -3, -2).reshape(*batch_shape, dim, field.count * dim)
+            return field.decode({"vectors": columns}, self.centre)
+        channels = (field.count,) if field.kind == "scalars" else (dim, field.count)
+        drawn = self.scale * rng.standard_normal((*batch_shape, *channels))
+        return field.decode({field.kind: drawn}, self.centre)
+
+    def transform(self, g: GroupElement, value: Any) -> Any:
+        return self.field.transform(g, value, centre=self.centre)
+
+    def channels(self, value: Any) -> dict[str, Array]:
+        array, size = _numpy(value), self.field.size(len(self.centre))
+        if array.ndim == 0 or array.shape[-1] != size:
+            raise ArgumentError("function", f"an output of shape {array.shape}", f"(…, {size})")
+        name = type(self.field).__name__
+        return {f"{name} {kind}": part for kind, part in self.field.encode(array, self.centre).items()}
+
+
+class _OfMapping(Representation):
+    """Dictionaries, entry by entry."""
+
+    def __init__(self, entries: Mapping[str, Representation]) -> None:
+        self.entries = dict(entries)
+        first = next(iter(self.entries.values()))
+        self.centre, self.scale = first.centre, first.scale
+
+    def sample(
+        self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype
+    ) -> dict[str, Any]:
+        return {name: entry.sample(rng, batch_shape, dtype) for name, entry in self.entries.items()}
+
+    def transform(self, g: GroupElement, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: entry.transform(g, value[name]) for name, entry in self.entries.items()}
+
+    def channels(self, value: Any) -> dict[str, Array]:
+        if not isinstance(value, Mapping) or set(value) != set(self.entries):
+            got = sorted(value) if isinstance(value, Mapping) else type(value).__name__
+            raise ArgumentError("function", f"an output of {got}", f"a mapping of {sorted(self.entries)}")
+        return {
+            f"{name} {part}": array
+            for name, entry in self.entries.items()
+            for part, array in entry.channels(value[name]).items()
+        }
+
+
+class _OfFlat(_OfMapping):
+    """One array that holds the entries behind one another."""
+
+    def __init__(self, entries: Mapping[str, _OfField]) -> None:
+        super().__init__(entries)
+        self.sizes = [entry.field.size(len(entry.centre)) for entry in entries.values()]
+
+    def _split(self, value: Any) -> dict[str, Array]:
+        value = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        if value.ndim == 0 or value.shape[-1] != sum(self.sizes):
+            raise ArgumentError("function", f"an output of shape {value.shape}", f"(…, {sum(self.sizes)})")
+        parts = np.split(value, np.cumsum(self.sizes)[:-1], -1)
+        return dict(zip(self.entries, parts, strict=True))
+
+    def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        return np.concatenate(list(super().sample(rng, batch_shape, dtype).values()), -1)
+
+    def transform(self, g: GroupElement, value: Any) -> Any:
+        return np.concatenate(list(super().transform(g, self._split(value)).values()), -1)
+
+    def channels(self, value: Any) -> dict[str, Array]:
+        return super().channels(self._split(value))
+
+
+class _OfTuple(Representation):
+    """Several arguments, or several results."""
+
+    def __init__(self, parts: Sequence[Representation]) -> None:
+        self.parts = tuple(parts)
+        self.centre, self.scale = self.parts[0].centre, max(part.scale for part in self.parts)
+
+    def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> tuple:
+        return tuple(part.sample(rng, batch_shape, dtype) for part in self.parts)
+
+    def transform(self, g: GroupElement, value: tuple) -> tuple:
+        return tuple(part.transform(g, item) for part, item in zip(self.parts, value, strict=True))
+
+    def channels(self, value: Any) -> dict[str, Array]:
+        if not isinstance(value, tuple | list) or len(value) != len(self.parts):
+            raise ArgumentError(
+                "function", f"an output of {type(value).__name__}", f"{len(self.parts)} items"
+            )
+        return {
+            f"{index} {name}": array
+            for index, (part, item) in enumerate(zip(self.parts, value, strict=True))
+            for name, array in part.channels(item).items()
+        }
+
+
+def as_representation(
+    argument: str, what: Any, dim: int, centre: Array | None = None, scale: float = 1.0
+) -> Representation:
+    """The representation of a FeatureType, Field or Symmetry, or of a mapping or sequence of them.
+
+    Args:
+        argument: what to call it in an error.
+        what: the declaration.
+        dim: the group's dimension.
+        centre: what fields turn about, `(d,)`; the origin if None. A Symmetry in a sequence gives its own
+            to the fields after it.
+        scale: the size of random vectors and points.
+    """
+    centre = np.zeros(dim) if centre is None else centre
+    if isinstance(what, Representation):
+        return what
+    if isinstance(what, FeatureType):
+        if what.dim != dim:
+            raise ArgumentError(argument, what, f"dimension {dim}, that of the group")
+        return _OfFeatures(what)
+    if isinstance(what, Field):
+        return _OfField(what, centre, scale)
+    if isinstance(what, Symmetry):
+        about, length = np.asarray(what.centre), what.length_scale
+        entries = {name: _OfField(field, about, length) for name, field in what.observation.items()}
+        return _OfFlat(entries) if what.flat else _OfMapping(entries)
+    if isinstance(what, Mapping) and what:
+        return _OfMapping(
+            {name: as_representation(argument, item, dim, centre, scale) for name, item in what.items()}
+        )
+    if isinstance(what, Sequence) and not isinstance(what, str) and what:
+        parts: list[Representation] = []
+        for item in what:
+            parts.append(as_representation(argument, item, dim, centre, scale))
+            if not isinstance(item, FeatureType):
+                centre, scale = parts[-1].centre, parts[-1].scale
+        return _OfTuple(parts)
+    raise ArgumentError(argument, what, "a FeatureType, a Field, a Symmetry, or a mapping or tuple of them")
+
+
+def _numpy(value: Any) -> Array:
+    """Any array as float64 numpy."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    return np.asarray(value, np.float64)
