@@ -94,16 +94,16 @@ class GroupAction(_TurnedWorld):
     turned world reaches the simulator as g⁻¹·a; the poses that the symmetry declares in `info` turn along.
     Rewards and flags are untouched, and so is the rendered picture.
 
-    `info["group_element"]` leads from the unturned world to the one shown: g, or g @ h if what is wrapped says at
-    reset that it is itself turned by h (another GroupAction, or an environment started with
+    `info["group_element"]` leads from the unturned world to the one shown: g, or g @ h if what is wrapped
+    says at reset that it is itself turned by h (another GroupAction, or an environment started with
     `options={"group_element": h}`).
 
     Args:
         env: An environment with a registered symmetry.
         g: One element of the symmetry's dimension, or its `to_dict()`. Any isometry will do: to look at a
             world from elsewhere asks nothing of its physics.
-        symmetry: How the environment transforms: a `Symmetry`, the id of a registered environment, or None for
-            `symmetry_of(env)`. With the latter two `env.spec.to_json()` works.
+        symmetry: How the environment transforms: a `Symmetry`, the id of a registered environment, or None
+            for `symmetry_of(env)`. With the latter two `env.spec.to_json()` works.
 
     Raises:
         ArgumentError: g has another dimension or is a batch, or the observations are not the symmetry's.
@@ -139,8 +139,8 @@ class GroupAction(_TurnedWorld):
 class RandomGroupAction(_TurnedWorld):
     """The same world, seen through another group element in each episode; otherwise as `GroupAction`.
 
-    The element is drawn from the environment's own generator just after it was reset, so `reset(seed=…)` makes
-    the elements repeatable; later episodes start elsewhere than without the wrapper.
+    The element is drawn from the environment's own generator just after it was reset, so `reset(seed=…)`
+    makes the elements repeatable; later episodes start elsewhere than without the wrapper.
 
     Args:
         env: An environment with a registered symmetry.
@@ -167,17 +167,15 @@ class RandomGroupAction(_TurnedWorld):
         scale: float | None = None,
         symmetry: Symmetry | str | None = None,
     ) -> None:
-        group = resolve_group(group)
-        RecordConstructorArgs.__init__(self, group=group.name, scale=scale, symmetry=symmetry)
+        drawn_from = resolve_group(group)
+        RecordConstructorArgs.__init__(self, group=drawn_from.name, scale=scale, symmetry=symmetry)
         _TurnedWorld.__init__(self, env, symmetry)
-        check_dimension("group", group, self.symmetry)
-        self.group = group
+        check_dimension("group", drawn_from, self.symmetry)
+        self.group = drawn_from
         self.scale = resolve_scale(scale, self.symmetry)
-        symmetry = self.symmetry
-        self.observation_space = symmetry.transform_space(
-            group, env.observation_space, "observation", self.scale
-        )
-        self.action_space = symmetry.transform_space(group, env.action_space, "action", self.scale)
+        transform_space = self.symmetry.transform_space
+        self.observation_space = transform_space(self.group, env.observation_space, "observation", self.scale)
+        self.action_space = transform_space(self.group, env.action_space, "action", self.scale)
 
     def _next_element(self) -> CompiledElement:
         element = self.group.sample(self.np_random, scale=self.scale)
@@ -191,7 +189,8 @@ def resolve_symmetry(env: Any, symmetry: Symmetry | str | None) -> Symmetry:
     """The symmetry given, or that of the wrapper below, or the registered one."""
     if symmetry is not None:
         if not isinstance(symmetry, Symmetry | str):
-            raise ArgumentError("symmetry", symmetry, "a Symmetry, the id of a registered environment, or None")
+            expected = "a Symmetry, the id of a registered environment, or None"
+            raise ArgumentError("symmetry", symmetry, expected)
         return symmetry_of(symmetry)
     below = env
     while isinstance(below, gym.Wrapper | gym.vector.VectorWrapper):
@@ -224,7 +223,7 @@ def resolve_scale(scale: float | None, symmetry: Symmetry) -> float:
     """The longest translation; the symmetry's length scale unless given."""
     if scale is None:
         return float(symmetry.length_scale)
-    if not (np.isscalar(scale) and np.isreal(scale) and np.isfinite(scale) and scale >= 0):
+    if not (isinstance(scale, int | float | np.number) and np.isfinite(scale) and scale >= 0):
         raise ArgumentError("scale", scale, "a finite number of at least 0")
     return float(scale)
 

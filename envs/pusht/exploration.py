@@ -22,6 +22,8 @@ class PushExploration:
         lengths: range [px] of the pushes, drawn log-uniformly.
         headings: range [rad] of the block's first heading; narrower than a turn for a slice of orientations.
         interior: gap [px] kept between the block and the walls at a start.
+        action_repeat: environment steps that each push's target is held.
+        steps_per_start: pushes in an episode.
     """
 
     def __init__(
@@ -31,9 +33,12 @@ class PushExploration:
         lengths: tuple[float, float] = (6.0, 95.0),
         headings: tuple[float, float] = (-np.pi, np.pi),
         interior: float = 0.0,
+        action_repeat: int = 2,
+        steps_per_start: int = 6,
     ) -> None:
         self.walls, self.gap, self.lengths, self.headings = walls, gap, lengths, headings
         self.interior = interior
+        self.action_repeat, self.steps_per_start = action_repeat, steps_per_start
 
     def start(self, rng: np.random.Generator) -> dict[str, Any]:
         """Reset options for an episode that begins `gap` away from contact, at rest."""

@@ -29,6 +29,7 @@ class CanonicalNetwork(nn.Module):
         group: the group to commute with, without reflections.
         frame_of: the frame of some features, frame(g·z) = g·frame(z); a module is trained along.
         hidden: sizes of the hidden layers.
+        periodic: sine features in the frame; see `Periodic`.
         generator: a CPU generator, the only source of randomness.
 
     Raises:
@@ -56,6 +57,7 @@ class CanonicalNetwork(nn.Module):
         *,
         frame_of: Callable[[Features], Frame],
         hidden: Sequence[int] = (256, 256),
+        periodic: int = 0,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -64,7 +66,7 @@ class CanonicalNetwork(nn.Module):
             raise ArgumentError("group", group, "a group without reflections, or a SteerableNetwork")
         self.in_type, self.out_type, self.group = in_type, out_type, group
         self.frame_of = frame_of
-        self.network = MLP(in_type.size, out_type.size, hidden=hidden, generator=generator)
+        self.network = MLP(in_type.size, out_type.size, hidden=hidden, periodic=periodic, generator=generator)
 
     def forward(self, features: Features) -> Features:
         """Map features of `in_type` to features of `out_type`, any batch shape."""

@@ -1,0 +1,71 @@
+"""Writing files so that nothing half-written is ever found under their names."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path: str | os.PathLike[str], writer: Callable[[BinaryIO], object]) -> Path:
+    """Write a file whole or not at all: under another name beside it, to the disk, then renamed.
+
+    Whoever reads `path` meanwhile, or after a crash or on a full disk, finds the old file or the new one.
+
+    Args:
+        path: where to; missing folders are made, a symbolic link is followed and kept.
+        writer: gets the binary file to write to.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OSError: it could not be written (full disk, no permission); says where, and leaves an old file as it
+            was. Of the subclass that fits, with `errno`.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_atomically(Path(folder) / "new" / "notes.txt", lambda file: file.write(b"3 px"))
+    ...     path.read_bytes()
+    b'3 px'
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Opened plainly, not by tempfile: the file gets the permissions that the user's umask gives.
+        with open(temporary, "xb") as file:
+            writer(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        _discard(temporary)
+        reason = error.strerror or str(error)
+        kept = "the old file is untouched" if target.exists() else "no file was left behind"
+        raise OSError(error.errno, f"cannot write {os.fspath(path)}: {reason}; {kept}") from error
+    except BaseException:
+        _discard(temporary)
+        raise
+    _sync_folder(target.parent)
+    return Path(path)
+
+
+def _discard(temporary: Path) -> None:
+    with suppress(OSError):
+        temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself last through a power cut, where the system can (Windows cannot)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

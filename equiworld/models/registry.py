@@ -1,0 +1,40 @@
+"""The families of world models, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.models.world_model import WorldModel
+from equiworld.symmetry import Symmetry
+
+__all__ = ["FAMILIES", "build", "register_family"]
+
+FAMILIES: dict[str, Callable[..., WorldModel]] = {}
+
+
+def register_family(family: Callable[..., WorldModel]) -> Callable[..., WorldModel]:
+    """Add a WorldModel class under its `family` name; it is built as `cls(symmetry, env_id, **settings)`."""
+    FAMILIES[family.family] = family  # type: ignore[attr-defined]
+    return family
+
+
+def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> WorldModel:
+    """A fresh model of a family.
+
+    Raises:
+        UnknownNameError: no such family.
+        ArgumentError: a setting that the family does not take.
+    """
+    import inspect
+
+    if family not in FAMILIES:
+        raise UnknownNameError(
+            "family", family, FAMILIES, "add one with equiworld.models.register_family"
+        )
+    options = list(inspect.signature(FAMILIES[family]).parameters)[2:]
+    for name in settings:
+        if name not in options:
+            raise ArgumentError("settings", repr(name), f"settings of the family {family!r}", options)
+    return FAMILIES[family](symmetry, env_id, **settings)

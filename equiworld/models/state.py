@@ -1,0 +1,328 @@
+"""World models that predict the typed state itself: one body, several networks inside."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Group
+from equiworld.models.registry import register_family
+from equiworld.models.world_model import WorldModel
+from equiworld.nn import (
+    MLP,
+    CanonicalNetwork,
+    Frame,
+    SteerableNetwork,
+    frame_from_heading,
+    frame_from_two_vectors,
+)
+from equiworld.symmetry import Features, FeatureType, Heading, Symmetry
+
+__all__ = [
+    "AugmentedModel",
+    "CanonicalStateModel",
+    "CentredPlainModel",
+    "PlainModel",
+    "StateModel",
+    "SteerableStateModel",
+]
+
+
+class StateModel(WorldModel):
+    """z′ = z + D·network(relative(z), a): displacements of a typed state.
+
+    Every state model is this, whatever its symmetry: points enter relative to the reference point (or, for the
+    plain baseline, to the centre of the scene), each channel scaled by one length; a network returns a
+    displacement for each channel of the state. Headings, unit vectors in Features, are normalised afterwards.
+    Channels whose displacement is, on the training data, a fixed linear combination of the vectors that come
+    in (a robot under PD control) are left to that combination: it is equivariant and exact.
+    """
+
+    centred = True
+
+    def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
+        super().__init__(symmetry, env_id, settings)
+        self.state_type = symmetry.feature_type()
+        self.channels = symmetry.channels()
+        action = symmetry.action.feature_type(symmetry.dim)
+        state = self.state_type
+        reference = symmetry.reference
+        self.reference = self.channels[reference].start if reference in self.channels else None
+        if not state.points:
+            self.reference = None
+        arrows = state.points - (self.reference is not None and self.centred) + state.vectors
+        self.in_type = FeatureType(
+            symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
+        )
+        self.out_type = FeatureType(symmetry.dim, state.scalars, state.points + state.vectors)
+        self.headings = [
+            state.points + index
+            for name, channel in self.channels.items()
+            if isinstance(symmetry.observation[name], Heading)
+            for index in range(channel.start, channel.stop)
+        ]
+        self.huber = 0.1
+        kinds = {"in": self.in_type, "out": self.out_type}
+        for name, kind in kinds.items():
+            self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars))
+            self.register_buffer(f"{name}_vector_scale", torch.ones(kind.vectors))
+        self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars))
+        self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors))
+        self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
+
+    @abstractmethod
+    def _network(self, generator: torch.Generator) -> nn.Module:
+        """The map from features of `in_type` to displacements of `out_type`."""
+
+    def encode(self, obs: Any) -> Features:
+        return self.symmetry.to_features(obs, dtype=self.dtype)
+
+    def predict(self, z: Features, action: Features | Tensor) -> Features:
+        inputs = self._inputs(z, self.action_features(action))
+        step = self.network(self._scaled(inputs))
+        arrows = inputs.vectors @ self.linear.T + step.vectors * self.out_vector_scale
+        moved = torch.cat([z.points, z.vectors], -1) + arrows
+        count = self.state_type.points
+        vectors = moved[..., count:]
+        if self.headings:
+            unit = F.normalize(moved[..., self.headings], dim=-2)
+            vectors = vectors.clone()
+            vectors[..., [index - count for index in self.headings]] = unit
+        return Features(z.scalars + step.scalars * self.out_scalar_scale, vectors, moved[..., :count])
+
+    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
+        """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
+
+        √(|e|²/β² + 1) − 1 depends on |e| alone, so no direction is preferred; large errors, where a corner
+        catches or slips, count linearly.
+        """
+        inputs = self._inputs(z, action)
+        step = self.network(self._scaled(inputs))
+        wanted = self._displacement(z, target)
+        left = wanted.vectors - inputs.vectors @ self.linear.T
+        learned = self.out_vector_scale > 0
+        error = (step.vectors - left / torch.where(learned, self.out_vector_scale, 1.0)) * learned
+        squared = [error.square().sum(-2)]
+        if self.out_type.scalars:
+            squared.append((step.scalars - wanted.scalars / self.out_scalar_scale).square())
+        beta = self.huber
+        return beta * (torch.sqrt(torch.cat(squared, -1) / beta**2 + 1) - 1).sum(-1).mean()
+
+    def fit_scales(self, z: Features, action: Features, target: Features) -> None:
+        """One length for each channel from the training data, and the linear combinations that are exact."""
+        with torch.no_grad():
+            z, action, target = (part.to(torch.float64) for part in (z, action, target))
+            inputs, wanted = self._inputs(z, action), self._displacement(z, target)
+            # Rows are the axes of all examples: weights that serve every axis alike are equivariant.
+            rows = inputs.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
+            goal = wanted.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
+            scale = _positive(rows.square().mean(0).sqrt())
+            weights = torch.linalg.lstsq(rows / scale, goal).solution / scale[:, None]
+            spread = goal.square().mean(0).sqrt()
+            rest = (goal - rows @ weights).square().mean(0).sqrt()
+            exact = rest <= 1e-5 * spread
+            dim = self.symmetry.dim**0.5
+            self.linear.copy_((weights * exact).T)
+            self.in_vector_scale.copy_(scale * dim)
+            self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
+            self.in_scalar_mean.copy_(inputs.scalars.mean(0))
+            self.in_scalar_scale.copy_(_positive(inputs.scalars.std(0, correction=0)))
+            self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
+
+    def _inputs(self, z: Features, action: Features) -> Features:
+        points, acted = z.points, action.points
+        if self.reference is not None and self.centred:
+            middle = points[..., self.reference : self.reference + 1]
+            others = [i for i in range(points.shape[-1]) if i != self.reference]
+            points, acted = points[..., others] - middle, acted - middle
+        elif points.shape[-1] and self.centred:
+            middle = points.mean(-1, keepdim=True)
+            points, acted = points - middle, acted - middle
+        vectors = torch.cat([points, z.vectors, action.vectors, acted], -1)
+        scalars = torch.cat([z.scalars, action.scalars], -1)
+        return Features(scalars, vectors, vectors[..., :0])
+
+    def _scaled(self, inputs: Features) -> Features:
+        scalars = (inputs.scalars - self.in_scalar_mean) / self.in_scalar_scale
+        return Features(scalars, inputs.vectors / self.in_vector_scale, inputs.points)
+
+    def _displacement(self, z: Features, target: Features) -> Features:
+        arrows = torch.cat([target.points - z.points, target.vectors - z.vectors], -1)
+        return Features(target.scalars - z.scalars, arrows, arrows[..., :0])
+
+
+def _positive(scale: Tensor) -> Tensor:
+    return torch.where(scale > 0, scale, 1.0)
+
+
+@register_family
+class CanonicalStateModel(StateModel):
+    """A perceptron in the frame of the body: exactly equivariant under rotations and translations.
+
+    Args:
+        symmetry: of the environment; its group must have no reflections.
+        env_id: the environment's id.
+        seed: of the initial weights.
+        hidden: sizes of the hidden layers.
+        periodic: learned sine features in the frame, for the sharp edges of contact.
+    """
+
+    family = "state"
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        env_id: str = "unregistered",
+        seed: int = 0,
+        hidden: Sequence[int] = (128, 128, 128),
+        periodic: int = 64,
+    ) -> None:
+        self.hidden, self.periodic = tuple(hidden), periodic
+        super().__init__(
+            symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic}
+        )
+
+    def _network(self, generator: torch.Generator) -> nn.Module:
+        return CanonicalNetwork(
+            self.in_type,
+            self.out_type,
+            self.symmetry.group,
+            frame_of=self._frame,
+            hidden=self.hidden,
+            periodic=self.periodic,
+            generator=generator,
+        )
+
+    def _frame(self, inputs: Features) -> Frame:
+        """From the declared heading; without one, from the first vectors that come in."""
+        heading = self.symmetry.heading
+        points = self.state_type.points - (self.reference is not None)
+        if self.symmetry.dim == 2:
+            first = points + self.channels[heading].start if heading is not None else 0
+            return frame_from_heading(inputs.vectors[..., first])
+        return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
+
+
+@register_family
+class SteerableStateModel(StateModel):
+    """Scalars and vectors through equivariant layers: exact for any group, reflections included.
+
+    Args:
+        symmetry: of the environment.
+        env_id: the environment's id.
+        seed: of the initial weights.
+        scalars: hidden scalar channels.
+        vectors: hidden vector channels.
+        depth: residual blocks.
+    """
+
+    family = "state-steerable"
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        env_id: str = "unregistered",
+        seed: int = 0,
+        scalars: int = 64,
+        vectors: int = 32,
+        depth: int = 4,
+    ) -> None:
+        self.widths = {"scalars": scalars, "vectors": vectors, "depth": depth}
+        super().__init__(symmetry, env_id, {"seed": seed, **self.widths})
+
+    def _network(self, generator: torch.Generator) -> nn.Module:
+        group = self.symmetry.group
+        return SteerableNetwork(self.in_type, self.out_type, group, generator=generator, **self.widths)
+
+
+class _PlainNetwork(nn.Module):
+    """A perceptron on the flattened features, in world axes."""
+
+    def __init__(
+        self,
+        in_type: FeatureType,
+        out_type: FeatureType,
+        hidden: Sequence[int],
+        periodic: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.out_type = out_type
+        self.layers = MLP(in_type.size, out_type.size, hidden=hidden, periodic=periodic, generator=generator)
+
+    def forward(self, features: Features) -> Features:
+        return Features.unflatten(self.layers(features.flatten()), self.out_type)
+
+
+@register_family
+class PlainModel(StateModel):
+    """The same class of perceptron without the symmetry: coordinates about the scene's centre, world axes.
+
+    Args:
+        symmetry: of the environment, for its types only.
+        env_id: the environment's id.
+        seed: of the initial weights.
+        hidden: sizes of the hidden layers.
+        periodic: learned sine features.
+    """
+
+    family = "mlp"
+    centred = False
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        env_id: str = "unregistered",
+        seed: int = 0,
+        hidden: Sequence[int] = (256, 256, 256),
+        periodic: int = 128,
+    ) -> None:
+        self.hidden, self.periodic = tuple(hidden), periodic
+        super().__init__(
+            symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic}
+        )
+
+    def _network(self, generator: torch.Generator) -> nn.Module:
+        return _PlainNetwork(self.in_type, self.out_type, self.hidden, self.periodic, generator)
+
+
+@register_family
+class CentredPlainModel(PlainModel):
+    """The plain perceptron with inputs relative to the reference point: translations done, rotations not."""
+
+    family = "mlp-centred"
+    centred = True
+
+
+@register_family
+class AugmentedModel(CentredPlainModel):
+    """The centred plain perceptron, each training batch turned by fresh elements of the full group."""
+
+    family = "augmented"
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        env_id: str = "unregistered",
+        seed: int = 0,
+        hidden: Sequence[int] = (256, 256, 256),
+        periodic: int = 128,
+    ) -> None:
+        super().__init__(symmetry, env_id, seed, hidden, periodic)
+        self.augmentation = _without_translations(symmetry.group)
+
+
+def _without_translations(group: Group) -> Group:
+    """The rotations (and reflections) of a group: centred inputs have no use for translations."""
+    for whole, part in ((SE2(), SO2()), (E2(), O2()), (SE3(), SO3()), (E3(), O3())):
+        if group == whole:
+            return part
+    if group.has_translations:
+        raise ArgumentError("group", group, "a group of rotations, with or without translations")
+    return group

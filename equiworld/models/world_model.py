@@ -1,0 +1,191 @@
+"""What every world model is: encode, predict, and all that follows from the two."""
+
+from __future__ import annotations
+
+import json
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import gymnasium as gym
+import torch
+from torch import Tensor, nn
+
+from equiworld.errors import ArgumentError
+from equiworld.files import write_atomically
+from equiworld.groups import Group
+from equiworld.storage import load_tensors, save_tensors
+from equiworld.symmetry import Features, Symmetry, symmetry_of
+from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+
+__all__ = ["WorldModel"]
+
+
+class WorldModel(nn.Module, ABC):
+    """A model z′ = F(z, a) of how a typed latent state z follows an action a.
+
+    Attributes:
+        family: the name it is registered under.
+        symmetry: how observations and actions transform.
+        env_id: the environment it was made for.
+        settings: what it was built with, JSON-able.
+        action_repeat: environment steps that one prediction spans, the action's target held; set by training.
+        action_bound: the actions it was trained on: {"radius": …} or {"low": […], "high": […]}; set by
+            `for_env` and narrowed by training.
+        augmentation: the group whose elements turn each training batch; None for no augmentation.
+    """
+
+    family: ClassVar[str]
+    augmentation: Group | None = None
+
+    def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
+        super().__init__()
+        self.symmetry, self.env_id, self.settings = symmetry, env_id, settings
+        self.action_repeat = 1
+        self.action_bound: dict[str, Any] = {}
+
+    @abstractmethod
+    def encode(self, obs: Any) -> Features:
+        """The latent state of an observation, of its leading shape `(…)`, in the model's dtype."""
+
+    @abstractmethod
+    def predict(self, z: Features, action: Features | Tensor) -> Features:
+        """The latent state after one action.
+
+        Args:
+            z: latent state, batch shape `(…)`.
+            action: its Features, or a tensor `(…, size)` in the environment's units.
+        """
+
+    @abstractmethod
+    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
+        """Training loss of predicting `target` from `z` and `action`: a scalar."""
+
+    def fit_scales(self, z: Features, action: Features, target: Features) -> None:
+        """Set what is set from training data once, before the first step. Nothing unless overridden."""
+
+    def rollout(self, z: Features, actions: Tensor) -> Features:
+        """The latent states after each of H actions `(…, H, size)`: Features of batch shape `(H, …)`."""
+        states = []
+        for step in range(actions.shape[-2]):
+            z = self.predict(z, actions[..., step, :])
+            states.append(z)
+        return Features.stack(states)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of its parameters."""
+        return next(self.parameters()).dtype
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable numbers."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def action_features(self, action: Features | Tensor) -> Features:
+        """Actions `(…, size)` as Features; Features are handed on."""
+        if isinstance(action, Features):
+            return action
+        kind = self.symmetry.action.feature_type(self.symmetry.dim)
+        if action.shape[-1] != self.symmetry.action.size(self.symmetry.dim):
+            raise ArgumentError(
+                "action",
+                f"shape {tuple(action.shape)}",
+                f"shape (…, {self.symmetry.action.size(self.symmetry.dim)})",
+            )
+        if kind.points:
+            centre = torch.as_tensor(self.symmetry.centre, dtype=action.dtype, device=action.device)
+            action = action - centre.repeat(kind.points)
+        return Features.unflatten(action, kind)
+
+    @classmethod
+    def for_env(cls, env: gym.Env | str, family: str = "state", seed: int = 0, **settings: Any) -> WorldModel:
+        """A fresh model for an environment.
+
+        Args:
+            env: the environment or its id.
+            family: a registered family.
+            seed: of the initial weights.
+            settings: of the family, such as `hidden=(128, 128)`.
+
+        Raises:
+            UnknownNameError: the environment's symmetry or the family is not registered.
+            ArgumentError: a setting that the family does not have.
+
+        >>> import equiworld.envs
+        >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
+        'state'
+        """
+        from equiworld.models.registry import build
+
+        instance = gym.make(env) if isinstance(env, str) else env
+        try:
+            spec = getattr(instance, "spec", None)
+            space = getattr(instance, "single_action_space", instance.action_space)
+            model = build(
+                family, symmetry_of(instance), spec.id if spec else "unregistered", {"seed": seed, **settings}
+            )
+            model.action_bound = _bound(space)
+        finally:
+            if instance is not env:
+                instance.close()
+        return model
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""
+        folder = Path(folder)
+        description = self.describe()
+        save_tensors(folder / "model.safetensors", "model", self.state_dict(), description)
+        text = json.dumps(description, indent=2)
+        write_atomically(folder / "model.json", lambda file: file.write(text.encode()))
+        return folder
+
+    def describe(self) -> dict[str, Any]:
+        """All but the weights, JSON-able."""
+        from equiworld.results import versions
+
+        return {
+            "family": self.family,
+            "env_id": self.env_id,
+            "settings": self.settings,
+            "symmetry": symmetry_to_dict(self.symmetry),
+            "action_repeat": self.action_repeat,
+            "action_bound": self.action_bound,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "parameters": self.parameter_count,
+            "versions": versions(),
+        }
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> WorldModel:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: no model there.
+            CheckpointError: the file is cut off, damaged, foreign, or of another version.
+        """
+        from equiworld.models.registry import build
+
+        tensors, description = load_tensors(Path(folder) / "model.safetensors", "model")
+        symmetry = symmetry_from_dict(description["symmetry"])
+        model = build(description["family"], symmetry, description["env_id"], description["settings"])
+        model = model.to(getattr(torch, description["dtype"]))
+        model.restore(tensors, description)
+        return model
+
+    def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> Self:
+        """Take over the weights and what training had set."""
+        self.load_state_dict(tensors)
+        self.action_repeat = description["action_repeat"]
+        self.action_bound = description["action_bound"]
+        return self
+
+
+def _bound(space: gym.Space) -> dict[str, Any]:
+    radius = getattr(space, "radius", None)
+    if radius is not None:
+        return {"radius": float(radius)}
+    if not isinstance(space, gym.spaces.Box):
+        raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
+    return {"low": space.low.astype(float).tolist(), "high": space.high.astype(float).tolist()}

@@ -1,0 +1,204 @@
+"""Transitions with the knowledge of where they come from and how they transform."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError, OverlapError
+from equiworld.groups import GroupElement
+from equiworld.storage import load_tensors, save_tensors
+from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+
+__all__ = ["Dataset", "check_disjoint"]
+
+Arrays = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """N transitions (s, a, s′), float64, in the environment's units.
+
+    Attributes:
+        symmetry: how the arrays transform.
+        observation: the state fields at s, each `(N, size)`.
+        action: `(N, size)`.
+        next_observation: the state fields at s′.
+        episode: `(N,)` int64; transitions of one episode share a number, those of two never do.
+        action_repeat: environment steps between s and s′, the action's target held.
+        provenance: environment, seeds, versions and settings it was collected with.
+    """
+
+    symmetry: Symmetry
+    observation: Arrays
+    action: NDArray[np.float64]
+    next_observation: Arrays
+    episode: NDArray[np.int64]
+    action_repeat: int = 1
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.action)
+        parts = {"action": self.action, "episode": self.episode}
+        for prefix, arrays in (("observation", self.observation), ("next_observation", self.next_observation)):
+            parts |= {f"{prefix}[{name!r}]": array for name, array in arrays.items()}
+        for name, array in parts.items():
+            if len(array) != count:
+                raise ArgumentError(name, f"{len(array)} rows", f"{count} rows, as there are actions")
+            if not np.isfinite(array).all():
+                raise ArgumentError(name, "NaN or infinity", "finite numbers")
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    def select(self, which: NDArray[Any] | slice) -> Dataset:
+        """The transitions that a mask, an index array or a slice picks."""
+        return replace(
+            self,
+            observation={name: array[which] for name, array in self.observation.items()},
+            action=self.action[which],
+            next_observation={name: array[which] for name, array in self.next_observation.items()},
+            episode=self.episode[which],
+        )
+
+    def slice_of_headings(self, half_width: float, centre: float = 0.0) -> Dataset:
+        """The transitions that begin with the heading within `centre` ± `half_width` [rad]."""
+        return self.select(self.heading_offset(centre) <= half_width)
+
+    def heading_offset(self, centre: float = 0.0) -> NDArray[np.float64]:
+        """How far each transition's first heading is from `centre`: `(N,)` in [0, π] [rad]."""
+        name = self.symmetry.heading
+        if name is None:
+            raise ArgumentError("dataset", "a symmetry without a heading", "a symmetry that names its heading")
+        turned = self.observation[name][:, 0] - centre
+        return np.abs((turned + np.pi) % (2 * np.pi) - np.pi)
+
+    def transform(self, g: GroupElement) -> Dataset:
+        """The same transitions in the world transformed by g."""
+
+        def moved(arrays: Arrays) -> dict[str, NDArray[np.float64]]:
+            fields, centre = self.symmetry.observation, self.symmetry.centre
+            return {name: fields[name].transform(g, array, centre, name) for name, array in arrays.items()}
+
+        return replace(
+            self,
+            observation=moved(self.observation),
+            action=self.symmetry.transform_action(g, self.action),
+            next_observation=moved(self.next_observation),
+        )
+
+    def features(self, dtype: torch.dtype = torch.float32) -> tuple[Features, Features, Features]:
+        """State, action and next state as Features of batch shape `(N,)`."""
+        return (
+            self.state_features(self.observation, dtype),
+            self.symmetry.action_features(self.action, dtype),
+            self.state_features(self.next_observation, dtype),
+        )
+
+    def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
+        """State fields as Features."""
+        symmetry = self.symmetry
+        if symmetry.flat:
+            flat = np.concatenate([arrays[name] for name in symmetry.observation], -1)
+            return symmetry.to_features(flat, dtype=dtype)
+        return symmetry.to_features(dict(arrays), dtype=dtype)
+
+    @staticmethod
+    def concatenate(parts: Sequence[Dataset]) -> Dataset:
+        """One dataset of several that were collected alike; keeps the first's provenance."""
+        first = parts[0]
+        for part in parts[1:]:
+            if part.symmetry != first.symmetry or part.action_repeat != first.action_repeat:
+                raise ArgumentError("parts", "datasets of two kinds", "one symmetry and one action_repeat")
+        names = first.observation
+        return replace(
+            first,
+            observation={name: np.concatenate([part.observation[name] for part in parts]) for name in names},
+            action=np.concatenate([part.action for part in parts]),
+            next_observation={
+                name: np.concatenate([part.next_observation[name] for part in parts]) for name in names
+            },
+            episode=np.concatenate([part.episode for part in parts]),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write one safetensors file, whole or not at all."""
+        tensors = {"action": self.action, "episode": self.episode}
+        tensors |= {f"observation.{name}": array for name, array in self.observation.items()}
+        tensors |= {f"next_observation.{name}": array for name, array in self.next_observation.items()}
+        settings = {
+            "symmetry": symmetry_to_dict(self.symmetry),
+            "action_repeat": self.action_repeat,
+            "provenance": dict(self.provenance),
+        }
+        return save_tensors(
+            path, "dataset", {name: torch.as_tensor(array) for name, array in tensors.items()}, settings
+        )
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Dataset:
+        """Read what `save` wrote.
+
+        Raises:
+            CheckpointError: the file is cut off, damaged, or no dataset.
+        """
+        tensors, settings = load_tensors(path, "dataset")
+
+        def group(prefix: str) -> dict[str, NDArray[np.float64]]:
+            return {
+                name.removeprefix(prefix): tensor.numpy()
+                for name, tensor in tensors.items()
+                if name.startswith(prefix)
+            }
+
+        return Dataset(
+            symmetry_from_dict(settings["symmetry"]),
+            group("observation."),
+            tensors["action"].numpy(),
+            group("next_observation."),
+            tensors["episode"].numpy(),
+            settings["action_repeat"],
+            settings["provenance"],
+        )
+
+    def _rows(self) -> NDArray[np.void]:
+        arrays = [*self.observation.values(), self.action, *self.next_observation.values()]
+        rows = np.ascontiguousarray(np.concatenate(arrays, -1) + 0.0)  # −0 and 0 are one number
+        return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+
+
+def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
+    """Prove that datasets share no episode and no transition.
+
+    Args:
+        datasets: by name, such as `train=…, seen_test=…, turned_test=…`.
+
+    Returns:
+        What was checked, for the result file: the sizes, and the shared counts (all zero).
+
+    Raises:
+        OverlapError: two share an episode or a transition; names them and how many.
+    """
+    names = list(datasets)
+    report: dict[str, Any] = {"transitions": {name: len(data) for name, data in datasets.items()}, "shared": {}}
+    rows = {name: np.unique(data._rows()) for name, data in datasets.items()}
+    episodes = {name: np.unique(data.episode) for name, data in datasets.items()}
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            for what, parts in (("transitions", rows), ("episodes", episodes)):
+                shared = len(np.intersect1d(parts[first], parts[second], assume_unique=True))
+                if shared:
+                    raise OverlapError(
+                        f"{first} and {second} share {shared} {what}; expected none: collect them with "
+                        "different seeds, or split by episode"
+                    )
+                report["shared"][f"{first}/{second} {what}"] = shared
+    return report

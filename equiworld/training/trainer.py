@@ -1,0 +1,193 @@
+"""The training loop: seeded, resumable to the last bit, one loop for every family."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from equiworld.errors import ArgumentError, CheckpointError, SimulationError
+from equiworld.models import WorldModel
+from equiworld.storage import load_tensors, save_tensors
+from equiworld.symmetry import Features
+from equiworld.training.dataset import Dataset
+
+__all__ = ["TrainingConfig", "train"]
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: transitions in each.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        gradient_clip: longest gradient; longer ones are shortened.
+        seed: of the batches and the augmentation.
+        checkpoint_every: steps between checkpoints, if there is a folder for them.
+        folder: where checkpoints go; training that finds one there goes on from it.
+        progress: show a progress bar.
+    """
+
+    steps: int = 6000
+    batch_size: int = 1024
+    learning_rate: float = 1e-2
+    weight_decay: float = 1e-4
+    gradient_clip: float = 1.0
+    seed: int = 0
+    checkpoint_every: int = 1000
+    folder: str | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "learning_rate", "gradient_clip", "checkpoint_every"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ArgumentError(name, value, "a positive number")
+
+
+def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None) -> WorldModel:
+    """Train a model on transitions and return it, in evaluation mode.
+
+    With `config.folder`, a checkpoint is written every `checkpoint_every` steps, whole or not at all; an
+    interrupted call, called again, goes on from the last and ends with the very bits an uninterrupted one gives.
+
+    Args:
+        model: any family; trained in place, in its own dtype.
+        data: what to train on.
+        config: how; `TrainingConfig()` if None.
+
+    Raises:
+        ArgumentError: model and data do not fit together, or an augmentation the data does not allow.
+        CheckpointError: the checkpoint is cut off, foreign, or of another model, data or configuration.
+        SimulationError: the loss became non-finite; the last checkpoint is kept.
+    """
+    config = config or TrainingConfig()
+    if data.symmetry.feature_type() != model.symmetry.feature_type():
+        raise ArgumentError(
+            "data", data.symmetry.feature_type(), f"states of the model's type, {model.symmetry.feature_type()}"
+        )
+    model.action_repeat = data.action_repeat
+    _narrow_bound(model, data)
+    run = _Run(model, data, config)
+    run.resume()
+    run.loop()
+    model.eval()
+    return model
+
+
+class _Run:
+    """Everything that changes during training, and its checkpoint."""
+
+    def __init__(self, model: WorldModel, data: Dataset, config: TrainingConfig) -> None:
+        self.model, self.config = model, config
+        self.parts = data.features(model.dtype)
+        model.fit_scales(*data.features(torch.float64))
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            max_lr=config.learning_rate,
+            total_steps=config.steps + 1,
+            cycle_momentum=False,
+        )
+        self.rng = np.random.default_rng([config.seed, 7])
+        self.step = 0
+        self.identity = {
+            "model": {key: model.describe()[key] for key in ("family", "env_id", "settings", "dtype")},
+            "config": {k: v for k, v in asdict(config).items() if k not in ("folder", "progress", "checkpoint_every")},
+            "transitions": len(data),
+            "action_sum": float(np.abs(data.action).sum()),
+        }
+
+    def loop(self) -> None:
+        from tqdm import tqdm
+
+        config, model = self.config, self.model
+        model.train()
+        with tqdm(
+            total=config.steps, initial=self.step, desc=f"train {model.family}", disable=not config.progress
+        ) as bar:
+            while self.step < config.steps:
+                z, action, target = self._batch()
+                loss = model.loss(z, action, target)
+                self.optimiser.zero_grad()
+                loss.backward()
+                # The norm is not finite exactly when the loss or a gradient is not.
+                norm = clip_grad_norm_(model.parameters(), config.gradient_clip)
+                if self.step % 100 == 0 and not torch.isfinite(norm):
+                    raise SimulationError(
+                        f"training became non-finite at step {self.step}; lower learning_rate "
+                        f"(now {config.learning_rate}); the last checkpoint is kept"
+                    )
+                self.optimiser.step()
+                self.schedule.step()
+                self.step += 1
+                bar.update()
+                if config.folder and self.step % config.checkpoint_every == 0:
+                    self.save()
+
+    def _batch(self) -> tuple[Features, Features, Features]:
+        count = len(self.parts[0].scalars)
+        index = torch.from_numpy(self.rng.integers(count, size=self.config.batch_size))
+        z, action, target = (part[index] for part in self.parts)
+        group = self.model.augmentation
+        if group is not None:
+            g = group.sample(self.rng, self.config.batch_size)
+            return z.transform(g), action.transform(g), target.transform(g)
+        return z, action, target
+
+    def save(self) -> None:
+        tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        state = self.optimiser.state_dict()["state"]
+        tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()}
+        settings = {"step": self.step, "rng": self.rng.bit_generator.state, "identity": self.identity}
+        save_tensors(Path(str(self.config.folder)) / CHECKPOINT, "checkpoint", tensors, settings)
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one."""
+        path = Path(self.config.folder or os.devnull) / CHECKPOINT
+        if not path.exists():
+            return
+        tensors, settings = load_tensors(path, "checkpoint")
+        if settings["identity"] != self.identity:
+            different = [key for key, value in self.identity.items() if settings["identity"].get(key) != value]
+            raise CheckpointError(
+                f"{path} is of another training run (different: {', '.join(different)}); "
+                "train in another folder, or delete it"
+            )
+        self.model.load_state_dict(_under(tensors, "model."))
+        # Stepping the schedule writes the learning rates; the optimiser's own state follows.
+        for _ in range(settings["step"]):
+            self.schedule.step()
+        whole: dict[str, Any] = self.optimiser.state_dict()
+        whole["state"] = {}
+        for name, tensor in _under(tensors, "optimiser.").items():
+            index, key = name.split(".")
+            whole["state"].setdefault(int(index), {})[key] = tensor
+        self.optimiser.load_state_dict(whole)
+        self.rng.bit_generator.state = settings["rng"]
+        self.step = settings["step"]
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _narrow_bound(model: WorldModel, data: Dataset) -> None:
+    """A planner must not ask for actions longer than any the model has seen."""
+    if "radius" in model.action_bound:
+        longest = float(np.linalg.norm(data.action, axis=-1).max())
+        model.action_bound = {"radius": min(model.action_bound["radius"], longest)}

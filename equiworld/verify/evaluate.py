@@ -1,0 +1,196 @@
+"""How often a policy succeeds, and how soon, with intervals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.verify.evaluation import Episode, Evaluation
+from equiworld.verify.lockstep import (
+    EnvLike,
+    Policy,
+    act,
+    as_policy,
+    close_copies,
+    dtype_of,
+    env_copies,
+    positive,
+    reset_env,
+    step_env,
+)
+
+__all__ = ["Episode", "Evaluation", "EvaluationError", "evaluate"]
+
+
+class EvaluationError(SimulationError):
+    """The environment failed in the middle of an evaluation; `partial` holds the episodes finished before."""
+
+    def __init__(self, message: str, partial: Evaluation) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+@dataclass
+class _Slot:
+    """One of the environments: the episode that it is in, and how far."""
+
+    env: gym.Env
+    seed: int = -1
+    active: bool = False
+    starts: bool = True
+    observation: Any = None
+    steps: int = 0
+    total_reward: float = 0.0
+
+    def begin(self, seed: int, options: Mapping[str, Any] | None) -> None:
+        self.observation, _ = reset_env(self.env, seed, options)
+        self.seed, self.active, self.starts = seed, True, True
+        self.steps, self.total_reward = 0, 0.0
+
+
+def evaluate(
+    policy: Policy,
+    env: EnvLike,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    n_envs: int = 8,
+    options: Mapping[str, Any] | None = None,
+    success_key: str = "is_success",
+    max_steps: int | None = None,
+    deterministic: bool = True,
+    progress: bool = False,
+) -> Evaluation:
+    """Run a policy for some episodes and count its successes.
+
+    Episode i begins with `env.reset(seed=seed + i)`: choose seeds that training did not use. Several copies
+    of the environment run in lockstep, so that the policy acts for all of them in one call; a copy whose
+    episode has ended begins the next, with `episode_start` true in its row. Results are listed by seed. A
+    policy that draws random numbers row by row may draw others for another `n_envs`.
+
+    Args:
+        policy: anything with stable-baselines3's `predict`; it always gets a batch.
+        env: an environment, its id, or a function that makes one.
+        episodes: how many.
+        seed: of the first episode.
+        n_envs: how many copies of the environment; fewer are made for fewer episodes.
+        options: handed to every reset.
+        success_key: the entry of the last `info` of an episode that says whether it succeeded.
+        max_steps: cut an episode off after so many steps, as a time limit of the environment would.
+        deterministic: handed to the policy.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The evaluation; print it, or save it.
+
+    Raises:
+        ArgumentError: an argument is wrong, or `info` has no `success_key`.
+        EvaluationError: the environment failed or returned a number that is not finite; says in which episode
+            and at which step, and holds the episodes finished before as `partial`.
+
+    >>> import gymnasium as gym, equiworld.envs
+    >>> class Wait:
+    ...     def predict(self, obs, state=None, episode_start=None, deterministic=True):
+    ...         return np.zeros((len(obs["agent_pos"]), 2)), state
+    >>> print(evaluate(Wait(), gym.make("equiworld/PushT-v0", max_episode_steps=5), episodes=2))
+    success 0/2 = 0.0% (95 %: 0.0% to 65.8%), median steps to success inf (95 %: inf to inf)
+    """
+    as_policy(policy)
+    positive("episodes", episodes)
+    positive("n_envs", n_envs)
+    if max_steps is not None:
+        positive("max_steps", max_steps)
+    began = time.perf_counter()
+    slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
+    config = {
+        "env": getattr(slots[0].env.spec, "id", str(slots[0].env)),
+        "episodes": episodes,
+        "seed": seed,
+        "n_envs": len(slots),
+        "success": f"info[{success_key!r}] at the last step",
+        "max_steps": max_steps,
+        "dtype": dtype_of(policy),
+    }
+    done: list[Episode] = []
+
+    def finished() -> Evaluation:
+        ordered = tuple(sorted(done, key=lambda episode: episode.seed))
+        return Evaluation(ordered, config, time.perf_counter() - began)
+
+    try:
+        runner = _Runner(policy, slots, options, success_key, max_steps, deterministic)
+        running = runner.run(range(seed, seed + episodes))
+        if progress:
+            from tqdm.auto import tqdm
+
+            running = tqdm(running, total=episodes, desc="evaluate", unit="episode")
+        for episode in running:
+            done.append(episode)
+    except SimulationError as error:
+        raise EvaluationError(f"{error}; {len(done)} episodes were finished before", finished()) from error
+    finally:
+        close_copies([slot.env for slot in slots], env)
+    return finished()
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """Drives the slots in lockstep."""
+
+    policy: Policy
+    slots: list[_Slot]
+    options: Mapping[str, Any] | None
+    success_key: str
+    max_steps: int | None
+    deterministic: bool
+
+    def run(self, seeds: range) -> Iterator[Episode]:
+        """The episodes of the seeds, as they end."""
+        waiting = iter(seeds)
+        for slot in self.slots:
+            slot.begin(next(waiting), self.options)
+        state: Any = None
+        while any(slot.active for slot in self.slots):
+            starts = np.array([slot.starts for slot in self.slots])
+            # Idle environments stay in the batch with their last observation: the state keeps its rows.
+            seen = [slot.observation for slot in self.slots]
+            actions, state = act(self.policy, seen, state, starts, self.deterministic)
+            for slot, action in zip(self.slots, actions, strict=True):
+                slot.starts = False
+                episode = self._step(slot, action) if slot.active else None
+                if episode is None:
+                    continue
+                yield episode
+                following = next(waiting, None)
+                slot.active = following is not None
+                if following is not None:
+                    slot.begin(following, self.options)
+
+    def _step(self, slot: _Slot, action: Any) -> Episode | None:
+        """Take one step; what came of the episode if it ends there."""
+        observation, reward, terminated, truncated, info = step_env(slot.env, action, slot.seed, slot.steps)
+        slot.observation = observation
+        slot.steps += 1
+        slot.total_reward += reward
+        if not (terminated or truncated or slot.steps == self.max_steps):
+            return None
+        if self.success_key not in info:
+            expected = "an entry of the last info of an episode"
+            raise ArgumentError("success_key", repr(self.success_key), expected, info)
+        success = bool(info[self.success_key])
+        return Episode(slot.seed, success, slot.steps, slot.total_reward, not terminated, _numbers(info))
+
+
+def _numbers(info: Mapping[str, Any]) -> dict[str, float]:
+    """The entries of an info that are single numbers."""
+    return {
+        name: float(value)
+        for name, value in info.items()
+        if isinstance(value, float | int | np.floating | np.integer) and not isinstance(value, bool)
+    }

@@ -1,0 +1,154 @@
+"""What an evaluation found: its episodes, and what they say together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from equiworld.errors import ArgumentError
+from equiworld.results import make_result, text_table, write_json
+from equiworld.verify.statistics import median_interval, wilson_interval
+
+__all__ = ["Episode", "Evaluation"]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What came of one episode.
+
+    Attributes:
+        seed: it began with `env.reset(seed=seed)`.
+        success: whether the last `info` said so.
+        steps: how many environment steps it took.
+        total_reward: their sum, undiscounted.
+        truncated: whether it was cut off rather than terminated.
+        final: the numbers of the last `info`, such as "coverage".
+    """
+
+    seed: int
+    success: bool
+    steps: int
+    total_reward: float
+    truncated: bool
+    final: Mapping[str, float] = field(hash=False)
+
+    def row(self) -> dict[str, Any]:
+        """The episode as one line of a result file."""
+        return {
+            "seed": self.seed,
+            "success": self.success,
+            "steps": self.steps,
+            "return": self.total_reward,
+            "truncated": self.truncated,
+            **{f"final_{name}": value for name, value in self.final.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The episodes of an evaluation, by seed, and what they say together.
+
+    Attributes:
+        episodes: what came of each.
+        config: what was run: environment, seed, success key, dtype of the policy.
+        seconds: how long it took [s].
+
+    >>> runs = [Episode(0, True, 30, 1.0, False, {}), Episode(1, False, 300, 0.4, True, {})]
+    >>> evaluation = Evaluation(tuple(runs), {}, 1.0)
+    >>> evaluation.success_rate, evaluation.share_within(40), evaluation.median_steps
+    (0.5, 0.5, 30.0)
+    """
+
+    episodes: tuple[Episode, ...]
+    config: Mapping[str, Any] = field(hash=False)
+    seconds: float
+
+    @property
+    def successes(self) -> int:
+        """How many episodes succeeded."""
+        return sum(episode.success for episode in self.episodes)
+
+    @property
+    def success_rate(self) -> float:
+        """The share of successful episodes, in [0, 1]."""
+        return self.successes / self._count
+
+    def success_interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Wilson's interval of the success rate."""
+        return wilson_interval(self.successes, self._count, confidence)
+
+    @property
+    def steps_to_success(self) -> list[float]:
+        """Steps of each episode, infinite for one that did not succeed."""
+        return [float(episode.steps) if episode.success else np.inf for episode in self.episodes]
+
+    @property
+    def median_steps(self) -> float:
+        """Median of `steps_to_success`: failures count as longer than all; infinite if most failed."""
+        return self.median_steps_interval()[0]
+
+    def median_steps_interval(self, confidence: float = 0.95) -> tuple[float, float, float]:
+        """`median_steps` and its bootstrap interval."""
+        self._count  # noqa: B018  refuses an evaluation without episodes
+        return median_interval(self.steps_to_success, confidence)
+
+    def share_within(self, steps: int) -> float:
+        """The share of episodes that succeeded within `steps` steps, in [0, 1]."""
+        return sum(needed <= steps for needed in self.steps_to_success) / self._count
+
+    @property
+    def mean_return(self) -> float:
+        """Mean undiscounted return."""
+        return float(np.mean([episode.total_reward for episode in self.episodes]))
+
+    def summary(self) -> dict[str, Any]:
+        """The figures that a table shows; None where a median is infinite."""
+        low, high = self.success_interval()
+        median, sooner, later = (
+            value if np.isfinite(value) else None for value in self.median_steps_interval()
+        )
+        return {
+            "episodes": self._count,
+            "success_rate": self.success_rate,
+            "success_low": low,
+            "success_high": high,
+            "median_steps": median,
+            "median_steps_low": sooner,
+            "median_steps_high": later,
+            "mean_return": self.mean_return,
+        }
+
+    def to_result(self) -> dict[str, Any]:
+        """A result file's content: one row an episode."""
+        rows = [episode.row() for episode in self.episodes]
+        return make_result("evaluate", {**self.config, "summary": self.summary()}, rows, self.seconds)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result file."""
+        return write_json(path, self.to_result(), allow_nonfinite=True)
+
+    def table(self) -> str:
+        """One line an episode, as plain text."""
+        return text_table([episode.row() for episode in self.episodes])
+
+    def __str__(self) -> str:
+        if not self.episodes:
+            return "no episode was finished"
+        low, high = self.success_interval()
+        median, sooner, later = self.median_steps_interval()
+        return (
+            f"success {self.successes}/{len(self.episodes)} = {self.success_rate:.1%} "
+            f"(95 %: {low:.1%} to {high:.1%}), "
+            f"median steps to success {median:g} (95 %: {sooner:g} to {later:g})"
+        )
+
+    @property
+    def _count(self) -> int:
+        if not self.episodes:
+            raise ArgumentError("episodes", "none", "at least one finished episode")
+        return len(self.episodes)

@@ -1,0 +1,183 @@
+"""Several copies of an environment in one process, driven by one policy that acts for all of them at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError, SimulationError
+
+__all__ = [
+    "EnvLike",
+    "Policy",
+    "Transition",
+    "act",
+    "as_policy",
+    "close_copies",
+    "dtype_of",
+    "env_copies",
+    "positive",
+    "reset_env",
+    "stack",
+    "step_env",
+]
+
+EnvLike = gym.Env | str | Callable[[], gym.Env]
+"""An environment, its id, or a function that makes one."""
+
+Transition = tuple[Any, float, bool, bool, dict[str, Any]]
+
+
+class Policy(Protocol):
+    """Stable-baselines3's protocol: what was observed in, what to do out, memory handed through."""
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[Any, Any]:
+        """Actions `(n, …)` and the next state for a batch of n observations.
+
+        Args:
+            observation: an array `(n, …)`, or a dict of them.
+            state: None at first, then what the last call returned.
+            episode_start: `(n,)` bool, whose episode begins with this observation.
+            deterministic: whether to act without exploration.
+        """
+        ...
+
+
+def as_policy(policy: Any) -> Policy:
+    """The policy, if it is one."""
+    if not callable(getattr(policy, "predict", None)):
+        raise ArgumentError(
+            "policy",
+            type(policy).__name__,
+            "an object with predict(obs, state=None, episode_start=None, deterministic=True)",
+        )
+    return policy
+
+
+def dtype_of(policy: Any) -> str | None:
+    """The dtype that a policy says it computes in; None if it does not say."""
+    dtype = getattr(policy, "dtype", None)
+    return None if dtype is None else str(dtype).removeprefix("torch.")
+
+
+def positive(argument: str, number: Any) -> None:
+    """Refuse what is not a positive integer."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        raise ArgumentError(argument, number, "a positive integer")
+
+
+def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
+    """`count` environments alike; the one given, if it is an environment, is the first of them.
+
+    A copy is a deep copy, which keeps changes made by hand; an environment that cannot be copied (one that
+    has already simulated, for some engines) is made anew from its spec.
+
+    Raises:
+        ArgumentError: not an environment, or one that can neither be copied nor made anew.
+    """
+    if isinstance(env, gym.vector.VectorEnv):
+        raise ArgumentError(
+            "env", type(env).__name__, "a single environment; it is copied as often as is needed"
+        )
+    if isinstance(env, str):
+        return [gym.make(env) for _ in range(count)]
+    if isinstance(env, gym.Env):
+        return [env, *(_copy(env) for _ in range(count - 1))]
+    if not callable(env):
+        raise ArgumentError("env", type(env).__name__, "an environment, its id, or a function that makes one")
+    made = [env() for _ in range(count)]
+    if not all(isinstance(one, gym.Env) for one in made):
+        raise ArgumentError(
+            "env", f"a function that returned {type(made[0]).__name__}", "a function -> gym.Env"
+        )
+    if len({id(one) for one in made}) < count:
+        raise ArgumentError("env", "a function that returns one environment twice", "a new one at each call")
+    return made
+
+
+def close_copies(envs: Sequence[gym.Env], given: EnvLike) -> None:
+    """Close the environments that `env_copies` made, but not the caller's own."""
+    for env in envs:
+        if env is not given:
+            env.close()
+
+
+def _copy(env: gym.Env) -> gym.Env:
+    try:
+        return copy.deepcopy(env)
+    except Exception as error:  # whatever an engine's objects raise when they are copied
+        try:
+            assert env.spec is not None
+            return gym.make(env.spec)
+        except Exception:
+            raise ArgumentError(
+                "env",
+                f"{env} that cannot be copied ({error})",
+                "one that can, a function that makes one, or a single episode at a time",
+            ) from error
+
+
+def stack(observations: Sequence[Any]) -> Any:
+    """Single observations as one batch: arrays `(n, …)`, or a dict of them."""
+    if isinstance(observations[0], Mapping):
+        return {key: np.stack([one[key] for one in observations]) for key in observations[0]}
+    return np.stack(observations)
+
+
+def act(
+    policy: Policy,
+    observations: Sequence[Any],
+    state: Any,
+    starts: NDArray[np.bool_],
+    deterministic: bool = True,
+) -> tuple[NDArray[Any], Any]:
+    """One call of the policy for all environments: actions `(n, …)` and its next state."""
+    actions, state = policy.predict(
+        stack(observations), state=state, episode_start=starts.copy(), deterministic=deterministic
+    )
+    actions = np.asarray(actions)
+    if actions.ndim == 0 or len(actions) != len(observations):
+        raise ArgumentError(
+            "policy", f"actions of shape {actions.shape}", f"one for each of {len(observations)} observations"
+        )
+    return actions, state
+
+
+def reset_env(env: gym.Env, seed: int, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+    """Begin the episode of a seed."""
+    try:
+        observation, info = env.reset(seed=seed, options=dict(options) if options else None)
+    except Exception as error:
+        raise SimulationError(f"the environment failed at reset of seed {seed}: {error}") from error
+    _check_finite(observation, f"seed {seed}, reset")
+    return observation, info
+
+
+def step_env(env: gym.Env, action: Any, seed: int, step: int) -> Transition:
+    """Take one step; an error says in which episode and at which step it was."""
+    try:
+        observation, reward, terminated, truncated, info = env.step(action)
+    except Exception as error:
+        raise SimulationError(
+            f"the environment failed in the episode of seed {seed} at step {step}: {error}"
+        ) from error
+    place = f"seed {seed}, step {step}"
+    _check_finite(observation, place)
+    if not np.isfinite(reward):
+        raise SimulationError(f"the reward is {reward} ({place})")
+    return observation, float(reward), bool(terminated), bool(truncated), info
+
+
+def _check_finite(observation: Any, place: str) -> None:
+    parts = observation.items() if isinstance(observation, Mapping) else [("observation", observation)]
+    for name, part in parts:
+        array = np.asarray(part)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise SimulationError(f"{name} is not finite ({place})")

@@ -1,0 +1,245 @@
+"""The closed loop, written down: one batch of episodes, step by step, and how two of them compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import SimulationError
+from equiworld.groups import GroupElement
+from equiworld.symmetry import Symmetry
+from equiworld.symmetry.compiled import CompiledElement
+from equiworld.verify.lockstep import Policy, act, reset_env, stack, step_env
+
+__all__ = ["SeenTurned", "Trace", "compare", "goal_error", "ignored", "motion", "record"]
+
+Array = NDArray[np.float64]
+GoalError = Callable[[Any], Array]
+
+_REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A batch of E episodes of at most T steps, run in lockstep.
+
+    Attributes:
+        observations: T + 1 batches `(E, …)`; an episode that has ended shows its last one again.
+        alive: `(T + 1, E)`, whether the observation belongs to the episode, or comes after its end.
+        success_step: `(E,)`, the step after which it first succeeded; -1 for never.
+        success_known: whether an info ever told.
+        refused: by episode, why the environment would not begin it.
+    """
+
+    observations: list[Any]
+    alive: NDArray[np.bool_]
+    success_step: NDArray[np.int_]
+    success_known: bool
+    refused: dict[int, str]
+
+    @property
+    def success(self) -> NDArray[np.bool_]:
+        """Whether each episode succeeded, `(E,)`."""
+        return self.success_step >= 0
+
+
+class SeenTurned(gym.Wrapper[Any, Any, Any, Any]):
+    """The same simulator, shown turned by g: observations g·s, actions taken as g⁻¹·a.
+
+    Args:
+        env: what is turned.
+        symmetry: how.
+        g: one element.
+    """
+
+    def __init__(self, env: gym.Env, symmetry: Symmetry, g: GroupElement) -> None:
+        super().__init__(env)
+        self._turn = CompiledElement(symmetry, g)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        return self._turn.show(*self.env.reset(seed=seed, options=options))
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, terminated, truncated, info = self.env.step(self._turn.inner_action(action))
+        observation, info = self._turn.show(observation, info)
+        return observation, reward, terminated, truncated, info
+
+
+def record(
+    policy: Policy,
+    envs: Sequence[gym.Env],
+    seeds: Sequence[int],
+    options: Mapping[str, Any] | None,
+    steps: int,
+    success_key: str | None,
+    stop_at_success: bool,
+    stand_ins: Any = None,
+) -> Trace:
+    """Run one episode in each environment, the policy acting for all of them at once.
+
+    Args:
+        policy: whose memory begins afresh.
+        envs: E of them.
+        seeds: E of them.
+        options: for every reset.
+        steps: T.
+        success_key: the entry of info that tells success; None for none.
+        stop_at_success: whether a success ends the episode, also as far as the environment could go on.
+        stand_ins: `(E, …)` observations shown to the policy in the place of episodes that the environment
+            refuses to begin, so that the other rows stay what they are; without them a refusal is an error.
+
+    Raises:
+        SimulationError: the environment failed; says in which episode and at which step.
+    """
+    first: list[Any] = []
+    refused: dict[int, str] = {}
+    for index, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
+        try:
+            first.append(reset_env(env, seed, options)[0])
+        except SimulationError as error:
+            if stand_ins is None or not isinstance(error.__cause__, _REFUSALS):
+                raise
+            refused[index] = " ".join(str(error.__cause__).split())
+            first.append(_row(stand_ins, index))
+    current = first
+    alive = np.zeros((steps + 1, len(envs)), dtype=bool)
+    alive[0] = [index not in refused for index in range(len(envs))]
+    running = alive[0].copy()
+    success_step = np.full(len(envs), -1)
+    known = False
+    observations, state = [stack(current)], None
+    for step in range(steps):
+        if running.any():
+            starts = np.full(len(envs), step == 0)
+            actions, state = act(policy, current, state, starts)
+            current = list(current)
+        for index in np.flatnonzero(running):
+            outcome = step_env(envs[index], actions[index], seeds[index], step)
+            current[index], _, terminated, truncated, info = outcome
+            alive[step + 1, index] = True
+            known = known or success_key in info
+            success = success_key is not None and bool(info.get(success_key, False))
+            if success and success_step[index] < 0:
+                success_step[index] = step + 1
+            # A termination that is no success is a failure that nothing sensible follows.
+            running[index] = not (truncated or (terminated and not success) or (success and stop_at_success))
+        observations.append(stack(current))
+    return Trace(observations, alive, success_step, known, refused)
+
+
+def compare(
+    symmetry: Symmetry, g: GroupElement, trace: Trace, reference: Trace
+) -> tuple[Array, dict[str, float]]:
+    """How far a trace is from g·reference, as long as both episodes last.
+
+    Returns:
+        `(E, T + 1)`, the largest distance over the points observed, in their units (over all fields where no
+        points are observed); NaN where one has ended. And by field the largest deviation over all of it:
+        distances of points and vectors, differences of scalars, headings as unit vectors.
+    """
+    both = trace.alive & reference.alive
+    deviations = np.full(both.shape, np.nan)
+    by_field: dict[str, float] = dict.fromkeys(symmetry.observation, 0.0)
+    for step in np.flatnonzero(both.any(1)):
+        expected = symmetry.transform_observation(g, _doubled(reference.observations[step]))
+        points: list[Array] = []
+        others: list[Array] = []
+        for name, kind, error in field_errors(symmetry, trace.observations[step], expected):
+            by_field[name] = max(by_field[name], float(error[both[step]].max()))
+            (points if kind == "points" else others).append(error)
+        worst = np.max(points or others, axis=0)
+        deviations[step, both[step]] = worst[both[step]]
+    return deviations.T, by_field
+
+
+def field_errors(symmetry: Symmetry, first: Any, second: Any) -> list[tuple[str, str, Array]]:
+    """By field and kind of feature, the largest difference of two batches of observations, `(E,)`."""
+    centre = np.asarray(symmetry.centre)
+    found = []
+    for name, declared in symmetry.observation.items():
+        encoded = [declared.encode(_field(symmetry, name, obs), centre) for obs in (first, second)]
+        for kind, channels in encoded[0].items():
+            difference = channels - encoded[1][kind]
+            size = np.abs(difference) if kind == "scalars" else np.linalg.norm(difference, axis=-2)
+            found.append((name, str(kind), size.max(-1)))
+    return found
+
+
+def goal_error(symmetry: Symmetry) -> GoalError | None:
+    """How far from the goal: the mean distance of the body's points to theirs in the goal, `(…,)`.
+
+    The body is that of the symmetry's `reference`: with "block_pos" and the goal fields "goal_pos" and
+    "goal_keypoints", it compares "block_keypoints" with "goal_keypoints", the pair with the most points.
+    None if no names match.
+    """
+    centre = np.asarray(symmetry.centre)
+    if symmetry.reference is None:
+        return None
+    body = symmetry.reference.rpartition("_")[0]
+    pairs = []
+    for goal in symmetry.goal:
+        part = f"{body}_{goal.partition('_')[2]}"
+        declared = symmetry.observation[goal]
+        if symmetry.observation.get(part) == declared and declared.kind == "points":
+            pairs.append((declared.count, part, goal))
+    if not pairs:
+        return None
+    _, part, goal = max(pairs)
+    declared = symmetry.observation[goal]
+
+    def error(obs: Any) -> Array:
+        here, there = (
+            declared.encode(_field(symmetry, name, obs), centre)["points"] for name in (part, goal)
+        )
+        return np.linalg.norm(here - there, axis=-2).mean(-1)
+
+    return error
+
+
+def motion(symmetry: Symmetry, trace: Trace) -> float:
+    """How far anything observed moved from where it began, at most: points, or all fields without points."""
+    moved = 0.0
+    for step in range(1, len(trace.observations)):
+        alive = trace.alive[step]
+        errors = field_errors(symmetry, trace.observations[step], trace.observations[0])
+        points = [error for _, kind, error in errors if kind == "points"] or [error for *_, error in errors]
+        moved = max([moved, *(float(error[alive].max(initial=0.0)) for error in points)])
+    return moved
+
+
+def ignored(symmetry: Symmetry, g: GroupElement, trace: Trace, reference: Trace) -> bool:
+    """Whether the episodes began at s where they should have begun at g·s."""
+    begun = trace.alive[0] & reference.alive[0]
+    first, start = trace.observations[0], reference.observations[0]
+    expected = symmetry.transform_observation(g, _doubled(start))
+    slack = 1e-6 * symmetry.length_scale
+
+    def apart(one: Any, other: Any) -> float:
+        return max(float(error[begun].max(initial=0.0)) for *_, error in field_errors(symmetry, one, other))
+
+    return apart(first, start) < slack < apart(expected, start)
+
+
+def _field(symmetry: Symmetry, name: str, obs: Any) -> Array:
+    """The array of one field, float64."""
+    if not symmetry.flat:
+        return np.asarray(obs[name], dtype=np.float64)
+    return np.asarray(obs, dtype=np.float64)[..., dict(symmetry.segments())[name]]
+
+
+def _doubled(obs: Any) -> Any:
+    """The observation in float64: turning it must not round it."""
+    if isinstance(obs, Mapping):
+        return {name: np.asarray(array, dtype=np.float64) for name, array in obs.items()}
+    return np.asarray(obs, dtype=np.float64)
+
+
+def _row(obs: Any, index: int) -> Any:
+    return {name: array[index] for name, array in obs.items()} if isinstance(obs, Mapping) else obs[index]
