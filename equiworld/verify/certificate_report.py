@@ -85,7 +85,7 @@ class Certificate:
     def __str__(self) -> str:
         config = self.config
         about = (
-            f"{config['env']} under {config['group']}: {len(self.elements)} elements (0 repeats the identity), "
+            f"{config['env']} under {config['group']}: {len(self.elements)} elements (0 is the identity), "
             f"{config['episodes']} episodes of {config['steps']} steps, "
             f"policy dtype {config['dtype'] or 'unknown'}; declared to hold {config['holds']}"
         )

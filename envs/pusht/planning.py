@@ -1,0 +1,177 @@
+"""What a planner may know about pushing a T: an invariant cost, and equivariant first proposals.
+
+Everything here is in px and seconds, on Features about the scene's centre, and turns with the world: corners are
+placed by the block's own heading, random numbers choose places on the block, never directions in the world.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equiworld.envs.pusht import geometry
+from equiworld.symmetry import Channel, Features
+
+__all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cost"]
+
+Channels = Mapping[str, Channel]
+
+PUSH_RANDOM_NUMBERS = 4  # uniform numbers that one proposal takes
+
+SHARP_WEIGHT, SHARP_LENGTH = 20.0, 5.0  # [px]
+CLEARANCE = 2.0  # [px] between the disc's rim and the block on the way to a push
+DETOUR_RADIUS = 112.0  # [px] of the circle around the block on which the agent goes around it
+DETOUR_ANGLE = math.radians(50.0)
+
+
+def corner_distance(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
+    """Mean distance [px] between the T's eight corners and the goal's: `(…,)`.
+
+    Args:
+        state: batch shape `(…)`.
+        channels: where `block_pos` and `block_heading` are in it.
+        goal: batch shape that broadcasts to it.
+        goal_channels: where `goal_pos` and `goal_heading` are.
+    """
+    position = state.select(channels["block_pos"])[..., 0] - goal.select(goal_channels["goal_pos"])[..., 0]
+    heading = (
+        state.select(channels["block_heading"])[..., 0] - goal.select(goal_channels["goal_heading"])[..., 0]
+    )
+    # A corner k of the body is at p + k₀ u + k₁ J u: differences need only those of p and u.
+    corners = torch.as_tensor(geometry.KEYPOINTS, dtype=position.dtype)
+    x = position[..., :1] + corners[:, 0] * heading[..., :1] - corners[:, 1] * heading[..., 1:]
+    y = position[..., 1:] + corners[:, 0] * heading[..., 1:] + corners[:, 1] * heading[..., :1]
+    return torch.sqrt(x.square() + y.square()).mean(-1)
+
+
+def push_cost(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
+    """d + 20 (1 − exp(−d/5)) of the mean corner distance d [px]: sharp near the goal, so the last pixels count."""
+    distance = corner_distance(state, channels, goal, goal_channels)
+    return distance + SHARP_WEIGHT * (1.0 - torch.exp(-distance / SHARP_LENGTH))
+
+
+@lru_cache(maxsize=32)
+def agent_response(control_periods: int) -> tuple[float, float, float, float]:
+    """How a held target moves the agent: position and velocity gains after some control periods.
+
+    Returns:
+        (a, b, c, e): displacement = a·target + b·velocity, new velocity = c·target + e·velocity, for a target
+        given relative to the agent. Exact for the engine's semi-implicit Euler steps of a linear PD controller.
+    """
+    dt, stiffness, friction = geometry.TIME_STEP, geometry.STIFFNESS, geometry.DAMPING
+    gains = []
+    for target, velocity in ((1.0, 0.0), (0.0, 1.0)):
+        position = 0.0
+        for _ in range(control_periods * geometry.ENGINE_STEPS):
+            velocity += (stiffness * (target - position) - friction * velocity) * dt
+            position += velocity * dt
+        gains.append((position, velocity))
+    (a, c), (b, e) = gains
+    return a, b, c, e
+
+
+@lru_cache(maxsize=4)
+def _edges(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Outline in body axes: edge starts `(8, 2)`, directions, outward normals, cumulated lengths `(8,)`."""
+    outline = torch.as_tensor(geometry.block_outline([0.0, 0.0, 0.0]), dtype=torch.float64)
+    step = outline.roll(-1, 0) - outline
+    length = step.norm(dim=-1)
+    along = step / length[:, None]
+    area = (outline[:, 0] * outline.roll(-1, 0)[:, 1] - outline[:, 1] * outline.roll(-1, 0)[:, 0]).sum()
+    normal = torch.stack([along[:, 1], -along[:, 0]], -1) * area.sign()
+    return outline.to(dtype), along.to(dtype), normal.to(dtype), length.cumsum(0).to(dtype)
+
+
+def _clearance(points: Tensor) -> Tensor:
+    """Distance [px] of body-frame points `(…, 2)` to the T; 0 inside: `(…,)`."""
+    best = None
+    for low_x, high_x, low_y, high_y in ((-60.0, 60.0, -45.0, -15.0), (-15.0, 15.0, -15.0, 75.0)):
+        x = (points[..., 0].clamp(low_x, high_x) - points[..., 0]).square()
+        y = (points[..., 1].clamp(low_y, high_y) - points[..., 1]).square()
+        best = x + y if best is None else torch.minimum(best, x + y)
+    assert best is not None
+    return best.sqrt()
+
+
+def _steer(agent: Tensor, contact: Tensor) -> Tensor:
+    """Where to go next towards `contact` without touching the block, body frame: `(…, 2)`."""
+    fractions = torch.linspace(0.0, 1.0, 9, dtype=agent.dtype)[1:-1, None]
+    line = agent[..., None, :] + fractions * (contact - agent)[..., None, :]
+    here = _clearance(agent)
+    needed = torch.minimum(here, agent.new_tensor(geometry.AGENT_RADIUS + 1.0))
+    blocked = (_clearance(line) < needed[..., None]).any(-1)
+    angle = torch.atan2(agent[..., 1], agent[..., 0])
+    wanted = torch.atan2(contact[..., 1], contact[..., 0])
+    turn = torch.remainder(wanted - angle + math.pi, 2 * math.pi) - math.pi
+    around = angle + turn.clamp(-DETOUR_ANGLE, DETOUR_ANGLE)
+    detour = DETOUR_RADIUS * torch.stack([around.cos(), around.sin()], -1)
+    return torch.where(blocked[..., None], detour, contact)
+
+
+def propose_pushes(
+    state: Features,
+    channels: Channels,
+    goal: Features,
+    goal_channels: Channels,
+    uniform: Tensor,
+    horizon: int,
+    radius: float,
+    action_repeat: int,
+) -> Tensor:
+    """Action sequences that go to a place on the T's edge, around the T if need be, and push in.
+
+    Args:
+        state: batch shape `(B)`.
+        channels: of the state's fields.
+        goal: batch shape `(B)`; not used: proposals spread over the whole edge.
+        goal_channels: of the goal's fields.
+        uniform: `(B, P, 4)` numbers in [0, 1): place on the edge, push angle, push length, hurry.
+        horizon: H.
+        radius: longest action [px].
+        action_repeat: control periods that an action is held.
+
+    Returns:
+        `(B, P, H, 2)` displacements [px] in world axes.
+    """
+    dtype = uniform.dtype
+    start, along, normal, cumulated = _edges(dtype)
+    place = uniform[..., 0] * cumulated[-1]
+    edge = torch.searchsorted(cumulated, place.contiguous(), right=True).clamp(max=7)
+    offset = place - torch.where(edge > 0, cumulated[edge - 1], 0.0)
+    touch = start[edge] + offset[..., None] * along[edge]
+    contact = touch + normal[edge] * (geometry.AGENT_RADIUS + CLEARANCE)
+    tilt = (uniform[..., 1] - 0.5) * math.radians(80.0)
+    inward = -normal[edge]
+    push = torch.stack(
+        [
+            inward[..., 0] * tilt.cos() - inward[..., 1] * tilt.sin(),
+            inward[..., 0] * tilt.sin() + inward[..., 1] * tilt.cos(),
+        ],
+        -1,
+    )
+    stride = 3.0 * 20.0 ** uniform[..., 2:3]  # [px] per action: 3 to 60, log-uniform
+
+    heading = state.select(channels["block_heading"])[..., 0]
+    axes = torch.stack([heading, torch.stack([-heading[..., 1], heading[..., 0]], -1)], -1)
+    relative = state.select(channels["agent_pos"])[..., 0] - state.select(channels["block_pos"])[..., 0]
+    agent = (relative[..., None, :] @ axes).expand(*uniform.shape[:-1], 2)
+    velocity = (state.select(channels["agent_vel"])[..., 0][..., None, :] @ axes).expand_as(agent)
+
+    a, b, c, e = agent_response(action_repeat)
+    arrived = torch.zeros(uniform.shape[:-1], dtype=torch.bool)
+    pushed = torch.zeros_like(stride)
+    actions = []
+    for _ in range(horizon):
+        arrived = arrived | ((agent - contact).square().sum(-1) < 36.0)
+        pushed = torch.where(arrived[..., None], pushed + stride, pushed)
+        aim = torch.where(arrived[..., None], contact + push * (pushed + CLEARANCE), _steer(agent, contact))
+        action = (aim - agent - b * velocity) / a  # the target that brings the agent there in time
+        length = action.square().sum(-1, keepdim=True).sqrt()
+        action = action * (radius / length.clamp(min=radius))
+        agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
+        actions.append(action)
+    return torch.stack(actions, -2) @ axes[..., None, :, :].transpose(-1, -2)

@@ -1,0 +1,135 @@
+"""The package is whole: what is on the disk is shipped, what is promised is there, and it does not talk."""
+
+import ast
+import importlib
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import equiworld as ew
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {"equiworld": "equiworld", "equiworld.envs": "envs"}
+SOURCES |= {"equiworld.planners": "planners", "equiworld.benchmarks": "benchmarks"}
+
+PROMISED = [
+    "SO2",
+    "O2",
+    "SE2",
+    "E2",
+    "SO3",
+    "O3",
+    "SE3",
+    "E3",
+    "Cyclic",
+    "Dihedral",
+    "Permutation",
+    "symmetry_of",
+    "register_symmetry",
+    "collect",
+    "WorldModel",
+    "train",
+    "MPCPolicy",
+    "envs.GroupAction",
+    "envs.RandomGroupAction",
+    "planners.CEM",
+    "planners.ICEM",
+    "planners.MPPI",
+    "planners.GradientPlanner",
+    "planners.RandomShooting",
+    "certify",
+    "audit",
+    "evaluate",
+    "assert_equivariant",
+    "WorldModel.for_env",
+    "WorldModel.load",
+    "WorldModel.save",
+    "WorldModel.encode",
+    "WorldModel.predict",
+    "WorldModel.rollout",
+    "MPCPolicy.predict",
+]
+"""Names that other tools call."""
+
+if not (ROOT / "pyproject.toml").exists():
+    pytest.skip("runs in a checkout only", allow_module_level=True)
+
+
+def packages_on_disk() -> set[str]:
+    """Every folder of sources that holds Python files, as the package that it becomes."""
+    found = set()
+    for package, folder in SOURCES.items():
+        for file in (ROOT / folder).rglob("*.py"):
+            parts = file.parent.relative_to(ROOT / folder).parts
+            found.add(".".join([package, *parts]))
+    return found
+
+
+def source_files() -> list[Path]:
+    return sorted(file for folder in SOURCES.values() for file in (ROOT / folder).rglob("*.py"))
+
+
+def test_every_package_on_the_disk_is_listed_and_every_listed_one_is_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(project["tool"]["setuptools"]["packages"]) == packages_on_disk()
+
+
+@pytest.mark.parametrize("package", sorted(packages_on_disk()))
+def test_every_package_is_imported_from_where_it_belongs(package):
+    module = importlib.import_module(package)
+    assert module.__file__ is not None, f"{package} has no __init__.py"
+    assert module.__name__ == package
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_promised_names_are_there(name):
+    value = ew
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert callable(value)
+
+
+@pytest.mark.parametrize("package", sorted(packages_on_disk()))
+def test_what_a_package_lists_is_there(package):
+    module = importlib.import_module(package)
+    for name in getattr(module, "__all__", ()):
+        assert hasattr(module, name), f"{package}.__all__ lists {name}"
+
+
+def calls_to_print(source: str) -> list[int]:
+    """The lines on which something is printed."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+
+
+@pytest.mark.parametrize("file", source_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_the_library_does_not_print(file):
+    if file.name == "cli.py":  # whose job it is
+        return
+    assert not calls_to_print(file.read_text())
+
+
+def test_a_print_would_be_found():
+    assert calls_to_print("def f():\n    print(1)\n") == [2]
+
+
+@pytest.mark.parametrize("file", source_files(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_files_stay_short(file):
+    assert len(file.read_text().splitlines()) <= 300
+
+
+def test_constraints_pin_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"]]
+    wanted += [one for extra in project["optional-dependencies"].values() for one in extra]
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    plain = {name.lower().replace("_", "-") for name in pinned}
+    for requirement in wanted:
+        name = requirement.partition("[")[0] if requirement.startswith("equiworld") else requirement
+        for stop in "<>=!~ ;":
+            name = name.partition(stop)[0]
+        assert name == "equiworld" or name.lower().replace("_", "-") in plain, f"{name} is not pinned"

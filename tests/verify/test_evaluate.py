@@ -1,0 +1,202 @@
+"""Evaluation: every episode once, in lockstep or alone, with honest intervals."""
+
+import equiworld.envs  # noqa: F401  registers PushT
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.results import read_json
+from equiworld.verify.evaluate import EvaluationError, evaluate
+from equiworld.verify.evaluation import Episode, Evaluation
+from equiworld.verify.statistics import median_interval, wilson_interval
+
+
+class Countdown(gym.Env):
+    """Seed s takes 1 + s % 7 steps, and succeeds unless s is a multiple of 3. Observes (seed, steps)."""
+
+    observation_space = spaces.Box(-1.0, np.inf, (2,), np.float64)
+    action_space = spaces.Box(-1.0, np.inf, (1,), np.float64)
+
+    def __init__(self, fails_at=None, bad=None):
+        self.fails_at, self.bad = fails_at, bad
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.seed, self.steps, self.options = seed, 0, options
+        return np.array([seed, 0.0]), {}
+
+    def step(self, action):
+        # the policy answers what it saw: whoever mixes rows up is found out
+        assert action.tolist() == [self.seed]
+        if (self.seed, self.steps) == self.fails_at:
+            if self.bad is not None:
+                return np.array([self.bad, 0.0]), self.bad, False, False, {}
+            raise ZeroDivisionError("the engine broke")
+        self.steps += 1
+        done = self.steps > self.seed % 7
+        info = {"is_success": done and self.seed % 3 > 0, "coverage": self.seed / 100, "name": "x"}
+        return np.array([self.seed, float(self.steps)]), 0.5, done and self.seed % 2 == 0, done, info
+
+
+class Echo:
+    """Answers the seed it sees, and checks that episode_start is true exactly at step 0."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        assert observation.ndim == 2
+        assert episode_start.dtype == bool
+        fresh = observation[:, 1] == 0
+        counts = np.zeros(len(fresh), int) if state is None else state
+        active = episode_start | (observation[:, 1] > 0)
+        assert (episode_start[active] == fresh[active]).all()
+        return observation[:, :1], counts + 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(episodes=st.integers(1, 30), seed=st.integers(0, 50), n_envs=st.integers(1, 9))
+def test_every_episode_runs_once_whatever_the_batch(episodes, seed, n_envs):
+    evaluation = evaluate(Echo(), Countdown, episodes=episodes, seed=seed, n_envs=n_envs)
+    expected = [
+        Episode(s, s % 3 > 0, 1 + s % 7, 0.5 * (1 + s % 7), s % 2 > 0, {"coverage": s / 100})
+        for s in range(seed, seed + episodes)
+    ]
+    assert list(evaluation.episodes) == expected
+
+
+def test_an_environment_object_is_copied_and_options_reach_every_reset():
+    env = Countdown()
+    assert len(evaluate(Echo(), env, episodes=10, n_envs=4, options={"goal": 1}).episodes) == 10
+    assert env.options == {"goal": 1}
+
+
+def test_max_steps_cuts_episodes_off():
+    evaluation = evaluate(Echo(), Countdown, episodes=7, max_steps=2)
+    assert max(episode.steps for episode in evaluation.episodes) == 2
+    assert evaluation.episodes[6].truncated
+
+
+@pytest.mark.parametrize("n_envs", [1, 4])
+def test_a_failing_environment_names_episode_and_step_and_keeps_the_rest(n_envs):
+    with pytest.raises(EvaluationError, match="seed 12 at step 3: the engine broke") as caught:
+        evaluate(Echo(), lambda: Countdown(fails_at=(12, 3)), episodes=20, n_envs=n_envs)
+    assert isinstance(caught.value, SimulationError)
+    assert isinstance(caught.value.__cause__.__cause__, ZeroDivisionError)
+    kept = caught.value.partial.episodes
+    assert len(kept) >= 9
+    assert all(episode.steps == 1 + episode.seed % 7 for episode in kept)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_non_finite_numbers_stop_the_run(bad):
+    with pytest.raises(EvaluationError, match="seed 5, step 1"):
+        evaluate(Echo(), lambda: Countdown(fails_at=(5, 1), bad=bad), episodes=20, n_envs=3)
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ArgumentError, match="policy"):
+        evaluate(print, Countdown)
+    with pytest.raises(ArgumentError, match="episodes"):
+        evaluate(Echo(), Countdown, episodes=0)
+    with pytest.raises(ArgumentError, match="n_envs"):
+        evaluate(Echo(), Countdown, n_envs=0)
+    with pytest.raises(ArgumentError, match=r"success_key.*coverage"):
+        evaluate(Echo(), Countdown, success_key="solved")
+    with pytest.raises(ArgumentError, match="env"):
+        evaluate(Echo(), 3)
+    env = Countdown()
+    with pytest.raises(ArgumentError, match="a new one at each call"):
+        evaluate(Echo(), lambda: env, n_envs=2)
+
+
+class OneAction(Echo):
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        return observation[0, :1], state
+
+
+def test_a_policy_that_forgets_the_batch_is_told():
+    with pytest.raises(ArgumentError, match="one for each of 5 observations"):
+        evaluate(OneAction(), Countdown, episodes=9, n_envs=5)
+
+
+def test_results_can_be_saved_printed_and_tabled(tmp_path):
+    evaluation = evaluate(Echo(), Countdown, episodes=9, progress=True)
+    result = read_json(evaluation.save(tmp_path / "evaluation.json"))
+    assert result["rows"][8]["final_coverage"] == 0.08
+    assert result["config"]["summary"]["success_rate"] == 6 / 9
+    assert result["config"]["success"] == "info['is_success'] at the last step"
+    assert "6/9" in str(evaluation)
+    assert len(evaluation.table().splitlines()) == 11
+    failed = Evaluation((Episode(0, False, 3, 0.0, True, {}),), {}, 0.0)
+    assert read_json(failed.save(tmp_path / "failed.json"))["config"]["summary"]["median_steps"] is None
+
+
+def test_shares_and_medians_count_failures_as_never():
+    steps = [10, 20, 30, 40, 50]
+    runs = tuple(Episode(i, n != 10, n, 0.0, False, {}) for i, n in enumerate(steps))
+    evaluation = Evaluation(runs, {}, 0.0)
+    assert evaluation.median_steps == 40
+    assert evaluation.share_within(30) == 2 / 5
+    with pytest.raises(ArgumentError, match="at least one"):
+        Evaluation((), {}, 0.0).success_rate  # noqa: B018
+
+
+def test_pusht_copies_start_as_the_original_does():
+    class Still:
+        def predict(self, obs, state=None, episode_start=None, deterministic=True):
+            seen.append(obs["block_pos"].copy())
+            return np.zeros((len(obs["block_pos"]), 2)), state
+
+    env = gym.make("equiworld/PushT-v0", walls=False, max_episode_steps=2)
+    env.reset(seed=99)
+    seen = []
+    evaluation = evaluate(Still(), env, episodes=3, seed=4, n_envs=3)
+    first = [env.reset(seed=seed)[0]["block_pos"] for seed in (4, 5, 6)]
+    assert np.array_equal(seen[0], first)
+    assert [episode.steps for episode in evaluation.episodes] == [2, 2, 2]
+    assert "coverage" in evaluation.episodes[0].final
+
+
+def test_a_stable_baselines_model_evaluates_as_it_is():
+    sb3 = pytest.importorskip("stable_baselines3")
+    env = gym.make("equiworld/PushT-v0", outside="project", max_episode_steps=3)
+    model = sb3.PPO("MultiInputPolicy", env, device="cpu", n_steps=8, batch_size=8, seed=0)
+    assert len(evaluate(model, env, episodes=3, n_envs=2).episodes) == 3
+
+
+@given(trials=st.integers(1, 400), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
+def test_wilson_is_scipys(trials, share, confidence):
+    successes = round(share * trials)
+    expected = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(successes, trials, confidence) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+def test_the_median_interval_covers_the_median_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    held = 0
+    for trial in range(300):
+        median, low, high = median_interval(rng.exponential(size=41).tolist(), resamples=400, seed=trial)
+        assert low <= median <= high
+        held += low <= np.log(2) <= high
+    assert 0.90 <= held / 300 <= 0.99
+
+
+@pytest.mark.parametrize("values", [[3.0], [1.0, np.inf], [np.inf, np.inf], [5.0, 5.0, 1.0]])
+def test_medians_are_never_nan(values):
+    assert not np.isnan(median_interval(values)).any()
+
+
+def test_statistics_refuse_nonsense():
+    for call in (
+        lambda: wilson_interval(1, 0),
+        lambda: wilson_interval(3, 2),
+        lambda: wilson_interval(1, 2, 1.0),
+        lambda: median_interval([]),
+        lambda: median_interval([np.nan]),
+        lambda: median_interval([1.0], resamples=0),
+    ):
+        with pytest.raises(ArgumentError):
+            call()
