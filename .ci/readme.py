@@ -1,7 +1,7 @@
 """What README.md tells users to run, taken out of it: the tests run what users read.
 
-    python .ci/readme.py commands    the lines of shell blocks that begin with "pip install", one a line
-    python .ci/readme.py python      the Python blocks, in order, as one program
+python .ci/readme.py commands    the lines of shell blocks that begin with "pip install", one a line
+python .ci/readme.py python      the Python blocks, in order, as one program
 """
 
 import re
@@ -24,25 +24,23 @@ def program(text: str) -> str:
     return "\n".join(body for kind, body in BLOCK.findall(text) if kind == "python")
 
 
-def main() -> int:
+def main(arguments: list[str]) -> None:
+    """Write what was asked for, or stop with what is wrong with README.md."""
     text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-    wanted = sys.argv[1] if len(sys.argv) == 2 else ""
-    if wanted == "commands":
+    if arguments == ["commands"]:
         found = commands(text)
         if len(found) != 2 or not found[0].endswith("equiworld demo") or not found[1].endswith("pytest"):
-            print(f"README.md: expected 'pip install … equiworld demo' and 'pip install … pytest': {found}", file=sys.stderr)
-            return 1
-        print("\n".join(found))
-    elif wanted == "python":
+            sys.exit(
+                f"README.md: expected 'pip install … equiworld demo' and 'pip install … pytest', got {found}"
+            )
+        sys.stdout.write("\n".join(found) + "\n")
+    elif arguments == ["python"]:
         if not program(text):
-            print("README.md: no python block", file=sys.stderr)
-            return 1
-        print(program(text))
+            sys.exit("README.md: no python block")
+        sys.stdout.write(program(text))
     else:
-        print(__doc__, file=sys.stderr)
-        return 2
-    return 0
+        sys.exit(__doc__)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(sys.argv[1:])

@@ -13,43 +13,13 @@ ROOT = Path(__file__).parent.parent
 SOURCES = {"equiworld": "equiworld", "equiworld.envs": "envs"}
 SOURCES |= {"equiworld.planners": "planners", "equiworld.benchmarks": "benchmarks"}
 
-PROMISED = [
-    "SO2",
-    "O2",
-    "SE2",
-    "E2",
-    "SO3",
-    "O3",
-    "SE3",
-    "E3",
-    "Cyclic",
-    "Dihedral",
-    "Permutation",
-    "symmetry_of",
-    "register_symmetry",
-    "collect",
-    "WorldModel",
-    "train",
-    "MPCPolicy",
-    "envs.GroupAction",
-    "envs.RandomGroupAction",
-    "planners.CEM",
-    "planners.ICEM",
-    "planners.MPPI",
-    "planners.GradientPlanner",
-    "planners.RandomShooting",
-    "certify",
-    "audit",
-    "evaluate",
-    "assert_equivariant",
-    "WorldModel.for_env",
-    "WorldModel.load",
-    "WorldModel.save",
-    "WorldModel.encode",
-    "WorldModel.predict",
-    "WorldModel.rollout",
-    "MPCPolicy.predict",
-]
+GROUPS = ["SO2", "O2", "SE2", "E2", "SO3", "O3", "SE3", "E3", "Cyclic", "Dihedral", "Permutation"]
+FUNCTIONS = ["symmetry_of", "register_symmetry", "collect", "train", "certify", "audit", "evaluate"]
+PLANNERS = ["CEM", "ICEM", "MPPI", "GradientPlanner", "RandomShooting"]
+METHODS = ["for_env", "load", "save", "encode", "predict", "rollout"]
+OTHERS = ["assert_equivariant", "envs.GroupAction", "envs.RandomGroupAction", "MPCPolicy.predict"]
+PROMISED = [*GROUPS, *FUNCTIONS, *OTHERS]
+PROMISED += [f"planners.{name}" for name in PLANNERS] + [f"WorldModel.{name}" for name in METHODS]
 """Names that other tools call."""
 
 if not (ROOT / "pyproject.toml").exists():

@@ -23,6 +23,7 @@ Channels = Mapping[str, Channel]
 PUSH_RANDOM_NUMBERS = 4  # uniform numbers that one proposal takes
 
 SHARP_WEIGHT, SHARP_LENGTH = 20.0, 5.0  # [px]
+REACH, AWAY_WEIGHT = 120.0, 0.1  # [px] from the centre of gravity, and cost per px beyond it
 CLEARANCE = 2.0  # [px] between the disc's rim and the block on the way to a push
 DETOUR_RADIUS = 112.0  # [px] of the circle around the block on which the agent goes around it
 DETOUR_ANGLE = math.radians(50.0)
@@ -49,9 +50,15 @@ def corner_distance(state: Features, channels: Channels, goal: Features, goal_ch
 
 
 def push_cost(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
-    """d + 20 (1 − exp(−d/5)) of the mean corner distance d [px]: sharp near the goal, so the last pixels count."""
+    """d + 20 (1 − exp(−d/5)) of the mean corner distance d [px]: sharp near the goal, so the last pixels count.
+
+    A tenth of the agent's distance to the block beyond its reach is added: where no plan gets to the block within
+    the horizon, the agent must still come nearer.
+    """
     distance = corner_distance(state, channels, goal, goal_channels)
-    return distance + SHARP_WEIGHT * (1.0 - torch.exp(-distance / SHARP_LENGTH))
+    apart = state.select(channels["agent_pos"])[..., 0] - state.select(channels["block_pos"])[..., 0]
+    away = (apart.square().sum(-1).sqrt() - REACH).clamp(min=0.0)
+    return distance + SHARP_WEIGHT * (1.0 - torch.exp(-distance / SHARP_LENGTH)) + AWAY_WEIGHT * away
 
 
 @lru_cache(maxsize=32)

@@ -163,7 +163,8 @@ def reset_env(env: gym.Env, seed: int, options: Mapping[str, Any] | None) -> tup
 def step_env(env: gym.Env, action: Any, seed: int, step: int) -> Transition:
     """Take one step; an error says in which episode and at which step it was."""
     try:
-        observation, reward, terminated, truncated, info = env.step(action)
+        observation, gained, terminated, truncated, info = env.step(action)
+        reward = float(gained)
     except Exception as error:
         raise SimulationError(
             f"the environment failed in the episode of seed {seed} at step {step}: {error}"
@@ -172,7 +173,7 @@ def step_env(env: gym.Env, action: Any, seed: int, step: int) -> Transition:
     _check_finite(observation, place)
     if not np.isfinite(reward):
         raise SimulationError(f"the reward is {reward} ({place})")
-    return observation, float(reward), bool(terminated), bool(truncated), info
+    return observation, reward, bool(terminated), bool(truncated), info
 
 
 def _check_finite(observation: Any, place: str) -> None:

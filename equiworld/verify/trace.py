@@ -120,7 +120,7 @@ def record(
             starts = np.full(len(envs), step == 0)
             actions, state = act(policy, current, state, starts)
             current = list(current)
-        for index in np.flatnonzero(running):
+        for index in np.flatnonzero(running).tolist():
             outcome = step_env(envs[index], actions[index], seeds[index], step)
             current[index], _, terminated, truncated, info = outcome
             alive[step + 1, index] = True
@@ -147,7 +147,7 @@ def compare(
     both = trace.alive & reference.alive
     deviations = np.full(both.shape, np.nan)
     by_field: dict[str, float] = dict.fromkeys(symmetry.observation, 0.0)
-    for step in np.flatnonzero(both.any(1)):
+    for step in np.flatnonzero(both.any(1)).tolist():
         expected = symmetry.transform_observation(g, _doubled(reference.observations[step]))
         points: list[Array] = []
         others: list[Array] = []

@@ -1,0 +1,81 @@
+"""gym-pusht's pymunk world as bare Chipmunk objects: built in a tenth of the time, equal to the last bit."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import pymunk
+from pymunk._chipmunk_cffi import ffi
+from pymunk._chipmunk_cffi import lib as chipmunk
+
+from equiworld.envs.pusht import geometry
+
+__all__ = ["Engine", "new_engine"]
+
+_LOW, _HIGH = geometry.WALL_LOW, geometry.WALL_HIGH
+_WALLS = (
+    ((_LOW, _HIGH), (_LOW, _LOW)),
+    ((_LOW, _LOW), (_HIGH, _LOW)),
+    ((_HIGH, _LOW), (_HIGH, _HIGH)),
+    ((_LOW, _HIGH), (_HIGH, _HIGH)),
+)
+
+
+class Engine(NamedTuple):
+    """Pointers to a Chipmunk space and its two bodies; they live as long as `space` is referred to."""
+
+    space: Any
+    agent: Any
+    block: Any
+
+
+class _Tee(NamedTuple):
+    """What gym-pusht's T is made of: mass, moment of inertia, centre of gravity [px], corners [px]."""
+
+    mass: float
+    moment: float
+    gravity: tuple[float, float]
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+
+
+@lru_cache(maxsize=1)
+def _stock_tee() -> _Tee:
+    body, shapes = geometry.stock_class().add_tee(pymunk.Space(), (0, 0), 0)
+    polygons = tuple(tuple((x, y) for x, y in shape.get_vertices()) for shape in shapes)
+    return _Tee(body.mass, body.moment, tuple(body.center_of_gravity), polygons)
+
+
+def new_engine(walls: bool) -> Engine:
+    """A fresh world, with its objects in gym-pusht's order: what comes first is solved first.
+
+    Args:
+        walls: whether the four walls stand.
+    """
+    tee = _stock_tee()
+    space, fixed = chipmunk.cpSpaceNew(), chipmunk.cpBodyNewStatic()
+    agent, block = chipmunk.cpBodyNewKinematic(), chipmunk.cpBodyNew(tee.mass, tee.moment)
+    shapes = []
+    chipmunk.cpSpaceSetGravity(space, (0.0, 0.0))
+    chipmunk.cpSpaceSetDamping(space, 0.0)
+    chipmunk.cpSpaceAddBody(space, fixed)
+    for start, end in _WALLS if walls else ():
+        shapes.append(chipmunk.cpSegmentShapeNew(fixed, start, end, geometry.WALL_RADIUS))
+    chipmunk.cpBodySetPosition(agent, (256.0, 400.0))
+    shapes.append(chipmunk.cpCircleShapeNew(agent, geometry.AGENT_RADIUS, (0.0, 0.0)))
+    chipmunk.cpSpaceAddBody(space, agent)
+    shapes += [chipmunk.cpPolyShapeNewRaw(block, len(corners), corners, 0.0) for corners in tee.polygons]
+    chipmunk.cpBodySetCenterOfGravity(block, tee.gravity)
+    chipmunk.cpBodySetPosition(block, (256.0, 300.0))
+    chipmunk.cpSpaceAddBody(space, block)
+    for shape in shapes:
+        chipmunk.cpSpaceAddShape(space, shape)
+
+    def free(pointer: Any) -> None:
+        chipmunk.cpSpaceFree(pointer)  # first: it still looks at its bodies
+        for shape in shapes:
+            chipmunk.cpShapeFree(shape)
+        for body in (fixed, agent, block):
+            chipmunk.cpBodyFree(body)
+
+    return Engine(ffi.gc(space, free), agent, block)
