@@ -1,0 +1,58 @@
+"""Questions put to the library, one file each, with the settings, the code and what came out in one place.
+
+A benchmark is a frozen dataclass of settings (with `out` and `seed`, and `quick` if it runs long), which is also its
+command line, and beside it in the same module a function `run(settings)` that returns a result as
+`equiworld.results` has it and, if a plain table will not do, `report(result)` that says it in text.
+To add one, write the module and register it here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from equiworld.errors import UnknownNameError
+from equiworld.results import text_table
+
+__all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
+
+BENCHMARKS: dict[str, str] = {
+    "orientation": "equiworld.benchmarks.orientation:Config",
+}
+"""By name, the module and the class of its settings; imported when asked for."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One question.
+
+    Attributes:
+        name: it is registered under.
+        settings: the class of its settings.
+        run: the result of settings.
+        report: a result in text.
+    """
+
+    name: str
+    settings: type[Any]
+    run: Callable[[Any], dict[str, Any]]
+    report: Callable[[dict[str, Any]], str]
+
+
+def benchmark(name: str) -> Benchmark:
+    """A registered benchmark.
+
+    Raises:
+        UnknownNameError: no such benchmark; lists those there are.
+
+    >>> benchmark("orientation").settings(quick=True).seed
+    0
+    """
+    if name not in BENCHMARKS:
+        raise UnknownNameError("benchmark", name, BENCHMARKS, "add one to equiworld.benchmarks.BENCHMARKS")
+    module_name, class_name = BENCHMARKS[name].split(":")
+    module = importlib.import_module(module_name)
+    report = getattr(module, "report", lambda result: text_table(result["rows"]))
+    return Benchmark(name, getattr(module, class_name), module.run, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def save_tensors(
     """
     from safetensors.torch import save
 
-    header = {"kind": kind, "version": FORMAT_VERSION, "settings": settings}
+    plain = json.loads(json.dumps(settings))
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {"kind": kind, "version": FORMAT_VERSION, "settings": plain, "crc32": _checksum(data, plain)}
     content = save(data, metadata={"equiworld": json.dumps(header)})
     return write_atomically(path, lambda file: file.write(content))
 
@@ -65,13 +67,30 @@ def load_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Ten
             f"{os.fspath(path)} is cut off, damaged or no safetensors file ({error}); restore it from a copy, "
             "or make it anew"
         ) from error
-    if "equiworld" not in metadata:
-        raise CheckpointError(f"{os.fspath(path)} was not written by equiworld; expected a {kind} file")
-    header = json.loads(metadata["equiworld"])
-    if header["version"] != FORMAT_VERSION:
+    try:
+        header = json.loads(metadata["equiworld"])
+        version, found = header["version"], header["kind"]
+        settings, checksum = header["settings"], header.get("crc32")
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise CheckpointError(
-            f"{os.fspath(path)} has format version {header['version']}; this release reads {FORMAT_VERSION}"
+            f"{os.fspath(path)} was not written by equiworld; expected a {kind} file"
+        ) from None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{os.fspath(path)} has format version {version}; this release reads {FORMAT_VERSION}"
         )
-    if header["kind"] != kind:
-        raise CheckpointError(f"{os.fspath(path)} holds a {header['kind']}; expected a {kind}")
-    return tensors, header["settings"]
+    if found != kind:
+        raise CheckpointError(f"{os.fspath(path)} holds a {found}; expected a {kind}")
+    if checksum not in (None, _checksum(tensors, settings)):
+        raise CheckpointError(f"{os.fspath(path)} is damaged: its checksum is wrong; restore it from a copy")
+    return tensors, settings
+
+
+def _checksum(tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> int:
+    """Of every name, dtype, shape and byte: safetensors itself notices no flipped bit."""
+    checksum = zlib.crc32(json.dumps(settings, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        checksum = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), checksum)
+        checksum = zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, checksum)
+    return checksum

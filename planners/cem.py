@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from equiworld.planners.planner import Planner, Population
+from equiworld.planners.problem import Problem
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.planners.planner import Planner, Population
-from equiworld.planners.problem import Problem
 
 __all__ = ["CEM"]
 
@@ -34,7 +34,7 @@ class CEM(Planner):
     6
     """
 
-    elites: int = 8
+    elites: int = 12
     around: Literal["elites", "mean"] = "elites"
     shrink: float = 0.5
 

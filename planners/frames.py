@@ -33,7 +33,9 @@ def planning_frame(kind: str | None, symmetry: Symmetry, state: Features) -> Fra
     arrows = [points[..., i] - points[..., 0] for i in range(1, points.shape[-1])]
     arrows += [state.vectors[..., i] for i in range(state.vectors.shape[-1])]
     if len(arrows) < symmetry.dim - 1:
-        raise ArgumentError("frame", repr(kind), f"a state with a heading, or {symmetry.dim} points", ("None",))
+        raise ArgumentError(
+            "frame", repr(kind), f"a state with a heading, or {symmetry.dim} points", ("None",)
+        )
     scale = symmetry.length_scale
     if symmetry.dim == 2:
         return frame_from_heading(arrows[0], origin, scale=scale)

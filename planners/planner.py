@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from equiworld.planners.problem import Plan, Problem
 from torch import Tensor
 
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.planners.problem import Plan, Problem
 from equiworld.symmetry import Features
 
 __all__ = ["Planner", "Population"]
@@ -36,9 +36,7 @@ class Population:
 
     def join(self, other: Population) -> Population:
         """Both, side by side."""
-        return Population(
-            torch.cat([self.actions, other.actions], 1), torch.cat([self.cost, other.cost], 1)
-        )
+        return Population(torch.cat([self.actions, other.actions], 1), torch.cat([self.cost, other.cost], 1))
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,11 @@ class Planner(ABC):
 
     horizon: int = 6
     samples: int = 64
-    iterations: int = 2
+    iterations: int = 3
     frame: str | None = "state"
     spread: float = 0.3
     proposals: float = 0.75
-    cost_of_last: float = 1.0
+    cost_of_last: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("horizon", "samples", "iterations"):
@@ -79,9 +77,7 @@ class Planner(ABC):
             raise ArgumentError("proposals", self.proposals, "a share between 0 and 1")
 
     @abstractmethod
-    def update(
-        self, problem: Problem, population: Population, iteration: int, noise: Tensor
-    ) -> Tensor:
+    def update(self, problem: Problem, population: Population, iteration: int, noise: Tensor) -> Tensor:
         """The next candidates `(B, S, H, size)` in world axes, before bounds.
 
         Args:
@@ -134,9 +130,7 @@ class Planner(ABC):
             )
         return Plan(best.actions[:, 0], best.cost[:, 0], problem.frame.degeneracy)
 
-    def _first(
-        self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor
-    ) -> Tensor:
+    def _first(self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor) -> Tensor:
         """The warm start itself, candidates around it, and the problem's own proposals."""
         proposed = round(self.proposals * self.samples) if problem.propose is not None else 0
         around = max(self.samples - proposed - 1, 0)

@@ -8,15 +8,15 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-
-from equiworld.errors import ArgumentError
-from equiworld.models import WorldModel
 from equiworld.planners.cem import CEM
 from equiworld.planners.frames import planning_frame
 from equiworld.planners.planner import Planner
 from equiworld.planners.problem import Bound, Plan, Problem
 from equiworld.planners.tasks import Objective, Proposal, Task, seeded_generators, task_of
+from numpy.typing import ArrayLike, NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.models import WorldModel
 from equiworld.symmetry.holding import held_action
 
 __all__ = ["MPCPolicy", "PolicyState"]
@@ -55,7 +55,7 @@ class MPCPolicy:
     >>> import equiworld.envs
     >>> import gymnasium as gym
     >>> env = gym.make("equiworld/PushT-v0")
-    >>> policy = MPCPolicy(WorldModel.for_env(env, hidden=(16,)), CEM(samples=8), seed=0)
+    >>> policy = MPCPolicy(WorldModel.for_env(env, hidden=(16,)), CEM(samples=16), seed=0)
     >>> observation, _ = env.reset(seed=0)
     >>> action, state = policy.predict(observation)
     >>> action.shape, env.action_space.contains(action)
@@ -109,7 +109,9 @@ class MPCPolicy:
         envs = z.batch_shape[0]
         now = self._origin(observation, envs)
         start = self._starts(state, episode_start, envs)
-        memory = self._initial(envs, now) if state is None else PolicyState(*(np.array(part) for part in state))
+        memory = (
+            self._initial(envs, now) if state is None else PolicyState(*(np.array(part) for part in state))
+        )
         if len(memory.steps) != envs:
             raise ArgumentError("state", f"of {len(memory.steps)} environments", f"one of {envs}, or None")
         memory.steps[start] = 0
@@ -137,9 +139,11 @@ class MPCPolicy:
         self, observation: Any, z: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
     ) -> Plan:
         index = torch.from_numpy(deciding)
-        chosen = {name: array[deciding] for name, array in observation.items()} if isinstance(
-            observation, dict
-        ) else observation[deciding]
+        chosen = (
+            {name: array[deciding] for name, array in observation.items()}
+            if isinstance(observation, dict)
+            else observation[deciding]
+        )
         problem = self._problem(chosen, z[index])
         counters = memory.decisions[deciding].tolist()
         if deterministic:
@@ -225,11 +229,16 @@ class MPCPolicy:
             )
         first = next(iter(self.symmetry.observation))
         if first not in observation:
-            raise ArgumentError("observation", f"no key {first!r}", "every declared key", self.symmetry.observation)
+            raise ArgumentError(
+                "observation", f"no key {first!r}", "every declared key", self.symmetry.observation
+            )
         return np.asarray(observation[first]).ndim > 1
 
     @staticmethod
     def _stacked(observation: Any, batched: bool) -> Any:
         if isinstance(observation, Mapping):
-            return {key: np.asarray(value) if batched else np.asarray(value)[None] for key, value in observation.items()}
+            return {
+                key: np.asarray(value) if batched else np.asarray(value)[None]
+                for key, value in observation.items()
+            }
         return np.asarray(observation) if batched else np.asarray(observation)[None]

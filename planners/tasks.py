@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from equiworld.planners.problem import Propose
 from torch import Tensor
 
 from equiworld.errors import UnknownNameError
-from equiworld.planners.problem import Propose
 from equiworld.symmetry import Features, Symmetry
 
 __all__ = ["TASKS", "Objective", "Proposal", "Task", "register_task", "task_of"]
@@ -54,7 +54,9 @@ class Objective:
 
     def __call__(self, trajectory: Features) -> Tensor:
         goal = self.goal[None, :, None]
-        return self.cost(trajectory, self.symmetry.channels(), goal, self.symmetry.channels(self.symmetry.goal))
+        return self.cost(
+            trajectory, self.symmetry.channels(), goal, self.symmetry.channels(self.symmetry.goal)
+        )
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.exploration import PushExploration
+from equiworld.envs.pusht.simulation import Pose, PushTState, Simulation
+from equiworld.envs.spaces import Ball
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.exploration import PushExploration
-from equiworld.envs.pusht.simulation import PushTState, Simulation
-from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 
@@ -90,7 +90,9 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.success_coverage = float(success_coverage)
         self.outside = outside
         self.render_mode = render_mode
-        self._choose_goal(goal, np.random.default_rng(0))  # a wrong goal is refused now, not at the first reset
+        self.simulation = Simulation(walls)
+        self.exploration = PushExploration(walls)
+        self._choose_goal(goal, np.random.default_rng(0))  # a wrong goal is refused now, not at a reset
         unbounded = {
             "agent_pos": 2,
             "agent_vel": 2,
@@ -103,13 +105,13 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         }
         self.observation_space = spaces.Dict(
             {
-                key: spaces.Box(*((-np.pi, np.pi) if "heading" in key else (-np.inf, np.inf)), (size,), np.float64)
+                key: spaces.Box(
+                    *((-np.pi, np.pi) if "heading" in key else (-np.inf, np.inf)), (size,), np.float64
+                )
                 for key, size in unbounded.items()
             }
         )
         self.action_space = Ball(2, max_displacement)
-        self.simulation = Simulation(walls)
-        self.exploration = PushExploration(walls)
 
     # --- episode -------------------------------------------------------------------------------------
 
@@ -126,12 +128,17 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             state = options["state"]
             if not isinstance(state, PushTState):
                 raise ArgumentError("options['state']", type(state).__name__, "a PushTState")
-            goal = state.goal if options.get("goal") is None else self._choose_goal(options["goal"], self.np_random)
+            goal = (
+                state.goal
+                if options.get("goal") is None
+                else self._choose_goal(options["goal"], self.np_random)
+            )
         else:
             state = self._draw_start()
             wanted = self.goal if options.get("goal") is None else options["goal"]
             goal = self._choose_goal(wanted, self.np_random)
-        state = state.replace(goal=goal)
+        if goal != state.goal:
+            state = state.replace(goal=goal)
         g = options.get("group_element")
         if g is not None:
             state = self._turn(state, g)
@@ -149,7 +156,10 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             ArgumentError: `action` is not two finite numbers inside the disc.
             SimulationError: the physics left the finite numbers.
         """
-        displacement = np.asarray(action, dtype=np.float64)
+        try:
+            displacement = np.asarray(action, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ArgumentError("action", repr(action), "two finite numbers") from None
         if displacement.shape != (2,):
             raise ArgumentError("action", f"shape {displacement.shape}", "shape (2,)")
         dx, dy = displacement.tolist()
@@ -193,9 +203,10 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
     def set_state(self, state: PushTState) -> None:
         """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
         self.simulation.set_state(state)
-        self._goal = np.array(state.goal)
+        self._goal = state.goal
         self._goal_entries = self._pose_entries("goal", self._goal)
-        self._covered: tuple[tuple[float, ...], float] | None = None
+        self._stock_goal = geometry.to_stock_pose(np.array(self._goal))
+        self._covered: tuple[Pose, float] | None = None
 
     def _draw_start(self) -> PushTState:
         while True:
@@ -204,55 +215,67 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             agent = (float(self.np_random.integers(50, 450)), float(self.np_random.integers(50, 450)))
             x, y = self.np_random.integers(100, 400), self.np_random.integers(100, 400)
             heading = self.np_random.uniform(-np.pi, np.pi)
-            offset_x, offset_y = geometry.ORIGIN_TO_GRAVITY
+            offset_x, offset_y = geometry.GRAVITY
             block = (float(x + offset_x), float(y + offset_y), float(heading))
-            state = PushTState(agent, (0.0, 0.0), block, block)
-            if self.starts == "gym-pusht":
-                return state.replace(settle=True)
-            if self.exploration.is_free(state):
+            stock = self.starts == "gym-pusht"
+            state = PushTState(agent, (0.0, 0.0), block, geometry.STOCK_GOAL, settle=stock)
+            if stock or self.exploration.is_free(state):
                 return state
 
     def _choose_goal(self, goal: Any, rng: np.random.Generator) -> tuple[float, float, float]:
         if isinstance(goal, str):
             if goal == "gym-pusht":
-                x, y, heading = geometry.STOCK_GOAL.tolist()
-                return x, y, heading
+                return geometry.STOCK_GOAL
             if goal == "random":
                 return self.exploration.random_goal(rng)
-            raise ArgumentError("goal", repr(goal), "a pose (x, y, heading) or a name", ("gym-pusht", "random"))
-        pose = np.asarray(goal, dtype=np.float64)
-        if pose.shape != (3,) or not np.isfinite(pose).all():
-            raise ArgumentError("goal", goal, "a finite pose (x, y, heading) or a name", ("gym-pusht", "random"))
-        x, y, heading = pose.tolist()
+            raise ArgumentError(
+                "goal", repr(goal), "a pose (x, y, heading) or a name", ("gym-pusht", "random")
+            )
+        try:
+            x, y, heading = map(float, goal)
+        except (TypeError, ValueError):
+            x = y = heading = math.nan
+        if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(heading)):
+            raise ArgumentError(
+                "goal", goal, "a finite pose (x, y, heading) or a name", ("gym-pusht", "random")
+            )
         return x, y, heading
 
     def _turn(self, state: PushTState, g: Any) -> PushTState:
         if not isinstance(g, GroupElement):
-            raise ArgumentError("options['group_element']", type(g).__name__, "a group element of dimension 2")
-        turned = state.transform(g)
-        if self.walls and geometry.wall_gap(np.array(turned.block)) < min(
-            0.0, float(geometry.wall_gap(np.array(state.block)))
-        ):
             raise ArgumentError(
-                "options['group_element']", repr(g), "an element that keeps the block inside the walls; or walls=False"
+                "options['group_element']", type(g).__name__, "a group element of dimension 2"
+            )
+        try:
+            turned = state.transform(g)
+        except ArgumentError as error:
+            raise ArgumentError(
+                "options['group_element']", repr(g), "one proper isometry of the plane"
+            ) from error
+        before, after = (float(geometry.wall_gap(np.array(each.block))) for each in (state, turned))
+        if self.walls and after < min(0.0, before) - 1e-9:
+            raise ArgumentError(
+                "options['group_element']",
+                repr(g),
+                "an element that keeps the block inside the walls; or walls=False",
             )
         return turned
 
     # --- what is shown -------------------------------------------------------------------------------
 
     def _coverage(self) -> float:
-        pose = tuple(self.simulation.block_pose.tolist())
+        pose = self.simulation.block_pose
         if self._covered is None or self._covered[0] != pose:  # most steps do not move the block
-            self._covered = (pose, geometry.coverage(np.array(pose), self._goal))
+            self._covered = (pose, geometry.coverage(pose, self._goal))
         return self._covered[1]
 
     @staticmethod
-    def _pose_entries(name: str, pose: NDArray[np.float64]) -> Observation:
-        heading = (pose[2] + np.pi) % (2 * np.pi) - np.pi
+    def _pose_entries(name: str, pose: Pose) -> Observation:
+        x, y, heading = pose
         return {
-            f"{name}_pos": pose[:2].copy(),
-            f"{name}_heading": np.array([heading]),
-            f"{name}_keypoints": geometry.keypoints(pose).reshape(16),
+            f"{name}_pos": np.array((x, y)),
+            f"{name}_heading": np.array(((heading + math.pi) % (2 * math.pi) - math.pi,)),
+            f"{name}_keypoints": geometry.keypoints(np.array(pose)).reshape(16),
         }
 
     def _observation(self) -> Observation:
@@ -267,7 +290,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         return {
             "pos_agent": np.array(self.simulation.agent_pos),
             "vel_agent": np.array(self.simulation.agent_vel),
-            "block_pose": geometry.to_stock_pose(self.simulation.block_pose),
-            "goal_pose": geometry.to_stock_pose(self._goal),
+            "block_pose": geometry.to_stock_pose(np.array(self.simulation.block_pose)),
+            "goal_pose": self._stock_goal.copy(),
             "coverage": self._coverage(),
         }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.simulation import PushTState
+from numpy.typing import NDArray
 
 __all__ = ["PushExploration"]
+
+_ANYWHERE = np.ones(8)  # Dirichlet weights: all mixtures of the corners alike
 
 
 class PushExploration:
@@ -42,7 +44,6 @@ class PushExploration:
 
     def start(self, rng: np.random.Generator) -> dict[str, Any]:
         """Reset options for an episode that begins `gap` away from contact, at rest."""
-        x, y, heading = geometry.STOCK_GOAL.tolist()
         while True:
             # Many candidates at a time: drawing one by one would cost more than the episode.
             poses = self._blocks(rng, 32)
@@ -51,18 +52,20 @@ class PushExploration:
             fits = np.flatnonzero((gaps >= self.gap[0]) & (gaps <= self.gap[1]))
             if len(fits):
                 agent, pose = agents[fits[0]].tolist(), poses[fits[0]].tolist()
-                return {"state": PushTState(tuple(agent), (0.0, 0.0), tuple(pose), (x, y, heading))}
+                return {"state": PushTState(tuple(agent), (0.0, 0.0), tuple(pose), geometry.STOCK_GOAL)}
 
-    def action(self, rng: np.random.Generator, observation: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    def action(
+        self, rng: np.random.Generator, observation: dict[str, NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
         """A displacement [px]: mostly towards a random point of the block, sometimes anywhere."""
-        length = np.exp(rng.uniform(*np.log(self.lengths)))
+        length = math.exp(rng.uniform(math.log(self.lengths[0]), math.log(self.lengths[1])))
         if rng.uniform() < 0.7:
             corners = observation["block_keypoints"].reshape(8, 2)
-            aim = rng.dirichlet(np.ones(8)) @ corners - observation["agent_pos"]
-            direction = np.arctan2(aim[1], aim[0]) + rng.normal() * 0.3
+            x, y = (rng.dirichlet(_ANYWHERE) @ corners - observation["agent_pos"]).tolist()
+            direction = math.atan2(y, x) + rng.normal() * 0.3
         else:
-            direction = rng.uniform(-np.pi, np.pi)
-        return length * np.array([np.cos(direction), np.sin(direction)])
+            direction = rng.uniform(-math.pi, math.pi)
+        return np.array((length * math.cos(direction), length * math.sin(direction)))
 
     def is_free(self, state: PushTState) -> bool:
         """Whether the agent is outside the block and the block off the walls."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 __all__ = [
     "AGENT_RADIUS",
     "CENTRE",
+    "GRAVITY",
     "KEYPOINTS",
     "STOCK_GOAL",
     "SUCCESS_COVERAGE",
@@ -33,16 +36,19 @@ AGENT_RADIUS = 15.0  # [px]
 WALL_LOW, WALL_HIGH, WALL_RADIUS = 5.0, 506.0, 2.0  # [px]
 CENTRE = (255.5, 255.5)  # of the square of walls [px]
 SUCCESS_COVERAGE = 0.95  # gym-pusht's success: more than this share of the goal is covered
-ORIGIN_TO_GRAVITY = np.array([0.0, 45.0])  # [px] gym-pusht's block origin to centre of gravity, block axes
+GRAVITY = (0.0, 45.0)  # [px] gym-pusht's block origin to centre of gravity, block axes
 
-_BAR = np.array([(-60.0, 0.0), (60.0, 0.0), (60.0, 30.0), (-60.0, 30.0)]) - ORIGIN_TO_GRAVITY
-_STEM = np.array([(-15.0, 30.0), (15.0, 30.0), (15.0, 120.0), (-15.0, 120.0)]) - ORIGIN_TO_GRAVITY
+_BAR = np.array([(-60.0, 0.0), (60.0, 0.0), (60.0, 30.0), (-60.0, 30.0)]) - GRAVITY
+_STEM = np.array([(-15.0, 30.0), (15.0, 30.0), (15.0, 120.0), (-15.0, 120.0)]) - GRAVITY
 
 KEYPOINTS: Array = np.concatenate([_BAR, _STEM])
 """The T's corners `(8, 2)` [px] in its own axes about its centre of gravity: bar, then stem, as gym-pusht."""
 
 _OUTLINE: Array = KEYPOINTS[[0, 1, 2, 5, 6, 7, 4, 3]]
+_OUTWARDS = np.array([(-1, -1), (1, -1), (1, 1), (1, 1), (1, 1), (-1, 1), (-1, 1), (-1, 1)], np.float64)
+_RECTANGLES = tuple((*map(float, part.min(0)), *map(float, part.max(0))) for part in (_BAR, _STEM))
 _AREA = 120.0 * 30.0 + 30.0 * 90.0  # [px²]
+_REACH = math.hypot(15.0, 75.0)  # [px] of the corner farthest from the centre of gravity
 
 
 @lru_cache(maxsize=1)
@@ -54,12 +60,19 @@ def stock_class() -> Any:
 
 
 def _rotations(heading: Array) -> Array:
-    cosine, sine = np.cos(heading), np.sin(heading)
-    return np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
+    rotations = np.empty((*heading.shape, 2, 2))
+    rotations[..., 0, 0] = rotations[..., 1, 1] = np.cos(heading)
+    rotations[..., 1, 0] = np.sin(heading)
+    rotations[..., 0, 1] = -rotations[..., 1, 0]
+    return rotations
 
 
 def _place(points: Array, pose: Array) -> Array:
     pose = np.asarray(pose, dtype=np.float64)
+    if pose.ndim == 1:  # one pose a step, for which small arrays would cost more than the arithmetic
+        x, y, heading = pose.tolist()
+        cosine, sine = math.cos(heading), math.sin(heading)
+        return points @ np.array(((cosine, sine), (-sine, cosine))) + np.array((x, y))
     return points @ np.swapaxes(_rotations(pose[..., 2]), -1, -2) + pose[..., None, :2]
 
 
@@ -68,56 +81,96 @@ def keypoints(pose: Array) -> Array:
     return _place(KEYPOINTS, pose)
 
 
-def block_outline(pose: Array) -> Array:
-    """The T's outline `(…, 8, 2)` [px], in order around it."""
-    return _place(_OUTLINE, pose)
+def block_outline(pose: Array, inset: float = 0.0) -> Array:
+    """The T's outline `(…, 8, 2)` [px], in order around it; moved inwards by `inset` [px]."""
+    return _place(_OUTLINE - inset * _OUTWARDS if inset else _OUTLINE, pose)
+
+
+def _shift(pose: Array, sign: float) -> Array:
+    """The pose `(…, 3)` moved along its own axes by ± the way from gym-pusht's origin to the centre of gravity."""
+    pose = np.array(pose, dtype=np.float64)
+    x, y = GRAVITY
+    cosine, sine = np.cos(pose[..., 2]), np.sin(pose[..., 2])
+    pose[..., 0] += sign * (cosine * x - sine * y)
+    pose[..., 1] += sign * (sine * x + cosine * y)
+    return pose
 
 
 def from_stock_pose(pose: Array) -> Array:
     """gym-pusht's block pose `(…, 3)` (its origin and angle) as centre of gravity and heading."""
-    pose = np.asarray(pose, dtype=np.float64)
-    shift = (_rotations(pose[..., 2]) @ ORIGIN_TO_GRAVITY[:, None])[..., 0]
-    return np.concatenate([pose[..., :2] + shift, pose[..., 2:]], -1)
+    return _shift(pose, 1.0)
 
 
 def to_stock_pose(pose: Array) -> Array:
     """The inverse of `from_stock_pose`."""
-    pose = np.asarray(pose, dtype=np.float64)
-    shift = (_rotations(pose[..., 2]) @ ORIGIN_TO_GRAVITY[:, None])[..., 0]
-    return np.concatenate([pose[..., :2] - shift, pose[..., 2:]], -1)
+    return _shift(pose, -1.0)
 
 
-STOCK_GOAL: Array = from_stock_pose(np.array([256.0, 256.0, np.pi / 4]))
+STOCK_GOAL: tuple[float, float, float] = tuple(from_stock_pose(np.array([256.0, 256.0, np.pi / 4])).tolist())
 """gym-pusht's goal as centre of gravity x, y [px] and heading [rad]."""
 
 
-def coverage(pose: Array, goal: Array) -> float:
-    """Share of the T at `goal` that the T at `pose` covers, in [0, 1]."""
-    import shapely
+def _area_inside(polygon: list[tuple[float, float]], rectangle: tuple[float, ...]) -> float:
+    """Area of a convex polygon's part inside an axis-aligned rectangle: cut by one side after the other."""
+    x_low, y_low, x_high, y_high = rectangle
+    for axis, bound, side in ((0, x_low, 1.0), (0, x_high, -1.0), (1, y_low, 1.0), (1, y_high, -1.0)):
+        kept = []
+        last = polygon[-1]
+        last_depth = side * (last[axis] - bound)
+        for corner in polygon:
+            depth = side * (corner[axis] - bound)
+            if (depth >= 0) != (last_depth >= 0):
+                share = last_depth / (last_depth - depth)
+                kept.append(
+                    (last[0] + share * (corner[0] - last[0]), last[1] + share * (corner[1] - last[1]))
+                )
+            if depth >= 0:
+                kept.append(corner)
+            last, last_depth = corner, depth
+        if not kept:
+            return 0.0
+        polygon = kept
+    doubled, (last_x, last_y) = 0.0, polygon[-1]
+    for x, y in polygon:
+        doubled += last_x * y - x * last_y
+        last_x, last_y = x, y
+    return 0.5 * doubled
 
-    if np.hypot(pose[0] - goal[0], pose[1] - goal[1]) > 2 * 97.0:  # twice the T's largest radius
+
+def coverage(pose: Sequence[float] | Array, goal: Sequence[float] | Array) -> float:
+    """Share of the T at `goal` `(3,)` that the T at `pose` `(3,)` covers, in [0, 1] up to rounding."""
+    dx, dy, turn = float(pose[0] - goal[0]), float(pose[1] - goal[1]), float(pose[2] - goal[2])
+    if math.hypot(dx, dy) > 2 * _REACH:
         return 0.0
-    block, target = shapely.polygons(block_outline(np.stack([pose, goal])))
-    return float(shapely.intersection(block, target).area) / _AREA
-
-
-def _rectangle_distance(points: Array, rectangle: Array) -> Array:
-    low, high = rectangle.min(0), rectangle.max(0)
-    outside = np.maximum(np.maximum(low - points, points - high), 0.0)
-    inside = np.minimum(points - low, high - points).min(-1)
-    return np.where(inside > 0, -inside, np.linalg.norm(outside, axis=-1))
+    # In the goal's axes its two rectangles are upright; plain floats are several times faster than shapely here.
+    cosine, sine = math.cos(goal[2]), math.sin(goal[2])
+    dx, dy = cosine * dx + sine * dy, cosine * dy - sine * dx
+    cosine, sine = math.cos(turn), math.sin(turn)
+    area = 0.0
+    for x_low, y_low, x_high, y_high in _RECTANGLES:
+        corners = ((x_low, y_low), (x_high, y_low), (x_high, y_high), (x_low, y_high))
+        polygon = [(cosine * x - sine * y + dx, sine * x + cosine * y + dy) for x, y in corners]
+        area += sum(_area_inside(polygon, rectangle) for rectangle in _RECTANGLES)
+    return area / _AREA
 
 
 def distance_to_block(points: Array, pose: Array) -> Array:
-    """Distance [px] of world points `(…, 2)` to the T's edge; negative inside.
+    """Distance [px] of world points `(…, 2)` to the T; negative inside: there, the depth in one of its bars.
 
     Args:
         points: `(…, 2)` [px].
         pose: `(3,)` or `(…, 3)`.
     """
-    pose = np.asarray(pose, dtype=np.float64)
-    local = ((points - pose[..., :2])[..., None, :] @ _rotations(pose[..., 2]))[..., 0, :]
-    return np.minimum(_rectangle_distance(local, _BAR), _rectangle_distance(local, _STEM))
+    points, pose = np.asarray(points, dtype=np.float64), np.asarray(pose, dtype=np.float64)
+    cosine, sine = np.cos(pose[..., 2]), np.sin(pose[..., 2])
+    dx, dy = points[..., 0] - pose[..., 0], points[..., 1] - pose[..., 1]
+    x, y = cosine * dx + sine * dy, cosine * dy - sine * dx
+    distances = []
+    for x_low, y_low, x_high, y_high in _RECTANGLES:
+        beyond_x, beyond_y = np.maximum(x_low - x, x - x_high), np.maximum(y_low - y, y - y_high)
+        outside = np.hypot(np.maximum(beyond_x, 0.0), np.maximum(beyond_y, 0.0))
+        distances.append(outside + np.minimum(np.maximum(beyond_x, beyond_y), 0.0))
+    return np.minimum(*distances)
 
 
 def wall_gap(pose: Array) -> Array:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import torch
+from equiworld.envs.pusht import geometry
 from torch import Tensor
 
-from equiworld.envs.pusht import geometry
 from equiworld.symmetry import Channel, Features
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cost"]

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pymunk
-from numpy.typing import NDArray
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.engine import new_engine
 from pymunk._chipmunk_cffi import lib as chipmunk
 
-from equiworld.envs.pusht import geometry
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 
@@ -19,6 +18,16 @@ __all__ = ["PushTState", "Simulation"]
 
 Pair = tuple[float, float]
 Pose = tuple[float, float, float]
+
+
+def _finite(name: str, value: Any, size: int) -> tuple[float, ...]:
+    try:
+        numbers = tuple(map(float, value))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != size or not all(map(math.isfinite, numbers)):
+        raise ArgumentError(name, repr(value), f"{size} finite numbers")
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -48,10 +57,8 @@ class PushTState:
 
     def __post_init__(self) -> None:
         for name, size in (("agent_pos", 2), ("agent_vel", 2), ("block", 3), ("goal", 3)):
-            value = np.asarray(getattr(self, name), dtype=np.float64)
-            if value.shape != (size,) or not np.isfinite(value).all():
-                raise ArgumentError(f"state.{name}", getattr(self, name), f"{size} finite numbers")
-            object.__setattr__(self, name, tuple(value.tolist()))
+            object.__setattr__(self, name, _finite(f"state.{name}", getattr(self, name), size))
+        object.__setattr__(self, "targets", tuple(_finite("state.targets", pair, 2) for pair in self.targets))
 
     def replace(self, **changes: Any) -> PushTState:
         """A copy with some attributes changed."""
@@ -91,8 +98,8 @@ class PushTState:
 class Simulation:
     """The pymunk world of gym-pusht: one kinematic disc, one quasi-static T, four walls or none.
 
-    Built from gym-pusht's own shape makers and constants in gym-pusht's order, so that the same targets give the
-    same trajectory to the last bit.
+    Made of gym-pusht's own T and constants in gym-pusht's order, so that the same targets give the same trajectory
+    to the last bit.
 
     Args:
         walls: whether the four walls stand.
@@ -101,39 +108,23 @@ class Simulation:
     def __init__(self, walls: bool = True) -> None:
         self.walls = walls
 
-    def _build(self) -> None:
-        stock = geometry.stock_class()
-        self._space = pymunk.Space()
-        self._space.gravity = 0, 0
-        self._space.damping = 0.0
-        if self.walls:
-            low, high = geometry.WALL_LOW, geometry.WALL_HIGH
-            sides = [
-                ((low, high), (low, low)),
-                ((low, low), (high, low)),
-                ((high, low), (high, high)),
-                ((low, high), (high, high)),
-            ]
-            self._space.add(*(stock.add_segment(self._space, a, b, geometry.WALL_RADIUS) for a, b in sides))
-        self._agent = stock.add_circle(self._space, (256, 400), geometry.AGENT_RADIUS)
-        self._block, _ = stock.add_tee(self._space, (256, 300), 0)
-
     def set_state(self, state: PushTState) -> None:
         """Put the world in a state, exactly: a fresh engine, the start, and the targets since."""
-        self._build()
-        x, y, heading = geometry.to_stock_pose(np.array(state.block)).tolist()
-        # The heading first: setting it turns the block about its centre of gravity, not about its position.
-        self._block.angle = heading
-        self._block.position = x, y
-        self._agent.position = state.agent_pos
-        self._space.reindex_shapes_for_body(self._block)
-        self._space.reindex_shapes_for_body(self._agent)
-        self._start = state.replace(targets=())
+        self._engine = engine = new_engine(self.walls)
+        x, y, heading = state.block
+        chipmunk.cpBodySetPosition(engine.agent, state.agent_pos)
+        # The engine keeps the centre of gravity. Moving it with the block not yet turned, as gym-pusht does, and
+        # with its offset out of the way, stores x and y without rounding; the heading then turns about it.
+        chipmunk.cpBodySetCenterOfGravity(engine.block, (0.0, 0.0))
+        chipmunk.cpBodySetPosition(engine.block, (x, y))
+        chipmunk.cpBodySetCenterOfGravity(engine.block, geometry.GRAVITY)
+        chipmunk.cpBodySetAngle(engine.block, heading)
+        self._start = state if not state.targets else state.replace(targets=())
         self._targets: list[Pair] = []
         self._agent_pos, self._agent_vel = state.agent_pos, state.agent_vel
-        self._pose = np.array(state.block)
+        self._pose = state.block
         if state.settle:
-            self._space.step(geometry.TIME_STEP)
+            chipmunk.cpSpaceStep(engine.space, geometry.TIME_STEP)
             self._read_block()
         for target in state.targets:
             self.step(target)
@@ -152,7 +143,7 @@ class Simulation:
         target_x, target_y = target
         x, y = self._agent_pos
         velocity_x, velocity_y = self._agent_vel
-        agent, space = self._agent._body, self._space._space
+        space, agent, _ = self._engine
         set_velocity, engine_step = chipmunk.cpBodySetVelocity, chipmunk.cpSpaceStep
         for _ in range(geometry.ENGINE_STEPS):
             velocity_x += (stiffness * (target_x - x) + friction * (0.0 - velocity_x)) * dt
@@ -166,15 +157,16 @@ class Simulation:
         self._agent_vel = velocity_x, velocity_y
         self._targets.append((target_x, target_y))
         self._read_block()
-        if not (math.isfinite(x) and math.isfinite(y) and np.isfinite(self._pose).all()):
-            raise SimulationError(f"the physics became non-finite: agent ({x}, {y}), block {self._pose.tolist()}")
+        if not all(map(math.isfinite, (x, y, *self._pose))):
+            raise SimulationError(f"the physics became non-finite: agent ({x}, {y}), block {self._pose}")
 
     def _read_block(self) -> None:
-        gravity = self._block.local_to_world(self._block.center_of_gravity)
-        self._pose = np.array([gravity.x, gravity.y, self._block.angle])
+        block = self._engine.block
+        gravity = chipmunk.cpBodyLocalToWorld(block, geometry.GRAVITY)
+        self._pose = gravity.x, gravity.y, chipmunk.cpBodyGetAngle(block)
 
     @property
-    def block_pose(self) -> NDArray[np.float64]:
+    def block_pose(self) -> Pose:
         """Block centre of gravity x, y [px] and heading [rad], not wrapped."""
         return self._pose
 

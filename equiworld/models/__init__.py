@@ -1,14 +1,10 @@
 """World models: one interface, one file a family, one registry."""
 
+from equiworld.models.canonical import CanonicalStateModel
+from equiworld.models.plain import AugmentedModel, CentredPlainModel, PlainModel
 from equiworld.models.registry import FAMILIES, register_family
-from equiworld.models.state import (
-    AugmentedModel,
-    CanonicalStateModel,
-    CentredPlainModel,
-    PlainModel,
-    StateModel,
-    SteerableStateModel,
-)
+from equiworld.models.state import StateModel
+from equiworld.models.steerable import SteerableStateModel
 from equiworld.models.world_model import WorldModel
 
 __all__ = [

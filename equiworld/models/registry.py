@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models.world_model import WorldModel
@@ -11,12 +10,14 @@ from equiworld.symmetry import Symmetry
 
 __all__ = ["FAMILIES", "build", "register_family"]
 
-FAMILIES: dict[str, Callable[..., WorldModel]] = {}
+Family = TypeVar("Family", bound=WorldModel)
+
+FAMILIES: dict[str, type[WorldModel]] = {}
 
 
-def register_family(family: Callable[..., WorldModel]) -> Callable[..., WorldModel]:
+def register_family(family: type[Family]) -> type[Family]:
     """Add a WorldModel class under its `family` name; it is built as `cls(symmetry, env_id, **settings)`."""
-    FAMILIES[family.family] = family  # type: ignore[attr-defined]
+    FAMILIES[family.family] = family
     return family
 
 
@@ -30,9 +31,7 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
     import inspect
 
     if family not in FAMILIES:
-        raise UnknownNameError(
-            "family", family, FAMILIES, "add one with equiworld.models.register_family"
-        )
+        raise UnknownNameError("family", family, FAMILIES, "add one with equiworld.models.register_family")
     options = list(inspect.signature(FAMILIES[family]).parameters)[2:]
     for name in settings:
         if name not in options:

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equiworld.errors import ArgumentError
-from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Group
-from equiworld.models.registry import register_family
 from equiworld.models.world_model import WorldModel
-from equiworld.nn import (
-    MLP,
-    CanonicalNetwork,
-    Frame,
-    SteerableNetwork,
-    frame_from_heading,
-    frame_from_two_vectors,
-)
 from equiworld.symmetry import Features, FeatureType, Heading, Symmetry
 
-__all__ = [
-    "AugmentedModel",
-    "CanonicalStateModel",
-    "CentredPlainModel",
-    "PlainModel",
-    "StateModel",
-    "SteerableStateModel",
-]
+__all__ = ["StateModel"]
 
 
 class StateModel(WorldModel):
@@ -44,7 +25,13 @@ class StateModel(WorldModel):
     in (a robot under PD control) are left to that combination: it is equivariant and exact.
     """
 
-    centred = True
+    centred: ClassVar[bool] = True
+    in_scalar_mean: Tensor
+    in_scalar_scale: Tensor
+    in_vector_scale: Tensor
+    out_scalar_scale: Tensor
+    out_vector_scale: Tensor
+    linear: Tensor
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__(symmetry, env_id, settings)
@@ -52,10 +39,8 @@ class StateModel(WorldModel):
         self.channels = symmetry.channels()
         action = symmetry.action.feature_type(symmetry.dim)
         state = self.state_type
-        reference = symmetry.reference
-        self.reference = self.channels[reference].start if reference in self.channels else None
-        if not state.points:
-            self.reference = None
+        declared = self.channels.get(symmetry.reference or "")
+        self.reference = None if declared is None else declared.start
         arrows = state.points - (self.reference is not None and self.centred) + state.vectors
         self.in_type = FeatureType(
             symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
@@ -70,8 +55,12 @@ class StateModel(WorldModel):
         self.huber = 0.1
         kinds = {"in": self.in_type, "out": self.out_type}
         for name, kind in kinds.items():
+            # Until training data says better, lengths are of the order of the scene's; headings have length 1.
+            lengths = torch.full((kind.vectors,), symmetry.length_scale)
+            shift = arrows - self.out_type.vectors if name == "in" else 0
+            lengths[[index + shift for index in self.headings]] = 1.0
             self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars))
-            self.register_buffer(f"{name}_vector_scale", torch.ones(kind.vectors))
+            self.register_buffer(f"{name}_vector_scale", lengths)
         self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars))
         self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors))
         self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
@@ -132,7 +121,8 @@ class StateModel(WorldModel):
             self.in_vector_scale.copy_(scale * dim)
             self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
             self.in_scalar_mean.copy_(inputs.scalars.mean(0))
-            self.in_scalar_scale.copy_(_positive(inputs.scalars.std(0, correction=0)))
+            offset = inputs.scalars - self.in_scalar_mean
+            self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt()))
             self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
 
     def _inputs(self, z: Features, action: Features) -> Features:
@@ -159,170 +149,3 @@ class StateModel(WorldModel):
 
 def _positive(scale: Tensor) -> Tensor:
     return torch.where(scale > 0, scale, 1.0)
-
-
-@register_family
-class CanonicalStateModel(StateModel):
-    """A perceptron in the frame of the body: exactly equivariant under rotations and translations.
-
-    Args:
-        symmetry: of the environment; its group must have no reflections.
-        env_id: the environment's id.
-        seed: of the initial weights.
-        hidden: sizes of the hidden layers.
-        periodic: learned sine features in the frame, for the sharp edges of contact.
-    """
-
-    family = "state"
-
-    def __init__(
-        self,
-        symmetry: Symmetry,
-        env_id: str = "unregistered",
-        seed: int = 0,
-        hidden: Sequence[int] = (128, 128, 128),
-        periodic: int = 64,
-    ) -> None:
-        self.hidden, self.periodic = tuple(hidden), periodic
-        super().__init__(
-            symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic}
-        )
-
-    def _network(self, generator: torch.Generator) -> nn.Module:
-        return CanonicalNetwork(
-            self.in_type,
-            self.out_type,
-            self.symmetry.group,
-            frame_of=self._frame,
-            hidden=self.hidden,
-            periodic=self.periodic,
-            generator=generator,
-        )
-
-    def _frame(self, inputs: Features) -> Frame:
-        """From the declared heading; without one, from the first vectors that come in."""
-        heading = self.symmetry.heading
-        points = self.state_type.points - (self.reference is not None)
-        if self.symmetry.dim == 2:
-            first = points + self.channels[heading].start if heading is not None else 0
-            return frame_from_heading(inputs.vectors[..., first])
-        return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
-
-
-@register_family
-class SteerableStateModel(StateModel):
-    """Scalars and vectors through equivariant layers: exact for any group, reflections included.
-
-    Args:
-        symmetry: of the environment.
-        env_id: the environment's id.
-        seed: of the initial weights.
-        scalars: hidden scalar channels.
-        vectors: hidden vector channels.
-        depth: residual blocks.
-    """
-
-    family = "state-steerable"
-
-    def __init__(
-        self,
-        symmetry: Symmetry,
-        env_id: str = "unregistered",
-        seed: int = 0,
-        scalars: int = 64,
-        vectors: int = 32,
-        depth: int = 4,
-    ) -> None:
-        self.widths = {"scalars": scalars, "vectors": vectors, "depth": depth}
-        super().__init__(symmetry, env_id, {"seed": seed, **self.widths})
-
-    def _network(self, generator: torch.Generator) -> nn.Module:
-        group = self.symmetry.group
-        return SteerableNetwork(self.in_type, self.out_type, group, generator=generator, **self.widths)
-
-
-class _PlainNetwork(nn.Module):
-    """A perceptron on the flattened features, in world axes."""
-
-    def __init__(
-        self,
-        in_type: FeatureType,
-        out_type: FeatureType,
-        hidden: Sequence[int],
-        periodic: int,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        self.out_type = out_type
-        self.layers = MLP(in_type.size, out_type.size, hidden=hidden, periodic=periodic, generator=generator)
-
-    def forward(self, features: Features) -> Features:
-        return Features.unflatten(self.layers(features.flatten()), self.out_type)
-
-
-@register_family
-class PlainModel(StateModel):
-    """The same class of perceptron without the symmetry: coordinates about the scene's centre, world axes.
-
-    Args:
-        symmetry: of the environment, for its types only.
-        env_id: the environment's id.
-        seed: of the initial weights.
-        hidden: sizes of the hidden layers.
-        periodic: learned sine features.
-    """
-
-    family = "mlp"
-    centred = False
-
-    def __init__(
-        self,
-        symmetry: Symmetry,
-        env_id: str = "unregistered",
-        seed: int = 0,
-        hidden: Sequence[int] = (256, 256, 256),
-        periodic: int = 128,
-    ) -> None:
-        self.hidden, self.periodic = tuple(hidden), periodic
-        super().__init__(
-            symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic}
-        )
-
-    def _network(self, generator: torch.Generator) -> nn.Module:
-        return _PlainNetwork(self.in_type, self.out_type, self.hidden, self.periodic, generator)
-
-
-@register_family
-class CentredPlainModel(PlainModel):
-    """The plain perceptron with inputs relative to the reference point: translations done, rotations not."""
-
-    family = "mlp-centred"
-    centred = True
-
-
-@register_family
-class AugmentedModel(CentredPlainModel):
-    """The centred plain perceptron, each training batch turned by fresh elements of the full group."""
-
-    family = "augmented"
-
-    def __init__(
-        self,
-        symmetry: Symmetry,
-        env_id: str = "unregistered",
-        seed: int = 0,
-        hidden: Sequence[int] = (256, 256, 256),
-        periodic: int = 128,
-    ) -> None:
-        super().__init__(symmetry, env_id, seed, hidden, periodic)
-        self.augmentation = _without_translations(symmetry.group)
-
-
-def _without_translations(group: Group) -> Group:
-    """The rotations (and reflections) of a group: centred inputs have no use for translations."""
-    for whole, part in ((SE2(), SO2()), (E2(), O2()), (SE3(), SO3()), (E3(), O3())):
-        if group == whole:
-            return part
-    if group.has_translations:
-        raise ArgumentError("group", group, "a group of rotations, with or without translations")
-    return group

@@ -12,7 +12,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor, nn
 
-from equiworld.errors import ArgumentError
+from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import write_atomically
 from equiworld.groups import Group
 from equiworld.storage import load_tensors, save_tensors
@@ -27,6 +27,7 @@ class WorldModel(nn.Module, ABC):
 
     Attributes:
         family: the name it is registered under.
+        equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
         symmetry: how observations and actions transform.
         env_id: the environment it was made for.
         settings: what it was built with, JSON-able.
@@ -37,6 +38,7 @@ class WorldModel(nn.Module, ABC):
     """
 
     family: ClassVar[str]
+    equivariant: ClassVar[bool] = False
     augmentation: Group | None = None
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
@@ -119,13 +121,13 @@ class WorldModel(nn.Module, ABC):
         """
         from equiworld.models.registry import build
 
+        symmetry = symmetry_of(env)  # first: its errors say what is registered
         instance = gym.make(env) if isinstance(env, str) else env
         try:
             spec = getattr(instance, "spec", None)
             space = getattr(instance, "single_action_space", instance.action_space)
-            model = build(
-                family, symmetry_of(instance), spec.id if spec else "unregistered", {"seed": seed, **settings}
-            )
+            env_id = spec.id if spec else "unregistered"
+            model = build(family, symmetry, env_id, {"seed": seed, **settings})
             model.action_bound = _bound(space)
         finally:
             if instance is not env:
@@ -164,15 +166,21 @@ class WorldModel(nn.Module, ABC):
         Raises:
             FileNotFoundError: no model there.
             CheckpointError: the file is cut off, damaged, foreign, or of another version.
+            UnknownNameError: its family is not registered here.
         """
         from equiworld.models.registry import build
 
         tensors, description = load_tensors(Path(folder) / "model.safetensors", "model")
         symmetry = symmetry_from_dict(description["symmetry"])
         model = build(description["family"], symmetry, description["env_id"], description["settings"])
-        model = model.to(getattr(torch, description["dtype"]))
-        model.restore(tensors, description)
-        return model
+        model = model.to(getattr(torch, description["dtype"])).eval()
+        try:
+            return model.restore(tensors, description)
+        except RuntimeError as error:  # torch's word for tensors of other names or shapes
+            raise CheckpointError(
+                f"{Path(folder) / 'model.safetensors'} holds other tensors than this release's family "
+                f"{model.family!r}; train it anew, or use equiworld {description['versions'].get('equiworld')}"
+            ) from error
 
     def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> Self:
         """Take over the weights and what training had set."""

@@ -91,17 +91,18 @@ def collect(
         raise ArgumentError("env", repr(env), "an environment made with gym.make: workers make it again")
     if exploration is None:
         exploration = getattr(instance.unwrapped, "exploration", None)
-    repeat = action_repeat or getattr(exploration, "action_repeat", 1)
-    steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
+    repeat = action_repeat or int(getattr(exploration, "action_repeat", 1))
+    steps = steps_per_start or int(getattr(exploration, "steps_per_start", 50))
     symmetry = symmetry_of(instance)
     tasks = [
-        _Task(instance.spec, symmetry, exploration, seed, i, min(CHUNK, transitions - i * CHUNK), repeat, steps)
+        _Task(
+            instance.spec, symmetry, exploration, seed, i, min(CHUNK, transitions - i * CHUNK), repeat, steps
+        )
         for i in range(-(-transitions // CHUNK))
     ]
     if isinstance(env, str):
         instance.close()
-    data = Dataset.concatenate(_run(tasks, workers, folder, progress))
-    return data
+    return Dataset.concatenate(_run(tasks, workers, folder, progress))
 
 
 def _run(
@@ -152,7 +153,7 @@ def _chunk(task: _Task, folder: Path | None) -> Dataset:
 def _explore(task: _Task) -> dict[str, list[Any]]:
     """The chunk's transitions, each (state arrays…, action, next state arrays…), and their episodes."""
     rng = np.random.default_rng([task.seed, task.chunk])
-    env = gym.make(task.spec)
+    env = gym.make(task.spec, disable_env_checker=True)
     env.action_space.seed(int(rng.integers(2**31)))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []

@@ -20,7 +20,7 @@ from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 
 __all__ = ["Dataset", "check_disjoint"]
 
-Arrays = Mapping[str, NDArray[np.float64]]
+Arrays = Mapping[str, NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Dataset:
 
     symmetry: Symmetry
     observation: Arrays
-    action: NDArray[np.float64]
+    action: NDArray[np.floating]
     next_observation: Arrays
     episode: NDArray[np.int64]
     action_repeat: int = 1
@@ -48,7 +48,10 @@ class Dataset:
     def __post_init__(self) -> None:
         count = len(self.action)
         parts = {"action": self.action, "episode": self.episode}
-        for prefix, arrays in (("observation", self.observation), ("next_observation", self.next_observation)):
+        for prefix, arrays in (
+            ("observation", self.observation),
+            ("next_observation", self.next_observation),
+        ):
             parts |= {f"{prefix}[{name!r}]": array for name, array in arrays.items()}
         for name, array in parts.items():
             if len(array) != count:
@@ -73,18 +76,20 @@ class Dataset:
         """The transitions that begin with the heading within `centre` ± `half_width` [rad]."""
         return self.select(self.heading_offset(centre) <= half_width)
 
-    def heading_offset(self, centre: float = 0.0) -> NDArray[np.float64]:
+    def heading_offset(self, centre: float = 0.0) -> NDArray[np.floating]:
         """How far each transition's first heading is from `centre`: `(N,)` in [0, π] [rad]."""
         name = self.symmetry.heading
         if name is None:
-            raise ArgumentError("dataset", "a symmetry without a heading", "a symmetry that names its heading")
+            raise ArgumentError(
+                "dataset", "a symmetry without a heading", "a symmetry that names its heading"
+            )
         turned = self.observation[name][:, 0] - centre
         return np.abs((turned + np.pi) % (2 * np.pi) - np.pi)
 
     def transform(self, g: GroupElement) -> Dataset:
         """The same transitions in the world transformed by g."""
 
-        def moved(arrays: Arrays) -> dict[str, NDArray[np.float64]]:
+        def moved(arrays: Arrays) -> dict[str, NDArray[np.floating]]:
             fields, centre = self.symmetry.observation, self.symmetry.centre
             return {name: fields[name].transform(g, array, centre, name) for name, array in arrays.items()}
 
@@ -152,7 +157,7 @@ class Dataset:
         """
         tensors, settings = load_tensors(path, "dataset")
 
-        def group(prefix: str) -> dict[str, NDArray[np.float64]]:
+        def group(prefix: str) -> dict[str, NDArray[np.floating]]:
             return {
                 name.removeprefix(prefix): tensor.numpy()
                 for name, tensor in tensors.items()
@@ -188,7 +193,10 @@ def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
         OverlapError: two share an episode or a transition; names them and how many.
     """
     names = list(datasets)
-    report: dict[str, Any] = {"transitions": {name: len(data) for name, data in datasets.items()}, "shared": {}}
+    report: dict[str, Any] = {
+        "transitions": {name: len(data) for name, data in datasets.items()},
+        "shared": {},
+    }
     rows = {name: np.unique(data._rows()) for name, data in datasets.items()}
     episodes = {name: np.unique(data.episode) for name, data in datasets.items()}
     for i, first in enumerate(names):

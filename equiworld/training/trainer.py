@@ -40,11 +40,11 @@ class TrainingConfig:
         progress: show a progress bar.
     """
 
-    steps: int = 6000
+    steps: int = 8000
     batch_size: int = 1024
     learning_rate: float = 1e-2
     weight_decay: float = 1e-4
-    gradient_clip: float = 1.0
+    gradient_clip: float = 100.0
     seed: int = 0
     checkpoint_every: int = 1000
     folder: str | None = None
@@ -76,7 +76,9 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
     config = config or TrainingConfig()
     if data.symmetry.feature_type() != model.symmetry.feature_type():
         raise ArgumentError(
-            "data", data.symmetry.feature_type(), f"states of the model's type, {model.symmetry.feature_type()}"
+            "data",
+            data.symmetry.feature_type(),
+            f"states of the model's type, {model.symmetry.feature_type()}",
         )
     model.action_repeat = data.action_repeat
     _narrow_bound(model, data)
@@ -107,7 +109,9 @@ class _Run:
         self.step = 0
         self.identity = {
             "model": {key: model.describe()[key] for key in ("family", "env_id", "settings", "dtype")},
-            "config": {k: v for k, v in asdict(config).items() if k not in ("folder", "progress", "checkpoint_every")},
+            "config": {
+                k: v for k, v in asdict(config).items() if k not in ("folder", "progress", "checkpoint_every")
+            },
             "transitions": len(data),
             "action_sum": float(np.abs(data.action).sum()),
         }
@@ -152,7 +156,9 @@ class _Run:
     def save(self) -> None:
         tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         state = self.optimiser.state_dict()["state"]
-        tensors |= {f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()}
+        tensors |= {
+            f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()
+        }
         settings = {"step": self.step, "rng": self.rng.bit_generator.state, "identity": self.identity}
         save_tensors(Path(str(self.config.folder)) / CHECKPOINT, "checkpoint", tensors, settings)
 
@@ -163,7 +169,9 @@ class _Run:
             return
         tensors, settings = load_tensors(path, "checkpoint")
         if settings["identity"] != self.identity:
-            different = [key for key, value in self.identity.items() if settings["identity"].get(key) != value]
+            different = [
+                key for key, value in self.identity.items() if settings["identity"].get(key) != value
+            ]
             raise CheckpointError(
                 f"{path} is of another training run (different: {', '.join(different)}); "
                 "train in another folder, or delete it"

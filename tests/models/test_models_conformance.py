@@ -1,0 +1,317 @@
+"""What every family of world models keeps, and exactness where a family claims it."""
+
+from __future__ import annotations
+
+import copy
+import random
+
+import equiworld.envs  # noqa: F401  registers PushT
+import gym_pusht  # noqa: F401  registers the stock environment
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from model_cases import TOYS, toy_data
+
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import SE2
+from equiworld.models import FAMILIES, WorldModel, register_family
+from equiworld.models.registry import build
+from equiworld.symmetry import Heading, Scalar, Symmetry, Vector, register_symmetry
+from equiworld.symmetry.registry import _ENTRIES
+from equiworld.training import Dataset, TrainingConfig, train
+from equiworld.verify.equivariance import EquivarianceReport, equivariance_residual
+from equiworld.verify.representations import as_representation
+
+ENVS = {
+    "equiworld": ("equiworld/PushT-v0", {"walls": False}),
+    "stock": ("gym_pusht/PushT-v0", {"obs_type": "state"}),
+    "stock corners": ("gym_pusht/PushT-v0", {"obs_type": "environment_state_agent_pos"}),
+}
+SMALL = {
+    "state": {"hidden": (32, 32), "periodic": 8},
+    "state-steerable": {"scalars": 16, "vectors": 8, "depth": 2},
+}
+PLAIN = {"hidden": (32, 32), "periodic": 8}
+EXACT = [name for name, family in FAMILIES.items() if family.equivariant]
+OTHERS = [name for name in FAMILIES if name not in EXACT]
+
+
+def made(env: gym.Env, family: str, seed: int = 0) -> WorldModel:
+    return WorldModel.for_env(env, family, seed=seed, **SMALL.get(family, PLAIN))
+
+
+def model_of(symmetry: Symmetry, family: str, seed: int = 0) -> WorldModel:
+    return build(family, symmetry, "toy", {"seed": seed, **SMALL.get(family, PLAIN)})
+
+
+def trained(model: WorldModel, data: Dataset, steps: int = 50) -> WorldModel:
+    return train(model, data, TrainingConfig(steps=steps, batch_size=64, learning_rate=3e-3))
+
+
+def fitted_loss(model: WorldModel, data: Dataset) -> float:
+    model.fit_scales(*data.features(torch.float64))
+    return model.loss(*data.features()).item()
+
+
+def observations_of(env: gym.Env, count: int = 6):
+    """A stack of real observations `(count, size)`, and actions for them."""
+    env.action_space.seed(0)
+    found = [env.reset(seed=seed)[0] for seed in range(count)]
+    actions = np.stack([env.action_space.sample() for _ in range(count)]).astype(np.float64)
+    if isinstance(found[0], dict):
+        return {name: np.stack([one[name] for one in found]) for name in found[0]}, actions
+    return np.stack(found), actions
+
+
+def one_of(observation, index: int):
+    if isinstance(observation, dict):
+        return {name: array[index] for name, array in observation.items()}
+    return observation[index]
+
+
+def some_of(data: Dataset):
+    """Observations `(32, size)` of a dataset, and their actions."""
+    part = data.select(slice(0, 32))
+    return dict(part.observation), part.action
+
+
+def residual(model: WorldModel, dtype: torch.dtype, observation, action, group=None) -> EquivarianceReport:
+    """encode, then predict, at observations moved by elements of the group: the model's, or another."""
+    model = copy.deepcopy(model).to(dtype)
+    symmetry = model.symmetry
+
+    def step(observation, action):
+        return model.predict(model.encode(observation), torch.as_tensor(action, dtype=dtype))
+
+    fields = symmetry if symmetry.flat else {name: symmetry.observation[name] for name in observation}
+    about = np.asarray(symmetry.centre), symmetry.length_scale
+    source = as_representation("observation", (fields, symmetry.action), symmetry.dim, *about)
+    source.sample = lambda *_: (observation, action)  # type: ignore
+    name = str(dtype).removeprefix("torch.")
+    return equivariance_residual(step, source, symmetry.feature_type(), group or symmetry.group, dtype=name)
+
+
+def assert_exact(model: WorldModel, observation, action) -> None:
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        report = residual(model, dtype, observation, action)
+        assert report.elements >= 24
+        assert report.finite
+        assert report.residual <= tolerance, str(report)
+        assert (report.reflections > 0) == (not model.symmetry.group.proper)
+
+
+@pytest.fixture(params=ENVS)
+def env(request) -> gym.Env:
+    env_id, settings = ENVS[request.param]
+    return gym.make(env_id, **settings)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_shapes_of_one_observation_and_of_many(env, family):
+    model = made(env, family).double()
+    observation, action = observations_of(env)
+    kind = model.symmetry.feature_type()
+    z = model.encode(observation)
+    assert (z.type, z.batch_shape, z.dtype) == (kind, (6,), torch.float64)
+    following = model.predict(z, torch.as_tensor(action))
+    assert (following.type, following.batch_shape) == (kind, (6,))
+    assert following.flatten().isfinite().all()
+    assert not torch.equal(following.flatten(), z.flatten())
+    single = model.encode(one_of(observation, 2))
+    assert single.batch_shape == ()
+    alone = model.predict(single, torch.as_tensor(action[2])).flatten()
+    assert torch.allclose(alone, following[2].flatten(), atol=1e-9)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_actions_come_as_arrays_or_as_features(env, family):
+    model = made(env, family)
+    observation, action = observations_of(env)
+    z, features = model.encode(observation), model.symmetry.action_features(action)
+    ours = model.predict(z, torch.as_tensor(action, dtype=torch.float32)).flatten()
+    assert torch.allclose(model.predict(z, features).flatten(), ours, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_rollout_is_repeated_prediction(env, family):
+    model = made(env, family)
+    observation, _ = observations_of(env)
+    z = model.encode(observation)
+    actions = torch.randn(6, 3, 2, generator=torch.Generator().manual_seed(0))
+    states = model.rollout(z, actions)
+    assert states.batch_shape == (3, 6)
+    for step in range(3):
+        z = model.predict(z, actions[:, step])
+        assert torch.equal(states[step].flatten(), z.flatten())
+
+
+@pytest.fixture(scope="module")
+def trained_models(pusht_data) -> dict[str, WorldModel]:
+    """Every family, trained a little on PushT."""
+    env = gym.make("equiworld/PushT-v0")
+    return {family: trained(made(env, family), pusht_data) for family in FAMILIES}
+
+
+@pytest.mark.parametrize("family", EXACT)
+def test_exact_before_training(env, family):
+    assert_exact(made(env, family), *observations_of(env, 16))
+
+
+@pytest.mark.parametrize("family", EXACT)
+def test_exact_after_training(family, trained_models, pusht_data):
+    model = trained_models[family]
+    before = made(gym.make("equiworld/PushT-v0"), family).state_dict()
+    assert any(not torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert_exact(model, *some_of(pusht_data))
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_other_families_fail_the_same_check(env, family):
+    """Negative control: the check can tell."""
+    report = residual(made(env, family), torch.float64, *observations_of(env, 16))
+    assert not report.passed
+    assert report.residual > 1e-3
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_training_does_not_make_other_families_exact(family, trained_models, pusht_data):
+    report = residual(trained_models[family], torch.float64, *some_of(pusht_data))
+    assert report.residual > 1e-3
+
+
+def test_a_biased_vector_fails_the_same_check(pusht_data, trained_models):
+    """Negative control: the smallest preferred direction is found."""
+
+    class Biased(type(trained_models["state"])):  # type: ignore
+        def predict(self, z, action):
+            return super().predict(z, action).map(lambda tensor: tensor + 1e-8)
+
+    model = copy.deepcopy(trained_models["state"])
+    model.__class__ = Biased
+    assert residual(model, torch.float64, *some_of(pusht_data)).residual > 1e-11
+
+
+@pytest.mark.parametrize("family", EXACT)
+@pytest.mark.parametrize("name", TOYS)
+def test_exact_in_the_plane_and_in_space_with_and_without_mirrors(family, name):
+    data = toy_data(TOYS[name])
+    if not TOYS[name].proper and family == "state":
+        with pytest.raises(ArgumentError, match="without reflections"):
+            model_of(data.symmetry, family)
+        return
+    model = model_of(data.symmetry, family)
+    assert_exact(model, *some_of(data))
+    untrained = fitted_loss(model, data)
+    assert_exact(trained(model, data), *some_of(data))
+    assert fitted_loss(model, data) < untrained
+
+
+@pytest.mark.parametrize("name", ["SE2", "E2"])
+def test_only_a_mirror_symmetric_model_survives_mirrors(name):
+    """Negative control: a model of rotations alone must break the mirror."""
+    data = toy_data(TOYS[name])
+    model = model_of(data.symmetry, "state-steerable")
+    report = residual(model, torch.float64, *some_of(data), group=TOYS["E2"])
+    assert report.reflections > 0
+    assert report.passed == (name == "E2")
+
+
+@pytest.mark.parametrize("family", OTHERS)
+@pytest.mark.parametrize("name", ["SE3", "O2"])
+def test_plain_families_train_on_toys(family, name):
+    data = toy_data(TOYS[name])
+    model = model_of(data.symmetry, family)
+    untrained = fitted_loss(model, data)
+    assert fitted_loss(trained(model, data), data) < untrained
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_headings_keep_unit_length(family, dtype, trained_models, pusht_data):
+    model = copy.deepcopy(trained_models[family]).to(dtype)
+    channel = model.symmetry.channels()["block_heading"]
+    z, action, _ = pusht_data.features(dtype)
+    actions = action.vectors[..., 0][:, None].expand(-1, 5, -1)
+    length = model.rollout(z, actions).select(channel).norm(dim=-2)
+    assert (length - 1).abs().max() <= 4 * torch.finfo(dtype).eps
+    assert isinstance(model.symmetry.observation["block_heading"], Heading)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_seed_means_one_set_of_bits_and_the_global_generators_are_left_alone(family):
+    env = gym.make("equiworld/PushT-v0")
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    one, same, other = (made(env, family, seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert before[2] == random.getstate()
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_a_loaded_model_is_the_saved_one_to_the_last_bit(family, dtype, pusht_data, tmp_path):
+    model = trained(made(gym.make("equiworld/PushT-v0"), family).to(dtype), pusht_data, steps=5)
+    loaded = WorldModel.load(model.save(tmp_path / "new" / "model"))
+    assert type(loaded) is type(model)
+    assert loaded.describe() == model.describe()
+    assert loaded.symmetry == model.symmetry
+    assert not loaded.training
+    states = model.state_dict(), loaded.state_dict()
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    z, action, _ = pusht_data.features(dtype)
+    assert torch.equal(model.predict(z, action).flatten(), loaded.predict(z, action).flatten())
+
+
+def test_a_new_family_needs_one_line():
+    class Doubled(FAMILIES["mlp"]):  # type: ignore
+        family = "doubled"
+
+    register_family(Doubled)
+    try:
+        assert WorldModel.for_env("equiworld/PushT-v0", "doubled", hidden=(8,)).family == "doubled"
+    finally:
+        del FAMILIES["doubled"]
+
+
+def test_action_bounds_are_those_of_the_space():
+    assert WorldModel.for_env("equiworld/PushT-v0", hidden=(8,)).action_bound == {"radius": 100.0}
+    stock = WorldModel.for_env(gym.make("gym_pusht/PushT-v0", obs_type="state"), hidden=(8,))
+    assert stock.action_bound == {"low": [0.0, 0.0], "high": [512.0, 512.0]}
+
+
+def test_errors_name_what_is_wrong_and_what_there_is():
+    env = gym.make("equiworld/PushT-v0")
+    with pytest.raises(UnknownNameError, match=r"family: got 'stat' \(did you mean 'state'\?\).*mlp-centred"):
+        WorldModel.for_env(env, "stat")
+    with pytest.raises(ArgumentError, match=r"settings: got 'width'.*'state'.*hidden, periodic"):
+        WorldModel.for_env(env, "state", width=3)
+    with pytest.raises(ArgumentError, match="sizes"):
+        WorldModel.for_env(env, "state", hidden=(0,))
+    with pytest.raises(UnknownNameError, match=r"CartPole-v1.*equiworld/PushT-v0"):
+        WorldModel.for_env("CartPole-v1")
+    with pytest.raises(UnknownNameError, match=r"nope/Nothing-v0.*equiworld/PushT-v0"):
+        WorldModel.for_env("nope/Nothing-v0")
+    model = WorldModel.for_env(env, hidden=(8,))
+    z = model.encode(env.reset(seed=0)[0])
+    with pytest.raises(ArgumentError, match=r"action: got shape \(3,\); expected shape \(…, 2\)"):
+        model.predict(z, torch.zeros(3))
+
+
+def test_an_environment_without_continuous_actions_is_refused():
+    register_symmetry("CartPole-v1", Symmetry(SE2(), {"velocity": Vector(2)}, action=Vector(), flat=True))
+    try:
+        with pytest.raises(ArgumentError, match=r"action space Discrete\(2\).*continuous"):
+            WorldModel.for_env("CartPole-v1", "mlp")
+    finally:
+        del _ENTRIES["CartPole-v1"]
+
+
+def test_a_state_without_enough_vectors_for_a_frame_is_refused():
+    made_of = {"family": "state", "env_id": "toy", "settings": {"seed": 0}}
+    build(symmetry=Symmetry(TOYS["SE3"], {"speed": Vector()}, action=Vector()), **made_of)
+    with pytest.raises(ArgumentError, match=r"symmetry: got 1 vectors .* at least 2 to make a frame"):
+        build(symmetry=Symmetry(TOYS["SE3"], {"mass": Scalar()}, action=Vector()), **made_of)
