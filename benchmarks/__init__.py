@@ -20,6 +20,10 @@ __all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
 
 BENCHMARKS: dict[str, str] = {
     "orientation": "equiworld.benchmarks.orientation:Config",
+    "success": "equiworld.benchmarks.success:SuccessConfig",
+    "exactness": "equiworld.benchmarks.exactness:ExactnessConfig",
+    "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
+    "speed": "equiworld.benchmarks.speed:SpeedConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""
 

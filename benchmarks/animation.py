@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from equiworld.benchmarks.closed_loop import Orbit
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.rendering import draw_scene
+from numpy.typing import NDArray
+
 from equiworld.files import write_atomically
 from equiworld.verify.orbit import rotation_angle
 
@@ -59,7 +59,11 @@ def frames(orbits: Mapping[str, Orbit], count: int) -> list[Any]:
 
 
 def _frame(
-    orbits: Mapping[str, Orbit], index: NDArray[np.int_], task: int, step: int, view: tuple[float, float, float]
+    orbits: Mapping[str, Orbit],
+    index: NDArray[np.int_],
+    task: int,
+    step: int,
+    view: tuple[float, float, float],
 ) -> Any:
     from PIL import Image, ImageDraw
 
@@ -102,6 +106,8 @@ def _panel(orbit: Orbit, g: int, task: int, step: int, view: tuple[float, float,
     if step >= end:
         solved = bool(orbit.success[g, task])
         colour, text = (SOLVED, f"solved, step {end}") if solved else (FAILED, f"not solved, step {end}")
+    box = canvas.textbbox((6, PANEL - 6), text, font=_font(13), anchor="ls")
+    canvas.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill=(255, 255, 255))
     canvas.text((6, PANEL - 6), text, INK if step < end else colour, font=_font(13), anchor="ls")
     canvas.rectangle((0, 0, PANEL - 1, PANEL - 1), outline=colour, width=2 if step >= end else 1)
     return image

@@ -77,7 +77,9 @@ def verdict(result: Mapping[str, Any]) -> str:
     lines = [f"Trained on block headings within ±{half_width:g}° alone, then turned to every orientation:"]
     own = own_task(result)
     for name, rows in by_model(result, played=True).items():
-        lines.append(f"- {name}: {_sentence(rows)} gym-pusht's own task: {own[name]['success_rate']:.0%} solved.")
+        lines.append(
+            f"- {name}: {_sentence(rows)} gym-pusht's own task: {own[name]['success_rate']:.0%} solved."
+        )
     if result["config"]["quick"]:
         lines.append("Quick run: too little data, training and tasks for the numbers to mean much.")
     return "\n".join(lines)

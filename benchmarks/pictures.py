@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from equiworld.benchmarks.orientation_report import by_model
+
 from equiworld.files import write_atomically
 
 __all__ = ["COLOURS", "draw"]
@@ -62,7 +62,9 @@ def _draw_errors(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_rlabel_position(112.5)
     axes.set_thetagrids(np.arange(0, 360, 45), fontsize=11)
     axes.grid(alpha=0.4)
-    axes.set_title("One-step error (relMSE, 1 = predicts no motion)\nby angle of the scene", fontsize=12, pad=16)
+    axes.set_title(
+        "One-step error (relMSE, 1 = predicts no motion)\nby angle of the scene", fontsize=12, pad=16
+    )
 
 
 def _draw_success(axes: Any, result: Mapping[str, Any]) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from equiworld.envs.pusht import geometry
 from numpy.typing import NDArray
 
-from equiworld.envs.pusht import geometry
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
@@ -63,7 +63,9 @@ def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
         ArgumentError: the data was collected with another action repeat than the model was trained with.
     """
     if data.action_repeat != model.action_repeat:
-        raise ArgumentError("data", f"action_repeat {data.action_repeat}", f"{model.action_repeat}, the model's")
+        raise ArgumentError(
+            "data", f"action_repeat {data.action_repeat}", f"{model.action_repeat}, the model's"
+        )
     double = copy.deepcopy(model).to(torch.float64).eval()
     state, action, _ = data.features(torch.float64)
     with torch.inference_mode():
@@ -73,7 +75,8 @@ def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
     unit = following.select(channels["block_heading"])[..., 0].numpy()
     predicted = np.column_stack([position, np.arctan2(unit[:, 1], unit[:, 0])])
     now, after, guess = (
-        geometry.keypoints(pose) for pose in (_poses(data.observation), _poses(data.next_observation), predicted)
+        geometry.keypoints(pose)
+        for pose in (_poses(data.observation), _poses(data.next_observation), predicted)
     )
     return StepErrors(((guess - after) ** 2).sum((-1, -2)), ((after - now) ** 2).sum((-1, -2)))
 

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 import gymnasium as gym
 
-import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 from equiworld.models import WorldModel
 from equiworld.results import to_plain, versions
 from equiworld.training import Dataset, TrainingConfig, collect, train
 
-__all__ = ["collect_slice", "stage_folder", "trained_model"]
+__all__ = ["ENV", "collect_slice", "stage_folder", "trained_model"]
 
 ENV = "equiworld/PushT-v0"
 

@@ -2,26 +2,62 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.benchmarks.preparation import ENV, TrainingRun, describe, prepare_data, train_all
+from equiworld.benchmarks.parallel import in_parallel
+from equiworld.benchmarks.prediction import away_from_walls, step_errors
+from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, trained_model
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.models import WorldModel
-from equiworld.results import versions
+from equiworld.results import make_result, write_json
+from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
 
-__all__ = ["SuccessConfig", "run"]
+__all__ = ["Contender", "SuccessConfig", "contender_model", "run", "slice_data"]
 
 TASKS: dict[str, dict[str, Any]] = {
-    "gym-pusht resets, coverage > 0.95": {},
-    "random goals, coverage > 0.98": {"goal": "random", "starts": "free", "success_coverage": 0.98},
+    "gym-pusht": {},
+    "random goals": {"goal": "random", "starts": "free", "success_coverage": 0.98},
 }
+"""gym-pusht's own resets and goal, coverage > 0.95; goals anywhere inside the walls, coverage > 0.98."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One family trained on one part of the data.
+
+    Attributes:
+        family: of the model.
+        data: "slice" or "all".
+        seeds: how many models are trained.
+        width: of each hidden layer; the family's default if None.
+        tasks: which of the tasks it is tried on.
+    """
+
+    family: str
+    data: str = "slice"
+    seeds: int = 3
+    width: int | None = None
+    tasks: tuple[str, ...] = ("gym-pusht",)
+
+
+CONTENDERS = (
+    Contender("state", tasks=("gym-pusht", "random goals")),
+    Contender("state", data="all", tasks=("gym-pusht", "random goals")),
+    Contender("state-steerable", seeds=1),
+    Contender("mlp"),
+    Contender("mlp-centred", seeds=1),
+    Contender("augmented"),
+    Contender("augmented", seeds=1, width=384),
+    Contender("mlp", seeds=1, width=384),
+)
 
 
 @dataclass(frozen=True)
@@ -29,87 +65,129 @@ class SuccessConfig:
     """What is trained and how often it is tried.
 
     Attributes:
-        out: folder for data, models and the result.
+        out: folder for data, models and `success.json`.
         seed: of the data; training seeds count up from it.
-        transitions: collected within ±30° of block heading.
-        all_transitions: collected over all headings, for the comparison.
+        quick: a small version whose numbers prove nothing.
+        transitions: collected for each of the slice and all headings.
         steps: optimiser steps of each model.
-        training_seeds: how many models of each family.
-        families: trained on the slice.
+        half_width: of the slice [deg].
         episodes: for each model and task.
         first_episode: seed of the first; tuning used others.
+        workers: processes; as many as cores if None.
+        progress: show progress bars.
     """
 
-    out: str = "out/success"
+    out: Path = Path("runs/success")
     seed: int = 0
+    quick: bool = False
     transitions: int = 300_000
-    all_transitions: int = 300_000
-    steps: int = 6000
-    training_seeds: int = 3
-    families: tuple[str, ...] = ("state", "state-steerable", "mlp", "mlp-centred", "augmented")
+    steps: int = 8000
+    half_width: float = 30.0
     episodes: int = 300
     first_episode: int = 1_000_000
+    workers: int | None = None
+    progress: bool = True
+
+    def reduced(self) -> SuccessConfig:
+        """The small version, if asked for."""
+        return replace(self, transitions=10_000, steps=200, episodes=4) if self.quick else self
 
 
 def run(config: SuccessConfig) -> dict[str, Any]:
-    """Train, evaluate, and return the result file's content."""
+    """Train, evaluate, write `success.json` and return its content."""
     began = time.perf_counter()
-    out = Path(config.out)
-    data = {"slice": prepare_data(out, config.transitions, config.seed)}
-    plan = [(family, "slice") for family in config.families]
-    if config.all_transitions:
-        data["all"] = prepare_data(out, config.all_transitions, config.seed, np.pi)
-        plan.append(("state", "all"))
-    runs = [
-        TrainingRun(family, config.seed + offset, config.steps, data=name)
-        for family, name in plan
-        for offset in range(config.training_seeds)
-    ]
-    models = train_all(out, [(run, data[run.data]) for run in runs])
-    rows = [
-        row
-        for run, model in zip(runs, models, strict=True)
-        for row in _evaluate(run, model, config, len(data[run.data]))
-    ]
-    return {
-        "benchmark": "success",
-        "versions": versions(),
-        "config": describe(config),
-        "rows": rows,
-        "seconds": time.perf_counter() - began,
+    config = config.reduced()
+    data = {
+        "slice": slice_data(config, "slice", config.transitions, 0),
+        "all": slice_data(config, "all", config.transitions, 1),
     }
+    test = {
+        "slice": slice_data(config, "slice", config.transitions // 10, 2),
+        "all": slice_data(config, "all", config.transitions // 10, 3),
+    }
+    overlap = check_disjoint(
+        train=data["slice"], train_all=data["all"], test=test["slice"], test_all=test["all"]
+    )
+    jobs = [
+        (config, contender, config.seed + offset, data[contender.data], test)
+        for contender in CONTENDERS
+        for offset in range(1 if config.quick else contender.seeds)
+    ]
+    found = in_parallel(_contend, jobs, "contenders", config.workers, config.progress)
+    settings = {**asdict(config), "overlap": overlap, "planner": asdict(CEM()), "tasks": TASKS}
+    result = make_result(
+        "success", settings, [row for rows in found for row in rows], time.perf_counter() - began
+    )
+    write_json(config.out / "success.json", result)
+    return result
 
 
-def _evaluate(
-    run: TrainingRun, model: WorldModel, config: SuccessConfig, transitions: int
+def slice_data(config: SuccessConfig, name: str, transitions: int, offset: int) -> Dataset:
+    """The "slice" of headings or "all" of them, collected with a seed that `offset` tells apart."""
+    half_width = math.radians(config.half_width) if name == "slice" else math.pi
+    seed = 100 + 10 * config.seed + offset
+    settings = {"transitions": transitions, "seed": seed, "half_width": half_width}
+    folder = stage_folder(config.out / "data", name, settings)
+    return collect_slice(folder, transitions, seed, half_width, config.workers, config.progress)
+
+
+def _contend(
+    config: SuccessConfig, contender: Contender, seed: int, data: Dataset, test: dict[str, Dataset]
 ) -> list[dict[str, Any]]:
-    rows = []
-    for task, arguments in TASKS.items():
-        policy = MPCPolicy(model, CEM(), seed=config.seed)
-        result = evaluate(
-            policy,
-            lambda arguments=arguments: gym.make(ENV, disable_env_checker=True, **arguments),
-            episodes=config.episodes,
-            seed=config.first_episode,
-            n_envs=100,
-        )
-        low, high = result.success_interval()
-        rows.append(
-            {
-                "task": task,
-                "family": run.family,
-                "data": run.data,
-                "transitions": transitions,
-                "training_seed": run.seed,
-                "parameters": model.parameter_count,
-                "episodes": config.episodes,
-                "success": result.success_rate,
-                "success_low": low,
-                "success_high": high,
-                "median_steps": result.summary()["median_steps"],
-                "within_100": result.share_within(100),
-                "final_coverage": float(np.mean([episode.final["coverage"] for episode in result.episodes])),
-                "dtype": "float32",
-            }
-        )
-    return rows
+    began = time.perf_counter()
+    model = contender_model(config, contender, seed, data)
+    who = {
+        "family": contender.family,
+        "data": contender.data,
+        "transitions": len(data),
+        "training_seed": seed,
+        "parameters": model.parameter_count,
+        "training_seconds": time.perf_counter() - began,
+    }
+    for name, part in test.items():
+        errors, interior = step_errors(model, part), away_from_walls(part)
+        who[f"rel_mse_{name}"] = errors.relative(interior)
+        who[f"rel_mse_{name}_near_walls"] = errors.relative(~interior)
+    return [{**who, **_try(config, model, name)} for name in contender.tasks]
+
+
+def contender_model(config: SuccessConfig, contender: Contender, seed: int, data: Dataset) -> WorldModel:
+    """The trained model of a contender; found again in `config.out` if it was trained before."""
+    settings: dict[str, Any] = {"seed": seed}
+    if contender.width is not None:
+        settings |= {"hidden": [contender.width] * 3, "periodic": contender.width // 2}
+    depends = {
+        "family": contender.family,
+        "settings": settings,
+        "data": [contender.data, config.transitions, config.seed],
+        "steps": config.steps,
+    }
+    folder = stage_folder(config.out / "models", f"{contender.data}-{contender.family}-{seed}", depends)
+    training = TrainingConfig(steps=config.steps, seed=seed, folder=str(folder))
+    return trained_model(folder, data, contender.family, settings, training)
+
+
+def _try(config: SuccessConfig, model: WorldModel, task: str) -> dict[str, Any]:
+    def make() -> gym.Env:
+        return gym.make(ENV, disable_env_checker=True, **TASKS[task])
+
+    result = evaluate(
+        MPCPolicy(model, CEM(), seed=config.seed),
+        make,
+        episodes=config.episodes,
+        seed=config.first_episode,
+        n_envs=100,
+    )
+    low, high = result.success_interval()
+    return {
+        "task": task,
+        "episodes": config.episodes,
+        "successes": result.successes,
+        "success": result.success_rate,
+        "success_low": low,
+        "success_high": high,
+        "median_steps": result.summary()["median_steps"],
+        "within_100": result.share_within(100),
+        "final_coverage": float(np.mean([episode.final["coverage"] for episode in result.episodes])),
+        "dtype": "float32",
+    }

@@ -1,8 +1,11 @@
 """Gymnasium environments and group-action wrappers."""
 
+from equiworld.envs.group_action import GroupAction, RandomGroupAction
+from equiworld.envs.spaces import Ball
+from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from gymnasium.envs.registration import register, registry
 
+__all__ = ["Ball", "GroupAction", "RandomGroupAction", "VectorGroupAction", "VectorRandomGroupAction"]
+
 if "equiworld/PushT-v0" not in registry:
-    register(
-        id="equiworld/PushT-v0", entry_point="equiworld.envs.pusht.env:PushTEnv", max_episode_steps=300
-    )
+    register(id="equiworld/PushT-v0", entry_point="equiworld.envs.pusht.env:PushTEnv", max_episode_steps=300)

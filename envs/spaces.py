@@ -47,7 +47,8 @@ class Ball(spaces.Box):
         self.dim = dim
         self.radius = float(radius)
         self.batch = tuple(batch)
-        super().__init__(-self.radius, self.radius, shape=(*self.batch, dim), dtype=np.dtype(dtype).type, seed=seed)
+        kind: Any = np.dtype(dtype).type
+        super().__init__(-self.radius, self.radius, shape=(*self.batch, dim), dtype=kind, seed=seed)
 
     def sample(self, mask: None = None, probability: None = None) -> NDArray[Any]:
         """Uniform in the ball."""
@@ -67,7 +68,7 @@ class Ball(spaces.Box):
     def project(self, x: NDArray[Any]) -> NDArray[Any]:
         """The nearest vectors of the ball: `(…, d)`, shortened radially where too long."""
         length = np.linalg.norm(x, axis=-1, keepdims=True)
-        return x * np.minimum(1.0, self.radius / np.maximum(length, np.finfo(np.float64).tiny))
+        return x * (self.radius / np.maximum(length, self.radius))
 
     def __eq__(self, other: object) -> bool:
         return (

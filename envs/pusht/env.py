@@ -86,6 +86,8 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             raise ArgumentError("render_mode", render_mode, "a render mode", (None, "rgb_array"))
         if not 0 < success_coverage < 1:
             raise ArgumentError("success_coverage", success_coverage, "a share between 0 and 1")
+        if not 0 < max_displacement < math.inf:
+            raise ArgumentError("max_displacement", max_displacement, "a positive finite length [px]")
         self.walls, self.goal, self.starts = walls, goal, starts
         self.success_coverage = float(success_coverage)
         self.outside = outside
@@ -103,7 +105,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             "goal_heading": 1,
             "goal_keypoints": 16,
         }
-        self.observation_space = spaces.Dict(
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {
                 key: spaces.Box(
                     *((-np.pi, np.pi) if "heading" in key else (-np.inf, np.inf)), (size,), np.float64
@@ -111,7 +113,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
                 for key, size in unbounded.items()
             }
         )
-        self.action_space = Ball(2, max_displacement)
+        self.action_space = Ball(2, max_displacement)  # type: ignore[assignment]
 
     # --- episode -------------------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.simulation.set_state(state)
         self._goal = state.goal
         self._goal_entries = self._pose_entries("goal", self._goal)
-        self._stock_goal = geometry.to_stock_pose(np.array(self._goal))
+        self._stock_goal = geometry.to_stock_pose(self._goal)
         self._covered: tuple[Pose, float] | None = None
 
     def _draw_start(self) -> PushTState:
@@ -252,7 +254,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             raise ArgumentError(
                 "options['group_element']", repr(g), "one proper isometry of the plane"
             ) from error
-        before, after = (float(geometry.wall_gap(np.array(each.block))) for each in (state, turned))
+        before, after = (float(geometry.wall_gap(each.block)) for each in (state, turned))
         if self.walls and after < min(0.0, before) - 1e-9:
             raise ArgumentError(
                 "options['group_element']",
@@ -275,7 +277,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         return {
             f"{name}_pos": np.array((x, y)),
             f"{name}_heading": np.array(((heading + math.pi) % (2 * math.pi) - math.pi,)),
-            f"{name}_keypoints": geometry.keypoints(np.array(pose)).reshape(16),
+            f"{name}_keypoints": geometry.keypoints(pose).reshape(16),
         }
 
     def _observation(self) -> Observation:
@@ -290,7 +292,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         return {
             "pos_agent": np.array(self.simulation.agent_pos),
             "vel_agent": np.array(self.simulation.agent_vel),
-            "block_pose": geometry.to_stock_pose(np.array(self.simulation.block_pose)),
+            "block_pose": geometry.to_stock_pose(self.simulation.block_pose),
             "goal_pose": self._stock_goal.copy(),
             "coverage": self._coverage(),
         }

@@ -69,15 +69,14 @@ class PushExploration:
 
     def is_free(self, state: PushTState) -> bool:
         """Whether the agent is outside the block and the block off the walls."""
-        pose = np.array(state.block)
-        apart = geometry.distance_to_block(np.array(state.agent_pos), pose) > geometry.AGENT_RADIUS
-        return bool(apart and (not self.walls or geometry.wall_gap(pose) > 0))
+        apart = geometry.distance_to_block(state.agent_pos, state.block) > geometry.AGENT_RADIUS
+        return bool(apart and (not self.walls or geometry.wall_gap(state.block) > 0))
 
     def random_goal(self, rng: np.random.Generator) -> tuple[float, float, float]:
         """A goal pose well inside the walls, any heading."""
         while True:
             pose = (*rng.uniform(130.0, 381.0, 2).tolist(), float(rng.uniform(-np.pi, np.pi)))
-            if geometry.wall_gap(np.array(pose)) > 20.0:
+            if geometry.wall_gap(pose) > 20.0:
                 return pose
 
     def _blocks(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "AGENT_RADIUS",
@@ -67,7 +67,7 @@ def _rotations(heading: Array) -> Array:
     return rotations
 
 
-def _place(points: Array, pose: Array) -> Array:
+def _place(points: Array, pose: ArrayLike) -> Array:
     pose = np.asarray(pose, dtype=np.float64)
     if pose.ndim == 1:  # one pose a step, for which small arrays would cost more than the arithmetic
         x, y, heading = pose.tolist()
@@ -76,17 +76,17 @@ def _place(points: Array, pose: Array) -> Array:
     return points @ np.swapaxes(_rotations(pose[..., 2]), -1, -2) + pose[..., None, :2]
 
 
-def keypoints(pose: Array) -> Array:
+def keypoints(pose: ArrayLike) -> Array:
     """Corners of the T at `pose` `(…, 3)` (centre of gravity x, y [px], heading [rad]): `(…, 8, 2)` [px]."""
     return _place(KEYPOINTS, pose)
 
 
-def block_outline(pose: Array, inset: float = 0.0) -> Array:
+def block_outline(pose: ArrayLike, inset: float = 0.0) -> Array:
     """The T's outline `(…, 8, 2)` [px], in order around it; moved inwards by `inset` [px]."""
     return _place(_OUTLINE - inset * _OUTWARDS if inset else _OUTLINE, pose)
 
 
-def _shift(pose: Array, sign: float) -> Array:
+def _shift(pose: ArrayLike, sign: float) -> Array:
     """The pose `(…, 3)` moved along its own axes by ± the way from gym-pusht's origin to the centre of gravity."""
     pose = np.array(pose, dtype=np.float64)
     x, y = GRAVITY
@@ -96,17 +96,17 @@ def _shift(pose: Array, sign: float) -> Array:
     return pose
 
 
-def from_stock_pose(pose: Array) -> Array:
+def from_stock_pose(pose: ArrayLike) -> Array:
     """gym-pusht's block pose `(…, 3)` (its origin and angle) as centre of gravity and heading."""
     return _shift(pose, 1.0)
 
 
-def to_stock_pose(pose: Array) -> Array:
+def to_stock_pose(pose: ArrayLike) -> Array:
     """The inverse of `from_stock_pose`."""
     return _shift(pose, -1.0)
 
 
-STOCK_GOAL: tuple[float, float, float] = tuple(from_stock_pose(np.array([256.0, 256.0, np.pi / 4])).tolist())
+STOCK_GOAL: tuple[float, float, float] = tuple(from_stock_pose([256.0, 256.0, np.pi / 4]).tolist())
 """gym-pusht's goal as centre of gravity x, y [px] and heading [rad]."""
 
 
@@ -154,7 +154,7 @@ def coverage(pose: Sequence[float] | Array, goal: Sequence[float] | Array) -> fl
     return area / _AREA
 
 
-def distance_to_block(points: Array, pose: Array) -> Array:
+def distance_to_block(points: ArrayLike, pose: ArrayLike) -> Array:
     """Distance [px] of world points `(…, 2)` to the T; negative inside: there, the depth in one of its bars.
 
     Args:
@@ -173,7 +173,7 @@ def distance_to_block(points: Array, pose: Array) -> Array:
     return np.minimum(*distances)
 
 
-def wall_gap(pose: Array) -> Array:
+def wall_gap(pose: ArrayLike) -> Array:
     """Smallest gap [px] between the T at `pose` `(…, 3)` and the four walls; negative when it is in one."""
     corners = keypoints(pose)
     low = corners.min((-1, -2)) - (WALL_LOW + WALL_RADIUS)

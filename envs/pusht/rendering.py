@@ -75,7 +75,7 @@ def draw_scene(
         canvas.ellipse((x - r, y - r, x + r, y + r), fill=colour)
 
     if goal_pose is not None:
-        canvas.polygon(pixels(geometry.block_outline(np.asarray(goal_pose))), fill=_GOAL)
+        canvas.polygon(pixels(geometry.block_outline(goal_pose)), fill=_GOAL)
     if walls:
         reach = geometry.WALL_RADIUS
         corners = pixels([(geometry.WALL_LOW - reach,) * 2, (geometry.WALL_HIGH + reach,) * 2])
@@ -86,8 +86,8 @@ def draw_scene(
             raise ArgumentError("trail", f"shape {path.shape}", "positions of shape (n, 2)")
         if len(path) > 1:
             canvas.line(pixels(path), fill=_TRAIL, width=max(1, round(4.0 * scale)), joint="curve")
-    canvas.polygon(pixels(geometry.block_outline(np.asarray(block_pose))), fill=_BLOCK)
-    canvas.polygon(pixels(geometry.block_outline(np.asarray(block_pose), inset=_RIM)), fill=_BLOCK_INSIDE)
+    canvas.polygon(pixels(geometry.block_outline(block_pose)), fill=_BLOCK)
+    canvas.polygon(pixels(geometry.block_outline(block_pose, inset=_RIM)), fill=_BLOCK_INSIDE)
     disc(agent_pos, geometry.AGENT_RADIUS, _AGENT)
     disc(agent_pos, geometry.AGENT_RADIUS - _RIM, _AGENT_INSIDE)
     image = image.reduce(finer)

@@ -19,6 +19,7 @@ from equiworld.training.dataset import Dataset
 
 __all__ = ["Exploration", "collect"]
 
+BARREN = 1000
 CHUNK = 2500  # transitions one task collects: small enough for a lively progress bar and cheap resuming
 
 
@@ -84,8 +85,11 @@ def collect(
         SimulationError: the environment raised, or returned something non-finite; chunks finished before are
             kept in `folder`.
     """
-    if transitions < 1:
-        raise ArgumentError("transitions", transitions, "a positive integer")
+    counts = {"action_repeat": action_repeat, "steps_per_start": steps_per_start, "workers": workers}
+    for name, count in ({"transitions": transitions} | counts).items():
+        if count is not None and count < 1:
+            raise ArgumentError(name, count, "a positive integer")
+    symmetry = symmetry_of(env)  # first: its errors say what is registered
     instance = gym.make(env) if isinstance(env, str) else env
     if instance.spec is None:
         raise ArgumentError("env", repr(env), "an environment made with gym.make: workers make it again")
@@ -93,7 +97,6 @@ def collect(
         exploration = getattr(instance.unwrapped, "exploration", None)
     repeat = action_repeat or int(getattr(exploration, "action_repeat", 1))
     steps = steps_per_start or int(getattr(exploration, "steps_per_start", 50))
-    symmetry = symmetry_of(instance)
     tasks = [
         _Task(
             instance.spec, symmetry, exploration, seed, i, min(CHUNK, transitions - i * CHUNK), repeat, steps
@@ -128,7 +131,8 @@ def _chunk(task: _Task, folder: Path | None) -> Dataset:
     path = None if folder is None else folder / f"chunk-{task.chunk:05d}.safetensors"
     if path is not None and path.exists():
         found = Dataset.load(path)
-        if found.provenance != provenance or len(found) != task.transitions:
+        settings = (provenance, task.action_repeat, task.symmetry, task.transitions)
+        if (found.provenance, found.action_repeat, found.symmetry, len(found)) != settings:
             raise ArgumentError(
                 "folder", f"{path}, collected with other settings", "an empty folder, or one of the same call"
             )
@@ -136,6 +140,12 @@ def _chunk(task: _Task, folder: Path | None) -> Dataset:
     rows = _explore(task)
     columns = [np.stack(column) for column in zip(*rows["numbers"], strict=True)]
     names = task.symmetry.state
+    for name, column in zip((*names, "action", *names), columns, strict=True):
+        if not np.isfinite(column).all():
+            raise SimulationError(
+                f"the environment {task.spec.id} gave NaN or infinity as {name} in chunk {task.chunk} "
+                f"(seed {task.seed}); expected finite numbers"
+            )
     data = Dataset(
         task.symmetry,
         dict(zip(names, columns, strict=False)),
@@ -157,8 +167,12 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
     env.action_space.seed(int(rng.integers(2**31)))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []
+    barren = 0  # episodes in a row that ended before one action had been held to its end
     try:
         while len(numbers) < task.transitions:
+            if barren == BARREN:
+                raise ArgumentError("action_repeat", task.action_repeat, "less: no episode lasts that long")
+            barren += 1
             episode = int(rng.integers(2**63 - 1))
             options = task.exploration.start(rng) if task.exploration else None
             observation, _ = env.reset(seed=int(rng.integers(2**31)), options=options)
@@ -167,12 +181,12 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
                     action = task.exploration.action(rng, observation)
                 else:
                     action = np.asarray(env.action_space.sample(), np.float64)
-                following, ended = _hold(env, task, action, observation)
-                numbers.append(
-                    [*_state(task, observation), np.asarray(action, np.float64), *_state(task, following)]
-                )
-                episodes.append(episode)
-                observation = following
+                before = _state(task, observation)  # copied: some environments reuse their arrays
+                observation, ended, whole = _hold(env, task, action, observation)
+                if whole:
+                    numbers.append([*before, np.asarray(action, np.float64), *_state(task, observation)])
+                    episodes.append(episode)
+                    barren = 0
                 if ended or len(numbers) == task.transitions:
                     break
     except Exception as error:
@@ -185,18 +199,22 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
     return {"numbers": numbers, "episode": episodes}
 
 
-def _hold(env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any) -> tuple[Any, bool]:
-    now, ended = observation, False
-    for _ in range(task.action_repeat):
+def _hold(
+    env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any
+) -> tuple[Any, bool, bool]:
+    """The observation afterwards, whether the episode ended, and whether the action was held to its end."""
+    now = observation
+    for held in range(1, task.action_repeat + 1):
         now, _, terminated, truncated, _ = env.step(held_action(task.symmetry, action, observation, now))
-        ended = ended or terminated or truncated
-    return now, ended
+        if terminated or truncated:
+            return now, True, held == task.action_repeat
+    return now, False, True
 
 
 def _state(task: _Task, observation: Any) -> list[NDArray[np.float64]]:
     if not task.symmetry.flat:
         return [np.array(observation[name], np.float64) for name in task.symmetry.state]
-    array = np.asarray(observation, np.float64)
+    array = np.array(observation, np.float64)
     segments = dict(task.symmetry.segments())
     return [array[segments[name]] for name in task.symmetry.state]
 

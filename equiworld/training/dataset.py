@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,16 +47,24 @@ class Dataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        count = len(self.action)
+        symmetry, count = self.symmetry, len(self.action)
+        shapes: dict[str, tuple[int, ...]] = {
+            "action": (count, symmetry.action.size(symmetry.dim)),
+            "episode": (count,),
+        }
         parts = {"action": self.action, "episode": self.episode}
-        for prefix, arrays in (
-            ("observation", self.observation),
-            ("next_observation", self.next_observation),
-        ):
-            parts |= {f"{prefix}[{name!r}]": array for name, array in arrays.items()}
+        for prefix in ("observation", "next_observation"):
+            arrays = getattr(self, prefix)
+            if set(arrays) != set(symmetry.state):
+                raise ArgumentError(prefix, sorted(arrays), "the state fields", symmetry.state)
+            # In one order, whoever made them: rows are compared number by number.
+            object.__setattr__(self, prefix, {name: arrays[name] for name in symmetry.state})
+            for name, array in arrays.items():
+                parts[f"{prefix}[{name!r}]"] = array
+                shapes[f"{prefix}[{name!r}]"] = (count, symmetry.observation[name].size(symmetry.dim))
         for name, array in parts.items():
-            if len(array) != count:
-                raise ArgumentError(name, f"{len(array)} rows", f"{count} rows, as there are actions")
+            if array.shape != shapes[name]:
+                raise ArgumentError(name, f"shape {array.shape}", f"shape {shapes[name]}")
             if not np.isfinite(array).all():
                 raise ArgumentError(name, "NaN or infinity", "finite numbers")
 
@@ -110,15 +119,22 @@ class Dataset:
 
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
-        symmetry = self.symmetry
-        if symmetry.flat:
-            flat = np.concatenate([arrays[name] for name in symmetry.observation], -1)
-            return symmetry.to_features(flat, dtype=dtype)
-        return symmetry.to_features(dict(arrays), dtype=dtype)
+        return replace(self.symmetry, flat=False).to_features(dict(arrays), dtype=dtype)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of every number: equal for equal transitions only."""
+        digest = hashlib.sha256()
+        for arrays in (self.observation, {"action": self.action, "episode": self.episode}, self.next_observation):
+            for name, array in arrays.items():
+                digest.update(f"{name} {array.dtype} {array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @staticmethod
     def concatenate(parts: Sequence[Dataset]) -> Dataset:
         """One dataset of several that were collected alike; keeps the first's provenance."""
+        if not parts:
+            raise ArgumentError("parts", "no datasets", "at least one")
         first = parts[0]
         for part in parts[1:]:
             if part.symmetry != first.symmetry or part.action_repeat != first.action_repeat:
@@ -182,6 +198,9 @@ class Dataset:
 
 def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
     """Prove that datasets share no episode and no transition.
+
+    A transformed copy keeps its episodes' numbers, so test data that is training data turned is found too: to an
+    equivariant model it is data it was trained on. Collect each part with a seed of its own.
 
     Args:
         datasets: by name, such as `train=…, seen_test=…, turned_test=…`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import asdict, dataclass
@@ -51,10 +52,16 @@ class TrainingConfig:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "learning_rate", "gradient_clip", "checkpoint_every"):
+        for name in ("steps", "batch_size", "checkpoint_every"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ArgumentError(name, value, "a positive integer")
+        for name in ("learning_rate", "gradient_clip"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ArgumentError(name, value, "a positive number")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise ArgumentError("weight_decay", self.weight_decay, "a number of at least 0")
 
 
 def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None) -> WorldModel:
@@ -74,12 +81,13 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         SimulationError: the loss became non-finite; the last checkpoint is kept.
     """
     config = config or TrainingConfig()
-    if data.symmetry.feature_type() != model.symmetry.feature_type():
-        raise ArgumentError(
-            "data",
-            data.symmetry.feature_type(),
-            f"states of the model's type, {model.symmetry.feature_type()}",
-        )
+    ours, theirs = (
+        (part.symmetry.channels(), part.symmetry.action, part.symmetry.centre) for part in (model, data)
+    )
+    if ours != theirs:
+        raise ArgumentError("data", theirs, f"state fields, action and centre of the model, {ours}")
+    if not len(data):
+        raise ArgumentError("data", "no transitions", "at least one")
     model.action_repeat = data.action_repeat
     _narrow_bound(model, data)
     run = _Run(model, data, config)
@@ -107,14 +115,15 @@ class _Run:
         )
         self.rng = np.random.default_rng([config.seed, 7])
         self.step = 0
-        self.identity = {
-            "model": {key: model.describe()[key] for key in ("family", "env_id", "settings", "dtype")},
+        keys = ("family", "env_id", "settings", "symmetry", "dtype")
+        identity = {
+            "model": {key: model.describe()[key] for key in keys},
             "config": {
                 k: v for k, v in asdict(config).items() if k not in ("folder", "progress", "checkpoint_every")
             },
-            "transitions": len(data),
-            "action_sum": float(np.abs(data.action).sum()),
+            "data": data.fingerprint(),
         }
+        self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back
 
     def loop(self) -> None:
         from tqdm import tqdm
@@ -129,9 +138,10 @@ class _Run:
                 loss = model.loss(z, action, target)
                 self.optimiser.zero_grad()
                 loss.backward()
-                # The norm is not finite exactly when the loss or a gradient is not.
+                # The norm is not finite exactly when the loss or a gradient is not. Asked at every step: weights
+                # that are not finite must reach neither a checkpoint nor the caller.
                 norm = clip_grad_norm_(model.parameters(), config.gradient_clip)
-                if self.step % 100 == 0 and not torch.isfinite(norm):
+                if not torch.isfinite(norm):
                     raise SimulationError(
                         f"training became non-finite at step {self.step}; lower learning_rate "
                         f"(now {config.learning_rate}); the last checkpoint is kept"

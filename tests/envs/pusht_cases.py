@@ -8,7 +8,11 @@ import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 from equiworld.envs.pusht.env import PushTEnv
+from hypothesis import settings
 from numpy.typing import NDArray
+
+# The same examples on every run and machine, however slow it is.
+PROPERTY = settings(deadline=None, derandomize=True, database=None)
 
 Steps = list[tuple[dict[str, NDArray[np.float64]], float, bool, bool, dict[str, Any]]]
 

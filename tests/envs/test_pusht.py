@@ -63,7 +63,7 @@ def test_bit_for_bit_equal_to_gym_pusht() -> None:
             for key in ("pos_agent", "vel_agent", "block_pose", "goal_pose"):
                 np.testing.assert_allclose(info[key], stock_info[key], rtol=0, atol=1e-10)
             contacts += stock_info["n_contacts"] > 0
-            walls += bool(geometry.wall_gap(np.array(env.simulation.block_pose)) < 0.5)
+            walls += bool(geometry.wall_gap(env.simulation.block_pose) < 0.5)
     assert contacts > 300  # the comparison means something only where things touch
     assert walls > 30
 
@@ -98,10 +98,8 @@ def test_same_starts_as_gym_pusht_overlaps_included() -> None:
         observation, _ = env.reset(seed=seed)
         assert_same_pose(stock, env, observation)
         state = env.get_state()
-        kinds["in wall"] += bool(geometry.wall_gap(np.array(state.block)) < 0)
-        kinds["in block"] += bool(
-            geometry.distance_to_block(np.array(state.agent_pos), np.array(state.block)) < 15
-        )
+        kinds["in wall"] += bool(geometry.wall_gap(state.block) < 0)
+        kinds["in block"] += bool(geometry.distance_to_block(state.agent_pos, state.block) < 15)
         kinds["free"] += env.exploration.is_free(state)
     assert all(count > 2 for count in kinds.values()), kinds
 

@@ -10,9 +10,10 @@ import shapely
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.engine import new_engine
 from equiworld.envs.pusht.exploration import PushExploration
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pusht_cases import PROPERTY
 
 from equiworld.groups import SE2, GroupElement
 
@@ -28,11 +29,16 @@ def tee(pose: NDArray[np.float64]) -> Any:
     return shapely.union_all([shapely.Polygon(corners[:4]), shapely.Polygon(corners[4:])])
 
 
+def moved(pose: NDArray[np.float64], *by: float) -> NDArray[np.float64]:
+    return pose + np.array(by)
+
+
 def turned(g: GroupElement, pose: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([*g.act(pose[:2]), pose[2] + np.arctan2(g.matrix[1, 0], g.matrix[0, 0])])
 
 
 @given(pose=poses, offset=offsets)
+@PROPERTY
 def test_coverage_is_shapelys(pose: NDArray[np.float64], offset: NDArray[np.float64]) -> None:
     goal, block = tee(pose + offset), tee(pose)
     expected = shapely.intersection(block, goal).area / goal.area
@@ -40,15 +46,17 @@ def test_coverage_is_shapelys(pose: NDArray[np.float64], offset: NDArray[np.floa
 
 
 @given(pose=poses)
+@PROPERTY
 def test_coverage_is_one_at_the_goal_and_zero_far_away(pose: NDArray[np.float64]) -> None:
     assert geometry.coverage(pose, pose) == pytest.approx(1.0, abs=1e-12)
-    assert geometry.coverage(pose, pose + [0.0, 0.0, 2 * np.pi]) == pytest.approx(1.0, abs=1e-12)
-    assert geometry.coverage(pose, pose + [0.0, 160.0, 0.0]) == 0.0
-    assert geometry.coverage(pose, pose + [-1e4, 0.0, 1.0]) == 0.0
-    assert 0.0 < geometry.coverage(pose, pose + [5.0, 0.0, 0.0]) < 0.95
+    assert geometry.coverage(pose, moved(pose, 0.0, 0.0, 2 * np.pi)) == pytest.approx(1.0, abs=1e-12)
+    assert geometry.coverage(pose, moved(pose, 0.0, 160.0, 0.0)) == 0.0
+    assert geometry.coverage(pose, moved(pose, -1e4, 0.0, 1.0)) == 0.0
+    assert 0.0 < geometry.coverage(pose, moved(pose, 5.0, 0.0, 0.0)) < 0.95
 
 
 @given(pose=poses, offset=offsets, seed=st.integers(0, 99))
+@PROPERTY
 def test_coverage_is_symmetric_and_invariant(
     pose: NDArray[np.float64], offset: NDArray[np.float64], seed: int
 ) -> None:
@@ -89,6 +97,7 @@ def test_the_engine_is_made_of_gym_pushts_t() -> None:
 
 
 @given(pose=poses)
+@PROPERTY
 def test_stock_poses_there_and_back(pose: NDArray[np.float64]) -> None:
     back = geometry.to_stock_pose(geometry.from_stock_pose(pose))
     np.testing.assert_allclose(back, pose, rtol=0, atol=1e-9)
@@ -98,7 +107,7 @@ def test_stock_poses_there_and_back(pose: NDArray[np.float64]) -> None:
 
 
 @given(pose=poses, offset=offsets)
-@settings(max_examples=60)
+@PROPERTY
 def test_the_distance_to_the_block_is_shapelys(
     pose: NDArray[np.float64], offset: NDArray[np.float64]
 ) -> None:
@@ -114,6 +123,7 @@ def test_the_distance_to_the_block_is_shapelys(
 
 
 @given(pose=poses, inset=st.floats(0.5, 10.0))
+@PROPERTY
 def test_the_outline_is_the_t_and_an_inset_is_inside(pose: NDArray[np.float64], inset: float) -> None:
     outline = shapely.Polygon(geometry.block_outline(pose))
     assert outline.symmetric_difference(tee(pose)).area < 1e-6
@@ -123,6 +133,7 @@ def test_the_outline_is_the_t_and_an_inset_is_inside(pose: NDArray[np.float64], 
 
 
 @given(pose=poses)
+@PROPERTY
 def test_the_gap_to_the_walls(pose: NDArray[np.float64]) -> None:
     low_x, low_y, high_x, high_y = tee(pose).bounds
     expected = min(low_x - 7.0, low_y - 7.0, 504.0 - high_x, 504.0 - high_y)
@@ -138,30 +149,27 @@ def test_starts_are_a_short_way_from_contact(walls: bool) -> None:
     for _ in range(100):
         state = exploration.start(rng)["state"]
         block = np.array(state.block)
-        gap = geometry.distance_to_block(np.array(state.agent_pos), block) - geometry.AGENT_RADIUS
+        gap = geometry.distance_to_block(state.agent_pos, block) - geometry.AGENT_RADIUS
         assert 2.0 - 1e-9 <= gap <= 20.0 + 1e-9
         assert abs(block[2]) <= 0.5
         assert exploration.is_free(state)
         assert not state.settle
         assert not walls or geometry.wall_gap(block) > 0
         goal = exploration.random_goal(rng)
-        assert geometry.wall_gap(np.array(goal)) > 20.0
+        assert geometry.wall_gap(goal) > 20.0
 
 
 def test_pushes_are_log_uniform_in_length() -> None:
     exploration, rng = PushExploration(lengths=(6.0, 95.0)), np.random.default_rng(0)
-    observation = {"block_keypoints": geometry.keypoints(np.array([200.0, 200.0, 1.0])).reshape(16)}
+    observation = {"block_keypoints": geometry.keypoints([200.0, 200.0, 1.0]).reshape(16)}
     observation["agent_pos"] = np.array([100.0, 120.0])
     actions = np.array([exploration.action(rng, observation) for _ in range(2000)])
     lengths = np.hypot(*actions.T)
     assert lengths.min() >= 6.0 - 1e-9
     assert lengths.max() <= 95.0 + 1e-9
-    assert (
-        np.abs(
-            np.quantile(np.log(lengths / 6.0) / np.log(95.0 / 6.0), [0.25, 0.5, 0.75]) - [0.25, 0.5, 0.75]
-        ).max()
-        < 0.05
-    )
+    quantiles = np.array([0.25, 0.5, 0.75])
+    spread = np.log(lengths / 6.0) / np.log(95.0 / 6.0)
+    assert np.abs(np.quantile(spread, quantiles) - quantiles).max() < 0.05
     towards = np.arctan2(80.0, 100.0)
     off = np.abs((np.arctan2(actions[:, 1], actions[:, 0]) - towards + np.pi) % (2 * np.pi) - np.pi)
     assert 0.6 < np.mean(off < 1.2) < 0.9  # mostly towards the block

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from equiworld.envs.pusht import geometry
@@ -22,7 +24,7 @@ def centroid(picture: np.ndarray, colour: tuple[int, int, int], width: float = 5
 
 def middle(pose: tuple[float, float, float]) -> np.ndarray:
     """The T's centroid: its centre of gravity as gym-pusht has it is another point."""
-    corners = geometry.keypoints(np.array(pose))
+    corners = geometry.keypoints(pose)
     return (3600 * corners[:4].mean(0) + 2700 * corners[4:].mean(0)) / 6300
 
 
@@ -46,8 +48,13 @@ def test_a_view_moves_and_scales() -> None:
 
 def test_walls_trail_and_label_are_drawn_when_asked() -> None:
     plain = draw_scene(AGENT, BLOCK, None, walls=False, size=240)
-    for extra in ({"walls": True}, {"trail": [(20.0, 20.0), (60.0, 90.0), (100.0, 150.0)]}, {"label": "90°"}):
-        picture = draw_scene(AGENT, BLOCK, None, **{"walls": False, "size": 240, **extra})
+    extras: list[dict[str, Any]] = [
+        {"walls": True},
+        {"trail": [(20.0, 20.0), (60.0, 90.0), (100.0, 150.0)]},
+        {"label": "90°"},
+    ]
+    for extra in extras:
+        picture = draw_scene(AGENT, BLOCK, None, size=240, **{"walls": False, **extra})
         assert (picture != plain).any()
         assert (picture == plain).mean() > 0.9
     assert np.array_equal(draw_scene(AGENT, BLOCK, None, walls=False, size=240, trail=[AGENT]), plain)

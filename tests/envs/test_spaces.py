@@ -13,6 +13,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from hypothesis import given
 from hypothesis import strategies as st
+from pusht_cases import PROPERTY
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO2, SO3
@@ -24,6 +25,7 @@ dtypes = st.sampled_from([np.float32, np.float64])
 
 
 @given(dim=dims, radius=radii, seed=seeds, dtype=dtypes, batch=st.sampled_from([(), (3,), (2, 3)]))
+@PROPERTY
 def test_samples_are_members(dim: int, radius: float, seed: int, dtype: type, batch: tuple[int, ...]) -> None:
     ball = Ball(dim, radius, dtype, seed, batch)
     sample = ball.sample()
@@ -57,6 +59,7 @@ def test_the_uniformity_check_can_fail() -> None:
 
 
 @given(seed=seeds, angle=st.floats(-4.0, 4.0))
+@PROPERTY
 def test_a_rotation_leaves_the_ball_alone(seed: int, angle: float) -> None:
     rng = np.random.default_rng(seed)
     flat, solid = Ball(2, 100.0, seed=seed), Ball(3, 0.5, seed=seed)
@@ -79,6 +82,7 @@ def test_what_is_not_a_member() -> None:
 
 
 @given(dim=dims, radius=radii, seed=seeds, scale=st.floats(0.0, 100.0))
+@PROPERTY
 def test_projection_is_radial_and_nearest(dim: int, radius: float, seed: int, scale: float) -> None:
     ball = Ball(dim, radius)
     vector = np.random.default_rng(seed).normal(size=(4, dim)) * scale * radius
@@ -146,15 +150,16 @@ def test_batched_by_gymnasium_it_stays_a_ball() -> None:
     assert again.shape == (2, 50, 2)
     assert again.contains(again.sample())
     dictionary = batch_space(spaces.Dict({"push": Ball(3, 1.0)}), 4)
+    assert isinstance(dictionary, spaces.Dict)
     assert isinstance(dictionary["push"], Ball)
 
 
 @pytest.mark.parametrize("radius", [0.0, -1.0, np.inf, np.nan])
 def test_a_wrong_radius_is_refused(radius: float) -> None:
-    with pytest.raises(ArgumentError, match="^radius: "):
+    with pytest.raises(ArgumentError, match=r"^radius: "):
         Ball(2, radius)
 
 
 def test_a_wrong_dimension_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="^dim: "):
+    with pytest.raises(ArgumentError, match=r"^dim: "):
         Ball(0, 1.0)

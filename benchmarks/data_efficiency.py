@@ -1,0 +1,145 @@
+"""How many transitions does the task take? Equivariant on a slice against plain with full-group augmentation."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from equiworld.benchmarks.parallel import in_parallel
+from equiworld.benchmarks.prediction import away_from_walls, step_errors
+from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, trained_model
+from equiworld.planners import CEM, MPCPolicy
+
+from equiworld.results import make_result, write_json
+from equiworld.training import Dataset, TrainingConfig
+from equiworld.verify.evaluate import evaluate
+
+__all__ = ["DataEfficiencyConfig", "run"]
+
+
+@dataclass(frozen=True)
+class DataEfficiencyConfig:
+    """Two families on growing parts of one collection.
+
+    Attributes:
+        out: folder for data, models, `data-efficiency.json` and the picture.
+        seed: of everything random.
+        quick: a small version whose numbers prove nothing.
+        sizes: transitions of the slice that models are trained on.
+        families: compared.
+        steps: optimiser steps, the same for all.
+        half_width: of the slice [deg].
+        episodes: of gym-pusht's own task for each model.
+        first_episode: seed of the first.
+        workers: processes; as many as cores if None.
+        progress: show progress bars.
+    """
+
+    out: Path = Path("runs/data-efficiency")
+    seed: int = 0
+    quick: bool = False
+    sizes: tuple[int, ...] = (2_500, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000)
+    families: tuple[str, ...] = ("state", "augmented")
+    steps: int = 4000
+    half_width: float = 30.0
+    episodes: int = 100
+    first_episode: int = 2_000_000
+    workers: int | None = None
+    progress: bool = True
+
+    def reduced(self) -> DataEfficiencyConfig:
+        """The small version, if asked for."""
+        return replace(self, sizes=(1_000, 2_000), steps=200, episodes=4) if self.quick else self
+
+
+def run(config: DataEfficiencyConfig) -> dict[str, Any]:
+    """Train and evaluate every size; write the result and its picture."""
+    began = time.perf_counter()
+    config = config.reduced()
+    # Some transitions leave the slice on the way: collect more than the largest part.
+    data = _data(config, round(1.15 * max(config.sizes)) + 2_500, 0)
+    test = _data(config, 10_000, 1)
+    jobs = [
+        (config, family, size, data.select(slice(0, size)), test)
+        for size in config.sizes
+        for family in config.families
+    ]
+    rows = in_parallel(_measure, jobs, "models", config.workers, config.progress)
+    result = make_result("data-efficiency", asdict(config), rows, time.perf_counter() - began)
+    write_json(config.out / "data-efficiency.json", result)
+    _draw(result, config.out / "data-efficiency.png")
+    return result
+
+
+def _data(config: DataEfficiencyConfig, transitions: int, offset: int) -> Dataset:
+    half_width = math.radians(config.half_width)
+    seed = 500 + 10 * config.seed + offset
+    folder = stage_folder(
+        config.out / "data", "slice", {"transitions": transitions, "seed": seed, "half_width": half_width}
+    )
+    return collect_slice(folder, transitions, seed, half_width, config.workers, config.progress)
+
+
+def _measure(
+    config: DataEfficiencyConfig, family: str, size: int, data: Dataset, test: Dataset
+) -> dict[str, Any]:
+    settings = {"seed": config.seed}
+    folder = stage_folder(
+        config.out / "models",
+        f"{family}-{size}",
+        {"steps": config.steps, "settings": settings, "rows": len(data)},
+    )
+    training = TrainingConfig(steps=config.steps, seed=config.seed, folder=str(folder))
+    model = trained_model(folder, data, family, settings, training)
+    result = evaluate(
+        MPCPolicy(model, CEM(), seed=config.seed),
+        lambda: gym.make(ENV, disable_env_checker=True),
+        episodes=config.episodes,
+        seed=config.first_episode,
+        n_envs=100,
+    )
+    low, high = result.success_interval()
+    return {
+        "family": family,
+        "transitions": len(data),
+        "parameters": model.parameter_count,
+        "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
+        "episodes": config.episodes,
+        "success": result.success_rate,
+        "success_low": low,
+        "success_high": high,
+        "median_steps": result.summary()["median_steps"],
+    }
+
+
+def _draw(result: dict[str, Any], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from equiworld.files import write_atomically
+
+    figure = Figure(figsize=(8.0, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    labels = {"state": "equivariant, slice of ±30°", "augmented": "plain, slice turned by all of SO(2)"}
+    colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+    for colour, family in zip(colours, result["config"]["families"], strict=False):
+        rows = [row for row in result["rows"] if row["family"] == family]
+        sizes = np.array([row["transitions"] for row in rows])
+        success = 100 * np.array(
+            [[row[k] for k in ("success_low", "success", "success_high")] for row in rows]
+        )
+        left.fill_between(sizes, success[:, 0], success[:, 2], color=colour, alpha=0.18, linewidth=0)
+        left.plot(sizes, success[:, 1], "o-", color=colour, label=labels.get(family, family))
+        right.plot(sizes, [row["rel_mse"] for row in rows], "o-", color=colour)
+    left.set(
+        xscale="log", xlabel="training transitions", ylabel="success on gym-pusht's task [%]", ylim=(0, 103)
+    )
+    right.set(xscale="log", yscale="log", xlabel="training transitions", ylabel="one-step relMSE, held out")
+    left.legend(loc="lower right", frameon=False)
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))

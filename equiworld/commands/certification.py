@@ -1,0 +1,80 @@
+"""`equiworld certify`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from equiworld.commands.environment import load_policy, make_env
+from equiworld.commands.outcome import Outcome
+from equiworld.planners import CEM
+from equiworld.verify.certificate import certify
+
+__all__ = ["Certify"]
+
+QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS = 4, 2, 20
+
+SYMMETRIC_ARGUMENTS = {"equiworld/PushT-v0": '{"walls": false}'}
+"""Arguments with which an environment's symmetry holds everywhere."""
+
+
+@dataclass(frozen=True)
+class Certify:
+    """Is the closed loop the same at every orientation? Exit code 1 if it is not.
+
+    Attributes:
+        model: folder of `equiworld train`.
+        out: folder for `certificate.json` and `certificate.png`; the model's by default.
+        env: id of the environment; the model's by default.
+        env_arguments: arguments of `gym.make`, as JSON; by default those with which its symmetry holds everywhere.
+        mode: active: the simulator itself starts turned; passive: it is shown turned.
+        elements: group elements besides the identity.
+        episodes: at each.
+        steps: environment steps of an episode at most.
+        dtype: of the planning; float32 passes only looser tolerances.
+        tolerance: largest deviation that passes, in the units of the observation.
+        seed: of episodes, elements and planner.
+        planner: settings of the cross-entropy method.
+        quick: few elements and short episodes.
+    """
+
+    model: Path = Path("runs/model")
+    out: Path | None = None
+    env: str | None = None
+    env_arguments: str | None = None
+    mode: Literal["active", "passive", "both"] = "active"
+    elements: int = 16
+    episodes: int = 4
+    steps: int = 100
+    dtype: Literal["float32", "float64"] = "float64"
+    tolerance: float | None = None
+    seed: int = 0
+    planner: CEM = field(default_factory=CEM)
+    quick: bool = False
+
+    def run(self) -> Outcome:
+        """Run the orbit, write result and figure."""
+        policy = load_policy(self.model, self.planner, self.dtype, self.seed)
+        env_id = self.env or policy.model.env_id
+        arguments = self.env_arguments
+        env = make_env(env_id, SYMMETRIC_ARGUMENTS.get(env_id, "{}") if arguments is None else arguments)
+        numbers = (self.elements, self.episodes, self.steps)
+        if self.quick:
+            least = (QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS)
+            numbers = tuple(min(pair) for pair in zip(numbers, least, strict=True))  # type: ignore[assignment]
+        certificate = certify(
+            policy,
+            env,
+            elements=numbers[0],
+            episodes=numbers[1],
+            steps=numbers[2],
+            seed=self.seed,
+            modes=("active", "passive") if self.mode == "both" else (self.mode,),
+            tolerance=self.tolerance,
+        )
+        env.close()
+        folder = self.out or self.model
+        path = certificate.save(folder / "certificate.json")
+        figure = certificate.plot(folder / "certificate.png")
+        return Outcome(f"{certificate}\n{path}\n{figure}", certificate.passed)

@@ -1,0 +1,68 @@
+"""`equiworld evaluate`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from equiworld.commands.environment import load_policy, make_env
+from equiworld.commands.outcome import Outcome
+from equiworld.planners import CEM
+from equiworld.results import text_table
+from equiworld.verify.evaluate import evaluate
+
+__all__ = ["Evaluate"]
+
+QUICK_EPISODES, QUICK_STEPS = 4, 60
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How often a model with its planner succeeds, and how soon.
+
+    Attributes:
+        model: folder of `equiworld train`.
+        out: folder for `evaluate.json`; the model's by default.
+        env: id of the environment; the model's by default.
+        env_arguments: arguments of `gym.make`, as JSON.
+        episodes: how many.
+        n_envs: environments side by side.
+        max_steps: environment steps of an episode at most; the environment's own limit by default.
+        dtype: of the planning.
+        seed: of the first episode, and of the planner.
+        planner: settings of the cross-entropy method.
+        quick: few and short episodes.
+        progress: show a progress bar.
+    """
+
+    model: Path = Path("runs/model")
+    out: Path | None = None
+    env: str | None = None
+    env_arguments: str = "{}"
+    episodes: int = 100
+    n_envs: int = 25
+    max_steps: int | None = None
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = 0
+    planner: CEM = field(default_factory=CEM)
+    quick: bool = False
+    progress: bool = True
+
+    def run(self) -> Outcome:
+        """Run the episodes, and write the result."""
+        policy = load_policy(self.model, self.planner, self.dtype, self.seed)
+        env = make_env(self.env or policy.model.env_id, self.env_arguments)
+        result = evaluate(
+            policy,
+            env,
+            episodes=min(self.episodes, QUICK_EPISODES) if self.quick else self.episodes,
+            seed=self.seed,
+            n_envs=self.n_envs,
+            max_steps=min(self.max_steps or QUICK_STEPS, QUICK_STEPS) if self.quick else self.max_steps,
+            progress=self.progress,
+        )
+        env.close()
+        path = result.save((self.out or self.model) / "evaluate.json")
+        summary = text_table([result.summary()])
+        return Outcome(f"{summary}\n\n{result}\n{path}")
