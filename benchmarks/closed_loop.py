@@ -115,7 +115,12 @@ def run_orbit(policy: MPCPolicy, tasks: list[PushTState], elements: GroupElement
             lasting[row] = not (terminated or truncated)
         record.put(step + 1, running, observations)
         # Episodes that have ended are not planned for any more.
-        running, memory = running[lasting], PolicyState(*(part[lasting] for part in memory))
+        running, memory = (
+            running[lasting],
+            PolicyState(
+                memory.plan[lasting], memory.origin[lasting], memory.steps[lasting], memory.decisions[lasting]
+            ),
+        )
         if not len(running):
             break
     goals = np.stack([_pose(observation, "goal") for observation in observations])
@@ -137,8 +142,17 @@ class _Record:
             self.blocks[index, step] = _pose(observations[index], "block")
 
     def orbit(self, elements: GroupElement, goals: Array, shape: tuple[int, int]) -> Orbit:
-        parts = (goals, self.agents, self.blocks, self.success, self.coverage)
-        return Orbit(elements, *(part.reshape(*shape, *part.shape[1:]) for part in parts))
+        def laid_out(part: NDArray[Any]) -> NDArray[Any]:
+            return part.reshape(*shape, *part.shape[1:])
+
+        return Orbit(
+            elements,
+            laid_out(goals),
+            laid_out(self.agents),
+            laid_out(self.blocks),
+            laid_out(self.success),
+            laid_out(self.coverage),
+        )
 
 
 def _make(steps: int) -> gym.Env:

@@ -44,7 +44,7 @@ class DataEfficiencyConfig:
     seed: int = 0
     quick: bool = False
     sizes: tuple[int, ...] = (2_500, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000)
-    families: tuple[str, ...] = ("state", "augmented")
+    families: tuple[str, ...] = ("state", "state-steerable", "augmented")
     steps: int = 4000
     half_width: float = 30.0
     episodes: int = 100
@@ -54,7 +54,7 @@ class DataEfficiencyConfig:
 
     def reduced(self) -> DataEfficiencyConfig:
         """The small version, if asked for."""
-        return replace(self, sizes=(1_000, 2_000), steps=200, episodes=4) if self.quick else self
+        return replace(self, sizes=(1_000,), steps=100, episodes=2) if self.quick else self
 
 
 def run(config: DataEfficiencyConfig) -> dict[str, Any]:
@@ -124,7 +124,11 @@ def _draw(result: dict[str, Any], path: Path) -> None:
 
     figure = Figure(figsize=(8.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    labels = {"state": "equivariant, slice of ±30°", "augmented": "plain, slice turned by all of SO(2)"}
+    labels = {
+        "state": "equivariant (body frame), slice of ±30°",
+        "state-steerable": "equivariant (scalars and vectors), slice of ±30°",
+        "augmented": "plain, slice turned by all of SO(2)",
+    }
     colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
     for colour, family in zip(colours, result["config"]["families"], strict=False):
         rows = [row for row in result["rows"] if row["family"] == family]

@@ -62,7 +62,11 @@ class ExactnessConfig:
 
     def reduced(self) -> ExactnessConfig:
         """The small version, if asked for."""
-        return replace(self, closed_loop_elements=2, steps=20, episodes=1, tasks=2) if self.quick else self
+        return (
+            self
+            if not self.quick
+            else replace(self, families=("state",), closed_loop_elements=2, steps=20, episodes=1, tasks=2)
+        )
 
 
 def run(config: ExactnessConfig) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def _train(config: Config, data: Dataset) -> dict[str, Path]:
         folder = folders[name] = stage_folder(config.out / "models", name, depends)
         # One bar at a time: they run side by side. The augmented model takes the longest.
         progress = config.progress and name == "augmented"
-        jobs.append((folder, data, family, settings, replace(training, folder=str(folder), progress=progress)))
+        jobs.append(
+            (folder, data, family, settings, replace(training, folder=str(folder), progress=progress))
+        )
     in_parallel(trained_model, jobs[::-1], "train", config.workers, config.progress)
     return folders
 

@@ -24,11 +24,11 @@ def draw(result: Mapping[str, Any], path: Path) -> Path:
     """Draw a result of the orientation benchmark to a PNG file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # A canvas of its own, not pyplot: no window system is asked for and no figure of the caller is touched.
-    figure = Figure(figsize=(11.5, 5.4), layout="constrained")
+    figure = Figure(figsize=(11.5, 5.4), layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.08))
     canvas = FigureCanvasAgg(figure)
-    figure.set_constrained_layout_pads(w_pad=0.15, h_pad=0.08)
     half_width = result["config"]["half_width"]
     figure.suptitle(
         f"PushT, trained on block headings within ±{half_width:g}° (shaded), tested with the whole scene turned",

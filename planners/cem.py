@@ -49,7 +49,9 @@ class CEM(Planner):
         return population.best(self.elites)
 
     def update(self, problem: Problem, population: Population, iteration: int, noise: Tensor) -> Tensor:
-        elites = population.actions
+        # A rejected candidate is no elite, however few there are: the best stands in for it.
+        rejected = torch.isinf(population.cost)[..., None, None]
+        elites = torch.where(rejected, population.actions[:, :1], population.actions)
         if self.around == "elites":
             index = torch.arange(self.samples) % elites.shape[1]
             scale = self.spread * problem.bound.length(problem.dim) * self.shrink**iteration

@@ -24,7 +24,9 @@ def planning_frame(kind: str | None, symmetry: Symmetry, state: Features) -> Fra
     if kind is None:
         return identity_frame(tuple(state.batch_shape), symmetry.dim, dtype=state.dtype)
     points = state.points
-    origin = points.mean(-1)
+    origin = (
+        points.mean(-1) if points.shape[-1] else state.vectors.new_zeros(*state.batch_shape, symmetry.dim)
+    )
     if symmetry.reference is not None:
         origin = state.select(channels[symmetry.reference])[..., 0]
     if symmetry.heading is not None:

@@ -100,7 +100,7 @@ class Planner(ABC):
         Args:
             problem: for B environments.
             generators: one for each environment, so that a plan does not depend on who else is planned for.
-            warm_start: `(B, H, size)` in world axes; zeros (vectors) or the frame's origin (points) if None.
+            warm_start: `(B, H, size)` in world axes; the problem's `rest` at every step if None.
 
         Raises:
             ArgumentError: wrong number of generators or shape of warm start.
@@ -110,9 +110,7 @@ class Planner(ABC):
             raise ArgumentError("generators", len(generators), f"one for each of {problem.envs} environments")
         shape = (problem.envs, self.horizon, problem.size)
         if warm_start is None:
-            warm_start = torch.zeros(shape, dtype=problem.frame.origin.dtype)
-            if problem.absolute:
-                warm_start = warm_start + problem.frame.origin.repeat(1, problem.size // problem.dim)[:, None]
+            warm_start = problem.blank(self.horizon)
         if warm_start.shape != shape:
             raise ArgumentError("warm_start", tuple(warm_start.shape), f"shape {shape}")
         candidates = self._first(problem, generators, warm_start)

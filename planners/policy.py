@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
+from equiworld.symmetry import Features, FeatureType
 from equiworld.symmetry.holding import held_action
 
 __all__ = ["MPCPolicy", "PolicyState"]
@@ -109,11 +110,7 @@ class MPCPolicy:
         envs = z.batch_shape[0]
         now = self._origin(observation, envs)
         start = self._starts(state, episode_start, envs)
-        memory = (
-            self._initial(envs, now) if state is None else PolicyState(*(np.array(part) for part in state))
-        )
-        if len(memory.steps) != envs:
-            raise ArgumentError("state", f"of {len(memory.steps)} environments", f"one of {envs}, or None")
+        memory = self._recalled(state, envs, now)
         memory.steps[start] = 0
         memory.decisions[start] = 0
         deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
@@ -155,17 +152,20 @@ class MPCPolicy:
         warm_start = torch.as_tensor(warm, dtype=self.dtype)
         fresh = torch.from_numpy(memory.decisions[deciding] == 0)
         if fresh.any():
-            blank = torch.zeros_like(warm_start)
-            if problem.absolute:
-                blank += problem.frame.origin.repeat(1, problem.size // problem.dim)[:, None]
-            warm_start = torch.where(fresh[:, None, None], blank, warm_start)
+            warm_start = torch.where(fresh[:, None, None], problem.blank(self.planner.horizon), warm_start)
         return self.planner.plan(problem, generators, warm_start)
 
     def _problem(self, observation: Any, z: Any) -> Problem:
         symmetry, planner = self.symmetry, self.planner
-        goal = symmetry.to_features(observation, symmetry.goal, dtype=self.dtype)
+        if symmetry.goal:
+            goal = symmetry.to_features(observation, symmetry.goal, dtype=self.dtype)
+        else:
+            goal = Features.empty(FeatureType(symmetry.dim), z.batch_shape, self.dtype)
         action_size = symmetry.action.size(symmetry.dim)
-        absolute = symmetry.action.feature_type(symmetry.dim).points > 0
+        frame = planning_frame(planner.frame, symmetry, z)
+        points = symmetry.action.feature_type(symmetry.dim).points
+        # Features are about the scene's centre, actions are not.
+        middle = frame.origin + torch.tensor(symmetry.centre, dtype=self.dtype)
         propose = None
         if self.task.proposals is not None:
             propose = Proposal(
@@ -180,10 +180,10 @@ class MPCPolicy:
             state=z,
             predict=self.model.predict,
             cost=Objective(self.task.cost, symmetry, goal),  # type: ignore[arg-type]
-            frame=planning_frame(planner.frame, symmetry, z),
+            frame=frame,
             bound=self.bound,
             size=action_size,
-            absolute=absolute,
+            rest=middle.repeat(1, points) if points else None,
             propose=propose,
         )
 
@@ -210,6 +210,21 @@ class MPCPolicy:
             np.zeros(envs, np.int64),
             np.zeros(envs, np.int64),
         )
+
+    def _recalled(self, state: Any, envs: int, now: NDArray[np.float64]) -> PolicyState:
+        """A copy of `state` after checking it, or a blank one."""
+        blank = self._initial(envs, now)
+        if state is None:
+            return blank
+        if not isinstance(state, tuple | list) or len(state) != len(blank):
+            raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
+        memory = PolicyState(*(np.array(part) for part in state))
+        if memory.steps.shape != (envs,):
+            raise ArgumentError("state", f"of {memory.steps.size} environments", f"one of {envs}, or None")
+        for name, found, expected in zip(PolicyState._fields, memory, blank, strict=True):
+            if found.shape != expected.shape:
+                raise ArgumentError(f"state.{name}", f"shape {found.shape}", f"shape {expected.shape}")
+        return memory
 
     @staticmethod
     def _starts(state: Any, episode_start: ArrayLike | None, envs: int) -> NDArray[np.bool_]:

@@ -81,7 +81,8 @@ class Problem:
         frame: of each environment; noise is drawn in it. The identity frame makes a stock planner.
         bound: of the actions.
         size: numbers in an action.
-        absolute: whether an action is a point, not a vector.
+        rest: where candidates start from without a warm start, `(B, size)`: for actions that are points, a point
+            that moves with the world; zeros if None, for vectors.
         propose: first candidates, or None.
     """
 
@@ -91,7 +92,7 @@ class Problem:
     frame: Frame
     bound: Bound
     size: int
-    absolute: bool = False
+    rest: Tensor | None = None
     propose: Propose | None = None
 
     def __post_init__(self) -> None:
@@ -109,6 +110,11 @@ class Problem:
     def envs(self) -> int:
         """B."""
         return self.state.batch_shape[0]
+
+    def blank(self, horizon: int) -> Tensor:
+        """The plan to start from when there is none: `rest` at every step, `(B, H, size)`."""
+        rest = self.frame.origin.new_zeros(self.envs, self.size) if self.rest is None else self.rest
+        return rest[:, None].repeat(1, horizon, 1)
 
     def to_world(self, arrows: Tensor) -> Tensor:
         """Vectors `(B, S, H, size)` given in the frame, in world axes."""

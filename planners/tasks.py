@@ -29,7 +29,6 @@ class Task:
         proposals: `propose(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat)` →
             `(B, P, H, size)`, equivariant; or where to import it from; or None.
         random_numbers: uniform numbers that one proposal takes.
-        goal: goal features for environments that do not observe their goal, by field: `(size,)` numbers.
     """
 
     cost: Cost | str
@@ -88,7 +87,7 @@ TASKS: dict[str, Task] = {
     "equiworld/PushT-v0": Task(
         cost="equiworld.envs.pusht.planning:push_cost",
         proposals="equiworld.envs.pusht.planning:propose_pushes",
-        random_numbers=4,
+        random_numbers=3,
     ),
 }
 

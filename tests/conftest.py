@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import equiworld.envs  # noqa: F401  registers PushT
-import gymnasium as gym
 import gym_pusht  # noqa: F401  registers the stock environment
+import gymnasium as gym
 import numpy as np
 import pytest
 

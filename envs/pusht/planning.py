@@ -20,7 +20,7 @@ __all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cos
 
 Channels = Mapping[str, Channel]
 
-PUSH_RANDOM_NUMBERS = 4  # uniform numbers that one proposal takes
+PUSH_RANDOM_NUMBERS = 3  # uniform numbers that one proposal takes
 
 SHARP_WEIGHT, SHARP_LENGTH = 20.0, 5.0  # [px]
 REACH, AWAY_WEIGHT = 120.0, 0.1  # [px] from the centre of gravity, and cost per px beyond it
@@ -93,20 +93,24 @@ def _edges(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return outline.to(dtype), along.to(dtype), normal.to(dtype), length.cumsum(0).to(dtype)
 
 
+@lru_cache(maxsize=4)
+def _boxes(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Low and high corners of bar and stem in body axes, `(2, 2)` each."""
+    parts = torch.as_tensor(geometry.KEYPOINTS, dtype=dtype).unflatten(0, (2, 4))
+    return parts.amin(1), parts.amax(1)
+
+
 def _clearance(points: Tensor) -> Tensor:
     """Distance [px] of body-frame points `(…, 2)` to the T; 0 inside: `(…,)`."""
-    best = None
-    for low_x, high_x, low_y, high_y in ((-60.0, 60.0, -45.0, -15.0), (-15.0, 15.0, -15.0, 75.0)):
-        x = (points[..., 0].clamp(low_x, high_x) - points[..., 0]).square()
-        y = (points[..., 1].clamp(low_y, high_y) - points[..., 1]).square()
-        best = x + y if best is None else torch.minimum(best, x + y)
-    assert best is not None
-    return best.sqrt()
+    low, high = _boxes(points.dtype)
+    points = points[..., None, :]
+    outside = torch.maximum(low - points, points - high).clamp(min=0.0)
+    return torch.linalg.vector_norm(outside, dim=-1).amin(-1)
 
 
 def _steer(agent: Tensor, contact: Tensor) -> Tensor:
     """Where to go next towards `contact` without touching the block, body frame: `(…, 2)`."""
-    fractions = torch.linspace(0.0, 1.0, 9, dtype=agent.dtype)[1:-1, None]
+    fractions = torch.linspace(0.0, 1.0, 7, dtype=agent.dtype)[1:-1, None]
     line = agent[..., None, :] + fractions * (contact - agent)[..., None, :]
     here = _clearance(agent)
     needed = torch.minimum(here, agent.new_tensor(geometry.AGENT_RADIUS + 1.0))
@@ -136,7 +140,7 @@ def propose_pushes(
         channels: of the state's fields.
         goal: batch shape `(B)`; not used: proposals spread over the whole edge.
         goal_channels: of the goal's fields.
-        uniform: `(B, P, 4)` numbers in [0, 1): place on the edge, push angle, push length, hurry.
+        uniform: `(B, P, 3)` numbers in [0, 1): place on the edge, push angle, push length.
         horizon: H.
         radius: longest action [px].
         action_repeat: control periods that an action is held.

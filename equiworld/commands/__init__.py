@@ -3,11 +3,10 @@
 `run` returns what is to be shown; printing is the command line's.
 """
 
-from equiworld.commands.bench import bench_commands
 from equiworld.commands.certification import Certify
 from equiworld.commands.collection import Collect
 from equiworld.commands.evaluation import Evaluate
-from equiworld.commands.outcome import Command, Outcome
+from equiworld.commands.outcome import Outcome
 from equiworld.commands.training import Train
 
-__all__ = ["Certify", "Collect", "Command", "Evaluate", "Outcome", "Train", "bench_commands"]
+__all__ = ["Certify", "Collect", "Evaluate", "Outcome", "Train"]

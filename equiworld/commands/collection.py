@@ -6,6 +6,7 @@ import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from equiworld.commands.environment import make_env
 from equiworld.commands.outcome import Outcome
@@ -49,7 +50,7 @@ class Collect:
             raise ArgumentError("--headings", self.headings, "degrees between 0 and 180")
         count = min(self.transitions, QUICK_TRANSITIONS) if self.quick else self.transitions
         env = make_env(self.env, self.env_arguments)
-        exploration = getattr(env.unwrapped, "exploration", None)
+        exploration: Any = getattr(env.unwrapped, "exploration", None)
         half_width = None if self.headings is None else math.radians(self.headings)
         if half_width is not None and hasattr(exploration, "headings"):
             # Starting within the slice wastes nothing; without it, the slice is cut out of all that is collected.

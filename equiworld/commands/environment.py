@@ -24,7 +24,9 @@ def parse_arguments(text: str) -> dict[str, Any]:
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ArgumentError("--env-arguments", f"{text!r} ({error})", 'JSON such as {"walls": false}') from None
+        raise ArgumentError(
+            "--env-arguments", f"{text!r} ({error})", 'JSON such as {"walls": false}'
+        ) from None
     if not isinstance(arguments, dict):
         raise ArgumentError("--env-arguments", repr(text), 'a JSON object such as {"walls": false}')
     return arguments
@@ -39,7 +41,9 @@ def make_env(env_id: str, arguments: str) -> gym.Env:
     try:
         return gym.make(env_id, disable_env_checker=True, **parse_arguments(arguments))
     except gym.error.Error as error:
-        raise ArgumentError("--env", f"{env_id!r} ({error})", "an environment that Gymnasium can make") from error
+        raise ArgumentError(
+            "--env", f"{env_id!r} ({error})", "an environment that Gymnasium can make"
+        ) from error
     except TypeError as error:
         expected = f"arguments that {env_id} takes"
         raise ArgumentError("--env-arguments", f"{arguments} ({error})", expected) from error

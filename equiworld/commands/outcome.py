@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-__all__ = ["Command", "Outcome"]
+__all__ = ["Outcome"]
 
 
 @dataclass(frozen=True)
@@ -15,15 +14,10 @@ class Outcome:
     Attributes:
         text: to be shown.
         passed: whether the answer is the one hoped for; the exit code is 1 if not.
+
+    >>> Outcome("12 transitions").passed
+    True
     """
 
     text: str
     passed: bool = True
-
-
-class Command(Protocol):
-    """A command with all its options given."""
-
-    def run(self) -> Outcome:
-        """Do the work and say what came of it."""
-        ...

@@ -63,8 +63,10 @@ class CanonicalStateModel(StateModel):
     def _frame(self, inputs: Features) -> Frame:
         """From the declared heading; without one, from the first vectors that come in."""
         heading = self.symmetry.heading
+        if self.symmetry.dim == 3:
+            return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
+        if heading is None:
+            return frame_from_heading(inputs.vectors[..., 0])
         points = self.state_type.points - (self.reference is not None)
-        if self.symmetry.dim == 2:
-            first = points + self.channels[heading].start if heading is not None else 0
-            return frame_from_heading(inputs.vectors[..., first])
-        return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
+        # Headings are of length 1, and their scale is 1.
+        return frame_from_heading(inputs.vectors[..., points + self.channels[heading].start], unit=True)

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equiworld.models.world_model import WorldModel
@@ -32,6 +31,8 @@ class StateModel(WorldModel):
     out_scalar_scale: Tensor
     out_vector_scale: Tensor
     linear: Tensor
+    relative: Tensor
+    is_heading: Tensor
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__(symmetry, env_id, settings)
@@ -52,17 +53,21 @@ class StateModel(WorldModel):
             if isinstance(symmetry.observation[name], Heading)
             for index in range(channel.start, channel.stop)
         ]
+        self.in_headings = [index + arrows - self.out_type.vectors for index in self.headings]
         self.huber = 0.1
         kinds = {"in": self.in_type, "out": self.out_type}
         for name, kind in kinds.items():
             # Until training data says better, lengths are of the order of the scene's; headings have length 1.
             lengths = torch.full((kind.vectors,), symmetry.length_scale)
-            shift = arrows - self.out_type.vectors if name == "in" else 0
-            lengths[[index + shift for index in self.headings]] = 1.0
+            lengths[self.in_headings if name == "in" else self.headings] = 1.0
             self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars))
             self.register_buffer(f"{name}_vector_scale", lengths)
         self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars))
         self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors))
+        self.register_buffer("relative", self._relative(), persistent=False)
+        is_heading = torch.zeros(state.vectors, dtype=torch.bool)
+        is_heading[[index - state.points for index in self.headings]] = True
+        self.register_buffer("is_heading", is_heading, persistent=False)
         self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
 
     @abstractmethod
@@ -78,12 +83,13 @@ class StateModel(WorldModel):
         arrows = inputs.vectors @ self.linear.T + step.vectors * self.out_vector_scale
         moved = torch.cat([z.points, z.vectors], -1) + arrows
         count = self.state_type.points
-        vectors = moved[..., count:]
+        vectors, scalars = moved[..., count:], z.scalars
         if self.headings:
-            unit = F.normalize(moved[..., self.headings], dim=-2)
-            vectors = vectors.clone()
-            vectors[..., [index - count for index in self.headings]] = unit
-        return Features(z.scalars + step.scalars * self.out_scalar_scale, vectors, moved[..., :count])
+            length = torch.linalg.vector_norm(vectors, dim=-2, keepdim=True)
+            vectors = vectors / torch.where(self.is_heading, length.clamp(min=1e-12), 1.0)
+        if scalars.shape[-1]:
+            scalars = scalars + step.scalars * self.out_scalar_scale
+        return Features(scalars, vectors, moved[..., :count])
 
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
@@ -120,6 +126,7 @@ class StateModel(WorldModel):
             dim = self.symmetry.dim**0.5
             self.linear.copy_((weights * exact).T)
             self.in_vector_scale.copy_(scale * dim)
+            self.in_vector_scale[self.in_headings] = 1.0  # not 1 up to rounding: frames rely on it
             self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
             self.in_scalar_mean.copy_(inputs.scalars.mean(0))
             offset = inputs.scalars - self.in_scalar_mean
@@ -127,20 +134,29 @@ class StateModel(WorldModel):
             self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
 
     def _inputs(self, z: Features, action: Features) -> Features:
+        """Scalars, and all vectors and points relative to the reference, as one row of vectors."""
         points, acted = z.points, action.points
-        if self.reference is not None and self.centred:
-            middle = points[..., self.reference : self.reference + 1]
-            others = [i for i in range(points.shape[-1]) if i != self.reference]
-            points, acted = points[..., others] - middle, acted - middle
-        elif points.shape[-1] and self.centred:
+        if self.centred and self.reference is None and points.shape[-1]:
             middle = points.mean(-1, keepdim=True)
             points, acted = points - middle, acted - middle
-        vectors = torch.cat([points, z.vectors, action.vectors, acted], -1)
+        vectors = torch.cat([points, z.vectors, action.vectors, acted], -1) @ self.relative.to(z.dtype)
         scalars = torch.cat([z.scalars, action.scalars], -1)
         return Features(scalars, vectors, vectors[..., :0])
 
+    def _relative(self) -> Tensor:
+        """Weights `(C, C_in)`, all 0 or ±1, that subtract the reference from the other points and drop it."""
+        action = self.symmetry.action.feature_type(self.symmetry.dim)
+        points, vectors = self.state_type.points, self.state_type.vectors + action.vectors
+        weights = torch.eye(points + vectors + action.points)
+        if not self.centred or self.reference is None:
+            return weights
+        weights[self.reference, [*range(points), *range(points + vectors, len(weights))]] -= 1.0
+        return weights[:, [i for i in range(len(weights)) if i != self.reference]]
+
     def _scaled(self, inputs: Features) -> Features:
-        scalars = (inputs.scalars - self.in_scalar_mean) / self.in_scalar_scale
+        scalars = inputs.scalars
+        if scalars.shape[-1]:
+            scalars = (scalars - self.in_scalar_mean) / self.in_scalar_scale
         return Features(scalars, inputs.vectors / self.in_vector_scale, inputs.points)
 
     def _displacement(self, z: Features, target: Features) -> Features:

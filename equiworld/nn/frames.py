@@ -56,12 +56,16 @@ class Frame:
     def to_frame(self, features: Features) -> Features:
         """World to frame: vectors Rᵀ v, points Rᵀ (p − origin). Batch shapes broadcast."""
         back = self.rotation.transpose(-1, -2)
-        points = back @ (features.points - self.origin.unsqueeze(-1))
+        points = features.points
+        if points.shape[-1]:
+            points = back @ (points - self.origin.unsqueeze(-1))
         return _features(features.scalars, back @ features.vectors, points)
 
     def from_frame(self, features: Features) -> Features:
         """Frame to world: vectors R v, points R p + origin. Batch shapes broadcast."""
-        points = self.rotation @ features.points + self.origin.unsqueeze(-1)
+        points = features.points
+        if points.shape[-1]:
+            points = self.rotation @ points + self.origin.unsqueeze(-1)
         return _features(features.scalars, self.rotation @ features.vectors, points)
 
 
@@ -82,13 +86,16 @@ def identity_frame(
     return Frame(rotation, origin, origin.new_zeros(tuple(batch_shape)))
 
 
-def frame_from_heading(heading: Tensor, origin: Tensor | None = None, *, scale: float = 1.0) -> Frame:
+def frame_from_heading(
+    heading: Tensor, origin: Tensor | None = None, *, scale: float = 1.0, unit: bool = False
+) -> Frame:
     """The frame of the plane whose first axis is the heading.
 
     Args:
         heading: `(…, 2)`, usually of length 1; any other length is normalised.
         origin: `(…, 2)`; the world's origin if not given.
         scale: the length from which on a heading counts as fully known, in its own units.
+        unit: the headings are known to have length 1: they are taken as they are, in a fifth of the time.
 
     Returns:
         The frame, degeneracy 1 − min(|heading|/scale, 1). A heading that is zero or not finite gives
@@ -101,6 +108,9 @@ def frame_from_heading(heading: Tensor, origin: Tensor | None = None, *, scale: 
     1.0
     """
     origin = _checked_origin("heading", heading, 2, origin)
+    if unit:
+        normal = torch.stack((-heading[..., 1], heading[..., 0]), -1)
+        return Frame(torch.stack((heading, normal), -1), origin, torch.zeros_like(heading[..., 0]))
     axis, length, known = _direction(heading)
     normal = torch.stack((-axis[..., 1], axis[..., 0]), -1)
     certainty = torch.where(known, (length / scale).clamp(max=1.0), 0.0)
@@ -178,4 +188,6 @@ def _checked_origin(name: str, vectors: Tensor, dim: int, origin: Tensor | None)
 
 def _features(scalars: Tensor, vectors: Tensor, points: Tensor) -> Features:
     """Features whose scalars follow the batch shape that the frame gave the vectors."""
-    return Features(scalars.expand(*vectors.shape[:-2], scalars.shape[-1]), vectors, points)
+    if scalars.shape[:-1] != vectors.shape[:-2]:
+        scalars = scalars.expand(*vectors.shape[:-2], scalars.shape[-1])
+    return Features(scalars, vectors, points)

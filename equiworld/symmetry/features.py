@@ -166,14 +166,9 @@ class Features:
 
     def flatten(self) -> Tensor:
         """All numbers in one tensor `(…, size)`: scalars, then vectors, then points, channel by channel."""
-        return torch.cat(
-            [
-                self.scalars,
-                self.vectors.transpose(-1, -2).flatten(-2),
-                self.points.transpose(-1, -2).flatten(-2),
-            ],
-            -1,
-        )
+        parts = [self.scalars, *(part.transpose(-1, -2).flatten(-2) for part in (self.vectors, self.points))]
+        filled = [part for part in parts if part.shape[-1]]
+        return filled[0] if len(filled) == 1 else torch.cat(parts, -1)
 
     @staticmethod
     def unflatten(flat: Tensor, kind: FeatureType) -> Features:

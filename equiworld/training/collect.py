@@ -199,9 +199,7 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
     return {"numbers": numbers, "episode": episodes}
 
 
-def _hold(
-    env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any
-) -> tuple[Any, bool, bool]:
+def _hold(env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any) -> tuple[Any, bool, bool]:
     """The observation afterwards, whether the episode ended, and whether the action was held to its end."""
     now = observation
     for held in range(1, task.action_repeat + 1):

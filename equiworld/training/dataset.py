@@ -124,7 +124,11 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of every number: equal for equal transitions only."""
         digest = hashlib.sha256()
-        for arrays in (self.observation, {"action": self.action, "episode": self.episode}, self.next_observation):
+        for arrays in (
+            self.observation,
+            {"action": self.action, "episode": self.episode},
+            self.next_observation,
+        ):
             for name, array in arrays.items():
                 digest.update(f"{name} {array.dtype} {array.shape}".encode())
                 digest.update(np.ascontiguousarray(array).data)

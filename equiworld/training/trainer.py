@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -188,8 +189,10 @@ class _Run:
             )
         self.model.load_state_dict(_under(tensors, "model."))
         # Stepping the schedule writes the learning rates; the optimiser's own state follows.
-        for _ in range(settings["step"]):
-            self.schedule.step()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that the optimiser has not stepped yet
+            for _ in range(settings["step"]):
+                self.schedule.step()
         whole: dict[str, Any] = self.optimiser.state_dict()
         whole["state"] = {}
         for name, tensor in _under(tensors, "optimiser.").items():

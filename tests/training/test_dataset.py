@@ -27,7 +27,9 @@ def toy(count: int = 40, seed: int = 0, symmetry: Symmetry = SYMMETRY) -> Datase
     rng = np.random.default_rng(seed)
 
     def arrays():
-        found = {name: rng.normal(size=(count, symmetry.observation[name].size(2))) for name in symmetry.state}
+        found = {
+            name: rng.normal(size=(count, symmetry.observation[name].size(2))) for name in symmetry.state
+        }
         return found | {"turn": rng.uniform(-np.pi, np.pi, (count, 1))}
 
     episode = rng.integers(2**63 - 1, size=-(-count // 5)).repeat(5)[:count]

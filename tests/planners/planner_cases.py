@@ -1,0 +1,143 @@
+"""Toy problems for planners: exactly symmetric dynamics in the plane and in space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from equiworld.planners.frames import planning_frame
+from equiworld.planners.problem import Bound, Problem
+from torch import Tensor
+
+from equiworld.groups import SE2, SE3, GroupElement
+from equiworld.symmetry import Features, Heading, Point, Scalar, Symmetry, Vector
+
+RADIUS = 0.8
+
+PLANE = Symmetry(
+    SE2(),
+    {"hand": Point(), "body": Point(), "turn": Heading(), "speed": Vector(), "mass": Scalar()},
+    action=Vector(),
+    reference="body",
+    heading="turn",
+)
+SPACE = Symmetry(
+    SE3(),
+    {"hand": Point(), "corners": Point(3), "speed": Vector(), "mass": Scalar()},
+    action=Vector(),
+)
+ARROWS = Symmetry(SE3(), {"speed": Vector(), "spin": Vector(), "mass": Scalar()}, action=Vector())
+SYMMETRIES = {"plane": PLANE, "space": SPACE, "arrows": ARROWS}
+
+
+def states(symmetry: Symmetry, envs: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Features:
+    """Random states of batch shape `(envs,)`, headings of length 1."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = symmetry.feature_type()
+    flat = torch.randn(envs, kind.size, generator=generator, dtype=torch.float64)
+    z = Features.unflatten(flat, kind)
+    vectors = z.vectors
+    if symmetry.heading is not None:
+        start = symmetry.channels()[symmetry.heading].start
+        vectors = vectors.clone()
+        vectors[..., start] /= vectors[..., start].norm(dim=-1, keepdim=True)
+    return Features(z.scalars.abs() + 0.5, vectors, z.points).to(dtype)
+
+
+def _soft(arrow: Tensor) -> Tensor:
+    return arrow / (1.0 + arrow.square().sum(-2, keepdim=True))
+
+
+@dataclass(frozen=True)
+class World:
+    """Dynamics and cost of isometric worlds: made of differences, lengths and inner products only.
+
+    Attributes:
+        symmetry: of the states.
+        goal: points and vectors to reach, batch shape `(B,)`.
+        absolute: whether an action is the point that the hand is drawn to, not a push.
+    """
+
+    symmetry: Symmetry
+    goal: Features
+    absolute: bool = False
+
+    def predict(self, z: Features, action: Tensor) -> Features:
+        arrows = action.unflatten(-1, (-1, self.symmetry.dim)).transpose(-1, -2)
+        if self.absolute:
+            arrows = arrows - z.points[..., :1]
+        push = arrows.mean(-1, keepdim=True) / (0.5 + z.scalars[..., None, :1])
+        if not z.points.shape[-1]:
+            vectors = 0.9 * z.vectors + 0.5 * push + 0.2 * _soft(z.vectors.flip(-1))
+            return Features(0.98 * z.scalars, vectors, z.points)
+        middle = z.points.mean(-1, keepdim=True)
+        points = z.points + 0.1 * _soft(middle - z.points)
+        moved = z.points[..., :1] + 0.8 * push + 0.1 * z.vectors[..., -1:]
+        points = torch.cat([moved, points[..., 1:]], -1)
+        vectors = 0.8 * z.vectors + 0.3 * _soft(push)
+        if self.symmetry.heading is not None:
+            turned = vectors[..., :1] / vectors[..., :1].norm(dim=-2, keepdim=True)
+            vectors = torch.cat([turned, vectors[..., 1:]], -1)
+        return Features(0.98 * z.scalars + 0.02 * push.square().sum((-2, -1))[..., None], vectors, points)
+
+    def cost(self, trajectory: Features) -> Tensor:
+        goal = self.goal[None, :, None]
+        away = (trajectory.points - goal.points).square().sum(-2).sqrt().sum(-1)
+        return away + 0.3 * (trajectory.vectors - goal.vectors).square().sum((-2, -1))
+
+
+def problem(
+    symmetry: Symmetry,
+    z: Features,
+    goal: Features,
+    *,
+    frame: str | None = "state",
+    bound: Bound | None = None,
+    arrows: int = 1,
+    absolute: bool = False,
+) -> Problem:
+    """The planning problem of these states, as a policy would pose it."""
+    world = World(symmetry, goal, absolute)
+    made = planning_frame(frame, symmetry, z)
+    return Problem(
+        state=z,
+        predict=world.predict,
+        cost=world.cost,
+        frame=made,
+        bound=bound if bound is not None else (Bound() if absolute else Bound(radius=RADIUS)),
+        size=arrows * symmetry.dim,
+        rest=made.origin if absolute else None,
+    )
+
+
+def generators(envs: int, seed: int = 0) -> list[torch.Generator]:
+    """One generator for each environment, all different."""
+    return [torch.Generator().manual_seed(1000 * seed + env) for env in range(envs)]
+
+
+def moved(actions: Tensor, g: GroupElement, absolute: bool = False) -> Tensor:
+    """ρ(g) of action sequences `(B, H, size)` for a batch of B elements."""
+    rotation = torch.as_tensor(g.matrix, dtype=actions.dtype)[:, None, None]
+    arrows = actions.unflatten(-1, (-1, rotation.shape[-1]))[..., None]
+    turned = (rotation @ arrows)[..., 0]
+    if absolute:
+        turned = turned + torch.as_tensor(g.translation, dtype=actions.dtype)[:, None, None]
+    return turned.flatten(-2)
+
+
+def quadratic(envs: int, target: Tensor, dtype: torch.dtype = torch.float64) -> Problem:
+    """Each action is charged its squared distance to a target `(envs, 2)`: the best plan is known.
+
+    The state's first point counts up the actions so that the cost sees them one by one.
+    """
+    z = Features.empty(replace(PLANE, heading=None).feature_type(), (envs,), dtype)
+    goal = target[None, :, None, :, None]
+
+    def predict(z: Features, action: Tensor) -> Features:
+        return Features(z.scalars, z.vectors, action[..., None].expand_as(z.points))
+
+    def cost(trajectory: Features) -> Tensor:
+        return (trajectory.points[..., :1] - goal).square().sum((-2, -1))
+
+    frame = planning_frame(None, PLANE, z)
+    return Problem(state=z, predict=predict, cost=cost, frame=frame, bound=Bound(radius=2.0), size=2)

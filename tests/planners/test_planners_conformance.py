@@ -1,0 +1,442 @@
+"""What every planner keeps: plans that turn with the world, within bounds, each on its own, to the bit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import planner_cases as cases
+import pytest
+import torch
+from equiworld.planners import CEM, PLANNERS, Bound, Planner
+from equiworld.planners.frames import planning_frame
+from equiworld.planners.planner import Population
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.symmetry import Features
+
+ENVS = 40
+SIZES = {"horizon": 4, "samples": 48, "iterations": 3}
+VARIANTS = {name: (planner, {}) for name, planner in PLANNERS.items()}
+VARIANTS["cem around the mean"] = (CEM, {"around": "mean"})
+
+
+def made(variant: str, **settings) -> Planner:
+    planner, own = VARIANTS[variant]
+    return planner(**(SIZES | own | settings))
+
+
+every_planner = pytest.mark.parametrize("variant", VARIANTS)
+every_world = pytest.mark.parametrize("world", cases.SYMMETRIES)
+
+
+def deviation(planner: Planner, world: str, dtype=torch.float64, warm=False, turned=True, **settings):
+    """|plan(g·s, g·goal) − ρ(g)·plan(s, goal)| for 40 elements, relative to the plan: `(40,)`."""
+    symmetry = cases.SYMMETRIES[world]
+    z, goal = cases.states(symmetry, ENVS), cases.states(symmetry, ENVS, seed=1)
+    g = symmetry.group.sample(np.random.default_rng(0), n=ENVS, scale=3.0)
+    absolute, size = settings.get("absolute", False), settings.get("arrows", 1) * symmetry.dim
+    start = None
+    if warm:
+        start = 0.3 * torch.randn(ENVS, planner.horizon, size, generator=cases.generators(1)[0]).to(z.dtype)
+    plans = []
+    for element in (None, g):
+        here, there = (z, goal) if element is None else (z.transform(g), goal.transform(g))
+        begin = start
+        if start is not None and element is not None and turned:
+            begin = cases.moved(start, g, absolute)
+        posed = cases.problem(symmetry, here.to(dtype), there.to(dtype), frame=planner.frame, **settings)
+        begin = None if begin is None else begin.to(dtype)
+        plans.append(planner.plan(posed, cases.generators(ENVS), begin).actions.double())
+    expected = cases.moved(plans[0], g, absolute)
+    assert expected.isfinite().all()
+    assert expected.std(0).min() > 0.01  # plans that never differ would prove nothing
+    error = (plans[1] - expected).abs().amax((1, 2))
+    return error / expected.square().mean((1, 2)).sqrt()
+
+
+def assert_exact(error: torch.Tensor) -> None:
+    assert error.median() <= 1e-12
+    assert error.max() <= 1e-10
+
+
+# ---------------------------------------------------------------------------- plans turn with the world
+
+
+@every_planner
+@every_world
+def test_plans_turn_with_the_world(variant, world):
+    assert_exact(deviation(made(variant), world))
+
+
+@every_planner
+@every_world
+def test_plans_turn_with_the_world_in_float32(variant, world):
+    assert deviation(made(variant), world, torch.float32).median() <= 1e-5
+
+
+@every_planner
+@pytest.mark.parametrize("world", ["plane", "space"])
+@pytest.mark.parametrize("settings", [{"absolute": True}, {"arrows": 2}, {"bound": Bound()}], ids=str)
+def test_plans_of_points_of_several_vectors_and_without_bounds_do_too(variant, world, settings):
+    assert_exact(deviation(made(variant), world, **settings))
+
+
+@every_planner
+@pytest.mark.parametrize("world", ["plane", "space"])
+def test_warm_starts_turn_along(variant, world):
+    planner = made(variant, spread=0.1)
+    assert_exact(deviation(planner, world, warm=True))
+    # Negative control: a start that stays behind is noticed.
+    assert deviation(planner, world, warm=True, turned=False).median() > 1e-2
+
+
+@every_planner
+@every_world
+def test_noise_of_the_world_does_not_turn(variant, world):
+    """Negative control: the stock sampler."""
+    assert deviation(made(variant, frame=None), world).median() > 1e-2
+
+
+@every_planner
+@every_world
+def test_a_box_does_not_turn(variant, world):
+    """Negative control: componentwise bounds."""
+    limit = torch.full((cases.SYMMETRIES[world].dim,), 0.3, dtype=torch.float64)
+    error = deviation(made(variant, spread=3.0), world, bound=Bound(low=-limit, high=limit))
+    assert error.median() > 1e-2
+
+
+class PerAxis(CEM):
+    """A spread for each axis of the world."""
+
+    def update(self, problem, population, iteration, noise):
+        elites = population.actions
+        return elites.mean(1, keepdim=True) + elites.std(1, keepdim=True) * noise
+
+
+class FullCovariance(CEM):
+    """Noise shaped by the elites' whole covariance."""
+
+    @staticmethod
+    def root(covariance):
+        """A matrix A with A·Aᵀ the covariance."""
+        return torch.linalg.cholesky(covariance)
+
+    def update(self, problem, population, iteration, noise):
+        elites = population.actions.flatten(2)
+        mean = elites.mean(1, keepdim=True)
+        apart = elites - mean
+        covariance = apart.transpose(1, 2) @ apart / elites.shape[1]
+        covariance = covariance + 1e-4 * torch.eye(elites.shape[-1], dtype=elites.dtype)
+        drawn = noise.flatten(2) @ self.root(covariance).transpose(1, 2)
+        return (mean + drawn).unflatten(-1, noise.shape[2:])
+
+
+class SymmetricRoot(FullCovariance):
+    """The same covariance by its one symmetric square root, which turns with the world."""
+
+    @staticmethod
+    def root(covariance):
+        values, axes = torch.linalg.eigh(covariance)
+        return axes * values.sqrt()[:, None] @ axes.transpose(1, 2)
+
+
+@every_world
+def test_a_spread_per_axis_does_not_turn(world):
+    """Negative control."""
+    assert deviation(PerAxis(**SIZES), world).median() > 1e-2
+
+
+@every_world
+def test_a_covariance_turns_by_its_symmetric_root_only(world):
+    """Negative control: Cholesky factors prefer the first axis."""
+    assert deviation(FullCovariance(**SIZES), world).median() > 1e-2
+    assert_exact(deviation(SymmetricRoot(**SIZES), world))
+
+
+# ------------------------------------------------------------------------------------------ the contract
+
+
+def posed(world: str = "plane", envs: int = 6, seed: int = 0, **settings):
+    symmetry = cases.SYMMETRIES[world]
+    z, goal = cases.states(symmetry, envs, seed=seed), cases.states(symmetry, envs, seed=seed + 1)
+    return cases.problem(symmetry, z, goal, **settings)
+
+
+@every_planner
+@every_world
+def test_shapes_dtype_and_cost_of_a_plan(variant, world):
+    planner, problem = made(variant), posed(world)
+    plan = planner.plan(problem, cases.generators(6))
+    assert plan.actions.shape == (6, 4, problem.dim)
+    assert plan.actions.dtype == torch.float64
+    assert plan.cost.shape == plan.degeneracy.shape == (6,)
+    assert torch.allclose(plan.cost, cost_of(planner, problem, plan.actions), rtol=1e-12)
+
+
+def cost_of(planner: Planner, problem, actions) -> torch.Tensor:
+    """What a planner should say that the plans `(B, H, size)` cost."""
+    z, each = problem.state, []
+    for step in range(actions.shape[1]):
+        z = problem.predict(z, actions[:, step])
+        each.append(problem.cost(Features.stack([z])[:, :, None])[0, :, 0])
+    costs = torch.stack(each)
+    return costs.mean(0) + planner.cost_of_last * costs[-1]
+
+
+@every_planner
+@pytest.mark.parametrize("arrows", [1, 2])
+def test_plans_stay_within_the_ball(variant, arrows):
+    start = torch.full((6, 4, 2 * arrows), 50.0, dtype=torch.float64)
+    for begin in (None, start):
+        plan = made(variant, spread=5.0).plan(posed(arrows=arrows), cases.generators(6), begin)
+        length = plan.actions.unflatten(-1, (-1, 2)).norm(dim=-1)
+        assert length.max() <= cases.RADIUS * (1 + 1e-12)
+        assert length.max() > 0.9 * cases.RADIUS
+
+
+@every_planner
+def test_plans_stay_within_the_box(variant):
+    low, high = torch.tensor([-0.1, 0.2]).double(), torch.tensor([0.3, 0.9]).double()
+    plan = made(variant, spread=5.0).plan(posed(bound=Bound(low=low, high=high)), cases.generators(6))
+    assert ((plan.actions >= low) & (plan.actions <= high)).all()
+
+
+@every_planner
+@every_world
+def test_a_plan_does_not_depend_on_who_else_is_planned_for(variant, world):
+    symmetry, planner = cases.SYMMETRIES[world], made(variant)
+    z, goal = cases.states(symmetry, 6), cases.states(symmetry, 6, seed=1)
+    together = planner.plan(cases.problem(symmetry, z, goal), cases.generators(6))
+    for env in (0, 3, 5):
+        one = slice(env, env + 1)
+        alone = planner.plan(cases.problem(symmetry, z[one], goal[one]), cases.generators(6)[one])
+        assert torch.allclose(alone.actions[0], together.actions[env], rtol=0, atol=1e-12)
+        assert torch.allclose(alone.cost[0], together.cost[env], rtol=1e-12)
+    backwards = torch.arange(5, -1, -1)
+    turned_round = planner.plan(
+        cases.problem(symmetry, z[backwards], goal[backwards]), cases.generators(6)[::-1]
+    )
+    assert torch.allclose(turned_round.actions[backwards], together.actions, rtol=0, atol=1e-12)
+
+
+@every_planner
+def test_one_seed_means_one_plan_to_the_last_bit_and_nothing_else_is_touched(variant):
+    planner, problem = made(variant), posed()
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    start = torch.zeros(6, 4, 2, dtype=torch.float64)
+    state = problem.state.flatten().clone()
+    one, same, other = (planner.plan(problem, cases.generators(6, seed), start) for seed in (1, 1, 2))
+    assert torch.equal(one.actions, same.actions)
+    assert torch.equal(one.cost, same.cost)
+    assert not torch.equal(one.actions, other.actions)
+    assert start.eq(0).all()
+    assert torch.equal(problem.state.flatten(), state)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert before[2] == random.getstate()
+
+
+@every_planner
+def test_no_gradient_is_kept(variant):
+    plan = made(variant).plan(posed(), cases.generators(6))
+    assert not plan.actions.requires_grad
+
+
+# ------------------------------------------------------------------------------------------- better plans
+
+TARGETS = torch.randn(ENVS, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+TARGETS *= 1.5 / TARGETS.norm(dim=-1, keepdim=True)  # within the bound of 2
+
+
+@every_planner
+def test_more_iterations_never_cost_more_and_get_there(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    costs = [
+        made(variant, iterations=count, samples=64, horizon=2).plan(problem, cases.generators(ENVS)).cost
+        for count in (1, 2, 4, 8, 16)
+    ]
+    for fewer, more in zip(costs, costs[1:], strict=False):
+        assert (more <= fewer + 1e-12).all()
+    assert costs[-1].mean() < 0.3 * costs[0].mean()
+
+
+@every_planner
+def test_more_samples_cost_less(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    costs = [
+        made(variant, samples=count, horizon=2).plan(problem, cases.generators(ENVS)).cost.mean()
+        for count in (16, 64, 512)
+    ]
+    assert costs[0] > costs[1] > costs[2]
+
+
+@every_planner
+def test_a_good_start_is_never_made_worse(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    best = TARGETS[:, None].repeat(1, 4, 1)
+    plan = made(variant).plan(problem, cases.generators(ENVS), best)
+    assert torch.equal(plan.actions, best)
+    assert plan.cost.max() <= 1e-20
+
+
+# --------------------------------------------------------------------------------------------- not finite
+
+
+def poisoned(problem, value: float, share: float = 0.5):
+    """The problem, with `value` as the cost of plans whose first step goes too far."""
+    clean = problem.cost
+
+    def cost(trajectory):
+        moved = (trajectory.points[0, ..., 0] - problem.state.points[:, None, :, 0]).norm(dim=-1)
+        return torch.where(moved > share, value, clean(trajectory))
+
+    return replace(problem, cost=cost)
+
+
+@every_planner
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_candidates_of_non_finite_cost_are_never_chosen(variant, value):
+    problem, planner = posed(envs=20), made(variant)
+    clean = planner.plan(problem, cases.generators(20))
+    plan = planner.plan(poisoned(problem, value), cases.generators(20))
+    assert plan.cost.isfinite().all()
+    assert torch.allclose(plan.cost, cost_of(planner, problem, plan.actions), rtol=1e-12)
+    following = problem.predict(problem.state, plan.actions[:, 0])
+    assert ((following.points - problem.state.points)[..., 0].norm(dim=-1) <= 0.5).all()
+    assert not torch.equal(plan.actions, clean.actions)  # some would have been chosen
+
+
+@every_planner
+def test_candidates_of_non_finite_cost_attract_nobody(variant):
+    """One good candidate among rejected ones far away: what follows stays near the good one."""
+    planner, problem = made(variant), posed(envs=2)
+    actions = torch.full((2, 48, 4, 2), 1e6, dtype=torch.float64)
+    actions[:, 17] = 0.25
+    cost = torch.full((2, 48), torch.inf, dtype=torch.float64)
+    cost[:, 17] = 1.0
+    noise = torch.randn(2, 48, 4, 2, generator=cases.generators(1)[0], dtype=torch.float64)
+    kept = planner.keep(Population(actions, cost))
+    assert planner.update(problem, kept, 1, noise).abs().max() < 10
+
+
+@every_planner
+def test_predictions_that_are_not_finite_are_rejected_too(variant):
+    problem, planner = posed(envs=20), made(variant)
+    clean = problem.predict
+
+    def predict(z, action):
+        far = (action.norm(dim=-1) > 0.5)[..., None, None]
+        following = clean(z, action)
+        return Features(following.scalars, following.vectors, torch.where(far, torch.nan, following.points))
+
+    plan = planner.plan(replace(problem, predict=predict), cases.generators(20))
+    assert plan.cost.isfinite().all()
+    assert (plan.actions.norm(dim=-1) <= 0.5).all()
+
+
+@every_planner
+def test_no_finite_candidate_at_all_is_told_with_the_environment(variant):
+    problem, planner = posed(envs=4), made(variant)
+    clean = problem.cost
+
+    def cost(trajectory):
+        found = clean(trajectory).clone()
+        found[:, 2] = torch.nan
+        return found
+
+    with pytest.raises(SimulationError, match=r"every candidate of environment\(s\) \[2\]"):
+        planner.plan(replace(problem, cost=cost), cases.generators(4))
+
+
+# -------------------------------------------------------------------------------------------- degeneracy
+
+
+@every_planner
+def test_a_heading_that_says_nothing_is_reported(variant):
+    symmetry = cases.PLANE
+    z, goal = cases.states(symmetry, 4), cases.states(symmetry, 4, seed=1)
+    vectors = z.vectors.clone()
+    vectors[2, :, symmetry.channels()["turn"].start] = 0.0
+    z = Features(z.scalars, vectors, z.points)
+    plan = made(variant).plan(cases.problem(symmetry, z, goal), cases.generators(4))
+    assert plan.degeneracy[2] == 1
+    assert plan.degeneracy[[0, 1, 3]].max() < 1e-12
+    assert plan.actions.isfinite().all()
+
+
+def test_points_on_a_line_are_reported():
+    z = cases.states(cases.SPACE, 3)
+    points = z.points.clone()
+    points[1] = points[1, :, :1] * torch.arange(1, 5)
+    frame = planning_frame("state", cases.SPACE, Features(z.scalars, z.vectors, points))
+    assert frame.degeneracy[1] == 1
+    assert frame.degeneracy[[0, 2]].max() < 0.99
+    assert frame.rotation.isfinite().all()
+
+
+def test_frames_are_made_from_what_there_is():
+    for symmetry in cases.SYMMETRIES.values():
+        z = cases.states(symmetry, 5)
+        g = symmetry.group.sample(np.random.default_rng(1), scale=3.0)
+        frame, turned = (planning_frame("state", symmetry, state) for state in (z, z.transform(g)))
+        expected = torch.as_tensor(g.matrix) @ frame.rotation
+        assert torch.allclose(turned.rotation, expected, rtol=0, atol=1e-12)
+        assert frame.origin.isfinite().all()
+        if z.points.shape[-1]:
+            assert torch.allclose(turned.origin, torch.as_tensor(g.act(frame.origin.numpy())), atol=1e-12)
+        world = planning_frame(None, symmetry, z)
+        assert torch.equal(world.rotation, torch.eye(symmetry.dim).double().expand(5, -1, -1))
+    lonely = replace(cases.ARROWS, observation={"speed": cases.ARROWS.observation["speed"]}, state=("speed",))
+    with pytest.raises(ArgumentError, match=r"frame: got 'state'; .* 3 points; options: None"):
+        planning_frame("state", lonely, cases.states(lonely, 2))
+
+
+# --------------------------------------------------------------------------------------------- arguments
+
+
+@every_planner
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("horizon", 0),
+        ("samples", 0),
+        ("iterations", -1),
+        ("frame", "body"),
+        ("spread", 0.0),
+        ("spread", float("nan")),
+        ("proposals", 1.5),
+    ],
+)
+def test_settings_out_of_range_are_refused(variant, name, value):
+    with pytest.raises(ArgumentError, match=f"{name}: got"):
+        made(variant, **{name: value})
+
+
+def test_cem_settings_out_of_range_are_refused():
+    for settings in ({"elites": 0}, {"elites": 49, "samples": 48}, {"around": "best"}):
+        with pytest.raises(ArgumentError, match=f"{next(iter(settings))}: got"):
+            CEM(**settings)
+
+
+@every_planner
+def test_wrong_generators_starts_and_problems_are_refused(variant):
+    planner, problem = made(variant), posed(envs=4)
+    with pytest.raises(ArgumentError, match=r"generators: got 3; expected one for each of 4"):
+        planner.plan(problem, cases.generators(3))
+    with pytest.raises(ArgumentError, match=r"warm_start: got \(4, 3, 2\)"):
+        planner.plan(problem, cases.generators(4), torch.zeros(4, 3, 2, dtype=torch.float64))
+    with pytest.raises(ArgumentError, match=r"size: got 3; expected a multiple of the dimension 2"):
+        replace(problem, size=3)
+    with pytest.raises(ArgumentError, match=r"state: got batch shape \(\)"):
+        replace(problem, state=problem.state[0])
+
+
+@every_planner
+@pytest.mark.parametrize("samples", [1, 2, 9])
+def test_few_samples_are_enough_to_plan(variant, samples):
+    own = {"elites": 1} if "cem" in variant else {}
+    plan = made(variant, samples=samples, iterations=1, **own).plan(posed(), cases.generators(6))
+    assert plan.actions.isfinite().all()

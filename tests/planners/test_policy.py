@@ -1,0 +1,389 @@
+"""The policy: stable-baselines3's protocol, and closed loops that turn with the world."""
+
+from __future__ import annotations
+
+import copy
+import random
+
+import gym_pusht  # noqa: F401  registers the stock environment
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from equiworld.envs.pusht.simulation import PushTState
+from equiworld.planners import CEM, MPCPolicy, PolicyState, Task
+
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import SE2
+from equiworld.models import FAMILIES, WorldModel
+
+ENV = "equiworld/PushT-v0"
+SMALL = {"state-steerable": {"scalars": 12, "vectors": 6, "depth": 2}}
+PLAIN = {"hidden": (16, 16), "periodic": 4}
+EXACT = [name for name, family in FAMILIES.items() if family.equivariant]
+PLANNER = CEM(horizon=3, samples=16, iterations=2, elites=4)
+
+
+def model_of(family: str = "state", repeat: int = 1) -> WorldModel:
+    model = WorldModel.for_env(gym.make(ENV, walls=False), family, **SMALL.get(family, PLAIN))
+    model.action_repeat = repeat
+    return model
+
+
+def policy_of(family: str = "state", repeat: int = 1, planner=PLANNER, **settings) -> MPCPolicy:
+    return MPCPolicy(model_of(family, repeat), planner, **({"dtype": "float64"} | settings))
+
+
+def rows(observations, which):
+    return {name: array[which] for name, array in observations.items()}
+
+
+class Spy(CEM):
+    """Remembers what it was asked."""
+
+    def plan(self, problem, generators, warm_start=None):
+        asked.append((problem.envs, warm_start))
+        return super().plan(problem, generators, warm_start)
+
+
+asked: list = []
+SPY = Spy(horizon=3, samples=16, iterations=2, elites=4)
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    asked.clear()
+
+
+# ------------------------------------------------------------------------------------------- the protocol
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_observation_or_many(family, dtype, observations):
+    policy = policy_of(family, dtype=dtype)
+    space = gym.make(ENV).action_space
+    action, state = policy.predict(rows(observations, 0))
+    assert action.shape == (2,)
+    assert action.dtype == np.float64
+    assert space.contains(action)
+    assert isinstance(state, PolicyState)
+    actions, state = policy.predict(observations)
+    assert actions.shape == (16, 2)
+    assert all(space.contains(one) for one in actions)
+    assert [part.shape for part in state] == [(16, 3, 2), (16, 2), (16,), (16,)]
+    assert policy.predict(rows(observations, slice(0, 1)))[0].shape == (1, 2)
+
+
+def test_an_action_does_not_depend_on_who_else_is_in_the_batch(observations):
+    """Over several steps, held actions and staggered episodes included."""
+    policy = policy_of(repeat=2)
+    later = {name: np.roll(array, 1, 0) for name, array in observations.items()}
+    starts = [None, np.arange(16) % 3 == 0, np.arange(16) % 5 == 0, np.zeros(16, bool)]
+    together, state = [], None
+    for step, start in enumerate(starts):
+        actions, state = policy.predict(later if step % 2 else observations, state, start)
+        together.append(actions)
+    for env in (0, 7, 15):
+        alone = None
+        for step, start in enumerate(starts):
+            start = None if start is None else start[env : env + 1]
+            seen = rows(later if step % 2 else observations, env)
+            action, alone = policy.predict(seen, alone, start)
+            assert np.allclose(action, together[step][env], rtol=0, atol=1e-9)
+
+
+def test_the_state_carries_everything(observations):
+    """The same state and observation give the same bits, in this policy and in another one made alike."""
+    policy, twin = policy_of(repeat=2), policy_of(repeat=2)
+    _, state = policy.predict(observations)
+    kept = copy.deepcopy(state)
+    first, after = policy.predict(observations, state)
+    policy.predict(observations, after)
+    again, after_again = policy.predict(observations, state)
+    other, _ = twin.predict(observations, state)
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, other)
+    assert all(np.array_equal(one, two) for one, two in zip(state, kept, strict=True))  # not written to
+    assert all(np.array_equal(one, two) for one, two in zip(after, after_again, strict=True))
+
+
+def test_a_new_episode_begins_where_the_mask_says(observations):
+    policy = policy_of(repeat=2)
+    fresh, _ = policy.predict(observations)
+    _, state = policy.predict(rows(observations, np.arange(16)[::-1]))
+    mask = np.arange(16) % 2 == 0
+    actions, state = policy.predict(observations, state, mask)
+    assert np.allclose(actions[mask], fresh[mask], rtol=0, atol=1e-9)
+    assert not np.isclose(actions[~mask], fresh[~mask], atol=1e-3).all(1).any()
+    assert state.decisions.tolist() == [1] * 16
+    assert state.steps.tolist() == [1 if new else 2 for new in mask]
+    # A list, and all at once, as wrappers give it.
+    everywhere, _ = policy.predict(observations, state, [True] * 16)
+    assert np.allclose(everywhere, fresh, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("repeat", [1, 2, 3])
+def test_an_action_is_held_as_long_as_the_model_spans(repeat):
+    env = gym.make(ENV, walls=False)
+    observation, _ = env.reset(seed=3)
+    policy, state, targets = policy_of(repeat=repeat, planner=SPY), None, []
+    for step in range(7):
+        action, state = policy.predict(observation, state)
+        targets.append(observation["agent_pos"] + action)
+        observation = env.step(action)[0]
+        assert len(asked) == step // repeat + 1
+    for step in range(7):
+        first = step - step % repeat
+        assert np.allclose(targets[step], targets[first], rtol=0, atol=1e-9)
+    assert not np.allclose(targets[0], targets[repeat], atol=1e-3)
+
+
+def test_only_environments_whose_action_is_over_are_planned_for(observations):
+    policy = policy_of(repeat=2, planner=SPY)
+    _, state = policy.predict(observations)
+    _, state = policy.predict(observations, state, np.arange(16) < 5)
+    policy.predict(observations, state)
+    assert [envs for envs, _ in asked] == [16, 5, 11]
+
+
+def test_the_last_plan_shifted_is_the_next_start(observations):
+    policy = policy_of(planner=SPY)
+    _, state = policy.predict(observations)
+    assert asked[0][1].eq(0).all()
+    policy.predict(observations, state, np.arange(16) == 3)
+    start = asked[1][1].numpy()
+    expected = np.concatenate([state.plan[:, 1:], state.plan[:, -1:]], 1)
+    expected[3] = 0.0
+    assert np.array_equal(start, expected)
+    assert np.abs(expected).max() > 1
+
+
+def test_noise_is_fresh_unless_asked_to_be_deterministic(observations):
+    policy, twin, other = policy_of(), policy_of(), policy_of(seed=1)
+    one = rows(observations, 0)
+    fixed = [policy.predict(one)[0] for _ in range(2)]
+    assert np.array_equal(*fixed)
+    assert not np.array_equal(fixed[0], other.predict(one)[0])
+    free = [policy.predict(one, deterministic=False)[0] for _ in range(3)]
+    assert len({tuple(action) for action in free}) == 3
+    assert all(np.linalg.norm(action) <= 100 * (1 + 1e-9) for action in free)
+    repeated = [twin.predict(one, deterministic=False)[0] for _ in range(3)]
+    assert np.array_equal(free, repeated)
+    assert np.array_equal(policy.predict(one)[0], fixed[0])
+    # Decisions after one another differ too: each has noise of its own.
+    action, state = policy.predict(one)
+    assert not np.array_equal(policy.predict(one, state)[0], action)
+
+
+def test_the_model_is_copied_and_the_global_generators_are_left_alone(observations):
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    model = model_of()
+    policy = MPCPolicy(model, PLANNER, dtype="float64")
+    assert model.dtype == torch.float32
+    assert policy.model.dtype == torch.float64
+    action, _ = policy.predict(observations, deterministic=False)
+    action, _ = policy.predict(observations)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert np.array_equal(policy.predict(observations)[0], action)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert before[2] == random.getstate()
+
+
+def test_a_plan_may_be_looked_at(observations):
+    policy = policy_of()
+    plan = policy.plan(rows(observations, 0))
+    assert plan.actions.shape == (1, 3, 2)
+    assert np.array_equal(plan.actions[0, 0].numpy(), policy.predict(rows(observations, 0))[0])
+    assert policy.plan(observations).cost.shape == (16,)
+    assert not torch.equal(policy.plan(rows(observations, 0), seed=1).actions, plan.actions)
+
+
+# -------------------------------------------------------------------------------------- stable-baselines3
+
+
+@pytest.mark.parametrize("envs", [4, 1, None])
+def test_evaluate_policy_takes_it_as_it_is(envs):
+    """Four environments, one as a vector, and one as it is."""
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    def make():
+        return gym.make(ENV, max_episode_steps=5)
+
+    env = make() if envs is None else DummyVecEnv([make] * envs)
+    rewards, lengths = evaluate_policy(
+        policy_of(repeat=2), env, n_eval_episodes=6, return_episode_rewards=True, warn=False
+    )
+    assert lengths == [5] * 6
+    assert np.isfinite(rewards).all()
+
+
+# ------------------------------------------------------------------------------------------ bad arguments
+
+
+def test_bad_observations_are_refused_by_field(observations):
+    policy = policy_of()
+    good = rows(observations, 0)
+    short = {name: array for name, array in good.items() if name != "goal_heading"}
+    wrong = {
+        r"no key 'goal_heading'.*every declared key": short,
+        r"no key 'agent_pos'.*every declared key": {"block_pos": good["block_pos"]},
+        r"block_pos: got NaN or infinity": good | {"block_pos": np.array([np.nan, 0.0])},
+        r"goal_heading: got NaN or infinity": good | {"goal_heading": np.array([np.inf])},
+        r"block_heading: got shape \(1, 2\)": good | {"block_heading": np.zeros(2)},
+        r"agent_pos: got shape \(1, 3\)": good | {"agent_pos": np.zeros(3)},
+        r"agent_vel: got dtype <U": good | {"agent_vel": np.array(["a", "b"])},
+        r"agent_vel: got dtype object": good | {"agent_vel": np.array([None, 1.0])},
+        r"agent_vel: got dtype complex": good | {"agent_vel": np.array([1j, 1.0])},
+        r"undeclared key 'colour'": good | {"colour": np.zeros(3)},
+        r"observation: got ndarray; expected a mapping": np.zeros(43),
+    }
+    for message, observation in wrong.items():
+        with pytest.raises(ArgumentError, match=message):
+            policy.predict(observation)
+    uneven = observations | {"block_pos": observations["block_pos"][:5]}
+    with pytest.raises(ArgumentError, match=r"block_pos: got leading shape \(5,\); expected \(16,\)"):
+        policy.predict(uneven)
+    policy.predict({name: array.tolist() for name, array in good.items()})  # lists of numbers are numbers
+
+
+def test_bad_states_and_masks_are_refused(observations):
+    policy = policy_of()
+    _, state = policy.predict(rows(observations, slice(0, 3)))
+    with pytest.raises(ArgumentError, match="state: got of 3 environments; expected one of 16"):
+        policy.predict(observations, state)
+    with pytest.raises(ArgumentError, match="state: got of 3 environments; expected one of 1"):
+        policy.predict(rows(observations, 0), state)
+    for garbage in (3, "state", (1, 2), {"plan": 1}):
+        with pytest.raises(ArgumentError, match=r"state: got a \w+; expected what the last call returned"):
+            policy.predict(rows(observations, 0), garbage)
+    longer = MPCPolicy(model_of(), CEM(horizon=5, samples=16), dtype="float64")
+    with pytest.raises(
+        ArgumentError, match=r"state\.plan: got shape \(3, 3, 2\); expected shape \(3, 5, 2\)"
+    ):
+        longer.predict(rows(observations, slice(0, 3)), state)
+    with pytest.raises(ArgumentError, match=r"episode_start: got shape \(2,\); expected shape \(3,\)"):
+        policy.predict(rows(observations, slice(0, 3)), state, [True, False])
+
+
+def test_what_cannot_be_a_policy_is_refused():
+    with pytest.raises(ArgumentError, match=r"dtype: got 'float16'.*float32, float64"):
+        policy_of(dtype="float16")
+    stock = WorldModel.for_env(gym.make("gym_pusht/PushT-v0", obs_type="state"), **PLAIN)
+    with pytest.raises(UnknownNameError, match=r"gym_pusht/PushT-v0.*register_task.*equiworld/PushT-v0"):
+        MPCPolicy(stock, PLANNER)
+
+
+# -------------------------------------------------------------------------------- turned with the world
+
+
+def passive_deviation(policy: MPCPolicy, observations, scale: float = 100.0) -> float:
+    """The largest |π(g·o) − ρ(g)·π(o)| [px] over 24 elements."""
+    symmetry, worst = policy.symmetry, 0.0
+    actions, _ = policy.predict(observations)
+    for g in SE2().sample(np.random.default_rng(0), n=24, scale=scale):
+        turned, _ = policy.predict(symmetry.transform_observation(g, observations))
+        worst = max(worst, float(np.abs(turned - symmetry.transform_action(g, actions)).max()))
+    return worst
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_is_seen_turned_is_answered_turned(family, observations):
+    deviation = passive_deviation(policy_of(family), observations)
+    if family in EXACT:
+        assert deviation <= 1e-9
+    else:
+        assert deviation > 1.0  # negative control
+
+
+def closed_loop_deviation(policy: MPCPolicy, steps: int = 60) -> tuple[float, float]:
+    """How far a world started at g·s comes from g·(the world started at s), and how far the block went [px].
+
+    Six copies in one batch: the first as it is, the others turned and shifted; nobody is told.
+    """
+    elements = [SE2().identity(), *SE2().sample(np.random.default_rng(1), n=5, scale=300.0)]
+    envs = [gym.make(ENV, walls=False) for _ in elements]
+    # At rest beside the block, near enough for a policy that knows nothing to hit it.
+    options = {"state": PushTState((250.0, 330.0), (0.0, 0.0), (250.0, 250.0, 0.5), (300.0, 200.0, 1.0))}
+    seen = [
+        env.reset(options=options | {"group_element": g})[0] for env, g in zip(envs, elements, strict=True)
+    ]
+    symmetry, state, worst, start = policy.symmetry, None, 0.0, seen[0]["block_pos"]
+    for _ in range(steps):
+        stacked = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
+        actions, state = policy.predict(stacked, state)
+        seen = [env.step(action)[0] for env, action in zip(envs, actions, strict=True)]
+        for g, one in zip(elements, seen, strict=True):
+            expected = symmetry.transform_observation(g, seen[0])
+            for name in ("agent_pos", "block_pos", "block_keypoints"):
+                worst = max(worst, float(np.abs(one[name] - expected[name]).max()))
+    return worst, float(np.linalg.norm(seen[0]["block_pos"] - start))
+
+
+@pytest.mark.parametrize("family", EXACT)
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_a_world_started_turned_stays_turned(family, repeat):
+    deviation, moved = closed_loop_deviation(policy_of(family, repeat))
+    assert moved > 5  # there was contact
+    assert deviation <= 1e-8
+
+
+@pytest.mark.parametrize("broken", ["mlp", "mlp-centred", "augmented", "world noise"])
+def test_a_plain_model_or_a_stock_sampler_does_not(broken):
+    """Negative control."""
+    if broken == "world noise":
+        stock = CEM(horizon=3, samples=16, iterations=2, elites=4, frame=None)
+        policy = policy_of(planner=stock)
+    else:
+        policy = policy_of(broken)
+    assert closed_loop_deviation(policy, steps=20)[0] > 1.0
+
+
+# -------------------------------------------------------- absolute actions, and a goal nobody observes
+
+
+def to_the_corner(state, channels, goal, goal_channels):
+    """The distance [px] of the agent to 60 px ahead of the block: invariant, and no goal is asked for."""
+    assert goal.batch_shape[-1] == 1
+    assert not goal_channels
+    ahead = state.select(channels["block_pos"]) + 60.0 * state.select(channels["block_heading"])
+    return (state.select(channels["agent_pos"]) - ahead)[..., 0].norm(dim=-1)
+
+
+@pytest.fixture
+def stock_policy() -> MPCPolicy:
+    env = gym.make("gym_pusht/PushT-v0", obs_type="state")
+    model = WorldModel.for_env(env, **PLAIN)
+    planner = CEM(horizon=2, samples=32, iterations=2, spread=0.05)
+    return MPCPolicy(model, planner, dtype="float64", task=Task(cost=to_the_corner))
+
+
+@pytest.fixture
+def stock_observations() -> np.ndarray:
+    env = gym.make("gym_pusht/PushT-v0", obs_type="state")
+    return np.stack([env.reset(seed=seed)[0] for seed in range(16)]).astype(np.float64)
+
+
+def test_actions_that_are_points_start_from_the_body(stock_policy, stock_observations):
+    """Not from the corner of the screen, which is where zeros are."""
+    actions, _ = stock_policy.predict(stock_observations)
+    assert actions.shape == (16, 2)
+    assert np.linalg.norm(actions - stock_observations[:, 2:4], axis=-1).max() < 60
+    single, state = stock_policy.predict(stock_observations[3])
+    assert np.allclose(single, actions[3], rtol=0, atol=1e-9)
+    assert gym.make("gym_pusht/PushT-v0").action_space.contains(single.astype(np.float32))
+    assert stock_policy.predict(stock_observations[3], state)[0].shape == (2,)
+
+
+def test_actions_that_are_points_turn_with_the_world_unless_boxed(stock_policy, stock_observations):
+    centred = stock_observations.copy()
+    centred[:, 2:4] = 256 + (centred[:, 2:4] - 256) / 4
+    stock_policy.bound = type(stock_policy.bound)(low=torch.zeros(2) + 240, high=torch.zeros(2) + 270)
+    assert passive_deviation(stock_policy, centred, scale=5.0) > 1.0  # negative control
+    stock_policy.bound = type(stock_policy.bound)()
+    assert passive_deviation(stock_policy, stock_observations) <= 1e-9

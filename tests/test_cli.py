@@ -1,0 +1,195 @@
+"""The command line from end to end, in settings as small as they get."""
+
+import json
+
+import numpy as np
+import pytest
+
+from equiworld import cli
+from equiworld.cli import main
+from equiworld.commands import Outcome
+from equiworld.commands.environment import parse_arguments
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.models import WorldModel
+from equiworld.results import read_json
+from equiworld.training import Dataset
+
+PLANNER = ["--planner.samples", "16", "--planner.iterations", "1"]
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    words = ["collect", "--out", str(folder), "--transitions", "400", "--headings", "30", "--seed", "3"]
+    assert main([*words, "--workers", "1", "--no-progress"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_folder(data_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    words = ["train", "--data", str(data_folder), "--out", str(folder), "--steps", "5", "--batch-size", "64"]
+    assert main([*words, "--no-progress"]) == 0
+    return folder
+
+
+def test_collect_keeps_to_the_slice_and_says_where_it_wrote(data_folder, capsys):
+    data = Dataset.load(data_folder / "data.safetensors")
+    assert np.degrees(data.heading_offset().max()) <= 30
+    assert data.provenance["seed"] == 3
+    words = ["collect", "--out", str(data_folder), "--transitions", "400", "--headings", "30", "--seed", "3"]
+    assert main([*words, "--workers", "1", "--no-progress"]) == 0  # again: found, not collected
+    assert "data.safetensors" in capsys.readouterr().out
+
+
+def test_collect_refuses_chunks_of_another_seed_in_one_line(data_folder, capsys):
+    words = ["collect", "--out", str(data_folder), "--transitions", "400", "--headings", "30", "--seed", "4"]
+    assert main([*words, "--workers", "1", "--no-progress"]) == 2
+    assert_one_line(capsys, "collected with other settings")
+
+
+def test_train_writes_a_model_that_loads_and_resumes(model_folder, data_folder, capsys):
+    model = WorldModel.load(model_folder)
+    assert (model.family, model.env_id, model.action_repeat) == ("state", "equiworld/PushT-v0", 2)
+    words = ["train", "--data", str(data_folder), "--out", str(model_folder), "--steps", "5"]
+    assert main([*words, "--batch-size", "64", "--no-progress"]) == 0
+    assert "5 steps" in capsys.readouterr().out
+
+
+def test_evaluate_prints_a_table_and_writes_the_result(model_folder, capsys):
+    words = ["evaluate", "--model", str(model_folder), "--quick", "--episodes", "2", "--max-steps", "4"]
+    assert main([*words, "--no-progress", *PLANNER]) == 0
+    assert "success 0/2" in capsys.readouterr().out
+    assert len(read_json(model_folder / "evaluate.json")["rows"]) == 2
+
+
+def test_certify_passes_the_equivariant_model_and_draws_it(model_folder, tmp_path, capsys):
+    words = ["certify", "--model", str(model_folder), "--out", str(tmp_path), "--quick", "--steps", "6"]
+    assert main([*words, "--mode", "both", *PLANNER]) == 0
+    assert "PASSED" in capsys.readouterr().out
+    assert read_json(tmp_path / "certificate.json")["config"]["passed"]
+    assert (tmp_path / "certificate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_certify_fails_the_plain_model_with_exit_code_1(data_folder, tmp_path, capsys):
+    words = ["train", "--data", str(data_folder), "--out", str(tmp_path), "--family", "mlp", "--quick"]
+    assert main([*words, "--steps", "5", "--no-progress"]) == 0
+    words = ["certify", "--model", str(tmp_path), "--quick", "--steps", "6", *PLANNER]
+    assert main(words) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["collect", "--transitions", "0"], "transitions: got 0"),
+        (["collect", "--headings", "-3"], "--headings"),
+        (["collect", "--env", "equiworld/Push-v0"], "--env"),
+        (["collect", "--env-arguments", "walls=no"], "JSON"),
+        (["collect", "--env-arguments", '{"wall": 1}'], "--env-arguments"),
+        (["train", "--data", "nowhere"], "nowhere/data.safetensors"),
+        (["evaluate", "--model", "nowhere"], "nowhere/model.safetensors"),
+        (["certify", "--model", "nowhere"], "nowhere/model.safetensors"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(words, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert_one_line(capsys, expected)
+
+
+def test_an_unknown_family_lists_those_there_are(data_folder, tmp_path, capsys):
+    words = ["train", "--data", str(data_folder), "--out", str(tmp_path), "--family", "stat"]
+    assert main(words) == 2
+    assert_one_line(capsys, "did you mean 'state'")
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["bench"], ["bench", "orientatio"], ["demo", "--sed", "1"], ["nonsense"]]
+)
+def test_what_is_no_command_ends_with_exit_code_2(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("words", [["--help"], ["demo", "--help"], ["bench", "--help"]])
+def test_help_is_help(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert not caught.value.code
+    assert "usage: equiworld" in capsys.readouterr().out
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Collect, "run", interrupted)
+    assert main(["collect", "--seed", "5"]) == 130
+    assert "`equiworld collect --seed 5` goes on" in capsys.readouterr().err
+
+
+def test_a_traceback_is_to_be_had(monkeypatch):
+    def broken(settings):
+        raise SimulationError("the physics became non-finite")
+
+    monkeypatch.setattr(cli.Collect, "run", broken)
+    assert main(["collect"]) == 2
+    monkeypatch.setenv("EQUIWORLD_TRACEBACK", "1")
+    with pytest.raises(SimulationError):
+        main(["collect"])
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
+    monkeypatch.setattr(cli.Collect, "run", lambda settings: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["collect"])
+
+
+def test_bench_runs_a_registered_benchmark_and_writes_its_result(tmp_path, monkeypatch, capsys):
+    from equiworld.benchmarks import BENCHMARKS
+
+    monkeypatch.setitem(BENCHMARKS, "echo", f"{__name__}:Echo")
+    assert main(["bench", "echo", "--out", str(tmp_path), "--seed", "7"]) == 0
+    assert "seven" in capsys.readouterr().out
+    assert json.loads((tmp_path / "echo.json").read_text())["config"]["seed"] == 7
+
+
+def test_arguments_that_are_no_object_are_refused():
+    with pytest.raises(ArgumentError, match="JSON object"):
+        parse_arguments("[1]")
+    assert Outcome("").passed
+
+
+def assert_one_line(capsys, expected):
+    captured = capsys.readouterr()
+    assert captured.err.startswith("equiworld: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+    assert not captured.out
+
+
+# A benchmark, as another package would bring one along.
+
+from dataclasses import dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from equiworld.results import make_result  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Echo:
+    """Says its seed in words.
+
+    Attributes:
+        out: folder for the result.
+        seed: a number.
+    """
+
+    out: Path = Path("runs/echo")
+    seed: int = 0
+
+
+def run(settings):
+    return make_result("echo", settings, [{"word": "seven" if settings.seed == 7 else "another"}], 0.0)
