@@ -27,7 +27,7 @@ INK, SOLVED, FAILED = (40, 40, 40), (0, 114, 178), (213, 94, 0)
 
 
 def animate(orbits: Mapping[str, Orbit], path: Path, count: int = 4) -> Path:
-    """Draw the task that tells most: solved by the first model at every orientation, least often by the second.
+    """Draw one task, chosen to tell most of how the models differ; the result's rows have all of them.
 
     Args:
         orbits: by model.
@@ -45,17 +45,27 @@ def animate(orbits: Mapping[str, Orbit], path: Path, count: int = 4) -> Path:
 
 def frames(orbits: Mapping[str, Orbit], count: int) -> list[Any]:
     """The pictures, one for every other step, the last repeated."""
-    ours, plain = orbits.values()
-    index = np.linspace(0, len(ours.elements), count, endpoint=False).astype(int)
-    solved = ours.success[index].all(0)
-    task = int(np.argmin(plain.success[index].sum(0) - 10 * solved))
-    # The slower ones of the first row decide when it is over, and what comes after shows who is still trying.
+    index = np.linspace(0, len(next(iter(orbits.values())).elements), count, endpoint=False).astype(int)
+    task = _most_telling(orbits, index)
     last = int(max(orbit.steps()[index, task].max() for orbit in orbits.values()))
     view = _view(orbits, index, task)
     steps = [*range(0, last, STRIDE), last]
     return [_frame(orbits, index, task, step, view) for step in steps] + [
         _frame(orbits, index, task, last, view) for _ in range(REST)
     ]
+
+
+def _most_telling(orbits: Mapping[str, Orbit], index: NDArray[np.int_]) -> int:
+    """Solved by the first model everywhere, by the second unturned but seldom turned; of those, the shortest."""
+    ours, plain = orbits.values()
+    unsolved = ~ours.success[index].all(0)
+    keys = (
+        ours.steps()[0],
+        ~plain.success[0],
+        plain.success[index[1:]].sum(0),
+        unsolved,
+    )  # the last counts most
+    return int(np.lexsort(keys)[0])
 
 
 def _frame(
@@ -114,12 +124,14 @@ def _panel(orbit: Orbit, g: int, task: int, step: int, view: tuple[float, float,
 
 
 def _view(orbits: Mapping[str, Orbit], index: NDArray[np.int_], task: int) -> tuple[float, float, float]:
-    """A square about the centre that holds goals, blocks and agents; those who run far away may leave it."""
+    """A square about the centre that holds goals and blocks, and the agents of the first model."""
     centre = np.asarray(geometry.CENTRE)
     ours = next(iter(orbits.values()))
-    shown = [geometry.keypoints(ours.goals[index, task]), geometry.keypoints(ours.blocks[index, task])]
-    points = np.concatenate([part.reshape(-1, 2) for part in (*shown, ours.agents[index, task])])
-    half = min(float(np.nanmax(np.abs(points - centre))) + 25.0, 330.0)
+    blocks = [geometry.keypoints(orbit.blocks[index, task]) for orbit in orbits.values()]
+    shown = [geometry.keypoints(ours.goals[index, task]), *blocks, ours.agents[index, task]]
+    points = np.concatenate([part.reshape(-1, 2) for part in shown])
+    # What is thrown far away by others may leave the picture: the rest must stay large enough to see.
+    half = min(float(np.nanmax(np.abs(points - centre))) + 20.0, 260.0)
     return (float(centre[0]) - half, float(centre[1]) - half, 2 * half)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,9 +11,11 @@ import gymnasium as gym
 import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
-from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, trained_model
+from equiworld.benchmarks.stages import ENV, stage_folder, trained_model
+from equiworld.benchmarks.success import SuccessConfig, slice_data
 from equiworld.planners import CEM, MPCPolicy
 
+from equiworld.errors import ArgumentError
 from equiworld.results import make_result, write_json
 from equiworld.training import Dataset, TrainingConfig
 from equiworld.verify.evaluate import evaluate
@@ -27,26 +28,24 @@ class DataEfficiencyConfig:
     """Two families on growing parts of one collection.
 
     Attributes:
-        out: folder for data, models, `data-efficiency.json` and the picture.
+        out: folder for models, `data-efficiency.json` and the picture; data that `success` has collected there is used.
         seed: of everything random.
         quick: a small version whose numbers prove nothing.
         sizes: transitions of the slice that models are trained on.
         families: compared.
         steps: optimiser steps, the same for all.
-        half_width: of the slice [deg].
         episodes: of gym-pusht's own task for each model.
         first_episode: seed of the first.
         workers: processes; as many as cores if None.
         progress: show progress bars.
     """
 
-    out: Path = Path("runs/data-efficiency")
+    out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    sizes: tuple[int, ...] = (2_500, 5_000, 10_000, 20_000, 50_000, 100_000, 250_000)
+    sizes: tuple[int, ...] = (5_000, 20_000, 60_000, 200_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
     steps: int = 4000
-    half_width: float = 30.0
     episodes: int = 100
     first_episode: int = 2_000_000
     workers: int | None = None
@@ -61,9 +60,13 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
     """Train and evaluate every size; write the result and its picture."""
     began = time.perf_counter()
     config = config.reduced()
-    # Some transitions leave the slice on the way: collect more than the largest part.
-    data = _data(config, round(1.15 * max(config.sizes)) + 2_500, 0)
-    test = _data(config, 10_000, 1)
+    collection = SuccessConfig(
+        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
+    ).reduced()
+    data = slice_data(collection, "slice", collection.transitions, 0)
+    test = slice_data(collection, "slice", collection.transitions // 10, 2)
+    if max(config.sizes) > len(data):
+        raise ArgumentError("sizes", max(config.sizes), f"at most the {len(data)} transitions collected")
     jobs = [
         (config, family, size, data.select(slice(0, size)), test)
         for size in config.sizes
@@ -74,15 +77,6 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
     write_json(config.out / "data-efficiency.json", result)
     _draw(result, config.out / "data-efficiency.png")
     return result
-
-
-def _data(config: DataEfficiencyConfig, transitions: int, offset: int) -> Dataset:
-    half_width = math.radians(config.half_width)
-    seed = 500 + 10 * config.seed + offset
-    folder = stage_folder(
-        config.out / "data", "slice", {"transitions": transitions, "seed": seed, "half_width": half_width}
-    )
-    return collect_slice(folder, transitions, seed, half_width, config.workers, config.progress)
 
 
 def _measure(

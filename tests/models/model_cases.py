@@ -1,12 +1,92 @@
-"""Toy worlds for models: their symmetries, and transitions of dynamics that carry them exactly."""
+"""What the tests of models share: toy worlds that carry their symmetry exactly, and the check of exactness."""
 
 from __future__ import annotations
 
+import copy
+
+import gymnasium as gym
 import numpy as np
+import torch
 
 from equiworld.groups import E2, O2, SE2, SE3, Group
+from equiworld.models import FAMILIES, WorldModel
+from equiworld.models.registry import build
 from equiworld.symmetry import Point, Scalar, Symmetry, Vector
-from equiworld.training import Dataset
+from equiworld.training import Dataset, TrainingConfig, train
+from equiworld.verify.equivariance import EquivarianceReport, equivariance_residual
+from equiworld.verify.representations import as_representation
+
+SMALL = {
+    "state": {"hidden": (32, 32), "periodic": 8},
+    "state-steerable": {"scalars": 16, "vectors": 8, "depth": 2},
+}
+PLAIN = {"hidden": (32, 32), "periodic": 8}
+EXACT = [name for name, family in FAMILIES.items() if family.equivariant]
+OTHERS = [name for name in FAMILIES if name not in EXACT]
+
+
+def made(env: gym.Env, family: str, seed: int = 0) -> WorldModel:
+    return WorldModel.for_env(env, family, seed=seed, **SMALL.get(family, PLAIN))
+
+
+def model_of(symmetry: Symmetry, family: str, seed: int = 0) -> WorldModel:
+    return build(family, symmetry, "toy", {"seed": seed, **SMALL.get(family, PLAIN)})
+
+
+def trained(model: WorldModel, data: Dataset, steps: int = 50) -> WorldModel:
+    return train(model, data, TrainingConfig(steps=steps, batch_size=64, learning_rate=3e-3))
+
+
+def fitted_loss(model: WorldModel, data: Dataset) -> float:
+    model.fit_scales(*data.features(torch.float64))
+    return model.loss(*data.features()).item()
+
+
+def observations_of(env: gym.Env, count: int = 6):
+    """A stack of real observations `(count, size)`, and actions for them."""
+    env.action_space.seed(0)
+    found = [env.reset(seed=seed)[0] for seed in range(count)]
+    actions = np.stack([env.action_space.sample() for _ in range(count)]).astype(np.float64)
+    if isinstance(found[0], dict):
+        return {name: np.stack([one[name] for one in found]) for name in found[0]}, actions
+    return np.stack(found), actions
+
+
+def one_of(observation, index: int):
+    if isinstance(observation, dict):
+        return {name: array[index] for name, array in observation.items()}
+    return observation[index]
+
+
+def some_of(data: Dataset):
+    """Observations `(32, size)` of a dataset, and their actions."""
+    part = data.select(slice(0, 32))
+    return dict(part.observation), part.action
+
+
+def residual(model: WorldModel, dtype: torch.dtype, observation, action, group=None) -> EquivarianceReport:
+    """encode, then predict, at observations moved by elements of the group: the model's, or another."""
+    model = copy.deepcopy(model).to(dtype)
+    symmetry = model.symmetry
+
+    def step(observation, action):
+        return model.predict(model.encode(observation), torch.as_tensor(action, dtype=dtype))
+
+    fields = symmetry if symmetry.flat else {name: symmetry.observation[name] for name in observation}
+    about = np.asarray(symmetry.centre), symmetry.length_scale
+    source = as_representation("observation", (fields, symmetry.action), symmetry.dim, *about)
+    source.sample = lambda *_: (observation, action)  # type: ignore
+    name = str(dtype).removeprefix("torch.")
+    return equivariance_residual(step, source, symmetry.feature_type(), group or symmetry.group, dtype=name)
+
+
+def assert_exact(model: WorldModel, observation, action) -> None:
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        report = residual(model, dtype, observation, action)
+        assert report.elements >= 24
+        assert report.finite
+        assert report.residual <= tolerance, str(report)
+        assert (report.reflections > 0) == (not model.symmetry.group.proper)
 
 
 def toy_symmetry(group: Group, centre: float = 1.5) -> Symmetry:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+import pytest
 import torch
+from equiworld.planners import CEM, PLANNERS, Planner
 from equiworld.planners.frames import planning_frame
 from equiworld.planners.problem import Bound, Problem
 from torch import Tensor
@@ -141,3 +144,35 @@ def quadratic(envs: int, target: Tensor, dtype: torch.dtype = torch.float64) -> 
 
     frame = planning_frame(None, PLANE, z)
     return Problem(state=z, predict=predict, cost=cost, frame=frame, bound=Bound(radius=2.0), size=2)
+
+
+SIZES = {"horizon": 4, "samples": 48, "iterations": 3}
+VARIANTS: dict[str, tuple[type[Planner], dict[str, Any]]] = {
+    **{name: (planner, {}) for name, planner in PLANNERS.items()},
+    "cem around the mean": (CEM, {"around": "mean"}),
+}
+every_planner = pytest.mark.parametrize("variant", VARIANTS)
+every_world = pytest.mark.parametrize("world", SYMMETRIES)
+
+
+def made(variant: str, **settings: Any) -> Planner:
+    """A planner of small sizes."""
+    planner, own = VARIANTS[variant]
+    return planner(**(SIZES | own | settings))
+
+
+def posed(world: str = "plane", envs: int = 6, seed: int = 0, **settings: Any) -> Problem:
+    """The problem of some random states and goals."""
+    symmetry = SYMMETRIES[world]
+    z, goal = states(symmetry, envs, seed=seed), states(symmetry, envs, seed=seed + 1)
+    return problem(symmetry, z, goal, **settings)
+
+
+def cost_of(planner: Planner, problem: Problem, actions: Tensor) -> Tensor:
+    """What a planner should say that the plans `(B, H, size)` cost."""
+    z, each = problem.state, []
+    for step in range(actions.shape[1]):
+        z = problem.predict(z, actions[:, step])
+        each.append(problem.cost(Features.stack([z])[:, :, None])[0, :, 0])
+    costs = torch.stack(each)
+    return costs.mean(0) + planner.cost_of_last * costs[-1]

@@ -1,0 +1,198 @@
+"""What every planner does with its budget, with numbers that are not finite, and with wrong arguments."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import planner_cases as cases
+import pytest
+import torch
+from equiworld.planners import CEM
+from equiworld.planners.frames import planning_frame
+from equiworld.planners.planner import Population
+from planner_cases import every_planner, made, posed
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.symmetry import Features
+
+ENVS = 40
+
+# ------------------------------------------------------------------------------------------- better plans
+
+TARGETS = torch.randn(ENVS, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+TARGETS *= 1.5 / TARGETS.norm(dim=-1, keepdim=True)  # within the bound of 2
+
+
+@every_planner
+def test_more_iterations_never_cost_more_and_get_there(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    costs = [
+        made(variant, iterations=count, samples=64, horizon=2).plan(problem, cases.generators(ENVS)).cost
+        for count in (1, 2, 4, 8, 16)
+    ]
+    for fewer, more in itertools.pairwise(costs):
+        assert (more <= fewer + 1e-12).all()
+    assert costs[-1].mean() < 0.3 * costs[0].mean()
+
+
+@every_planner
+def test_more_samples_cost_less(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    costs = [
+        made(variant, samples=count, horizon=2).plan(problem, cases.generators(ENVS)).cost.mean()
+        for count in (16, 64, 512)
+    ]
+    assert costs[0] > costs[1] > costs[2]
+
+
+@every_planner
+def test_a_good_start_is_never_made_worse(variant):
+    problem = cases.quadratic(ENVS, TARGETS)
+    best = TARGETS[:, None].repeat(1, 4, 1)
+    plan = made(variant).plan(problem, cases.generators(ENVS), best)
+    assert torch.equal(plan.actions, best)
+    assert plan.cost.max() <= 1e-20
+
+
+# --------------------------------------------------------------------------------------------- not finite
+
+
+def poisoned(problem, value: float, share: float = 0.5):
+    """The problem, with `value` as the cost of plans whose first step goes too far."""
+    clean = problem.cost
+
+    def cost(trajectory):
+        moved = (trajectory.points[0, ..., 0] - problem.state.points[:, None, :, 0]).norm(dim=-1)
+        return torch.where(moved > share, value, clean(trajectory))
+
+    return replace(problem, cost=cost)
+
+
+@every_planner
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_candidates_of_non_finite_cost_are_never_chosen(variant, value):
+    problem, planner = posed(envs=20), made(variant)
+    clean = planner.plan(problem, cases.generators(20))
+    plan = planner.plan(poisoned(problem, value), cases.generators(20))
+    assert plan.cost.isfinite().all()
+    assert torch.allclose(plan.cost, cases.cost_of(planner, problem, plan.actions), rtol=1e-12)
+    following = problem.predict(problem.state, plan.actions[:, 0])
+    assert ((following.points - problem.state.points)[..., 0].norm(dim=-1) <= 0.5).all()
+    assert not torch.equal(plan.actions, clean.actions)  # some would have been chosen
+
+
+@every_planner
+def test_candidates_of_non_finite_cost_attract_nobody(variant):
+    """One good candidate among rejected ones far away: what follows stays near the good one."""
+    planner, problem = made(variant), posed(envs=2)
+    actions = torch.full((2, 48, 4, 2), 1e6, dtype=torch.float64)
+    actions[:, 17] = 0.25
+    cost = torch.full((2, 48), torch.inf, dtype=torch.float64)
+    cost[:, 17] = 1.0
+    noise = torch.randn(2, 48, 4, 2, generator=cases.generators(1)[0], dtype=torch.float64)
+    kept = planner.keep(Population(actions, cost))
+    assert planner.update(problem, kept, 1, noise).abs().max() < 10
+
+
+@every_planner
+def test_predictions_that_are_not_finite_are_rejected_too(variant):
+    problem, planner = posed(envs=20), made(variant)
+    clean = problem.predict
+
+    def predict(z, action):
+        far = (action.norm(dim=-1) > 0.5)[..., None, None]
+        following = clean(z, action)
+        return Features(following.scalars, following.vectors, torch.where(far, torch.nan, following.points))
+
+    plan = planner.plan(replace(problem, predict=predict), cases.generators(20))
+    assert plan.cost.isfinite().all()
+    assert (plan.actions.norm(dim=-1) <= 0.5).all()
+
+
+@every_planner
+def test_no_finite_candidate_at_all_is_told_with_the_environment(variant):
+    problem, planner = posed(envs=4), made(variant)
+    clean = problem.cost
+
+    def cost(trajectory):
+        found = clean(trajectory).clone()
+        found[:, 2] = torch.nan
+        return found
+
+    with pytest.raises(SimulationError, match=r"every candidate of environment\(s\) \[2\]"):
+        planner.plan(replace(problem, cost=cost), cases.generators(4))
+
+
+# -------------------------------------------------------------------------------------------- degeneracy
+
+
+@every_planner
+def test_a_heading_that_says_nothing_is_reported(variant):
+    symmetry = cases.PLANE
+    z, goal = cases.states(symmetry, 4), cases.states(symmetry, 4, seed=1)
+    vectors = z.vectors.clone()
+    vectors[2, :, symmetry.channels()["turn"].start] = 0.0
+    z = Features(z.scalars, vectors, z.points)
+    plan = made(variant).plan(cases.problem(symmetry, z, goal), cases.generators(4))
+    assert plan.degeneracy[2] == 1
+    assert plan.degeneracy[[0, 1, 3]].max() < 1e-12
+    assert plan.actions.isfinite().all()
+
+
+def test_points_on_a_line_are_reported():
+    z = cases.states(cases.SPACE, 3)
+    points = z.points.clone()
+    points[1] = points[1, :, :1] * torch.arange(1, 5)
+    frame = planning_frame("state", cases.SPACE, Features(z.scalars, z.vectors, points))
+    assert frame.degeneracy[1] == 1
+    assert frame.degeneracy[[0, 2]].max() < 0.99
+    assert frame.rotation.isfinite().all()
+
+
+# --------------------------------------------------------------------------------------------- arguments
+
+
+@every_planner
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("horizon", 0),
+        ("samples", 0),
+        ("iterations", -1),
+        ("frame", "body"),
+        ("spread", 0.0),
+        ("spread", float("nan")),
+        ("proposals", 1.5),
+    ],
+)
+def test_settings_out_of_range_are_refused(variant, name, value):
+    with pytest.raises(ArgumentError, match=f"{name}: got"):
+        made(variant, **{name: value})
+
+
+def test_cem_settings_out_of_range_are_refused():
+    for settings in ({"elites": 0}, {"elites": 49, "samples": 48}, {"around": "best"}):
+        with pytest.raises(ArgumentError, match=f"{next(iter(settings))}: got"):
+            CEM(**settings)
+
+
+@every_planner
+def test_wrong_generators_starts_and_problems_are_refused(variant):
+    planner, problem = made(variant), posed(envs=4)
+    with pytest.raises(ArgumentError, match=r"generators: got 3; expected one for each of 4"):
+        planner.plan(problem, cases.generators(3))
+    with pytest.raises(ArgumentError, match=r"warm_start: got \(4, 3, 2\)"):
+        planner.plan(problem, cases.generators(4), torch.zeros(4, 3, 2, dtype=torch.float64))
+    with pytest.raises(ArgumentError, match=r"size: got 3; expected a multiple of the dimension 2"):
+        replace(problem, size=3)
+    with pytest.raises(ArgumentError, match=r"state: got batch shape \(\)"):
+        replace(problem, state=problem.state[0])
+
+
+@every_planner
+@pytest.mark.parametrize("samples", [1, 2, 9])
+def test_few_samples_are_enough_to_plan(variant, samples):
+    own = {"elites": 1} if "cem" in variant else {}
+    plan = made(variant, samples=samples, iterations=1, **own).plan(posed(), cases.generators(6))
+    assert plan.actions.isfinite().all()

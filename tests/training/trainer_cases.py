@@ -1,0 +1,43 @@
+"""Small models to train, and ways to interrupt their training."""
+
+from __future__ import annotations
+
+import equiworld.envs  # noqa: F401  registers PushT
+import torch
+
+from equiworld.models import WorldModel
+from equiworld.training import TrainingConfig
+
+SMALL = {"state-steerable": {"scalars": 12, "vectors": 6, "depth": 2}}
+PLAIN = {"hidden": (16, 16), "periodic": 4}
+CONFIG = TrainingConfig(steps=30, batch_size=32, checkpoint_every=7)
+
+
+def fresh(family: str = "state", dtype: torch.dtype = torch.float32, **settings) -> WorldModel:
+    return WorldModel.for_env("equiworld/PushT-v0", family, **(SMALL.get(family, PLAIN) | settings)).to(dtype)
+
+
+def same(one: WorldModel, other: WorldModel) -> bool:
+    first, second = one.state_dict(), other.state_dict()
+    return list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Stop(Exception):
+    """What interrupts a training."""
+
+
+def interrupted(model: WorldModel, at: int, then=None) -> WorldModel:
+    """A model whose loss, at its call number `at`, raises; or is what `then` makes of it."""
+    loss, calls = model.loss, 0
+
+    def counted(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls != at:
+            return loss(*arguments)
+        if then is None:
+            raise Stop
+        return then(loss(*arguments))
+
+    model.loss = counted  # type: ignore
+    return model
