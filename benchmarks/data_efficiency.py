@@ -43,7 +43,7 @@ class DataEfficiencyConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    sizes: tuple[int, ...] = (5_000, 20_000, 60_000, 200_000)
+    sizes: tuple[int, ...] = (5_000, 20_000, 100_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
     steps: int = 4000
     episodes: int = 100

@@ -50,7 +50,7 @@ class ExactnessConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    families: tuple[str, ...] = ("state", "state-steerable", "mlp", "augmented")
+    families: tuple[str, ...] = ("state", "state-steerable", "mlp", "mlp-centred", "augmented")
     elements: int = 32
     angles: int = 16
     closed_loop_elements: int = 16
@@ -107,6 +107,10 @@ def _measure(
     tasks = draw_tasks(np.random.default_rng([config.seed, 12]), config.tasks, math.radians(30.0))
     orbit = run_orbit(policy, tasks, SE2().grid(8), 300)
     equal = (orbit.success == orbit.success[:1]).all(0) & (orbit.steps() == orbit.steps()[:1]).all(0)
+    at = {
+        f"rel_mse_at_{360 * i // config.angles}": errors[i]
+        for i in range(0, config.angles, config.angles // 8)
+    }
     return {
         "family": family,
         "parameters": model.parameter_count,
@@ -114,6 +118,7 @@ def _measure(
         "residual_float32": residual(model, test, elements, torch.float32),
         "rel_mse_seen": errors[0],
         "rel_mse_worst": max(errors),
+        **at,
         "rel_mse_max_over_min_minus_1": max(errors) / min(errors) - 1,
         "closed_loop_max_deviation_px": certificate.max_deviation,
         "closed_loop_passed": certificate.passed,

@@ -16,7 +16,7 @@ from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, traine
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.models import WorldModel
-from equiworld.results import make_result, write_json
+from equiworld.results import make_result, read_json, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
 
@@ -50,11 +50,11 @@ class Contender:
 
 CONTENDERS = (
     Contender("state", tasks=("gym-pusht", "random goals")),
-    Contender("mlp"),
-    Contender("augmented"),
+    Contender("mlp", seeds=2),
+    Contender("state", data="all", seeds=2, tasks=("gym-pusht", "random goals")),
+    Contender("augmented", seeds=1),
     Contender("mlp-centred", seeds=1),
     Contender("state-steerable", seeds=1),
-    Contender("state", data="all", tasks=("gym-pusht", "random goals")),
 )
 
 
@@ -134,6 +134,9 @@ def slice_data(config: SuccessConfig, name: str, transitions: int, offset: int) 
 def _contend(
     config: SuccessConfig, contender: Contender, seed: int, data: Dataset, test: dict[str, Dataset]
 ) -> list[dict[str, Any]]:
+    path = _folder(config, contender, seed) / f"success-{config.episodes}-{config.first_episode}.json"
+    if path.exists():  # an interrupted run does not play its episodes again
+        return read_json(path)["rows"]
     began = time.perf_counter()
     model = contender_model(config, contender, seed, data)
     who = {
@@ -148,23 +151,33 @@ def _contend(
         errors, interior = step_errors(model, part), away_from_walls(part)
         who[f"rel_mse_{name}"] = errors.relative(interior)
         who[f"rel_mse_{name}_near_walls"] = errors.relative(~interior)
-    return [{**who, **_try(config, model, name)} for name in contender.tasks]
+    rows = [{**who, **_try(config, model, name)} for name in contender.tasks]
+    write_json(path, make_result("success", asdict(config), rows, time.perf_counter() - began))
+    return rows
+
+
+def _settings(contender: Contender, seed: int) -> dict[str, Any]:
+    settings: dict[str, Any] = {"seed": seed}
+    if contender.width is not None:
+        settings |= {"hidden": [contender.width] * 3, "periodic": contender.width // 2}
+    return settings
+
+
+def _folder(config: SuccessConfig, contender: Contender, seed: int) -> Path:
+    depends = {
+        "family": contender.family,
+        "settings": _settings(contender, seed),
+        "data": [contender.data, config.transitions, config.seed],
+        "steps": config.steps,
+    }
+    return stage_folder(config.out / "models", f"{contender.data}-{contender.family}-{seed}", depends)
 
 
 def contender_model(config: SuccessConfig, contender: Contender, seed: int, data: Dataset) -> WorldModel:
     """The trained model of a contender; found again in `config.out` if it was trained before."""
-    settings: dict[str, Any] = {"seed": seed}
-    if contender.width is not None:
-        settings |= {"hidden": [contender.width] * 3, "periodic": contender.width // 2}
-    depends = {
-        "family": contender.family,
-        "settings": settings,
-        "data": [contender.data, config.transitions, config.seed],
-        "steps": config.steps,
-    }
-    folder = stage_folder(config.out / "models", f"{contender.data}-{contender.family}-{seed}", depends)
+    folder = _folder(config, contender, seed)
     training = TrainingConfig(steps=config.steps, seed=seed, folder=str(folder))
-    return trained_model(folder, data, contender.family, settings, training)
+    return trained_model(folder, data, contender.family, _settings(contender, seed), training)
 
 
 def _try(config: SuccessConfig, model: WorldModel, task: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import gymnasium as gym
 import numpy as np
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.exploration import PushExploration
+from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.pusht.simulation import Pose, PushTState, Simulation
 from equiworld.envs.spaces import Ball
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
@@ -19,7 +19,6 @@ from equiworld.groups import GroupElement
 
 __all__ = ["PushTEnv"]
 
-Observation = dict[str, NDArray[np.float64]]
 _OPTIONS = ("state", "goal", "group_element")
 
 
@@ -95,24 +94,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.simulation = Simulation(walls)
         self.exploration = PushExploration(walls)
         self._choose_goal(goal, np.random.default_rng(0))  # a wrong goal is refused now, not at a reset
-        unbounded = {
-            "agent_pos": 2,
-            "agent_vel": 2,
-            "block_pos": 2,
-            "block_heading": 1,
-            "block_keypoints": 16,
-            "goal_pos": 2,
-            "goal_heading": 1,
-            "goal_keypoints": 16,
-        }
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]
-            {
-                key: spaces.Box(
-                    *((-np.pi, np.pi) if "heading" in key else (-np.inf, np.inf)), (size,), np.float64
-                )
-                for key, size in unbounded.items()
-            }
-        )
+        self.observation_space = observation_space()  # type: ignore[assignment]
         self.action_space = Ball(2, max_displacement)  # type: ignore[assignment]
 
     # --- episode -------------------------------------------------------------------------------------
@@ -206,7 +188,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
         self.simulation.set_state(state)
         self._goal = state.goal
-        self._goal_entries = self._pose_entries("goal", self._goal)
+        self._goal_entries = pose_entries("goal", self._goal)
         self._stock_goal = geometry.to_stock_pose(self._goal)
         self._covered: tuple[Pose, float] | None = None
 
@@ -271,20 +253,11 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             self._covered = (pose, geometry.coverage(pose, self._goal))
         return self._covered[1]
 
-    @staticmethod
-    def _pose_entries(name: str, pose: Pose) -> Observation:
-        x, y, heading = pose
-        return {
-            f"{name}_pos": np.array((x, y)),
-            f"{name}_heading": np.array(((heading + math.pi) % (2 * math.pi) - math.pi,)),
-            f"{name}_keypoints": geometry.keypoints(pose).reshape(16),
-        }
-
     def _observation(self) -> Observation:
         return {
             "agent_pos": np.array(self.simulation.agent_pos),
             "agent_vel": np.array(self.simulation.agent_vel),
-            **self._pose_entries("block", self.simulation.block_pose),
+            **pose_entries("block", self.simulation.block_pose),
             **{key: value.copy() for key, value in self._goal_entries.items()},
         }
 

@@ -1,0 +1,77 @@
+"""gym-pusht's own environment behind equiworld's PushT interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
+from equiworld.envs.spaces import Ball
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+
+__all__ = ["StockView"]
+
+
+class StockView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.utils.RecordConstructorArgs):
+    """Show `gym_pusht/PushT-v0` as `equiworld/PushT-v0` shows itself; simulation, reward and end stay gym-pusht's.
+
+    A policy made for equiworld's PushT plays gym-pusht's own environment through it. Velocity and unwrapped angle
+    are taken from gym-pusht's `info`; actions, displacements [px] from the agent, become its absolute targets.
+
+    Args:
+        env: `gym.make("gym_pusht/PushT-v0")`, any `obs_type`.
+        max_displacement: radius [px] of the action disc.
+
+    Raises:
+        ArgumentError: `env` is not gym-pusht's, or an action is not two finite numbers in the disc.
+
+    >>> import gymnasium as gym, gym_pusht, equiworld.envs
+    >>> env = StockView(gym.make("gym_pusht/PushT-v0"))
+    >>> own = gym.make("equiworld/PushT-v0")
+    >>> bool((env.reset(seed=3)[0]["block_pos"] == own.reset(seed=3)[0]["block_pos"]).all())
+    True
+    """
+
+    def __init__(self, env: gym.Env, max_displacement: float = 100.0) -> None:
+        gym.utils.RecordConstructorArgs.__init__(self, max_displacement=max_displacement)
+        gym.Wrapper.__init__(self, env)
+        if not isinstance(env.unwrapped, geometry.stock_class()):
+            raise ArgumentError("env", repr(env), "an environment made with gym.make('gym_pusht/PushT-v0')")
+        self.observation_space = observation_space()
+        self.action_space: Ball = Ball(2, max_displacement)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Reset gym-pusht's environment."""
+        _, info = self.env.reset(seed=seed, options=options)
+        return self._observe(info), info
+
+    def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Hand the displaced agent position to gym-pusht as its target."""
+        displacement = np.asarray(action, dtype=np.float64)
+        if displacement.shape != (2,) or not self.action_space.within(displacement):
+            raise ArgumentError(
+                "action",
+                repr(action),
+                f"a displacement in the disc of radius {self.action_space.radius:g} px, shape (2,)",
+            )
+        target = self._agent_pos + displacement
+        _, reward, terminated, truncated, info = self.env.step(target)
+        return self._observe(info), float(reward), bool(terminated), truncated, info
+
+    def _observe(self, info: dict[str, Any]) -> Observation:
+        self._agent_pos = np.array(info["pos_agent"], np.float64)
+        block = self.unwrapped.block  # type: ignore[attr-defined]
+        # From the engine, as equiworld's own environment reads it: by way of the corner position, bits get lost.
+        gravity = block.local_to_world(block.center_of_gravity)
+        return {
+            "agent_pos": self._agent_pos.copy(),
+            "agent_vel": np.array(info["vel_agent"], np.float64),
+            **pose_entries("block", (gravity.x, gravity.y, block.angle)),
+            **pose_entries("goal", tuple(geometry.from_stock_pose(info["goal_pose"]).tolist())),
+        }
