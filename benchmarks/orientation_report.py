@@ -49,6 +49,7 @@ def table(result: Mapping[str, Any]) -> str:
         ["", *text_table([{"turned": f"{angle:g}°"} for angle in angles]).splitlines()],
         block("one-step error (relMSE)", lambda row: _short(row["rel_mse"])),
         block("tasks solved", lambda row: f"{row['solved']}/{row['tasks']}"),
+        block("final coverage, median", lambda row: f"{100 * row['final_coverage']:.0f} %"),
         block("deviation, median [px]", lambda row: _short(row["deviation_median"])),
     ]
     width = max(map(len, blocks[0]))
