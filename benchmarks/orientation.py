@@ -27,7 +27,7 @@ MODELS = {"equivariant": "state", "plain": "mlp", "augmented": "augmented"}
 QUICK = {
     "transitions": 20_000,
     "test_transitions": 2_000,
-    "steps": 2500,
+    "steps": 1500,
     "batch_size": 256,
     "tasks": 3,
     "task_steps": 60,
@@ -164,7 +164,7 @@ def _train(config: Config, data: Dataset) -> dict[str, Path]:
     jobs, folders = [], {}
     training = TrainingConfig(config.steps, config.batch_size, seed=config.seed)
     for name, family in MODELS.items():
-        settings = {"seed": config.seed, "hidden": [config.width] * 3, "periodic": config.width // 2}
+        settings = {"seed": config.seed, "hidden": [config.width] * 3, "periodic": 0}
         depends = {
             "family": family,
             "settings": settings,

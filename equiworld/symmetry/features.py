@@ -144,9 +144,7 @@ class Features:
             raise ArgumentError("g", f"an element of dimension {g.matrix.shape[-1]}", f"dimension {dim}")
         rotation = torch.as_tensor(g.matrix, dtype=self.dtype, device=self.vectors.device)
         shift = torch.as_tensor(g.translation, dtype=self.dtype, device=self.vectors.device)
-        return Features(
-            self.scalars, rotation @ self.vectors, rotation @ self.points + shift.unsqueeze(-1)
-        )
+        return Features(self.scalars, rotation @ self.vectors, rotation @ self.points + shift.unsqueeze(-1))
 
     def select(self, channel: Channel) -> Tensor:
         """The channels of one named field: `(…, n)` for scalars, `(…, d, n)` else."""
