@@ -34,6 +34,7 @@ class DataEfficiencyConfig:
         sizes: transitions of the slice that models are trained on.
         families: compared.
         steps: optimiser steps, the same for all.
+        periodic: sine features of the perceptrons. They pay with much data and cost with little: none here.
         episodes: of gym-pusht's own task for each model.
         first_episode: seed of the first.
         workers: processes; as many as cores if None.
@@ -46,6 +47,7 @@ class DataEfficiencyConfig:
     sizes: tuple[int, ...] = (5_000, 20_000, 100_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
     steps: int = 4000
+    periodic: int = 0
     episodes: int = 100
     first_episode: int = 2_000_000
     workers: int | None = None
@@ -82,7 +84,9 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
 def _measure(
     config: DataEfficiencyConfig, family: str, size: int, data: Dataset, test: Dataset
 ) -> dict[str, Any]:
-    settings = {"seed": config.seed}
+    settings: dict[str, Any] = {"seed": config.seed}
+    if family != "state-steerable":
+        settings["periodic"] = config.periodic
     folder = stage_folder(
         config.out / "models",
         f"{family}-{size}",

@@ -91,7 +91,9 @@ def _measure(
 ) -> dict[str, Any]:
     model = contender_model(training, Contender(family), config.seed, data)
     interior = away_from_walls(test)
-    errors = [part.relative(interior) for part in turned_errors(model, test, SE2().grid(config.angles))]
+    errors = [
+        part.relative(interior) or math.nan for part in turned_errors(model, test, SE2().grid(config.angles))
+    ]
     elements = SE2().sample(np.random.default_rng([config.seed, 11]), config.elements, scale=100.0)
     policy = MPCPolicy(model, CEM(), dtype="float64", seed=config.seed)
     certificate = certify(

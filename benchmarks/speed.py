@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _steps(config: SpeedConfig) -> list[dict[str, Any]]:
         for name, env in (("stock", stock), ("ours", bare), ("ours in GroupAction", turned)):
             env.reset(seed=int(config.seed))
             action = np.array([256.0, 256.0]) + push if name == "stock" else push * 0.2
-            times[name].append(_seconds(lambda env=env, action=action: env.step(action)))
+            times[name].append(_seconds(partial(env.step, action)))
     return [_row(f"step, {name}", values, times["stock"]) for name, values in times.items()] + [
         {
             "what": "GroupAction over the bare environment",
@@ -94,10 +95,7 @@ def _decisions(config: SpeedConfig) -> list[dict[str, Any]]:
             model.action_repeat = 2
             policy = MPCPolicy(model, CEM(), dtype=dtype, seed=config.seed)  # type: ignore[arg-type]
             # Without memory every call decides.
-            times = [
-                _seconds(lambda policy=policy: policy.predict(observation), calls=3)
-                for _ in range(config.repeats)
-            ]
+            times = [_seconds(partial(policy.predict, observation), calls=3) for _ in range(config.repeats)]
             rows.append({**_row(f"decision, {family}", times), "dtype": dtype, "threads": 1})
     return rows
 

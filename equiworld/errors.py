@@ -16,7 +16,15 @@ __all__ = [
 
 
 class EquiworldError(Exception):
-    """Base of everything equiworld raises on purpose."""
+    """Base of everything equiworld raises on purpose. Goes from a worker process to its parent whole."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # By the message, not by what it was made of: subclasses take other arguments than they keep.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[EquiworldError], arguments: tuple[object, ...]) -> EquiworldError:
+    return kind.__new__(kind, *arguments)
 
 
 class ArgumentError(EquiworldError, ValueError):

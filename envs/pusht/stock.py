@@ -41,8 +41,9 @@ class StockView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.uti
         gym.Wrapper.__init__(self, env)
         if not isinstance(env.unwrapped, geometry.stock_class()):
             raise ArgumentError("env", repr(env), "an environment made with gym.make('gym_pusht/PushT-v0')")
-        self.observation_space = observation_space()
-        self.action_space: Ball = Ball(2, max_displacement)
+        self.disc = Ball(2, max_displacement)
+        self.observation_space = observation_space()  # type: ignore[assignment]
+        self.action_space = self.disc  # type: ignore[assignment]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -54,11 +55,11 @@ class StockView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.uti
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Hand the displaced agent position to gym-pusht as its target."""
         displacement = np.asarray(action, dtype=np.float64)
-        if displacement.shape != (2,) or not self.action_space.within(displacement):
+        if displacement.shape != (2,) or not self.disc.within(displacement):
             raise ArgumentError(
                 "action",
                 repr(action),
-                f"a displacement in the disc of radius {self.action_space.radius:g} px, shape (2,)",
+                f"a displacement in the disc of radius {self.disc.radius:g} px, shape (2,)",
             )
         target = self._agent_pos + displacement
         _, reward, terminated, truncated, info = self.env.step(target)
