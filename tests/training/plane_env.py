@@ -11,7 +11,7 @@ from gymnasium import spaces
 from equiworld.groups import SE2
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry
 
-ID = "test/Plane-v0"
+ID = "test/MisbehavingPlane-v0"
 
 
 class Counter:
