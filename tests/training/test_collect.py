@@ -229,7 +229,9 @@ def test_a_damaged_chunk_is_named(tmp_path):
 @pytest.mark.usefixtures("small_chunks")
 def test_a_crash_in_mid_episode_keeps_the_chunks_before_it(tmp_path):
     plane_env.Counter.reset(fail_at=133)
-    with pytest.raises(SimulationError, match=r"test/MisbehavingPlane-v0 failed after 32 .*chunk 2.*ZeroDivisionError"):
+    with pytest.raises(
+        SimulationError, match=r"test/MisbehavingPlane-v0 failed after 32 .*chunk 2.*ZeroDivisionError"
+    ):
         collect(plane_env.ID, 200, workers=1, folder=tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
     plane_env.Counter.reset()
@@ -247,7 +249,9 @@ def test_a_crash_in_a_worker_is_told():
 @pytest.mark.parametrize("nan_at", [1, 17])
 def test_what_is_not_finite_is_refused(tmp_path, nan_at):
     plane_env.Counter.reset(nan_at=nan_at)
-    with pytest.raises(SimulationError, match=r"test/MisbehavingPlane-v0 gave NaN or infinity as place in chunk 0"):
+    with pytest.raises(
+        SimulationError, match=r"test/MisbehavingPlane-v0 gave NaN or infinity as place in chunk 0"
+    ):
         collect(plane_env.ID, 30, workers=1, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
