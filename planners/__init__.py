@@ -1,21 +1,49 @@
 """Planners that are equivariant along the whole path, and the policy that uses them."""
 
 from equiworld.planners.cem import CEM
+from equiworld.planners.gradient import GradientPlanner
+from equiworld.planners.icem import ICEM
+from equiworld.planners.mppi import MPPI
+from equiworld.planners.objectives import (
+    ActionCost,
+    Approach,
+    FunctionObjective,
+    KeypointDistance,
+    LatentDistance,
+    Objective,
+    PoseDistance,
+    Sharpened,
+)
 from equiworld.planners.planner import Planner
+from equiworld.planners.planning import plan
 from equiworld.planners.policy import MPCPolicy, PolicyState
 from equiworld.planners.problem import Bound, Plan, Problem
+from equiworld.planners.random_shooting import RandomShooting
 from equiworld.planners.registry import PLANNERS
 from equiworld.planners.tasks import Task, register_task
 
 __all__ = [
     "CEM",
+    "ICEM",
+    "MPPI",
     "PLANNERS",
+    "ActionCost",
+    "Approach",
     "Bound",
+    "FunctionObjective",
+    "GradientPlanner",
+    "KeypointDistance",
+    "LatentDistance",
     "MPCPolicy",
+    "Objective",
     "Plan",
     "Planner",
     "PolicyState",
+    "PoseDistance",
     "Problem",
+    "RandomShooting",
+    "Sharpened",
     "Task",
+    "plan",
     "register_task",
 ]

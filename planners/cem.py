@@ -1,4 +1,4 @@
-"""The cross-entropy method with an isotropic spread."""
+"""The cross-entropy method."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from equiworld.planners.planner import Planner, Population
-from equiworld.planners.problem import Problem
-from torch import Tensor
+from equiworld.planners.planner import Planner
+from equiworld.planners.search import Search
+from equiworld.planners.spread import Shape, check_shape, draw_around, spread_of
 
 from equiworld.errors import ArgumentError
 
@@ -19,9 +19,9 @@ __all__ = ["CEM"]
 class CEM(Planner):
     """Cross-entropy method: sample around the elites, keep the best, shrink.
 
-    With `around="mean"` candidates are drawn around the elites' mean with their spread, averaged over directions:
-    a spread per world axis would not turn with the world. With `around="elites"` each is drawn around one elite:
-    different ways around an object are not averaged into one through it.
+    With `around="mean"` candidates are drawn around the elites' mean with their spread. With `around="elites"` each is
+    drawn around one elite with a spread that shrinks: different ways around an object are not averaged into one
+    through it.
 
     Reference: Rubinstein and Kroese, The Cross-Entropy Method, 2004.
 
@@ -29,6 +29,7 @@ class CEM(Planner):
         elites: candidates kept.
         around: see above.
         shrink: factor on the spread in each iteration, for `around="elites"`.
+        shape: of the spread, for `around="mean"`: "isotropic", "diagonal" in the frame, or "full".
 
     >>> CEM(samples=128).horizon
     6
@@ -37,6 +38,7 @@ class CEM(Planner):
     elites: int = 12
     around: Literal["elites", "mean"] = "elites"
     shrink: float = 0.5
+    shape: Shape = "isotropic"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,18 +46,18 @@ class CEM(Planner):
             raise ArgumentError("elites", self.elites, f"between 1 and samples={self.samples}")
         if self.around not in ("elites", "mean"):
             raise ArgumentError("around", repr(self.around), "where to sample", ("'elites'", "'mean'"))
+        check_shape(self.shape)
 
-    def keep(self, population: Population) -> Population:
-        return population.best(self.elites)
+    @property
+    def kept(self) -> int:
+        return self.elites
 
-    def update(self, problem: Problem, population: Population, iteration: int, noise: Tensor) -> Tensor:
-        # A rejected candidate is no elite, however few there are: the best stands in for it.
-        rejected = torch.isinf(population.cost)[..., None, None]
-        elites = torch.where(rejected, population.actions[:, :1], population.actions)
-        if self.around == "elites":
-            index = torch.arange(self.samples) % elites.shape[1]
-            scale = self.spread * problem.bound.length(problem.dim) * self.shrink**iteration
-            return elites[:, index] + scale * noise
-        mean = elites.mean(1, keepdim=True)
-        variance = (elites - mean).square().mean((1, 3), keepdim=True)
-        return mean + variance.sqrt() * noise
+    def update(self, search: Search) -> None:
+        if self.around == "mean":
+            mean = search.kept.mean(2, keepdim=True)
+            draw_around(search, mean, spread_of(search, mean, self.shape), self.shape)
+            return
+        scale = self.spread * search.length * self.shrink**search.iteration
+        index = torch.arange(search.count) % self.elites
+        centres = torch.index_select(search.kept, 2, index, out=search.scratch)
+        torch.add(centres, search.draw(), alpha=scale, out=search.candidates)

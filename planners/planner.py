@@ -1,60 +1,49 @@
-"""The one planning algorithm that all sampling planners share; each adds its update rule."""
+"""The one planning algorithm that all planners share; each adds its update rule."""
 
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
+from equiworld.planners.frames import FRAMES
 from equiworld.planners.problem import Plan, Problem
+from equiworld.planners.search import Search, SearchSettings
 from torch import Tensor
 
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.symmetry import Features
 
-__all__ = ["Planner", "Population"]
-
-
-@dataclass
-class Population:
-    """Candidates and what they cost. Non-finite costs have become +inf.
-
-    Attributes:
-        actions: `(B, S, H, size)`, in world axes, within bounds.
-        cost: `(B, S)`.
-    """
-
-    actions: Tensor
-    cost: Tensor
-
-    def best(self, count: int) -> Population:
-        """The `count` cheapest, cheapest first."""
-        cost, index = torch.topk(self.cost, min(count, self.cost.shape[1]), dim=1, largest=False)
-        return Population(_pick(self.actions, index), cost)
-
-    def join(self, other: Population) -> Population:
-        """Both, side by side."""
-        return Population(torch.cat([self.actions, other.actions], 1), torch.cat([self.cost, other.cost], 1))
+__all__ = ["Planner"]
 
 
 @dataclass(frozen=True)
 class Planner(ABC):
-    """Sample, roll out, compare, update: state in, plan out, all randomness from explicit generators.
+    """Propose, roll out, compare, update: state in, plan out, all randomness from explicit generators.
 
     plan(g·s, g·goal) = ρ(g)·plan(s, goal) along the whole path, without the planner being told g, because noise is
-    drawn in the problem's frame with a spread that is equal in all directions, bounds are radial, and the warm
+    drawn in the problem's frame or with a spread that is equal in all directions, bounds are radial, and the warm
     start is in world axes, where it turns with the world.
 
     Attributes:
         horizon: H, actions in a plan.
         samples: candidates in an iteration.
-        iterations: rounds of sampling.
-        frame: "state" for noise in the frame of the body, None for the stock sampler in world axes.
+        iterations: rounds of candidates, at most.
+        frame: "state" for noise in the frame of the body, "goal" for one along the way to the goal, "vectors" for one
+            of learned vectors, None for the stock sampler in world axes.
         spread: standard deviation of the first noise, as a share of the longest action.
+        correlation: how noise hangs together over the horizon: exponent of its power spectrum; 0 is white.
         proposals: share of the first candidates that come from the problem's own proposals, if it has any.
         cost_of_last: weight of the last state's cost beside the mean over the horizon.
+        symmetrise_above: degeneracy of a frame from which on the noise is symmetrised over a finite group instead;
+            the plan then turns with the rotations of that group alone.
+        tolerance: stop where an iteration improves the best cost by no more than this share of it; None for never.
+        time_budget: seconds after which no further iteration begins; None for no limit. How many fit depends on the
+            machine, and so does the plan.
+        chunk: candidates rolled out at a time, about what the processor's cache holds.
     """
 
     horizon: int = 6
@@ -62,116 +51,184 @@ class Planner(ABC):
     iterations: int = 3
     frame: str | None = "state"
     spread: float = 0.3
+    correlation: float = 0.0
     proposals: float = 0.75
     cost_of_last: float = 0.3
+    symmetrise_above: float = 0.99
+    tolerance: float | None = None
+    time_budget: float | None = None
+    chunk: int = 1024
+
+    differentiates: ClassVar[bool] = False
+    """Whether `update` reads `search.gradient`."""
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "samples", "iterations"):
-            if getattr(self, name) < 1:
-                raise ArgumentError(name, getattr(self, name), "a positive integer")
-        if self.frame not in (None, "state"):
-            raise ArgumentError("frame", repr(self.frame), "a frame to draw noise in", ("'state'", None))
+        for name in ("horizon", "samples", "iterations", "chunk"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ArgumentError(name, value, "a positive integer")
+        if self.frame is not None and self.frame not in FRAMES:
+            raise ArgumentError("frame", repr(self.frame), "a frame to draw noise in", (*FRAMES, None))
         if not (math.isfinite(self.spread) and self.spread > 0):
             raise ArgumentError("spread", self.spread, "a positive share of the longest action")
-        if not 0 <= self.proposals <= 1:
-            raise ArgumentError("proposals", self.proposals, "a share between 0 and 1")
+        for name in ("correlation", "cost_of_last", "tolerance", "time_budget"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ArgumentError(name, value, "a finite number of at least 0")
+        for name in ("proposals", "symmetrise_above"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ArgumentError(name, getattr(self, name), "a number between 0 and 1")
 
     @abstractmethod
-    def update(self, problem: Problem, population: Population, iteration: int, noise: Tensor) -> Tensor:
-        """The next candidates `(B, S, H, size)` in world axes, before bounds.
+    def update(self, search: Search) -> None:
+        """Write the next candidates to `search.candidates`, in world axes; bounds are seen to afterwards.
 
         Args:
-            problem: what is planned.
-            population: all candidates worth keeping so far, cheapest first.
-            iteration: 1 for the second round, and so on.
-            noise: `(B, S, H, size)` standard normal in world axes, drawn in the frame.
+            search: the last candidates with their costs, the best so far, and noise to draw. `search.iteration` is
+                1 for the second round, and so on.
         """
 
-    def keep(self, population: Population) -> Population:
-        """What of the population goes on to the next round, cheapest first."""
-        return population.best(1)
+    @property
+    def kept(self) -> int:
+        """How many of the best candidates are kept from one iteration to the next."""
+        return 1
 
-    @torch.inference_mode()
+    @property
+    def carried(self) -> int:
+        """How many of those the next decision starts from."""
+        return 1
+
+    def count(self, iteration: int) -> int:
+        """Candidates in an iteration, at most `samples`."""
+        return self.samples
+
     def plan(
-        self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor | None = None
+        self,
+        problem: Problem,
+        generators: Sequence[torch.Generator],
+        warm_start: Tensor | None = None,
+        active: Tensor | None = None,
     ) -> Plan:
         """Plan for each of B environments.
 
         Args:
             problem: for B environments.
             generators: one for each environment, so that a plan does not depend on who else is planned for.
-            warm_start: `(B, H, size)` in world axes; the problem's `rest` at every step if None.
+            warm_start: `(B, H, size)`, or several for each `(B, W, H, size)`, in world axes; the problem's `rest`
+                at every step if None.
+            active: `(B,)` bool, who is planned for; the others get their warm start back at a cost of NaN.
 
         Raises:
             ArgumentError: wrong number of generators or shape of warm start.
             SimulationError: every candidate of some environment had a non-finite cost.
         """
+        start = self._start(problem, generators, warm_start)
+        if active is None:
+            return self._plan(problem, generators, start)
+        if active.dtype != torch.bool or active.shape != (problem.envs,):
+            got = f"{active.dtype} of shape {tuple(active.shape)}"
+            raise ArgumentError("active", got, f"bool of shape ({problem.envs},)")
+        which = torch.nonzero(active)[:, 0]
+        first = start[:, :1]
+        whole = Plan(
+            actions=first[:, 0].clone(),
+            cost=start.new_full((problem.envs,), torch.nan),
+            degeneracy=problem.degeneracy.clone(),
+            carried=first.repeat(1, self.carried, 1, 1),
+            iterations=0,
+        )
+        if not len(which):
+            return whole
+        part = self._plan(problem.select(which), [generators[i] for i in which.tolist()], start[which])
+        for name in ("actions", "cost", "carried"):
+            getattr(whole, name)[which] = getattr(part, name)
+        return replace(whole, iterations=part.iterations)
+
+    def _start(
+        self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor | None
+    ) -> Tensor:
+        """The sequences to start from, `(B, W, H, size)`."""
         if len(generators) != problem.envs:
             raise ArgumentError("generators", len(generators), f"one for each of {problem.envs} environments")
         shape = (problem.envs, self.horizon, problem.size)
-        if warm_start is None:
-            warm_start = problem.blank(self.horizon)
-        if warm_start.shape != shape:
-            raise ArgumentError("warm_start", tuple(warm_start.shape), f"shape {shape}")
-        candidates = self._first(problem, generators, warm_start)
-        population = self.keep(self._evaluate(problem, candidates))
-        for iteration in range(1, self.iterations):
-            noise = self._noise(problem, generators, self.samples)
-            candidates = self.update(problem, population, iteration, noise)
-            population = self.keep(population.join(self._evaluate(problem, candidates)))
-        best = population.best(1)
-        if not torch.isfinite(best.cost).all():
-            failed = torch.nonzero(~torch.isfinite(best.cost[:, 0]))[:, 0].tolist()
+        start = problem.blank(self.horizon) if warm_start is None else warm_start
+        several = start if start.ndim == 4 else start[:, None]
+        if several.ndim != 4 or (len(several), *several.shape[2:]) != shape or not several.shape[1]:
+            expected = f"shape {shape}, or {(shape[0], 'W', *shape[1:])} for several"
+            raise ArgumentError("warm_start", tuple(start.shape), expected)
+        return several
+
+    def _plan(self, problem: Problem, generators: Sequence[torch.Generator], start: Tensor) -> Plan:
+        began = time.perf_counter()
+        # What an inference leaves behind cannot be differentiated later: planners by gradient do without it.
+        with torch.no_grad() if self.differentiates else torch.inference_mode():
+            search = Search(problem, self._settings(), generators, start)
+            search.resize(self.count(0))
+            self._begin(search)
+            search.evaluate()
+            search.keep()
+            stopped = torch.zeros(problem.envs, dtype=torch.bool)
+            while search.iteration + 1 < self.iterations:
+                if self.time_budget is not None and time.perf_counter() - began > self.time_budget:
+                    break
+                search.iteration += 1
+                search.resize(self.count(search.iteration))
+                self.update(search)
+                search.evaluate()
+                if self.tolerance is None:
+                    search.keep()
+                elif self._settled(search, stopped):
+                    break
+            return self._found(search)
+
+    def _settings(self) -> SearchSettings:
+        return SearchSettings(
+            horizon=self.horizon,
+            samples=self.samples,
+            kept=min(max(self.kept, self.carried), self.samples),
+            correlation=self.correlation,
+            cost_of_last=self.cost_of_last,
+            symmetrise_above=self.symmetrise_above,
+            chunk=self.chunk,
+            differentiate=self.differentiates,
+        )
+
+    def _begin(self, search: Search) -> None:
+        """The warm starts themselves, candidates around the first, and the problem's own proposals."""
+        problem, start, count = search.problem, search.start, search.count
+        warm = min(start.shape[2], count)
+        proposed = round(self.proposals * count) if problem.propose is not None else 0
+        proposed = min(proposed, count - warm)
+        rest = count - proposed
+        search.candidates[:, :, :warm] = start[:, :, :warm]
+        if rest > warm:
+            around = search.draw(rest - warm) * (self.spread * search.length)
+            torch.add(start[:, :, :1], around, out=search.candidates[:, :, warm:rest])
+        if problem.propose is not None and proposed:
+            shape = (proposed, problem.propose.random_numbers)
+            uniform = torch.stack(
+                [torch.rand(shape, generator=each, dtype=start.dtype) for each in search.generators]
+            )
+            made = problem.propose(problem.state, problem.goal, uniform, self.horizon)
+            search.candidates[:, :, rest:] = made.permute(2, 0, 1, 3)
+
+    def _settled(self, search: Search, stopped: Tensor) -> bool:
+        """Keep the best, except of environments that have settled before; whether all have by now."""
+        search.cost[stopped] = torch.inf
+        before = search.kept_cost[:, 0].clone()
+        search.keep()
+        improved = before - search.kept_cost[:, 0] > float(self.tolerance or 0.0) * before.abs()
+        stopped |= ~improved & torch.isfinite(before)
+        return bool(stopped.all())
+
+    def _found(self, search: Search) -> Plan:
+        cost = search.kept_cost[:, 0].clone()
+        if not torch.isfinite(cost).all():
+            failed = torch.nonzero(~torch.isfinite(cost))[:, 0].tolist()
             raise SimulationError(
                 f"planning: every candidate of environment(s) {failed} had a non-finite cost; "
                 "is the observation far outside the training data, or the model untrained?"
             )
-        return Plan(best.actions[:, 0], best.cost[:, 0], problem.frame.degeneracy)
-
-    def _first(self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor) -> Tensor:
-        """The warm start itself, candidates around it, and the problem's own proposals."""
-        proposed = round(self.proposals * self.samples) if problem.propose is not None else 0
-        around = max(self.samples - proposed - 1, 0)
-        noise = self._noise(problem, generators, around)
-        scale = self.spread * problem.bound.length(problem.dim)
-        parts = [warm_start[:, None], warm_start[:, None] + scale * noise]
-        if problem.propose is not None and proposed:
-            uniform = torch.stack(
-                [
-                    torch.rand(
-                        proposed, problem.propose.random_numbers, generator=generator, dtype=warm_start.dtype
-                    )
-                    for generator in generators
-                ]
-            )
-            parts.append(problem.propose(problem.state, uniform, self.horizon))
-        return torch.cat(parts, 1)
-
-    def _noise(self, problem: Problem, generators: Sequence[torch.Generator], count: int) -> Tensor:
-        dtype = problem.frame.origin.dtype
-        drawn = [
-            torch.randn(count, self.horizon, problem.size, generator=generator, dtype=dtype)
-            for generator in generators
-        ]
-        return problem.to_world(torch.stack(drawn))
-
-    def _evaluate(self, problem: Problem, candidates: Tensor) -> Population:
-        actions = problem.bound.project(candidates, problem.dim)
-        envs, samples = actions.shape[:2]
-        state = problem.state[:, None].map(
-            lambda tensor: tensor.expand(envs, samples, *tensor.shape[2:]).flatten(0, 1)
-        )
-        flat = actions.flatten(0, 1)
-        states = []
-        for step in range(self.horizon):
-            state = problem.predict(state, flat[:, step])
-            states.append(state)
-        trajectory = Features.stack(states).map(lambda tensor: tensor.unflatten(1, (envs, samples)))
-        each = problem.cost(trajectory)
-        cost = each.mean(0) + self.cost_of_last * each[-1]
-        return Population(actions, torch.where(torch.isfinite(cost), cost, torch.inf))
-
-
-def _pick(tensor: Tensor, index: Tensor) -> Tensor:
-    """The candidates `(B, S, …)` that an index `(B, K)` names: `(B, K, …)`."""
-    return tensor[torch.arange(len(tensor))[:, None], index]
+        carried = search.kept[:, :, : self.carried].permute(1, 2, 0, 3).clone()
+        degeneracy = search.problem.degeneracy.clone()
+        return Plan(carried[:, 0], cost, degeneracy, carried, search.iteration + 1)

@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from equiworld.planners.cem import CEM
-from equiworld.planners.frames import planning_frame
+from equiworld.planners.frames import planning_frame, reference_point
 from equiworld.planners.planner import Planner
 from equiworld.planners.problem import Bound, Plan, Problem
-from equiworld.planners.tasks import Objective, Proposal, Task, seeded_generators, task_of
+from equiworld.planners.tasks import Task, task_of
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
@@ -27,7 +27,8 @@ class PolicyState(NamedTuple):
     """All that a policy carries from step to step, for each of B environments; arrays, as SB3's states are.
 
     Attributes:
-        plan: `(B, H, size)` the last plan, in world axes, its first action being carried out.
+        plan: `(B, K, H, size)` the last plan, in world axes, its first action being carried out; behind it what else
+            the planner wants the next decision to start from.
         origin: `(B, d)` where the point that actions are measured from was at the last decision.
         steps: `(B,)` environment steps since the last decision.
         decisions: `(B,)` decisions taken in the episode.
@@ -80,6 +81,10 @@ class MPCPolicy:
         self.symmetry = model.symmetry
         self.task = task or task_of(model.env_id)
         self.bound = Bound.of(model.action_bound, self.dtype)
+        self._cost = self.task.objective().bind(self.symmetry)
+        self._propose = self.task.proposal(
+            self.symmetry, self.bound.length(self.symmetry.dim), self.model.action_repeat
+        )
         self._free_generator = torch.Generator().manual_seed(seed)
 
     def predict(
@@ -116,7 +121,7 @@ class MPCPolicy:
         deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
         if len(deciding):
             plan = self._decide(observation, z, deciding, memory, deterministic)
-            memory.plan[deciding] = plan.actions.to(torch.float64).numpy()
+            memory.plan[deciding] = plan.carried.to(torch.float64).numpy()
             memory.origin[deciding] = now[deciding]
             memory.steps[deciding] = 0
             memory.decisions[deciding] += 1
@@ -148,49 +153,43 @@ class MPCPolicy:
         else:
             generators = [self._free_generator] * len(counters)
         # Shifted by one action; the last is repeated. Episodes that begin have no past to start from.
-        warm = np.concatenate([memory.plan[deciding][:, 1:], memory.plan[deciding][:, -1:]], 1)
+        last = memory.plan[deciding]
+        warm = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)
         warm_start = torch.as_tensor(warm, dtype=self.dtype)
         fresh = torch.from_numpy(memory.decisions[deciding] == 0)
         if fresh.any():
-            warm_start = torch.where(fresh[:, None, None], problem.blank(self.planner.horizon), warm_start)
+            blank = problem.blank(self.planner.horizon)[:, None]
+            warm_start = torch.where(fresh[:, None, None, None], blank, warm_start)
         return self.planner.plan(problem, generators, warm_start)
 
     def _problem(self, observation: Any, z: Any) -> Problem:
-        symmetry, planner = self.symmetry, self.planner
+        symmetry = self.symmetry
         if symmetry.goal:
             goal = symmetry.to_features(observation, symmetry.goal, dtype=self.dtype)
         else:
             goal = Features.empty(FeatureType(symmetry.dim), z.batch_shape, self.dtype)
-        action_size = symmetry.action.size(symmetry.dim)
-        frame = planning_frame(planner.frame, symmetry, z)
-        points = symmetry.action.feature_type(symmetry.dim).points
-        # Features are about the scene's centre, actions are not.
-        middle = frame.origin + torch.tensor(symmetry.centre, dtype=self.dtype)
-        propose = None
-        if self.task.proposals is not None:
-            propose = Proposal(
-                self.task.proposals,  # type: ignore[arg-type]
-                self.task.random_numbers,
-                symmetry,
-                goal,
-                self.bound.length(symmetry.dim),
-                self.model.action_repeat,
-            )
+        rest, points = None, symmetry.action.feature_type(symmetry.dim).points
+        if points:
+            # Features are about the scene's centre, actions are not.
+            middle = reference_point(symmetry, z) + torch.tensor(symmetry.centre, dtype=self.dtype)
+            rest = middle.repeat(1, points)
         return Problem(
             state=z,
             predict=self.model.predict,
-            cost=Objective(self.task.cost, symmetry, goal),  # type: ignore[arg-type]
-            frame=frame,
+            cost=self._cost,
+            size=symmetry.action.size(symmetry.dim),
+            dim=symmetry.dim,
+            frame=planning_frame(self.planner.frame, symmetry, z, goal),
             bound=self.bound,
-            size=action_size,
-            rest=middle.repeat(1, points) if points else None,
-            propose=propose,
+            goal=goal,
+            rest=rest,
+            propose=self._propose,
         )
 
     def _held(self, memory: PolicyState, now: NDArray[np.float64]) -> NDArray[np.float64]:
         """The first action of each plan, asked for again from where its origin is now, within bounds."""
         name = self.symmetry.action_origin
-        actions = memory.plan[:, 0]
+        actions = memory.plan[:, 0, 0]
         if name is not None:
             actions = held_action(self.symmetry, actions, {name: memory.origin}, {name: now})
         bounded = self.bound.project(torch.as_tensor(actions), self.symmetry.dim)
@@ -205,7 +204,7 @@ class MPCPolicy:
     def _initial(self, envs: int, now: NDArray[np.float64]) -> PolicyState:
         size = self.symmetry.action.size(self.symmetry.dim)
         return PolicyState(
-            np.zeros((envs, self.planner.horizon, size)),
+            np.zeros((envs, self.planner.carried, self.planner.horizon, size)),
             now.copy(),
             np.zeros(envs, np.int64),
             np.zeros(envs, np.int64),
@@ -257,3 +256,11 @@ class MPCPolicy:
                 for key, value in observation.items()
             }
         return np.asarray(observation) if batched else np.asarray(observation)[None]
+
+
+def seeded_generators(seed: int, counters: list[int]) -> list[torch.Generator]:
+    """One generator for each environment, made from the policy's seed and how often it has decided so far."""
+    # An odd multiplier keeps different (seed, counter) pairs apart.
+    return [
+        torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + counter) % 2**63) for counter in counters
+    ]

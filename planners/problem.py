@@ -1,9 +1,9 @@
-"""What a planner is given: dynamics, cost, bounds and a frame."""
+"""What a planner is given, and what it gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +13,20 @@ from equiworld.errors import ArgumentError
 from equiworld.nn import Frame
 from equiworld.symmetry import Features
 
-__all__ = ["Bound", "Plan", "Problem", "Propose"]
+__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
+
+State = Features | Tensor
+"""States of B environments: Features of batch shape `(B,)`, or plain numbers `(B, n)`."""
+
+
+def batch_of(state: State) -> torch.Size:
+    """The batch shape of a state."""
+    return state.shape[:-1] if isinstance(state, Tensor) else state.batch_shape
+
+
+def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
+    """Apply a function that acts on leading axes to all parts of a state."""
+    return function(state) if isinstance(state, Tensor) else state.map(function)
 
 
 class Propose(Protocol):
@@ -24,8 +37,8 @@ class Propose(Protocol):
 
     random_numbers: int
 
-    def __call__(self, state: Features, uniform: Tensor, horizon: int) -> Tensor:
-        """Actions `(B, P, H, size)` from a state of batch shape `(B)` and uniform numbers `(B, P, n)`."""
+    def __call__(self, state: State, goal: State | None, uniform: Tensor, horizon: int) -> Tensor:
+        """Actions `(B, P, H, size)` from a state and a goal of batch shape `(B)` and uniform numbers `(B, P, n)`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Bound:
         """The nearest allowed actions, `(…, size)`."""
         if self.radius is not None:
             arrows = actions.unflatten(-1, (-1, dim))
-            length = arrows.square().sum(-1, keepdim=True).sqrt()
+            length = torch.linalg.vector_norm(arrows, dim=-1, keepdim=True)
             return (arrows * (self.radius / length.clamp(min=self.radius))).flatten(-2)
         if self.low is not None and self.high is not None:
             return torch.minimum(torch.maximum(actions, self.low), self.high)
@@ -76,50 +89,75 @@ class Problem:
 
     Attributes:
         state: the states to plan from, batch shape `(B)`.
-        predict: z′ = predict(z, actions `(…, size)`), any batch shape.
-        cost: costs `(…)` of states of batch shape `(H, B, S)`, summed over H by the planner.
-        frame: of each environment; noise is drawn in it. The identity frame makes a stock planner.
-        bound: of the actions.
+        predict: z′ = predict(z, actions `(N, size)`), states of batch shape `(N)` in and out.
+        cost: cost(states, actions, goal) → `(…)`, of states of batch shape `(H, B, S)`, actions `(H, B, S, size)` and
+            the goal with a batch shape `(1, B, 1)`; the planner sums over H.
         size: numbers in an action.
+        dim: numbers in each vector of an action; an action is `size / dim` of them.
+        frame: of each environment; noise is drawn in it. None for the world's own axes, as stock planners do.
+        bound: of the actions.
+        goal: of batch shape `(B)`, or None.
         rest: where candidates start from without a warm start, `(B, size)`: for actions that are points, a point
             that moves with the world; zeros if None, for vectors.
         propose: first candidates, or None.
     """
 
-    state: Features
-    predict: Callable[[Features, Tensor], Features]
-    cost: Callable[[Features], Tensor]
-    frame: Frame
-    bound: Bound
+    state: State
+    predict: Callable[[Any, Tensor], Any]
+    cost: Callable[[Any, Tensor, Any], Tensor]
     size: int
+    dim: int
+    frame: Frame | None = None
+    bound: Bound = Bound()
+    goal: State | None = None
     rest: Tensor | None = None
     propose: Propose | None = None
 
     def __post_init__(self) -> None:
-        if len(self.state.batch_shape) != 1:
-            raise ArgumentError("state", f"batch shape {tuple(self.state.batch_shape)}", "batch shape (B,)")
-        if self.size % self.dim:
+        shape = tuple(batch_of(self.state))
+        if len(shape) != 1:
+            raise ArgumentError("state", f"batch shape {shape}", "batch shape (B,)")
+        if self.size < 1 or self.size % self.dim:
             raise ArgumentError("size", self.size, f"a multiple of the dimension {self.dim}")
-
-    @property
-    def dim(self) -> int:
-        """d."""
-        return self.frame.origin.shape[-1]
+        if self.frame is not None and self.frame.origin.shape != (*shape, self.dim):
+            expected = f"one for each of {shape[0]} environments, of dimension {self.dim}"
+            raise ArgumentError("frame", f"origin of shape {tuple(self.frame.origin.shape)}", expected)
+        if self.goal is not None and batch_of(self.goal) != shape:
+            raise ArgumentError("goal", f"batch shape {tuple(batch_of(self.goal))}", f"batch shape {shape}")
 
     @property
     def envs(self) -> int:
         """B."""
-        return self.state.batch_shape[0]
+        return batch_of(self.state)[0]
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the dtype and device to plan in."""
+        return self.state if isinstance(self.state, Tensor) else self.state.vectors
+
+    @property
+    def degeneracy(self) -> Tensor:
+        """Of each environment's frame, `(B,)`; 0 without frames."""
+        return self.like.new_zeros(self.envs) if self.frame is None else self.frame.degeneracy
+
+    def select(self, which: Tensor) -> Problem:
+        """The problem of some of the environments, named by a mask or an index `(B′,)`."""
+
+        def pick(part: State | None) -> State | None:
+            return None if part is None else map_state(lambda tensor: tensor[which], part)
+
+        return replace(
+            self,
+            state=pick(self.state),
+            goal=pick(self.goal),
+            frame=None if self.frame is None else self.frame[which],
+            rest=None if self.rest is None else self.rest[which],
+        )
 
     def blank(self, horizon: int) -> Tensor:
         """The plan to start from when there is none: `rest` at every step, `(B, H, size)`."""
-        rest = self.frame.origin.new_zeros(self.envs, self.size) if self.rest is None else self.rest
+        rest = self.like.new_zeros(self.envs, self.size) if self.rest is None else self.rest
         return rest[:, None].repeat(1, horizon, 1)
-
-    def to_world(self, arrows: Tensor) -> Tensor:
-        """Vectors `(B, S, H, size)` given in the frame, in world axes."""
-        rotation = self.frame.rotation[:, None, None]
-        return (arrows.unflatten(-1, (-1, self.dim)) @ rotation.transpose(-1, -2)).flatten(-2)
 
 
 @dataclass(frozen=True)
@@ -130,8 +168,13 @@ class Plan:
         actions: `(B, H, size)`, in world axes.
         cost: `(B,)`.
         degeneracy: `(B,)` of the frame; near 1 the plan need not turn with the world.
+        carried: `(B, K, H, size)`, what the next decision starts from once shifted by an action; the first is
+            `actions`.
+        iterations: how many were made; fewer than asked for if planning stopped early.
     """
 
     actions: Tensor
     cost: Tensor
     degeneracy: Tensor
+    carried: Tensor
+    iterations: int

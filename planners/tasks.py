@@ -7,16 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from equiworld.planners.objectives import Objective, as_objective
 from equiworld.planners.problem import Propose
 from torch import Tensor
 
 from equiworld.errors import UnknownNameError
 from equiworld.symmetry import Features, Symmetry
 
-__all__ = ["TASKS", "Objective", "Proposal", "Task", "register_task", "task_of"]
-
-Cost = Callable[..., Tensor]
+__all__ = ["TASKS", "Proposal", "Task", "register_task", "task_of"]
 
 
 @dataclass(frozen=True)
@@ -24,16 +22,26 @@ class Task:
     """A cost and, optionally, first proposals.
 
     Attributes:
-        cost: `cost(state, channels, goal, goal_channels)` → `(…)`, invariant under the env's group; or where to
-            import it from, "module:name".
+        cost: an `Objective`; or a function `cost(states, channels, goal, goal_channels)` → `(…)`, invariant under the
+            env's group; or where to import either from, "module:name".
         proposals: `propose(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat)` →
             `(B, P, H, size)`, equivariant; or where to import it from; or None.
         random_numbers: uniform numbers that one proposal takes.
     """
 
-    cost: Cost | str
+    cost: Objective | Callable[..., Tensor] | str
     proposals: Callable[..., Tensor] | str | None = None
     random_numbers: int = 0
+
+    def objective(self) -> Objective:
+        """The cost, imported."""
+        return as_objective(_resolve(self.cost))
+
+    def proposal(self, symmetry: Symmetry, radius: float, action_repeat: int) -> Proposal | None:
+        """The proposals, imported, for one environment; None if there are none."""
+        if self.proposals is None:
+            return None
+        return Proposal(_resolve(self.proposals), self.random_numbers, symmetry, radius, action_repeat)
 
 
 def _resolve(target: Any) -> Any:
@@ -43,39 +51,36 @@ def _resolve(target: Any) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-@dataclass(frozen=True)
-class Objective:
-    """A task's cost bound to one goal for each of B environments: costs `(H, B, S)` of trajectories."""
-
-    cost: Cost
-    symmetry: Symmetry
-    goal: Features
-
-    def __call__(self, trajectory: Features) -> Tensor:
-        goal = self.goal[None, :, None]
-        return self.cost(
-            trajectory, self.symmetry.channels(), goal, self.symmetry.channels(self.symmetry.goal)
-        )
-
-
-@dataclass(frozen=True)
 class Proposal(Propose):
-    """A task's proposals bound to the goals, the longest action and how long actions are held."""
+    """A task's proposals for one environment.
 
-    function: Callable[..., Tensor]
-    random_numbers: int
-    symmetry: Symmetry
-    goal: Features
-    radius: float
-    action_repeat: int
+    Args:
+        function: of the task.
+        random_numbers: that one proposal takes.
+        symmetry: of the environment.
+        radius: longest action.
+        action_repeat: environment steps that an action is held.
+    """
 
-    def __call__(self, state: Features, uniform: Tensor, horizon: int) -> Tensor:
-        symmetry = self.symmetry
+    def __init__(
+        self,
+        function: Callable[..., Tensor],
+        random_numbers: int,
+        symmetry: Symmetry,
+        radius: float,
+        action_repeat: int,
+    ) -> None:
+        self.function, self.random_numbers = function, random_numbers
+        self.channels, self.goal_channels = symmetry.channels(), symmetry.channels(symmetry.goal)
+        self.radius, self.action_repeat = radius, action_repeat
+
+    def __call__(self, state: Any, goal: Any, uniform: Tensor, horizon: int) -> Tensor:
+        assert isinstance(state, Features)
         return self.function(
             state,
-            symmetry.channels(),
-            self.goal,
-            symmetry.channels(symmetry.goal),
+            self.channels,
+            goal,
+            self.goal_channels,
             uniform,
             horizon,
             self.radius,
@@ -95,14 +100,15 @@ TASKS: dict[str, Task] = {
 def register_task(env_id: str, task: Task) -> None:
     """Say how to plan in an environment.
 
-    >>> register_task("docs/Plane-v0", Task(cost=lambda state, channels, goal, goal_channels: state.points.sum()))
+    >>> from equiworld.planners import KeypointDistance
+    >>> register_task("docs/Plane-v0", Task(cost=KeypointDistance("position", "target")))
     >>> del TASKS["docs/Plane-v0"]
     """
     TASKS[env_id] = task
 
 
 def task_of(env_id: str) -> Task:
-    """The registered task with its functions imported.
+    """The registered task.
 
     Raises:
         UnknownNameError: none is registered for this id.
@@ -111,13 +117,4 @@ def task_of(env_id: str) -> Task:
         raise UnknownNameError(
             "env_id", env_id, TASKS, "add one with equiworld.planners.register_task(env_id, Task(cost=…))"
         )
-    task = TASKS[env_id]
-    return Task(_resolve(task.cost), _resolve(task.proposals), task.random_numbers)
-
-
-def seeded_generators(seed: int, counters: list[int]) -> list[torch.Generator]:
-    """One generator for each environment, made from the policy's seed and how often it has decided so far."""
-    # An odd multiplier keeps different (seed, counter) pairs apart.
-    return [
-        torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + counter) % 2**63) for counter in counters
-    ]
+    return TASKS[env_id]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from equiworld.planners import CEM, PLANNERS, Planner
-from equiworld.planners.frames import planning_frame
+from equiworld.planners import CEM, ICEM, PLANNERS, Planner
+from equiworld.planners.frames import planning_frame, reference_point
 from equiworld.planners.problem import Bound, Problem
 from torch import Tensor
 
@@ -57,12 +57,10 @@ class World:
 
     Attributes:
         symmetry: of the states.
-        goal: points and vectors to reach, batch shape `(B,)`.
         absolute: whether an action is the point that the hand is drawn to, not a push.
     """
 
     symmetry: Symmetry
-    goal: Features
     absolute: bool = False
 
     def predict(self, z: Features, action: Tensor) -> Features:
@@ -83,8 +81,8 @@ class World:
             vectors = torch.cat([turned, vectors[..., 1:]], -1)
         return Features(0.98 * z.scalars + 0.02 * push.square().sum((-2, -1))[..., None], vectors, points)
 
-    def cost(self, trajectory: Features) -> Tensor:
-        goal = self.goal[None, :, None]
+    def cost(self, trajectory: Features, actions: Tensor, goal: Features) -> Tensor:
+        """Points and vectors are drawn to those of the goal."""
         away = (trajectory.points - goal.points).square().sum(-2).sqrt().sum(-1)
         return away + 0.3 * (trajectory.vectors - goal.vectors).square().sum((-2, -1))
 
@@ -100,16 +98,17 @@ def problem(
     absolute: bool = False,
 ) -> Problem:
     """The planning problem of these states, as a policy would pose it."""
-    world = World(symmetry, goal, absolute)
-    made = planning_frame(frame, symmetry, z)
+    world = World(symmetry, absolute)
     return Problem(
         state=z,
         predict=world.predict,
         cost=world.cost,
-        frame=made,
-        bound=bound if bound is not None else (Bound() if absolute else Bound(radius=RADIUS)),
         size=arrows * symmetry.dim,
-        rest=made.origin if absolute else None,
+        dim=symmetry.dim,
+        frame=planning_frame(frame, symmetry, z, goal),
+        bound=bound if bound is not None else (Bound() if absolute else Bound(radius=RADIUS)),
+        goal=goal,
+        rest=reference_point(symmetry, z) if absolute else None,
     )
 
 
@@ -134,22 +133,25 @@ def quadratic(envs: int, target: Tensor, dtype: torch.dtype = torch.float64) -> 
     The state's first point counts up the actions so that the cost sees them one by one.
     """
     z = Features.empty(replace(PLANE, heading=None).feature_type(), (envs,), dtype)
-    goal = target[None, :, None, :, None]
+    goal = Features(z.scalars, z.vectors, target[..., None].expand_as(z.points))
 
     def predict(z: Features, action: Tensor) -> Features:
         return Features(z.scalars, z.vectors, action[..., None].expand_as(z.points))
 
-    def cost(trajectory: Features) -> Tensor:
-        return (trajectory.points[..., :1] - goal).square().sum((-2, -1))
+    def cost(trajectory: Features, actions: Tensor, goal: Features) -> Tensor:
+        return (trajectory.points - goal.points)[..., :1].square().sum((-2, -1))
 
-    frame = planning_frame(None, PLANE, z)
-    return Problem(state=z, predict=predict, cost=cost, frame=frame, bound=Bound(radius=2.0), size=2)
+    return Problem(state=z, predict=predict, cost=cost, size=2, dim=2, bound=Bound(radius=2.0), goal=goal)
 
 
 SIZES = {"horizon": 4, "samples": 48, "iterations": 3}
 VARIANTS: dict[str, tuple[type[Planner], dict[str, Any]]] = {
     **{name: (planner, {}) for name, planner in PLANNERS.items()},
     "cem around the mean": (CEM, {"around": "mean"}),
+    "cem, diagonal": (CEM, {"around": "mean", "shape": "diagonal"}),
+    "cem, full": (CEM, {"around": "mean", "shape": "full"}),
+    "icem, full": (ICEM, {"shape": "full"}),
+    "cem, coloured": (CEM, {"correlation": 2.0}),
 }
 every_planner = pytest.mark.parametrize("variant", VARIANTS)
 every_world = pytest.mark.parametrize("world", SYMMETRIES)
@@ -173,6 +175,9 @@ def cost_of(planner: Planner, problem: Problem, actions: Tensor) -> Tensor:
     z, each = problem.state, []
     for step in range(actions.shape[1]):
         z = problem.predict(z, actions[:, step])
-        each.append(problem.cost(Features.stack([z])[:, :, None])[0, :, 0])
+        goal = None if problem.goal is None else problem.goal[None, :, None]
+        each.append(
+            problem.cost(Features.stack([z])[:, :, None], actions[None, :, None, step], goal)[0, :, 0]
+        )
     costs = torch.stack(each)
     return costs.mean(0) + planner.cost_of_last * costs[-1]

@@ -8,9 +8,9 @@ from dataclasses import replace
 import planner_cases as cases
 import pytest
 import torch
-from equiworld.planners import CEM
+from equiworld.planners import CEM, Bound
 from equiworld.planners.frames import planning_frame
-from equiworld.planners.planner import Population
+from equiworld.planners.search import Search
 from planner_cases import every_planner, made, posed
 
 from equiworld.errors import ArgumentError, SimulationError
@@ -33,7 +33,8 @@ def test_more_iterations_never_cost_more_and_get_there(variant):
     ]
     for fewer, more in itertools.pairwise(costs):
         assert (more <= fewer + 1e-12).all()
-    assert costs[-1].mean() < 0.3 * costs[0].mean()
+    if variant != "random-shooting":  # which only draws more
+        assert costs[-1].mean() < 0.3 * costs[0].mean()
 
 
 @every_planner
@@ -62,9 +63,10 @@ def poisoned(problem, value: float, share: float = 0.5):
     """The problem, with `value` as the cost of plans whose first step goes too far."""
     clean = problem.cost
 
-    def cost(trajectory):
-        moved = (trajectory.points[0, ..., 0] - problem.state.points[:, None, :, 0]).norm(dim=-1)
-        return torch.where(moved > share, value, clean(trajectory))
+    def cost(trajectory, actions, goal):
+        start = problem.state.points[:, None, :, 0]
+        moved = (trajectory.points[0, ..., 0] - start).norm(dim=-1)
+        return torch.where(moved > share, value, clean(trajectory, actions, goal))
 
     return replace(problem, cost=cost)
 
@@ -84,15 +86,30 @@ def test_candidates_of_non_finite_cost_are_never_chosen(variant, value):
 
 @every_planner
 def test_candidates_of_non_finite_cost_attract_nobody(variant):
-    """One good candidate among rejected ones far away: what follows stays near the good one."""
-    planner, problem = made(variant), posed(envs=2)
-    actions = torch.full((2, 48, 4, 2), 1e6, dtype=torch.float64)
-    actions[:, 17] = 0.25
-    cost = torch.full((2, 48), torch.inf, dtype=torch.float64)
-    cost[:, 17] = 1.0
-    noise = torch.randn(2, 48, 4, 2, generator=cases.generators(1)[0], dtype=torch.float64)
-    kept = planner.keep(Population(actions, cost))
-    assert planner.update(problem, kept, 1, noise).abs().max() < 10
+    """Some good candidates among rejected ones far away: what follows stays near the good ones."""
+    problem, planner = posed(envs=2, bound=Bound()), made(variant)
+    clean = problem.cost
+
+    def cost(trajectory, actions, goal):
+        far = actions.abs().amax((0, -1)) > 10
+        return torch.where(far, torch.nan, clean(trajectory, actions, goal))
+
+    search = Search(
+        replace(problem, cost=cost), planner._settings(), cases.generators(2), problem.blank(4)[:, None]
+    )
+    search.candidates[:] = 1e6
+    search.candidates[:, :, 17] = 0.25
+    search.evaluate()
+    search.keep()
+    assert torch.isfinite(search.cost).sum(1).tolist() == [1, 1]
+    search.iteration = 1
+    search.resize(planner.count(1))
+    planner.update(search)
+    near = search.candidates.abs().amax((0, 3)) < 10
+    if not planner.differentiates:
+        assert near.all()
+    else:  # each goes its own way: those without a gradient stay where they are
+        assert near[:, 17].all()
 
 
 @every_planner
@@ -115,8 +132,8 @@ def test_no_finite_candidate_at_all_is_told_with_the_environment(variant):
     problem, planner = posed(envs=4), made(variant)
     clean = problem.cost
 
-    def cost(trajectory):
-        found = clean(trajectory).clone()
+    def cost(trajectory, actions, goal):
+        found = clean(trajectory, actions, goal).clone()
         found[:, 2] = torch.nan
         return found
 
@@ -144,7 +161,8 @@ def test_points_on_a_line_are_reported():
     z = cases.states(cases.SPACE, 3)
     points = z.points.clone()
     points[1] = points[1, :, :1] * torch.arange(1, 5)
-    frame = planning_frame("state", cases.SPACE, Features(z.scalars, z.vectors, points))
+    bent = Features(z.scalars, z.vectors, points)
+    frame = planning_frame("state", cases.SPACE, bent, bent)
     assert frame.degeneracy[1] == 1
     assert frame.degeneracy[[0, 2]].max() < 0.99
     assert frame.rotation.isfinite().all()

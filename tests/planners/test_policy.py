@@ -20,9 +20,9 @@ from equiworld.models import FAMILIES, WorldModel
 class Spy(CEM):
     """Remembers what it was asked."""
 
-    def plan(self, problem, generators, warm_start=None):
+    def plan(self, problem, generators, warm_start=None, active=None):
         asked.append((problem.envs, warm_start))
-        return super().plan(problem, generators, warm_start)
+        return super().plan(problem, generators, warm_start, active)
 
 
 asked: list = []
@@ -50,7 +50,7 @@ def test_one_observation_or_many(family, dtype, observations):
     actions, state = policy.predict(observations)
     assert actions.shape == (16, 2)
     assert all(space.contains(one) for one in actions)
-    assert [part.shape for part in state] == [(16, 3, 2), (16, 2), (16,), (16,)]
+    assert [part.shape for part in state] == [(16, 1, 3, 2), (16, 2), (16,), (16,)]
     assert policy.predict(rows(observations, slice(0, 1)))[0].shape == (1, 2)
 
 
@@ -132,7 +132,7 @@ def test_the_last_plan_shifted_is_the_next_start(observations):
     assert asked[0][1].eq(0).all()
     policy.predict(observations, state, np.arange(16) == 3)
     start = asked[1][1].numpy()
-    expected = np.concatenate([state.plan[:, 1:], state.plan[:, -1:]], 1)
+    expected = np.concatenate([state.plan[:, :, 1:], state.plan[:, :, -1:]], 2)
     expected[3] = 0.0
     assert np.array_equal(start, expected)
     assert np.abs(expected).max() > 1
@@ -151,8 +151,8 @@ def test_noise_is_fresh_unless_asked_to_be_deterministic(observations):
     assert np.array_equal(free, repeated)
     assert np.array_equal(policy.predict(one)[0], fixed[0])
     # Decisions after one another differ too: each has noise of its own.
-    action, state = policy.predict(one)
-    assert not np.array_equal(policy.predict(one, state)[0], action)
+    actions, state = policy.predict(observations)
+    assert not np.array_equal(policy.predict(observations, state)[0], actions)
 
 
 def test_the_model_is_copied_and_the_global_generators_are_left_alone(observations):
@@ -243,7 +243,7 @@ def test_bad_states_and_masks_are_refused(observations):
             policy.predict(rows(observations, 0), garbage)
     longer = MPCPolicy(model_of(), CEM(horizon=5, samples=16), dtype="float64")
     with pytest.raises(
-        ArgumentError, match=r"state\.plan: got shape \(3, 3, 2\); expected shape \(3, 5, 2\)"
+        ArgumentError, match=r"state\.plan: got shape \(3, 1, 3, 2\); expected shape \(3, 1, 5, 2\)"
     ):
         longer.predict(rows(observations, slice(0, 3)), state)
     with pytest.raises(ArgumentError, match=r"episode_start: got shape \(2,\); expected shape \(3,\)"):

@@ -1,0 +1,55 @@
+"""Model-predictive path integral control."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from equiworld.planners.planner import Planner
+from equiworld.planners.search import Search
+
+from equiworld.errors import ArgumentError
+
+__all__ = ["MPPI"]
+
+
+@dataclass(frozen=True)
+class MPPI(Planner):
+    """Path integral control: move to the mean of all candidates, weighted by exp(−cost/temperature).
+
+    The mean itself is among the next candidates; the plan is the best candidate, as for every planner here.
+
+    Reference: Williams et al., Information theoretic MPC for model-based reinforcement learning, ICRA 2017.
+
+    Attributes:
+        temperature: of the weights, as a share of how far the mean cost lies above the least: any unit of cost will do.
+        shrink: factor on the spread in each iteration; 1 is the published rule.
+
+    >>> MPPI(samples=128).temperature
+    0.1
+    """
+
+    temperature: float = 0.1
+    shrink: float = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("temperature", "shrink"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ArgumentError(name, value, "a positive number")
+
+    def update(self, search: Search) -> None:
+        rejected = torch.isinf(search.cost)
+        above = (search.cost - search.kept_cost[:, :1]).masked_fill(rejected, 0.0)
+        typical = above.sum(1, keepdim=True) / (~rejected).sum(1, keepdim=True).clamp(min=1)
+        # Where all cost the same every temperature gives the same mean.
+        scale = torch.where(typical > 0, self.temperature * typical, 1.0)
+        weights = torch.softmax((-above / scale).masked_fill(rejected, -torch.inf), 1)
+        mean = weights[None, :, None, :] @ search.candidates
+        # All rejected: the best so far is all there is to go by.
+        mean = torch.where(rejected.all(1)[None, :, None, None], search.kept[:, :, :1], mean)
+        spread = self.spread * search.length * self.shrink**search.iteration
+        torch.add(mean, search.draw(), alpha=spread, out=search.candidates)
+        search.candidates[:, :, :1] = mean

@@ -1,0 +1,102 @@
+"""Planning with bare functions: no world model, no environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from equiworld.planners.cem import CEM
+from equiworld.planners.planner import Planner
+from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.nn import Frame
+
+__all__ = ["plan"]
+
+
+def plan(
+    dynamics: Callable[[Any, Tensor], Any],
+    cost: Callable[..., Tensor],
+    state: State,
+    *,
+    action_size: int,
+    planner: Planner | None = None,
+    bound: Bound | float | None = None,
+    frame: Frame | None = None,
+    goal: State | None = None,
+    warm_start: Tensor | None = None,
+    active: Tensor | None = None,
+    seed: int = 0,
+    generators: Sequence[torch.Generator] | None = None,
+) -> Plan:
+    """Plan for one state or for B of them, with any dynamics and cost.
+
+    Args:
+        dynamics: x′ = dynamics(x, a), of N states and actions at a time: `(N, n)` and `(N, size)` to `(N, n)`, or
+            Features in and out.
+        cost: cost(states, actions) → `(H, B, S)`, of whole trajectories: states `(H, B, S, n)` and actions
+            `(H, B, S, size)`. With a goal, cost(states, actions, goal) with the goal as `(1, B, 1, …)`. The planner
+            adds up the mean over H and a share of the last.
+        state: `(n,)` or `(B, n)`, or Features of batch shape `()` or `(B,)`.
+        action_size: numbers in an action.
+        planner: `CEM()` if None.
+        bound: of the actions; a number is the radius of a ball.
+        frame: of each state, to draw noise in: with one that turns with the world, and dynamics and a cost that commute
+            with it, the plan turns with the world exactly. None for the world's own axes.
+        goal: `(n,)` or `(B, n)`, or Features likewise.
+        warm_start: `(B, H, size)` or `(B, W, H, size)`; zeros if None.
+        active: `(B,)` bool, who is planned for.
+        seed: of the noise; environment b of several has `seed + b`.
+        generators: one for each of B, instead of a seed.
+
+    Returns:
+        The plan, for B = 1 too with a leading axis.
+
+    Raises:
+        ArgumentError: shapes that do not fit, or a state that is not finite.
+        SimulationError: every candidate had a non-finite cost.
+
+    >>> import torch
+    >>> start, goal = torch.zeros(2), torch.tensor([1.0, 2.0])
+    >>> found = plan(
+    ...     lambda x, a: x + a,
+    ...     lambda states, actions: (states - goal).square().sum(-1),
+    ...     start, action_size=2, bound=1.0, planner=CEM(horizon=3, iterations=20, frame=None, cost_of_last=1.0),
+    ... )
+    >>> bool((found.actions[0].sum(0) - goal).norm() < 0.1)
+    True
+    """
+    if not len(batch_of(state)):
+        state = map_state(lambda part: part[None], state)
+        goal = goal if goal is None or len(batch_of(goal)) else map_state(lambda part: part[None], goal)
+    parts = [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
+    if not all(bool(part.isfinite().all()) for part in parts):
+        raise ArgumentError("state", "NaN or infinity", "finite numbers")
+    if isinstance(bound, int | float):
+        if not 0 < bound < float("inf"):
+            raise ArgumentError("bound", bound, "a positive finite radius, or a Bound")
+        bound = Bound(radius=float(bound))
+    if generators is None:
+        generators = [torch.Generator().manual_seed(seed + env) for env in range(batch_of(state)[0])]
+    if frame is not None:
+        dim = frame.origin.shape[-1]
+    else:
+        dim = action_size if isinstance(state, Tensor) else state.type.dim
+
+    def charged(states: Any, actions: Tensor, goal: Any) -> Tensor:
+        return cost(states, actions) if goal is None else cost(states, actions, goal)
+
+    problem = Problem(
+        state=state,
+        predict=dynamics,
+        cost=charged,
+        size=action_size,
+        dim=dim,
+        frame=frame,
+        bound=bound or Bound(),
+        goal=goal,
+    )
+    return (planner or CEM()).plan(problem, generators, warm_start, active)
