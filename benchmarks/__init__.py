@@ -24,6 +24,9 @@ BENCHMARKS: dict[str, str] = {
     "exactness": "equiworld.benchmarks.exactness:ExactnessConfig",
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
+    "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
+    "planner-exactness": "equiworld.benchmarks.planner_exactness:PlannerExactnessConfig",
+    "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
