@@ -196,21 +196,20 @@ class Planner(ABC):
     def _begin(self, search: Search) -> None:
         """The warm starts themselves, candidates around the first, and the problem's own proposals."""
         problem, start, count = search.problem, search.start, search.count
-        warm = min(start.shape[2], count)
+        warm = min(start.shape[3], count)
         proposed = round(self.proposals * count) if problem.propose is not None else 0
         proposed = min(proposed, count - warm)
         rest = count - proposed
-        search.candidates[:, :, :warm] = start[:, :, :warm]
+        search.candidates[..., :warm] = start[..., :warm]
         if rest > warm:
-            around = search.draw(rest - warm) * (self.spread * search.length)
-            torch.add(start[:, :, :1], around, out=search.candidates[:, :, warm:rest])
+            search.scatter(start[..., :1], self.spread * search.length, first=warm, count=rest - warm)
         if problem.propose is not None and proposed:
             shape = (proposed, problem.propose.random_numbers)
             uniform = torch.stack(
-                [torch.rand(shape, generator=each, dtype=start.dtype) for each in search.generators]
+                [torch.rand(shape, generator=each, dtype=problem.like.dtype) for each in search.generators]
             )
             made = problem.propose(problem.state, problem.goal, uniform, self.horizon)
-            search.candidates[:, :, rest:] = made.permute(2, 0, 1, 3)
+            search.candidates[..., rest:] = made.permute(2, 0, 3, 1)
 
     def _settled(self, search: Search, stopped: Tensor) -> bool:
         """Keep the best, except of environments that have settled before; whether all have by now."""
@@ -229,6 +228,6 @@ class Planner(ABC):
                 f"planning: every candidate of environment(s) {failed} had a non-finite cost; "
                 "is the observation far outside the training data, or the model untrained?"
             )
-        carried = search.kept[:, :, : self.carried].permute(1, 2, 0, 3).clone()
+        carried = search.kept[..., : self.carried].permute(1, 3, 0, 2).contiguous()
         degeneracy = search.problem.degeneracy.clone()
         return Plan(carried[:, 0], cost, degeneracy, carried, search.iteration + 1)
