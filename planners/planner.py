@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from equiworld.planners.frames import FRAMES
 from equiworld.planners.problem import Plan, Problem
-from equiworld.planners.search import Search, SearchSettings
+from equiworld.planners.search import Search
 from torch import Tensor
 
 from equiworld.errors import ArgumentError, SimulationError
@@ -162,7 +162,7 @@ class Planner(ABC):
         began = time.perf_counter()
         # What an inference leaves behind cannot be differentiated later: planners by gradient do without it.
         with torch.no_grad() if self.differentiates else torch.inference_mode():
-            search = Search(problem, self._settings(), generators, start)
+            search = Search(problem, self, generators, start)
             search.resize(self.count(0))
             self._begin(search)
             search.evaluate()
@@ -180,18 +180,6 @@ class Planner(ABC):
                 elif self._settled(search, stopped):
                     break
             return self._found(search)
-
-    def _settings(self) -> SearchSettings:
-        return SearchSettings(
-            horizon=self.horizon,
-            samples=self.samples,
-            kept=min(max(self.kept, self.carried), self.samples),
-            correlation=self.correlation,
-            cost_of_last=self.cost_of_last,
-            symmetrise_above=self.symmetrise_above,
-            chunk=self.chunk,
-            differentiate=self.differentiates,
-        )
 
     def _begin(self, search: Search) -> None:
         """The warm starts themselves, candidates around the first, and the problem's own proposals."""

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from equiworld.planners.frames import symmetrised
-from equiworld.planners.problem import Problem, State, map_state
+from equiworld.planners.problem import Problem, map_state
+from equiworld.planners.rollout import Block, Trajectory
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.symmetry import Features
 
-__all__ = ["Search", "SearchSettings"]
+if TYPE_CHECKING:
+    from equiworld.planners.planner import Planner
 
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """Sizes of a search.
-
-    Attributes:
-        horizon: H.
-        samples: S, most candidates in an iteration.
-        kept: K, best candidates kept from one iteration to the next.
-        correlation: exponent of the noise's power spectrum over the horizon, 0 for white noise.
-        cost_of_last: weight of the last state's cost beside the mean over the horizon.
-        symmetrise_above: degeneracy of a frame from which on noise is symmetrised instead.
-        chunk: candidates rolled out at a time.
-        differentiate: whether `gradient` is wanted beside each cost.
-    """
-
-    horizon: int
-    samples: int
-    kept: int
-    correlation: float
-    cost_of_last: float
-    symmetrise_above: float
-    chunk: int
-    differentiate: bool
+__all__ = ["Search"]
 
 
 class Search:
@@ -53,7 +30,7 @@ class Search:
 
     Args:
         problem: what is planned.
-        settings: sizes.
+        settings: the planner whose call this is.
         generators: one for each of B environments; the only source of randomness.
         start: `(B, W, H, size)`, sequences to start from.
 
@@ -74,7 +51,7 @@ class Search:
     gradient: Tensor
 
     def __init__(
-        self, problem: Problem, settings: SearchSettings, generators: Sequence[torch.Generator], start: Tensor
+        self, problem: Problem, settings: Planner, generators: Sequence[torch.Generator], start: Tensor
     ) -> None:
         self.problem, self.settings, self.generators = problem, settings, generators
         self.start = start.permute(2, 0, 3, 1)
@@ -82,7 +59,7 @@ class Search:
         self.iteration = 0
         self.memory: dict[str, Any] = {}
         self._like = problem.like
-        horizon, kept = settings.horizon, settings.kept
+        horizon, kept = settings.horizon, min(max(settings.kept, settings.carried), settings.samples)
         self.kept = self._like.new_zeros(horizon, problem.envs, problem.size, kept)
         self.kept_cost = self._like.new_full((problem.envs, kept), torch.inf)
         self._weights = self._like.new_full((horizon,), 1.0 / horizon)
@@ -90,7 +67,7 @@ class Search:
         self._zero = self._like.new_zeros(())
         self._storage: dict[str, Tensor] = {}
         self._buffers: dict[str, Tensor] = {}
-        self._blocks: dict[int, list[_Block]] = {}
+        self._blocks: dict[int, list[Block]] = {}
         self._degenerate = problem.degeneracy > settings.symmetrise_above
         self._symmetrise = problem.frame is not None and bool(self._degenerate.any())
         self.axes = self._axes()
@@ -159,18 +136,18 @@ class Search:
 
     def _axes(self) -> Tensor:
         problem = self.problem
-        eye = torch.eye(problem.size, dtype=self._like.dtype)
         if problem.frame is None:
-            return eye.expand(problem.envs, -1, -1)
+            return torch.eye(problem.size, dtype=self._like.dtype).expand(problem.envs, -1, -1)
         rotation = problem.frame.rotation
         if self._symmetrise:
             # A default frame may be any: the finite group is one of the world's own axes.
             world = torch.eye(problem.dim, dtype=rotation.dtype)
             rotation = torch.where(self._degenerate[:, None, None], world, rotation)
+        arrows = problem.size // problem.dim
         return (
-            torch.block_diag(*[rotation[0]] * (problem.size // problem.dim))[None]
-            if len(rotation) == 1
-            else (torch.stack([torch.block_diag(*[one] * (problem.size // problem.dim)) for one in rotation]))
+            rotation
+            if arrows == 1
+            else torch.stack([torch.block_diag(*[each] * arrows) for each in rotation])
         )
 
     # --- evaluation ----------------------------------------------------------------------------------
@@ -183,7 +160,7 @@ class Search:
         rows.copy_(self.candidates.transpose(2, 3))
         for block in self._blocks_of(count):
             actions = rows[:, block.envs, block.samples]
-            if self.settings.differentiate:
+            if self.settings.differentiates:
                 self._differentiate(block, actions)
             else:
                 self.cost[block.envs, block.samples] = self._costs(block, actions)
@@ -216,10 +193,13 @@ class Search:
             low, high = bound.low[:, None], bound.high[:, None]
             torch.minimum(self.candidates.maximum(low), high, out=self.candidates)
 
-    def _costs(self, block: _Block, actions: Tensor) -> Tensor:
+    def _costs(self, block: Block, actions: Tensor) -> Tensor:
         """Costs `(b, s)` of actions `(H, b, s, size)`."""
         problem, shape = self.problem, actions.shape[1:3]
-        state, states = block.state, _Trajectory(self)
+        state, states = (
+            block.state,
+            Trajectory(self.buffer, self.settings.horizon, self.settings.differentiates),
+        )
         for action in actions.flatten(1, 2).unbind():
             state = problem.predict(state, action)
             states.append(state)
@@ -230,7 +210,7 @@ class Search:
             raise ArgumentError("cost", f"costs of shape {tuple(each.shape)}", expected)
         return (self._weights @ each.reshape(len(each), -1)).view(shape)
 
-    def _differentiate(self, block: _Block, actions: Tensor) -> None:
+    def _differentiate(self, block: Block, actions: Tensor) -> None:
         if not hasattr(self, "gradient"):
             self.gradient = torch.zeros_like(self.candidates)
         with torch.enable_grad():
@@ -240,13 +220,13 @@ class Search:
         self.cost[block.envs, block.samples] = cost.detach()
         self.gradient[:, block.envs, :, block.samples] = gradient.transpose(2, 3)
 
-    def _blocks_of(self, count: int) -> list[_Block]:
+    def _blocks_of(self, count: int) -> list[Block]:
         """Environments × samples in blocks small enough for the cache."""
         if count not in self._blocks:
             rows = self.settings.chunk
             envs = max(1, rows // count)
             self._blocks[count] = [
-                _Block.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
+                Block.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
                 for env in range(0, self.problem.envs, envs)
                 for sample in range(0, count, rows if envs == 1 else count)
             ]
@@ -262,73 +242,6 @@ class Search:
                 whole = self._storage[name] = self._like.new_empty(size)
             held = self._buffers[name] = whole[:size].view(shape)
         return held
-
-
-class _Trajectory:
-    """States one after another, each copied at once, while the cache holds it, to memory that is used again.
-
-    Where gradients are wanted the states themselves are kept: they are what the gradient flows through.
-    """
-
-    def __init__(self, search: Search) -> None:
-        self.search, self.horizon = search, search.settings.horizon
-        self.states: list[State] | None = [] if search.settings.differentiate else None
-        self.buffers: list[Tensor] = []
-        self.slots: list[tuple[Tensor, ...]] = []
-        self.step = 0
-        self.plain = True
-
-    def append(self, state: State) -> None:
-        if self.states is not None:
-            self.states.append(state)
-            return
-        self.plain = isinstance(state, Tensor)
-        parts = (state,) if isinstance(state, Tensor) else (state.scalars, state.vectors, state.points)
-        if not self.step:
-            for index, part in enumerate(parts):
-                self.buffers.append(self.search.buffer(f"states {index}", self.horizon, *part.shape))
-                self.slots.append(self.buffers[-1].unbind())
-        for slots, part in zip(self.slots, parts, strict=True):
-            if part.shape[-1]:
-                slots[self.step].copy_(part)
-        self.step += 1
-
-    def whole(self) -> State:
-        """Batch shape `(H, b·s)`."""
-        if self.states is not None:
-            if isinstance(self.states[0], Tensor):
-                return torch.stack(self.states)  # type: ignore[arg-type]
-            return Features.stack(self.states)  # type: ignore[arg-type]
-        return self.buffers[0] if self.plain else Features(*self.buffers)
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Some environments and samples, and what stays the same for them in every iteration.
-
-    Attributes:
-        envs, samples: which.
-        state: repeated for each sample, batch shape `(b·s,)`.
-        goal: batch shape `(1, b, 1)`.
-    """
-
-    envs: slice
-    samples: slice
-    state: State
-    goal: State | None
-
-    @staticmethod
-    def of(problem: Problem, envs: slice, samples: slice) -> _Block:
-        repeats = samples.stop - samples.start
-
-        def repeated(part: Tensor) -> Tensor:
-            part = part[envs]
-            return part.unsqueeze(1).expand(-1, repeats, *part.shape[1:]).flatten(0, 1)
-
-        goal = problem.goal
-        if goal is not None:
-            goal = map_state(lambda part: part[envs][None, :, None], goal)
-        return _Block(envs, samples, map_state(repeated, problem.state), goal)
 
 
 @lru_cache(maxsize=32)

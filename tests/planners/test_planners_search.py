@@ -94,9 +94,7 @@ def test_candidates_of_non_finite_cost_attract_nobody(variant):
         far = actions.abs().amax((0, -1)) > 10
         return torch.where(far, torch.nan, clean(trajectory, actions, goal))
 
-    search = Search(
-        replace(problem, cost=cost), planner._settings(), cases.generators(2), problem.blank(4)[:, None]
-    )
+    search = Search(replace(problem, cost=cost), planner, cases.generators(2), problem.blank(4)[:, None])
     search.candidates[:] = 1e6
     search.candidates[..., 17] = 0.25
     search.evaluate()
