@@ -3,6 +3,7 @@
 from equiworld.planners.cem import CEM
 from equiworld.planners.gradient import GradientPlanner
 from equiworld.planners.icem import ICEM
+from equiworld.planners.interop import FlatModel
 from equiworld.planners.mppi import MPPI
 from equiworld.planners.objectives import (
     ActionCost,
@@ -30,6 +31,7 @@ __all__ = [
     "ActionCost",
     "Approach",
     "Bound",
+    "FlatModel",
     "FunctionObjective",
     "GradientPlanner",
     "KeypointDistance",

@@ -54,10 +54,9 @@ class CEM(Planner):
 
     def update(self, search: Search) -> None:
         if self.around == "mean":
-            mean = search.kept.mean(2, keepdim=True)
+            mean = search.kept.mean(3, keepdim=True)
             draw_around(search, mean, spread_of(search, mean, self.shape), self.shape)
             return
         scale = self.spread * search.length * self.shrink**search.iteration
         index = torch.arange(search.count) % self.elites
-        centres = torch.index_select(search.kept, 2, index, out=search.scratch)
-        torch.add(centres, search.draw(), alpha=scale, out=search.candidates)
+        search.scatter(search.kept.index_select(3, index), scale)

@@ -117,18 +117,17 @@ def symmetrised(noise: Tensor, dim: int) -> Tensor:
     the set of samples is the same set. Samples left over from the last whole orbit become zero.
 
     Args:
-        noise: `(B, H, S, arrows, d)`.
+        noise: `(H, B, arrows, d, n)`.
         dim: d, 2 or 3; for others the noise comes back as it is.
 
     Returns:
-        `(B, H, S, arrows, d)`.
+        `(H, B, arrows, d, n)`.
     """
     if dim not in (2, 3):
         return noise
     elements = _subgroup(dim, noise.dtype)
-    orbits = noise.shape[2] // len(elements)
-    first = noise[:, :, :orbits].unsqueeze(3)
-    whole = (first @ elements.transpose(-1, -2)).flatten(2, 3)
+    orbits = noise.shape[-1] // len(elements)
+    turned = torch.einsum("gij,hbajn->hbaing", elements, noise[..., :orbits]).flatten(-2)
     closed = torch.zeros_like(noise)
-    closed[:, :, : whole.shape[2]] = whole
+    closed[..., : turned.shape[-1]] = turned
     return closed

@@ -61,8 +61,8 @@ class GradientPlanner(Planner):
             search.memory["second"] = torch.zeros_like(self._squared(search, gradient))
         first, second = search.memory["first"], search.memory["second"]
         # A candidate whose cost is not finite has no way down.
-        usable = torch.isfinite(gradient).all(-1).all(0) & torch.isfinite(search.cost)
-        gradient = torch.where(usable[None, :, :, None], gradient, 0.0)
+        usable = torch.isfinite(gradient).all(2).all(0) & torch.isfinite(search.cost)
+        gradient = torch.where(usable[:, None], gradient, 0.0)
         first.mul_(self.momentum).add_(gradient, alpha=1 - self.momentum)
         second.mul_(self.second_momentum).add_(
             self._squared(search, gradient), alpha=1 - self.second_momentum
@@ -70,13 +70,13 @@ class GradientPlanner(Planner):
         step = search.iteration
         length = (second / (1 - self.second_momentum**step)).sqrt()
         # A vector that hardly matters has a gradient of rounding errors, with no direction worth following.
-        least = 1e-6 * length.amax((0, 3, 4), keepdim=True)
-        descent = (first / (1 - self.momentum**step)).unflatten(-1, (-1, search.problem.dim))
+        least = 1e-6 * length.amax((0, 2, 3), keepdim=True)
+        descent = (first / (1 - self.momentum**step)).unflatten(2, (-1, search.problem.dim))
         descent = descent / (length + least).clamp(min=torch.finfo(length.dtype).tiny)
         rate = self.learning_rate * search.length * self.shrink ** (step - 1)
-        search.candidates.sub_(descent.flatten(-2), alpha=rate)
+        search.candidates.sub_(descent.flatten(2, 3), alpha=rate)
 
     @staticmethod
     def _squared(search: Search, gradient: torch.Tensor) -> torch.Tensor:
-        """Squared lengths of the vectors, `(H, B, n, arrows, 1)`."""
-        return gradient.unflatten(-1, (-1, search.problem.dim)).square().sum(-1, keepdim=True)
+        """Squared lengths of the vectors, `(H, B, arrows, 1, n)`."""
+        return gradient.unflatten(2, (-1, search.problem.dim)).square().sum(3, keepdim=True)

@@ -64,7 +64,7 @@ class ICEM(Planner):
         return min(self.samples, max(round(self.samples * self.decay**-iteration), 2 * self.elites))
 
     def update(self, search: Search) -> None:
-        mean = search.kept.mean(2, keepdim=True)
+        mean = search.kept.mean(3, keepdim=True)
         spread = spread_of(search, mean, self.shape)
         if "mean" in search.memory:
             mean = torch.lerp(mean, search.memory["mean"], self.momentum)
@@ -74,4 +74,4 @@ class ICEM(Planner):
         search.kept_cost[:, self.carried :] = torch.inf
         draw_around(search, mean, spread, self.shape)
         if search.iteration == self.iterations - 1:
-            search.candidates[:, :, :1] = mean
+            search.candidates[..., :1] = mean

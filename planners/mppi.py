@@ -47,9 +47,8 @@ class MPPI(Planner):
         # Where all cost the same every temperature gives the same mean.
         scale = torch.where(typical > 0, self.temperature * typical, 1.0)
         weights = torch.softmax((-above / scale).masked_fill(rejected, -torch.inf), 1)
-        mean = weights[None, :, None, :] @ search.candidates
+        mean = search.candidates @ weights[:, :, None]
         # All rejected: the best so far is all there is to go by.
-        mean = torch.where(rejected.all(1)[None, :, None, None], search.kept[:, :, :1], mean)
-        spread = self.spread * search.length * self.shrink**search.iteration
-        torch.add(mean, search.draw(), alpha=spread, out=search.candidates)
-        search.candidates[:, :, :1] = mean
+        mean = torch.where(rejected.all(1)[:, None, None], search.kept[..., :1], mean)
+        search.scatter(mean, self.spread * search.length * self.shrink**search.iteration)
+        search.candidates[..., :1] = mean

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from equiworld.planners.frames import FRAMES
 from equiworld.planners.problem import Plan, Problem
-from equiworld.planners.search import Search, SearchSettings
+from equiworld.planners.search import Search
 from torch import Tensor
 
 from equiworld.errors import ArgumentError, SimulationError
@@ -162,7 +162,7 @@ class Planner(ABC):
         began = time.perf_counter()
         # What an inference leaves behind cannot be differentiated later: planners by gradient do without it.
         with torch.no_grad() if self.differentiates else torch.inference_mode():
-            search = Search(problem, self._settings(), generators, start)
+            search = Search(problem, self, generators, start)
             search.resize(self.count(0))
             self._begin(search)
             search.evaluate()
@@ -181,36 +181,23 @@ class Planner(ABC):
                     break
             return self._found(search)
 
-    def _settings(self) -> SearchSettings:
-        return SearchSettings(
-            horizon=self.horizon,
-            samples=self.samples,
-            kept=min(max(self.kept, self.carried), self.samples),
-            correlation=self.correlation,
-            cost_of_last=self.cost_of_last,
-            symmetrise_above=self.symmetrise_above,
-            chunk=self.chunk,
-            differentiate=self.differentiates,
-        )
-
     def _begin(self, search: Search) -> None:
         """The warm starts themselves, candidates around the first, and the problem's own proposals."""
         problem, start, count = search.problem, search.start, search.count
-        warm = min(start.shape[2], count)
+        warm = min(start.shape[3], count)
         proposed = round(self.proposals * count) if problem.propose is not None else 0
         proposed = min(proposed, count - warm)
         rest = count - proposed
-        search.candidates[:, :, :warm] = start[:, :, :warm]
+        search.candidates[..., :warm] = start[..., :warm]
         if rest > warm:
-            around = search.draw(rest - warm) * (self.spread * search.length)
-            torch.add(start[:, :, :1], around, out=search.candidates[:, :, warm:rest])
+            search.scatter(start[..., :1], self.spread * search.length, first=warm, count=rest - warm)
         if problem.propose is not None and proposed:
             shape = (proposed, problem.propose.random_numbers)
             uniform = torch.stack(
-                [torch.rand(shape, generator=each, dtype=start.dtype) for each in search.generators]
+                [torch.rand(shape, generator=each, dtype=problem.like.dtype) for each in search.generators]
             )
             made = problem.propose(problem.state, problem.goal, uniform, self.horizon)
-            search.candidates[:, :, rest:] = made.permute(2, 0, 1, 3)
+            search.candidates[..., rest:] = made.permute(2, 0, 3, 1)
 
     def _settled(self, search: Search, stopped: Tensor) -> bool:
         """Keep the best, except of environments that have settled before; whether all have by now."""
@@ -229,6 +216,6 @@ class Planner(ABC):
                 f"planning: every candidate of environment(s) {failed} had a non-finite cost; "
                 "is the observation far outside the training data, or the model untrained?"
             )
-        carried = search.kept[:, :, : self.carried].permute(1, 2, 0, 3).clone()
+        carried = search.kept[..., : self.carried].permute(1, 3, 0, 2).contiguous()
         degeneracy = search.problem.degeneracy.clone()
         return Plan(carried[:, 0], cost, degeneracy, carried, search.iteration + 1)

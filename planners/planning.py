@@ -64,7 +64,7 @@ def plan(
     >>> found = plan(
     ...     lambda x, a: x + a,
     ...     lambda states, actions: (states - goal).square().sum(-1),
-    ...     start, action_size=2, bound=1.0, planner=CEM(horizon=3, iterations=20, frame=None, cost_of_last=1.0),
+    ...     start, action_size=2, bound=1.0, planner=CEM(horizon=3, samples=128, iterations=10, around="mean"),
     ... )
     >>> bool((found.actions[0].sum(0) - goal).norm() < 0.1)
     True

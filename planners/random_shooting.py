@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
 
@@ -22,5 +21,4 @@ class RandomShooting(Planner):
     """
 
     def update(self, search: Search) -> None:
-        noise = search.draw()
-        torch.add(search.start[:, :, :1], noise, alpha=self.spread * search.length, out=search.candidates)
+        search.scatter(search.start[..., :1], self.spread * search.length)

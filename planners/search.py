@@ -2,67 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from equiworld.planners.frames import symmetrised
-from equiworld.planners.problem import Problem, State, map_state
+from equiworld.planners.problem import Problem, map_state
+from equiworld.planners.rollout import Block, Trajectory
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.symmetry import Features
 
-__all__ = ["Search", "SearchSettings"]
+if TYPE_CHECKING:
+    from equiworld.planners.planner import Planner
 
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """Sizes of a search.
-
-    Attributes:
-        horizon: H.
-        samples: S, most candidates in an iteration.
-        kept: K, best candidates kept from one iteration to the next.
-        correlation: exponent of the noise's power spectrum over the horizon, 0 for white noise.
-        cost_of_last: weight of the last state's cost beside the mean over the horizon.
-        symmetrise_above: degeneracy of a frame from which on noise is symmetrised instead.
-        chunk: candidates rolled out at a time.
-        differentiate: whether `gradient` is wanted beside each cost.
-    """
-
-    horizon: int
-    samples: int
-    kept: int
-    correlation: float
-    cost_of_last: float
-    symmetrise_above: float
-    chunk: int
-    differentiate: bool
+__all__ = ["Search"]
 
 
 class Search:
     """The candidates of one call of a planner, what they cost, and the best so far.
 
-    Time comes first in every array of actions, so that the actions of one step lie side by side. Nothing of the
-    size of the candidates is allocated after construction: on a CPU that, not arithmetic, is what costs.
+    Time comes first in every array of actions and the candidates come last: what is done to all candidates alike runs
+    over memory in a row, several times faster than with the candidates first. Nothing of the size of the candidates is
+    allocated after construction: on a CPU that, not arithmetic, is what costs.
 
     Args:
         problem: what is planned.
-        settings: sizes.
+        settings: the planner whose call this is.
         generators: one for each of B environments; the only source of randomness.
         start: `(B, W, H, size)`, sequences to start from.
 
     Attributes:
-        start: `(H, B, W, size)`.
-        candidates: `(H, B, n, size)` in world axes, for the planner to write; within bounds once evaluated.
+        start: `(H, B, size, W)`.
+        candidates: `(H, B, size, n)` in world axes, for the planner to write; within bounds once evaluated.
         cost: `(B, n)`, of the candidates; +inf where it was not finite.
-        kept: `(H, B, K, size)`, the best so far, cheapest first. Where fewer than K had a finite cost the best stands
+        kept: `(H, B, size, K)`, the best so far, cheapest first. Where fewer than K had a finite cost the best stands
             in for the rest.
         kept_cost: `(B, K)`, +inf where another stands in.
-        gradient: `(H, B, n, size)`, of the costs by the candidates, if asked for.
+        gradient: `(H, B, size, n)`, of the costs by the candidates, if asked for.
+        axes: `(B, size, size)`, from the frame to world axes, for all vectors of an action.
+        length: the typical length of an action.
         iteration: 0 for the first candidates, and so on.
         memory: what a planner wants to remember until its next update.
     """
@@ -70,34 +51,33 @@ class Search:
     gradient: Tensor
 
     def __init__(
-        self, problem: Problem, settings: SearchSettings, generators: Sequence[torch.Generator], start: Tensor
+        self, problem: Problem, settings: Planner, generators: Sequence[torch.Generator], start: Tensor
     ) -> None:
         self.problem, self.settings, self.generators = problem, settings, generators
-        self.start = start.permute(2, 0, 1, 3)
+        self.start = start.permute(2, 0, 3, 1)
         self.length = problem.bound.length(problem.dim)
         self.iteration = 0
         self.memory: dict[str, Any] = {}
-        horizon, samples, kept = settings.horizon, settings.samples, settings.kept
-        new, envs, size = problem.like.new_empty, problem.envs, problem.size
-        self._pool = new(horizon, envs, kept + samples, size).zero_()
-        self._pool_cost = new(envs, kept + samples).fill_(torch.inf)
-        self._spare = new(horizon, envs, kept, size)
-        self._white, self._noise = (new(envs, horizon * samples * size) for _ in range(2))
-        self._scale = new(horizon, envs, samples, size // problem.dim, 1)
-        self.scratch = new(horizon, envs, samples, size)
-        self._weights = new(horizon).fill_(1.0 / horizon)
+        self._like = problem.like
+        horizon, kept = settings.horizon, min(max(settings.kept, settings.carried), settings.samples)
+        self.kept = self._like.new_zeros(horizon, problem.envs, problem.size, kept)
+        self.kept_cost = self._like.new_full((problem.envs, kept), torch.inf)
+        self._weights = self._like.new_full((horizon,), 1.0 / horizon)
         self._weights[-1] += settings.cost_of_last
-        self._trajectories: dict[int, list[Tensor]] = {}
+        self._zero = self._like.new_zeros(())
+        self._storage: dict[str, Tensor] = {}
+        self._buffers: dict[str, Tensor] = {}
+        self._blocks: dict[int, list[Block]] = {}
         self._degenerate = problem.degeneracy > settings.symmetrise_above
         self._symmetrise = problem.frame is not None and bool(self._degenerate.any())
-        self.kept, self.kept_cost = self._pool[:, :, :kept], self._pool_cost[:, :kept]
-        self.resize(samples)
+        self.axes = self._axes()
+        self.resize(settings.samples)
 
     def resize(self, count: int) -> None:
-        """Make room for `count` candidates, at most S."""
-        kept = self.settings.kept
-        self.candidates = self._pool[:, :, kept : kept + count]
-        self.cost = self._pool_cost[:, kept : kept + count]
+        """Make room for `count` candidates, at most S. Those there were are lost if their number changes."""
+        envs, size = self.problem.envs, self.problem.size
+        self.candidates = self.buffer("candidates", self.settings.horizon, envs, size, count)
+        self.cost = self.buffer("cost", envs, count)
 
     @property
     def count(self) -> int:
@@ -106,131 +86,162 @@ class Search:
 
     # --- noise ---------------------------------------------------------------------------------------
 
-    def draw(self, count: int | None = None, scale: Tensor | None = None) -> Tensor:
-        """Normal noise `(H, B, n, size)` in world axes, drawn in the frame; valid until the next draw.
+    def scatter(
+        self, centre: Tensor, spread: Tensor | float, first: int = 0, count: int | None = None
+    ) -> None:
+        """Candidates = centre + spread · noise, with normal noise drawn in the frame.
 
         Args:
-            count: n; as many as there are candidates if None.
-            scale: standard deviations along the frame's axes, `(B, H, 1, arrows, d)`; 1 if None.
+            centre: `(H, B, size, 1)`, or one for each candidate.
+            spread: matrices `(H, B, size, size)` from noise in the frame to world axes; or a number, the standard
+                deviation in all directions.
+            first: the first candidate that is written.
+            count: how many are; all the others if None.
         """
+        count = self.count - first if count is None else count
+        noise = self._noise(count)
+        horizon, envs, size, _ = noise.shape
+        if not isinstance(spread, Tensor):
+            spread = (spread * self.axes).expand(horizon, envs, size, size)
+        whole = count == self.count
+        # One kernel scales, turns and shifts, as long as what it writes to is in a row.
+        out = self.candidates if whole else self.buffer("part", *noise.shape)
+        torch.baddbmm(
+            centre.expand(horizon, envs, size, -1).flatten(0, 1),
+            spread.flatten(0, 1),
+            noise.flatten(0, 1),
+            out=out.flatten(0, 1),
+        )
+        if not whole:
+            self.candidates[..., first : first + count] = out
+
+    def _noise(self, count: int) -> Tensor:
+        """`(H, B, size, n)` in the frame; valid until the next."""
         problem, horizon = self.problem, self.settings.horizon
-        count = self.count if count is None else count
-        used = horizon * count * problem.size
-        white, turned = (buffer[:, :used] for buffer in (self._white, self._noise))
-        for row, generator in zip(white, self.generators, strict=True):
-            row.normal_(generator=generator)
+        noise = self.buffer("noise", horizon, problem.envs, problem.size, count)
+        if problem.envs == 1:
+            noise.normal_(generator=self.generators[0])
+        else:
+            drawn = self.buffer("drawn", horizon, problem.size, count)
+            for env, generator in enumerate(self.generators):
+                noise[:, env] = drawn.normal_(generator=generator)
         if self.settings.correlation:
-            steps = (len(white), horizon, -1)
-            mixing = _time_correlation(horizon, self.settings.correlation, white.dtype)
-            torch.matmul(mixing, white.view(steps), out=turned.view(steps))
-            white, turned = turned, white
-        arrows = (len(white), horizon, count, problem.size // problem.dim, problem.dim)
-        if scale is not None:
-            white.view(arrows).mul_(scale)
-        if problem.frame is not None:
-            rows = (len(white), -1, problem.dim)
-            rotation = problem.frame.rotation.transpose(-1, -2)
-            torch.bmm(white.view(rows), rotation, out=turned.view(rows))
-            white, turned = turned, white
+            mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype)
+            white, noise = noise, self.buffer("coloured", *noise.shape)
+            torch.mm(mixing, white.view(horizon, -1), out=noise.view(horizon, -1))
         if self._symmetrise:
-            closed = symmetrised(white.view(arrows), problem.dim).view_as(white)
-            white = torch.where(self._degenerate[:, None], closed, white)
-        return white.view(len(white), horizon, count, problem.size).transpose(0, 1)
+            closed = symmetrised(noise.unflatten(2, (-1, problem.dim)), problem.dim).flatten(2, 3)
+            noise = torch.where(self._degenerate[:, None, None], closed, noise)
+        return noise
+
+    def _axes(self) -> Tensor:
+        problem = self.problem
+        if problem.frame is None:
+            return torch.eye(problem.size, dtype=self._like.dtype).expand(problem.envs, -1, -1)
+        rotation = problem.frame.rotation
+        if self._symmetrise:
+            # A default frame may be any: the finite group is one of the world's own axes.
+            world = torch.eye(problem.dim, dtype=rotation.dtype)
+            rotation = torch.where(self._degenerate[:, None, None], world, rotation)
+        arrows = problem.size // problem.dim
+        return (
+            rotation
+            if arrows == 1
+            else torch.stack([torch.block_diag(*[each] * arrows) for each in rotation])
+        )
 
     # --- evaluation ----------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
         """Bring the candidates within bounds and find what they cost."""
         self._project()
-        for envs, samples in self._chunks():
-            actions = self.candidates[:, envs, samples]
-            if self.settings.differentiate:
-                self._differentiate(envs, samples, actions)
+        horizon, envs, size, count = self.candidates.shape
+        rows = self.buffer("rows", horizon, envs, count, size)
+        rows.copy_(self.candidates.transpose(2, 3))
+        for block in self._blocks_of(count):
+            actions = rows[:, block.envs, block.samples]
+            if self.settings.differentiates:
+                self._differentiate(block, actions)
             else:
-                self.cost[envs, samples] = self._costs(envs, actions)
+                self.cost[block.envs, block.samples] = self._costs(block, actions)
         self.cost.nan_to_num_(nan=torch.inf, posinf=torch.inf, neginf=torch.inf)
 
     def keep(self) -> None:
         """Let the best of the candidates and of those kept before be what is kept."""
-        kept, total = self.settings.kept, self.settings.kept + self.count
-        cost, index = torch.topk(self._pool_cost[:, :total], kept, dim=1, largest=False)
-        index = torch.where(torch.isinf(cost), index[:, :1], index)
-        spread = index[None, :, :, None].expand_as(self._spare)
-        torch.gather(self._pool[:, :, :total], 2, spread, out=self._spare)
-        self.kept.copy_(self._spare)
-        self.kept_cost.copy_(cost)
+        horizon, envs, size, kept = self.kept.shape
+        total = kept + self.count
+        cost = torch.cat((self.kept_cost, self.cost), 1, out=self.buffer("all costs", envs, total))
+        pool = torch.cat((self.kept, self.candidates), 3, out=self.buffer("pool", horizon, envs, size, total))
+        best, index = torch.topk(cost, kept, dim=1, largest=False)
+        index = torch.where(best == torch.inf, index[:, :1], index)
+        torch.gather(pool, 3, index[None, :, None].expand_as(self.kept), out=self.kept)
+        self.kept_cost = best
 
     def _project(self) -> None:
+        """`Bound.project`, in place."""
         bound, dim = self.problem.bound, self.problem.dim
         if bound.radius is not None:
-            # `Bound.project` in place.
-            arrows = self.candidates.unflatten(-1, (-1, dim))
-            length = self._scale[:, :, : self.count]
-            torch.linalg.vector_norm(arrows, dim=-1, keepdim=True, out=length)
-            length.clamp_(min=bound.radius).reciprocal_().mul_(bound.radius)
-            arrows.mul_(length)
+            arrows = self.candidates.unflatten(2, (-1, dim))
+            parts = arrows.unbind(3)
+            # (length/radius)², at least 1: within bounds the factor is 1 to the last bit.
+            squared = self.buffer("squared", *parts[0].shape)
+            torch.addcmul(self._zero, parts[0], parts[0], value=bound.radius**-2, out=squared)
+            for part in parts[1:]:
+                squared.addcmul_(part, part, value=bound.radius**-2)
+            arrows.mul_(squared.clamp_(min=1.0).rsqrt_().unsqueeze(3))
         elif bound.low is not None and bound.high is not None:
-            torch.clamp(self.candidates, bound.low, bound.high, out=self.candidates)
+            low, high = bound.low[:, None], bound.high[:, None]
+            torch.minimum(self.candidates.maximum(low), high, out=self.candidates)
 
-    def _chunks(self) -> Iterator[tuple[slice, slice]]:
-        """Blocks of environments × samples small enough for the cache."""
-        count, rows = self.count, self.settings.chunk
-        envs = max(1, rows // count)
-        for first in range(0, self.problem.envs, envs):
-            for sample in range(0, count, count if count <= rows else rows):
-                yield slice(first, first + envs), slice(sample, min(sample + rows, count))
-
-    def _costs(self, envs: slice, actions: Tensor) -> Tensor:
-        """Costs `(b, s)` of actions `(H, b, s, size)` of some of the environments."""
-        problem, (horizon, count, samples, _) = self.problem, actions.shape
-
-        def spread(part: Tensor) -> Tensor:
-            part = part[envs]
-            return part.unsqueeze(1).expand(count, samples, *part.shape[1:]).flatten(0, 1)
-
-        state = map_state(spread, problem.state)
-        flat, states = actions.flatten(1, 2), []
-        for step in range(horizon):
-            state = problem.predict(state, flat[step])
-            states.append(state)
-        goal = problem.goal
-        if goal is not None:
-            goal = map_state(lambda part: part[envs][None, :, None], goal)
-        trajectory = map_state(
-            lambda part: part.unflatten(1, (count, samples)), self._stacked(states, count * samples)
+    def _costs(self, block: Block, actions: Tensor) -> Tensor:
+        """Costs `(b, s)` of actions `(H, b, s, size)`."""
+        problem, shape = self.problem, actions.shape[1:3]
+        state, states = (
+            block.state,
+            Trajectory(self.buffer, self.settings.horizon, self.settings.differentiates),
         )
-        each = problem.cost(trajectory, actions, goal)
-        if each.shape != (horizon, count, samples):
-            expected = f"{(horizon, count, samples)}: one for each state"
+        for action in actions.flatten(1, 2).unbind():
+            state = problem.predict(state, action)
+            states.append(state)
+        trajectory = map_state(lambda part: part.unflatten(1, shape), states.whole())
+        each = problem.cost(trajectory, actions, block.goal)
+        if each.shape != actions.shape[:3]:
+            expected = f"{tuple(actions.shape[:3])}: one for each state"
             raise ArgumentError("cost", f"costs of shape {tuple(each.shape)}", expected)
-        return (self._weights @ each.reshape(horizon, -1)).view(count, samples)
+        return (self._weights @ each.reshape(len(each), -1)).view(shape)
 
-    def _stacked(self, states: list[State], rows: int) -> State:
-        """The trajectory of H states, in memory that is used again by the next chunk of this size."""
-        if self.settings.differentiate:
-            return torch.stack(states) if isinstance(states[0], Tensor) else Features.stack(states)  # type: ignore[arg-type]
-        parts = [
-            (state,) if isinstance(state, Tensor) else (state.scalars, state.vectors, state.points)
-            for state in states
-        ]
-        if rows not in self._trajectories:
-            self._trajectories[rows] = [part.new_empty(0) for part in parts[0]]
-        memory = self._trajectories[rows]
-        for buffer, steps in zip(memory, zip(*parts, strict=True), strict=True):
-            if buffer.shape[1:] != steps[0].shape:
-                buffer.resize_(len(steps), *steps[0].shape)
-            torch.stack(steps, out=buffer)
-        return memory[0] if isinstance(states[0], Tensor) else Features(*memory)
-
-    def _differentiate(self, envs: slice, samples: slice, actions: Tensor) -> None:
+    def _differentiate(self, block: Block, actions: Tensor) -> None:
         if not hasattr(self, "gradient"):
-            self.gradient = torch.zeros_like(self._pool)[:, :, : self.settings.samples]
+            self.gradient = torch.zeros_like(self.candidates)
         with torch.enable_grad():
-            leaf = actions.detach().clone().requires_grad_()
-            cost = self._costs(envs, leaf)
+            leaf = actions.clone().requires_grad_()
+            cost = self._costs(block, leaf)
             (gradient,) = torch.autograd.grad(cost.sum(), leaf)
-        self.cost[envs, samples] = cost.detach()
-        self.gradient[:, envs, samples] = gradient
+        self.cost[block.envs, block.samples] = cost.detach()
+        self.gradient[:, block.envs, :, block.samples] = gradient.transpose(2, 3)
+
+    def _blocks_of(self, count: int) -> list[Block]:
+        """Environments × samples in blocks small enough for the cache."""
+        if count not in self._blocks:
+            rows = self.settings.chunk
+            envs = max(1, rows // count)
+            self._blocks[count] = [
+                Block.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
+                for env in range(0, self.problem.envs, envs)
+                for sample in range(0, count, rows if envs == 1 else count)
+            ]
+        return self._blocks[count]
+
+    def buffer(self, name: str, *shape: int) -> Tensor:
+        """Memory of this shape, that of the last call with this name if it is large enough."""
+        held = self._buffers.get(name)
+        if held is None or held.shape != shape:
+            whole = self._storage.get(name)
+            size = math.prod(shape)
+            if whole is None or len(whole) < size:
+                whole = self._storage[name] = self._like.new_empty(size)
+            held = self._buffers[name] = whole[:size].view(shape)
+        return held
 
 
 @lru_cache(maxsize=32)

@@ -27,32 +27,36 @@ def check_shape(shape: str) -> None:
 
 
 def spread_of(search: Search, mean: Tensor, shape: Shape) -> Tensor:
-    """The spread of what is kept about a mean `(H, B, 1, size)`.
+    """Mean squares of what is kept about a mean `(H, B, size, 1)`, which may be averaged with others alike.
 
     Returns:
-        "isotropic": standard deviation `(H, B, 1, 1)`; "diagonal": standard deviations along the frame's axes
-        `(H, B, 1, arrows, d)`; "full": covariances `(H, B, arrows, d, d)` in world axes.
+        "isotropic": one variance `(H, B, 1, 1)`; "diagonal": variances along the frame's axes `(H, B, size, 1)`;
+        "full": the covariance of each vector in world axes `(H, B, arrows, d, d)`.
     """
     apart = search.kept - mean
     if shape == "isotropic":
-        return apart.square().mean((2, 3), keepdim=True).sqrt()
-    arrows = apart.unflatten(-1, (-1, search.problem.dim))
-    if shape == "full":
-        return torch.einsum("hbkai,hbkaj->hbaij", arrows, arrows) / arrows.shape[2]
-    frame = search.problem.frame
-    if frame is not None:
-        arrows = arrows @ frame.rotation[:, None]
-    return arrows.square().mean(2, keepdim=True).sqrt()
+        return apart.square().mean((2, 3), keepdim=True)
+    if shape == "diagonal":
+        return (search.axes.transpose(-1, -2) @ apart).square().mean(3, keepdim=True)
+    arrows = apart.unflatten(2, (-1, search.problem.dim))
+    return arrows @ arrows.transpose(-1, -2) / arrows.shape[-1]
 
 
 def draw_around(search: Search, mean: Tensor, spread: Tensor, shape: Shape) -> None:
-    """Write candidates drawn around a mean `(H, B, 1, size)`, with a spread as `spread_of` gives it."""
-    if shape == "isotropic":
-        torch.addcmul(mean, search.draw(), spread, out=search.candidates)
-    elif shape == "diagonal":
-        torch.add(mean, search.draw(scale=spread.transpose(0, 1)), out=search.candidates)
+    """Write candidates drawn around a mean `(H, B, size, 1)`, with a spread as `spread_of` gives it."""
+    axes = search.axes
+    if shape == "full":
+        values, vectors = torch.linalg.eigh(spread)
+        root = vectors * values.clamp(min=0.0).sqrt()[..., None, :] @ vectors.transpose(-1, -2)
+        search.scatter(mean, _block_diagonal(root) @ axes)
     else:
-        values, axes = torch.linalg.eigh(spread)
-        root = axes * values.clamp(min=0.0).sqrt()[..., None, :] @ axes.transpose(-1, -2)
-        noise = search.draw().unflatten(-1, (-1, search.problem.dim))
-        torch.add(mean, torch.einsum("hbnai,hbaij->hbnaj", noise, root).flatten(-2), out=search.candidates)
+        search.scatter(mean, axes * spread.sqrt().transpose(-1, -2))
+
+
+def _block_diagonal(blocks: Tensor) -> Tensor:
+    """Matrices `(…, n, d, d)` along the diagonal: `(…, n·d, n·d)`."""
+    count = blocks.shape[-3]
+    if count == 1:
+        return blocks.squeeze(-3)
+    eye = torch.eye(count, dtype=blocks.dtype)
+    return torch.einsum("...nij,nm->...nimj", blocks, eye).flatten(-4, -3).flatten(-2)

@@ -36,8 +36,8 @@ class CanonicalStateModel(StateModel):
         symmetry: Symmetry,
         env_id: str = "unregistered",
         seed: int = 0,
-        hidden: Sequence[int] = (96, 96, 96),
-        periodic: int = 96,
+        hidden: Sequence[int] = (128, 128, 128),
+        periodic: int = 64,
     ) -> None:
         self.hidden, self.periodic = tuple(hidden), periodic
         super().__init__(symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic})

@@ -100,18 +100,18 @@ class PerAxis(CEM):
     """A spread for each axis of the world."""
 
     def update(self, search):
-        mean = search.kept.mean(2, keepdim=True)
-        search.candidates[:] = mean + search.kept.std(2, keepdim=True) * search.draw()
+        mean = search.kept.mean(3, keepdim=True)
+        search.scatter(mean, search.kept.std(3, keepdim=True) * search.axes)
 
 
 class Cholesky(CEM):
     """Noise shaped by a Cholesky factor of each vector's covariance."""
 
     def update(self, search):
-        mean = search.kept.mean(2, keepdim=True)
+        mean = search.kept.mean(3, keepdim=True)
         covariance = spread_of(search, mean, "full")[:, :, 0]
         root = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(search.problem.dim, dtype=mean.dtype))
-        search.candidates[:] = mean + search.draw() @ root.transpose(-1, -2)
+        search.scatter(mean, root @ search.axes)
 
 
 @pytest.mark.parametrize("broken", [PerAxis, Cholesky])

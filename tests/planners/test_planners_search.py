@@ -74,7 +74,7 @@ def poisoned(problem, value: float, share: float = 0.5):
 @every_planner
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_candidates_of_non_finite_cost_are_never_chosen(variant, value):
-    problem, planner = posed(envs=20), made(variant)
+    problem, planner = posed(envs=20), made(variant, spread=0.6)
     clean = planner.plan(problem, cases.generators(20))
     plan = planner.plan(poisoned(problem, value), cases.generators(20))
     assert plan.cost.isfinite().all()
@@ -94,18 +94,16 @@ def test_candidates_of_non_finite_cost_attract_nobody(variant):
         far = actions.abs().amax((0, -1)) > 10
         return torch.where(far, torch.nan, clean(trajectory, actions, goal))
 
-    search = Search(
-        replace(problem, cost=cost), planner._settings(), cases.generators(2), problem.blank(4)[:, None]
-    )
+    search = Search(replace(problem, cost=cost), planner, cases.generators(2), problem.blank(4)[:, None])
     search.candidates[:] = 1e6
-    search.candidates[:, :, 17] = 0.25
+    search.candidates[..., 17] = 0.25
     search.evaluate()
     search.keep()
     assert torch.isfinite(search.cost).sum(1).tolist() == [1, 1]
     search.iteration = 1
     search.resize(planner.count(1))
     planner.update(search)
-    near = search.candidates.abs().amax((0, 3)) < 10
+    near = search.candidates.abs().amax((0, 2)) < 10
     if not planner.differentiates:
         assert near.all()
     else:  # each goes its own way: those without a gradient stay where they are

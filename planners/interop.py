@@ -1,0 +1,92 @@
+"""Our world models inside other libraries' planners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from equiworld.planners.tasks import Task, task_of
+from torch import Tensor, nn
+
+from equiworld.models import WorldModel
+from equiworld.symmetry import Features
+
+__all__ = ["FlatModel"]
+
+
+class FlatModel:
+    """A world model and a task's cost as plain functions of flat tensors, which other libraries plan with.
+
+    | library | takes |
+    | --- | --- |
+    | pytorch_mppi, pytorch_icem | `MPPI(flat.dynamics, flat.running_cost, …).command(flat.state(observation)[0])` |
+    | stable-worldmodel | `CEMSolver(flat, …)`: it is a `Costable`; observations are the `info_dict` |
+
+    Their noise is drawn along the world's axes, so their plans do not turn with the world, whatever the model.
+
+    Args:
+        model: a trained world model, with the dtype that planning shall have; its parameters are not touched.
+        task: what to minimise; that registered for the model's environment if None.
+
+    >>> import gymnasium as gym, equiworld.envs
+    >>> env = gym.make("equiworld/PushT-v0")
+    >>> flat = FlatModel(WorldModel.for_env(env, hidden=(16,)))
+    >>> x = flat.state(env.reset(seed=0)[0])
+    >>> flat.dynamics(x, torch.zeros(1, 2)).shape, flat.running_cost(x, torch.zeros(1, 2)).shape
+    (torch.Size([1, 8]), torch.Size([1]))
+    """
+
+    def __init__(self, model: WorldModel, task: Task | None = None) -> None:
+        self.model, self.symmetry = model, model.symmetry
+        self._cost = (task or task_of(model.env_id)).objective().bind(model.symmetry)
+        self.goal: Features | None = None
+
+    def state(self, observation: Mapping[str, Any] | Any) -> Tensor:
+        """The flat states `(B, n)` of one observation or B of them; their goal becomes that of `running_cost`."""
+        z, goal = self._encode(observation)
+        if not z.batch_shape:
+            z, goal = z[None], goal[None]
+        self.goal = goal
+        return z.flatten()
+
+    @torch.no_grad()
+    def dynamics(self, state: Tensor, action: Tensor) -> Tensor:
+        """Flat states `(…, n)` after actions `(…, size)`."""
+        return self.model.predict(self._features(state), action).flatten()
+
+    @torch.no_grad()
+    def running_cost(self, state: Tensor, action: Tensor) -> Tensor:
+        """Costs `(…)` of flat states `(…, n)`, all for the goal of the last observation."""
+        assert self.goal is not None, "state(observation) comes first: it says what the goal is"
+        return self._cost(self._features(state), action, self.goal[0])
+
+    @torch.no_grad()
+    def get_cost(self, info_dict: Mapping[str, Any], action_candidates: Tensor) -> Tensor:
+        """Costs `(B, S)`, summed over the horizon, of candidates `(B, S, H, size)`: stable-worldmodel's protocol.
+
+        Args:
+            info_dict: observations, each `(B, S, …)` with the same numbers for every candidate; other entries are not
+                looked at.
+            action_candidates: in the environment's units.
+        """
+        observed = {name: torch.as_tensor(info_dict[name])[:, 0] for name in self.symmetry.observation}
+        z, goal = self._encode(observed)
+        envs, samples = action_candidates.shape[:2]
+        z = z[:, None].map(lambda part: part.expand(-1, samples, *part.shape[2:]).flatten(0, 1))
+        states = self.model.rollout(z, action_candidates.flatten(0, 1))
+        states = states.map(lambda part: part.unflatten(1, (envs, samples)))
+        return self._cost(states, action_candidates.permute(2, 0, 1, 3), goal[None, :, None]).sum(0)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Of the model: libraries read dtype and device off them."""
+        return self.model.parameters()
+
+    def _encode(self, observation: Any) -> tuple[Features, Features]:
+        return (
+            self.model.encode(observation),
+            self.symmetry.to_features(observation, self.symmetry.goal, dtype=self.model.dtype),
+        )
+
+    def _features(self, state: Tensor) -> Features:
+        return Features.unflatten(state, self.symmetry.feature_type())
