@@ -23,6 +23,8 @@ BENCHMARKS: dict[str, str] = {
     "success": "equiworld.benchmarks.success:SuccessConfig",
     "exactness": "equiworld.benchmarks.exactness:ExactnessConfig",
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
+    "parameters": "equiworld.benchmarks.parameters:ParametersConfig",
+    "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "planner-exactness": "equiworld.benchmarks.planner_exactness:PlannerExactnessConfig",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import time
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from equiworld.benchmarks.success import SuccessConfig, slice_data
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.errors import ArgumentError
-from equiworld.results import make_result, write_json
-from equiworld.training import Dataset, TrainingConfig
+from equiworld.models import FAMILIES
+from equiworld.results import make_result, read_json, write_json
+from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
 
 __all__ = ["DataEfficiencyConfig", "run"]
@@ -25,7 +29,10 @@ __all__ = ["DataEfficiencyConfig", "run"]
 
 @dataclass(frozen=True)
 class DataEfficiencyConfig:
-    """Two families on growing parts of one collection.
+    """Families on growing parts of one collection, each with the best of the same few settings.
+
+    What serves with much data overfits little of it. So every family is trained with every combination of `steps` and
+    of `periodic` (where it has such features), and the model of the lowest error on validation data plays.
 
     Attributes:
         out: folder for models, `data-efficiency.json` and the picture; data that `success` has collected there is used.
@@ -33,8 +40,8 @@ class DataEfficiencyConfig:
         quick: a small version whose numbers prove nothing.
         sizes: transitions of the slice that models are trained on.
         families: compared.
-        steps: optimiser steps, the same for all.
-        periodic: sine features of the perceptrons. They pay with much data and cost with little: none here.
+        steps: optimiser steps, to choose from.
+        periodic: shares of sine features, of the width of the perceptrons' hidden layers, to choose from.
         episodes: of gym-pusht's own task for each model.
         first_episode: seed of the first.
         workers: processes; as many as cores if None.
@@ -44,10 +51,10 @@ class DataEfficiencyConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    sizes: tuple[int, ...] = (5_000, 20_000, 100_000)
+    sizes: tuple[int, ...] = (1_000, 2_000, 5_000, 20_000, 100_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
-    steps: int = 4000
-    periodic: int = 0
+    steps: tuple[int, ...] = (1500, 6000)
+    periodic: tuple[float, ...] = (0.0, 0.5)
     episodes: int = 100
     first_episode: int = 2_000_000
     workers: int | None = None
@@ -55,7 +62,9 @@ class DataEfficiencyConfig:
 
     def reduced(self) -> DataEfficiencyConfig:
         """The small version, if asked for."""
-        return replace(self, sizes=(1_000,), steps=100, episodes=2) if self.quick else self
+        return (
+            replace(self, sizes=(1_000,), steps=(100,), periodic=(0.0,), episodes=2) if self.quick else self
+        )
 
 
 def run(config: DataEfficiencyConfig) -> dict[str, Any]:
@@ -66,34 +75,40 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
         out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
     ).reduced()
     data = slice_data(collection, "slice", collection.transitions, 0)
-    test = slice_data(collection, "slice", collection.transitions // 10, 2)
+    test, validation = (
+        slice_data(collection, "slice", collection.transitions // 10, part) for part in (2, 4)
+    )
+    overlap = check_disjoint(train=data, validation=validation, test=test)
     if max(config.sizes) > len(data):
         raise ArgumentError("sizes", max(config.sizes), f"at most the {len(data)} transitions collected")
     jobs = [
-        (config, family, size, data.select(slice(0, size)), test)
+        (config, family, size, data.select(slice(0, size)), validation, test)
         for size in config.sizes
         for family in config.families
     ]
     rows = in_parallel(_measure, jobs, "models", config.workers, config.progress)
-    result = make_result("data-efficiency", asdict(config), rows, time.perf_counter() - began)
+    settings = {**asdict(config), "overlap": overlap, "planner": asdict(CEM())}
+    result = make_result("data-efficiency", settings, rows, time.perf_counter() - began)
     write_json(config.out / "data-efficiency.json", result)
     _draw(result, config.out / "data-efficiency.png")
     return result
 
 
 def _measure(
-    config: DataEfficiencyConfig, family: str, size: int, data: Dataset, test: Dataset
+    config: DataEfficiencyConfig, family: str, size: int, data: Dataset, validation: Dataset, test: Dataset
 ) -> dict[str, Any]:
-    settings: dict[str, Any] = {"seed": config.seed}
-    if family != "state-steerable":
-        settings["periodic"] = config.periodic
-    folder = stage_folder(
-        config.out / "models",
-        f"{family}-{size}",
-        {"steps": config.steps, "settings": settings, "rows": len(data)},
-    )
-    training = TrainingConfig(steps=config.steps, seed=config.seed, folder=str(folder))
-    model = trained_model(folder, data, family, settings, training)
+    path = config.out / "models" / f"efficiency-{family}-{size}-{config.episodes}-{config.first_episode}.json"
+    if path.exists():  # an interrupted run does not play its episodes again
+        return read_json(path)["rows"][0]
+    interior, tried = away_from_walls(validation), []
+    for steps, settings in product(config.steps, _settings(config, family)):
+        depends = {"steps": steps, "settings": settings, "data": data.fingerprint()}
+        folder = stage_folder(config.out / "models", f"{family}-{size}", depends)
+        training = TrainingConfig(steps=steps, seed=config.seed, folder=str(folder))
+        model = trained_model(folder, data, family, settings, training)
+        error = step_errors(model, validation).relative(interior) or math.inf
+        tried.append((error, len(tried), model, {"steps": steps, **settings}))
+    error, _, model, chosen = min(tried, key=lambda each: each[:2])
     result = evaluate(
         MPCPolicy(model, CEM(), seed=config.seed),
         lambda: gym.make(ENV, disable_env_checker=True),
@@ -102,10 +117,12 @@ def _measure(
         n_envs=100,
     )
     low, high = result.success_interval()
-    return {
+    row = {
         "family": family,
         "transitions": len(data),
         "parameters": model.parameter_count,
+        "chosen": chosen,
+        "rel_mse_validation": error,
         "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
         "episodes": config.episodes,
         "success": result.success_rate,
@@ -113,6 +130,16 @@ def _measure(
         "success_high": high,
         "median_steps": result.summary()["median_steps"],
     }
+    write_json(path, make_result("data-efficiency", asdict(config), [row], 0.0))
+    return row
+
+
+def _settings(config: DataEfficiencyConfig, family: str) -> list[dict[str, Any]]:
+    """What a family is tried with."""
+    if family == "state-steerable":
+        return [{"seed": config.seed}]
+    width = inspect.signature(FAMILIES[family]).parameters["hidden"].default[0]
+    return [{"seed": config.seed, "periodic": round(share * width)} for share in config.periodic]
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:

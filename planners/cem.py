@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
 from equiworld.planners.spread import Shape, check_shape, draw_around, spread_of
@@ -58,5 +57,4 @@ class CEM(Planner):
             draw_around(search, mean, spread_of(search, mean, self.shape), self.shape)
             return
         scale = self.spread * search.length * self.shrink**search.iteration
-        index = torch.arange(search.count) % self.elites
-        search.scatter(search.kept.index_select(3, index), scale)
+        search.scatter(search.in_turn(), scale)

@@ -12,7 +12,7 @@ from equiworld.errors import ArgumentError
 from equiworld.nn import Frame, frame_from_heading, frame_from_two_vectors
 from equiworld.symmetry import Features, Symmetry
 
-__all__ = ["FRAMES", "planning_frame", "symmetrised"]
+__all__ = ["FRAMES", "orbit_length", "planning_frame", "reference_point", "symmetrised"]
 
 
 def planning_frame(kind: str | None, symmetry: Symmetry, state: Features, goal: Features) -> Frame | None:
@@ -108,6 +108,11 @@ def _subgroup(dim: int, dtype: torch.dtype) -> Tensor:
 
 
 _HALF_TURNS = ((1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0))
+
+
+def orbit_length(dim: int) -> int:
+    """How many samples in a row `symmetrised` makes of one."""
+    return len(_subgroup(dim, torch.float64)) if dim in (2, 3) else 1
 
 
 def symmetrised(noise: Tensor, dim: int) -> Tensor:

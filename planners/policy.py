@@ -14,6 +14,7 @@ from equiworld.planners.planner import Planner
 from equiworld.planners.problem import Bound, Plan, Problem
 from equiworld.planners.tasks import Task, task_of
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
@@ -53,6 +54,9 @@ class MPCPolicy:
         dtype: "float32" or "float64".
         seed: of the planner's noise.
         task: cost and proposals; those registered for the model's environment if None.
+        prior: another policy with `predict`, of stable-baselines3 say. What it would do, imagined in the model where
+            the model's state is all that it observes and else its action held on, is one of the plans that each
+            decision starts from. Plans turn with the world only if it does.
 
     >>> import equiworld.envs
     >>> import gymnasium as gym
@@ -71,6 +75,7 @@ class MPCPolicy:
         dtype: Literal["float32", "float64"] = "float32",
         seed: int = 0,
         task: Task | None = None,
+        prior: Any = None,
     ) -> None:
         if dtype not in ("float32", "float64"):
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", ("float32", "float64"))
@@ -85,6 +90,9 @@ class MPCPolicy:
         self._propose = self.task.proposal(
             self.symmetry, self.bound.length(self.symmetry.dim), self.model.action_repeat
         )
+        if prior is not None and not callable(getattr(prior, "predict", None)):
+            raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
+        self.prior = prior
         self._free_generator = torch.Generator().manual_seed(seed)
 
     def predict(
@@ -160,7 +168,26 @@ class MPCPolicy:
         if fresh.any():
             blank = problem.blank(self.planner.horizon)[:, None]
             warm_start = torch.where(fresh[:, None, None, None], blank, warm_start)
+        if self.prior is not None:
+            warm_start = torch.cat([warm_start, self._imagined(chosen, problem.state)[:, None]], 1)
         return self.planner.plan(problem, generators, warm_start)
+
+    @torch.no_grad()
+    def _imagined(self, observation: Any, z: Any) -> Tensor:
+        """What the prior would do, `(B, H, size)`."""
+        symmetry, actions = self.symmetry, []
+        # Only then can what it will observe be told from the model's state.
+        whole = not symmetry.flat and {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
+        for _ in range(self.planner.horizon):
+            if whole or not actions:
+                action, _ = self.prior.predict(observation, deterministic=True)
+                actions.append(torch.as_tensor(np.asarray(action), dtype=self.dtype))
+            else:
+                actions.append(actions[-1])
+            if whole:
+                z = self.model.predict(z, actions[-1])
+                observation = observation | symmetry.observation_arrays(z)
+        return torch.stack(actions, 1)
 
     def _problem(self, observation: Any, z: Any) -> Problem:
         symmetry = self.symmetry

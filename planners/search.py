@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from equiworld.planners.frames import symmetrised
+from equiworld.planners.frames import orbit_length, symmetrised
 from equiworld.planners.problem import Problem, map_state
 from equiworld.planners.rollout import Block, Trajectory
 from torch import Tensor
@@ -114,6 +114,16 @@ class Search:
         )
         if not whole:
             self.candidates[..., first : first + count] = out
+
+    def in_turn(self) -> Tensor:
+        """What is kept, one after another until there is one for each candidate: `(H, B, size, n)`."""
+        count, kept = torch.arange(self.count), self.kept.shape[-1]
+        if not self._symmetrise:
+            return self.kept.index_select(3, count % kept)
+        # All of an orbit around the same: else the candidates would not be the same set, turned.
+        orbit = orbit_length(self.problem.dim)
+        index = torch.where(self._degenerate[:, None], count // orbit % kept, count % kept)
+        return self.kept.gather(3, index[None, :, None].expand(*self.kept.shape[:3], -1))
 
     def _noise(self, count: int) -> Tensor:
         """`(H, B, size, n)` in the frame; valid until the next."""

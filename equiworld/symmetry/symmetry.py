@@ -174,6 +174,28 @@ class Symmetry:
         array = self.action.decode(channels, np.asarray(self.centre))
         return self.action.to_dtype(array, dtype, self.dim)
 
+    def observation_arrays(
+        self, features: Features, names: Sequence[str] | None = None
+    ) -> dict[str, NDArray[np.floating]]:
+        """The arrays `(…, size)` by name whose features these are, in the features' dtype.
+
+        Args:
+            features: as `to_features(obs, names)` gives them.
+            names: which fields; `state` if None.
+        """
+        expected = self.feature_type(names)
+        if features.type != expected:
+            raise ArgumentError(
+                "features", features.type, f"the features of {self._names(names)}, {expected}"
+            )
+        centre, arrays = np.asarray(self.centre), {}
+        for name, channel in self.channels(names).items():
+            part = features.select(channel).detach().cpu().numpy()
+            declared = self.observation[name]
+            array = declared.decode({channel.kind: part.astype(np.float64)}, centre)
+            arrays[name] = declared.to_dtype(array, part.dtype, self.dim)
+        return arrays
+
     def channels(self, names: Sequence[str] | None = None) -> dict[str, Channel]:
         """Where each of the fields (`state` if None) lies in `to_features(obs, names)`."""
         stops: dict[Kind, int] = dict.fromkeys(_KINDS, 0)

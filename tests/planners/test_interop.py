@@ -1,0 +1,156 @@
+"""Our models in other libraries' planners, and other libraries' policies in ours."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from equiworld.planners import CEM, ActionCost, FlatModel, MPCPolicy, Task
+from policy_cases import ENV, PLANNER, model_of, rows
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import SE2
+from equiworld.models import WorldModel
+from equiworld.symmetry import Features, Heading, Point, Symmetry, Vector, register_symmetry, symmetry_of
+
+
+@pytest.fixture
+def flat() -> FlatModel:
+    return FlatModel(model_of().double())
+
+
+def test_flat_functions_are_the_model(flat, observations):
+    x = flat.state(observations)
+    assert x.shape == (16, 8)
+    z = flat.model.encode(observations)
+    action = torch.randn(16, 2, generator=torch.Generator().manual_seed(0)).double() * 20
+    expected = flat.model.predict(z, action)
+    assert torch.equal(flat.dynamics(x, action), expected.flatten())
+    single = flat.state(rows(observations, 3))
+    assert torch.equal(single, x[3:4])
+    assert flat.running_cost(x, action).shape == (16,)  # all for the goal of that one observation
+    assert not flat.dynamics(x, action).requires_grad
+
+
+def test_the_cost_protocol_sums_what_rollouts_cost(flat, observations):
+    candidates = torch.randn(16, 5, 3, 2, generator=torch.Generator().manual_seed(0)).double() * 20
+    info = {
+        name: torch.as_tensor(array)[:, None].expand(-1, 5, -1) for name, array in observations.items()
+    } | {"pixels": torch.zeros(16, 5, 3)}
+    found = flat.get_cost(info, candidates)
+    assert found.shape == (16, 5)
+    for env in (0, 7):
+        x, total = flat.state(rows(observations, env)), 0.0
+        for step in range(3):
+            x = flat.dynamics(x, candidates[env, 2, step : step + 1])
+            total = total + flat.running_cost(x, candidates[env, 2, step : step + 1])
+        assert torch.allclose(found[env, 2], total[0], rtol=1e-12)
+    assert next(flat.parameters()).dtype == torch.float64
+
+
+def test_pytorch_mppi_takes_it(flat, observations):
+    pytorch_mppi = pytest.importorskip("pytorch_mppi")
+    x = flat.state(rows(observations, 0))[0]
+    controller = pytorch_mppi.MPPI(
+        flat.dynamics,
+        flat.running_cost,
+        nx=8,
+        noise_sigma=torch.eye(2).double() * 400,
+        num_samples=64,
+        horizon=3,
+        u_min=torch.tensor([-100.0, -100.0]).double(),
+        u_max=torch.tensor([100.0, 100.0]).double(),
+    )
+    action = controller.command(x)
+    assert action.shape == (2,)
+    assert action.isfinite().all()
+
+
+# ------------------------------------------------------------------------------------------------- a prior
+
+
+class Pusher:
+    """Always pushes towards the block, in the manner of stable-baselines3's policies."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, np.ndarray]] = []
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        self.asked.append(observation)
+        return 0.5 * (observation["block_pos"] - observation["agent_pos"]), None
+
+
+def test_what_a_prior_would_do_is_among_the_candidates(observations):
+    """Nothing else is tried but rest: the prior's first action, held, as keypoints cannot be imagined."""
+    prior = Pusher()
+    planner = CEM(horizon=3, samples=2, iterations=1, elites=1)
+    policy = MPCPolicy(model_of(), planner, dtype="float64", prior=prior, task=Task(cost=-1 * ActionCost()))
+    action, state = policy.predict(observations)
+    expected = 0.5 * (observations["block_pos"] - observations["agent_pos"])
+    near = np.linalg.norm(expected, axis=-1) < 100
+    assert near.sum() > 5
+    assert np.allclose(action[near], expected[near], rtol=0, atol=1e-9)
+    assert np.allclose(state.plan[near, 0], expected[near][:, None], rtol=0, atol=1e-9)
+    assert len(prior.asked) == 1
+
+
+class Walk(gym.Env):
+    """A point in the plane that sees where it is going."""
+
+    observation_space = gym.spaces.Dict(
+        {
+            name: gym.spaces.Box(-10, 10, (size,), np.float64)
+            for name, size in (("position", 2), ("way", 1), ("target", 2))
+        }
+    )
+    action_space = gym.spaces.Box(-1, 1, (2,), np.float64)
+
+
+def test_a_prior_is_asked_again_where_the_model_says_what_it_will_see():
+    symmetry = Symmetry(
+        SE2(),
+        {"position": Point(), "way": Heading(), "target": Point()},
+        action=Vector(),
+        goal=("target",),
+        centre=(1.0, 2.0),
+    )
+    register_symmetry("tests/Walk-v0", symmetry)
+    gym.register("tests/Walk-v0", Walk)
+    asked = []
+
+    class Homing:
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            asked.append(observation)
+            return 0.1 * (observation["target"] - observation["position"]), None
+
+    def cost(states, channels, goal, goal_channels):
+        away = states.select(channels["position"]) - goal.select(goal_channels["target"])
+        return away.square().sum((-2, -1))
+
+    model = WorldModel.for_env("tests/Walk-v0", hidden=(8,), periodic=0)
+    policy = MPCPolicy(model, CEM(horizon=4, samples=8, elites=2), prior=Homing(), task=Task(cost=cost))
+    seen = {"position": np.array([1.5, 2.5]), "way": np.array([0.3]), "target": np.array([0.0, 1.0])}
+    policy.predict(seen)
+    assert len(asked) == 4
+    assert np.allclose(asked[0]["position"], seen["position"])
+    following = policy.model.predict(policy.model.encode(seen), torch.tensor([-0.15, -0.15]))
+    arrays = symmetry.observation_arrays(following)
+    assert np.allclose(asked[1]["position"], arrays["position"], atol=1e-5)
+    assert np.allclose(asked[1]["target"], seen["target"])
+    assert not np.allclose(asked[1]["position"], asked[0]["position"], atol=1e-3)
+
+
+def test_what_has_no_predict_is_no_prior():
+    with pytest.raises(ArgumentError, match="prior: got int; expected a policy with predict"):
+        MPCPolicy(model_of(), PLANNER, prior=3)
+
+
+def test_observations_come_back_from_their_features(observations):
+    symmetry = symmetry_of(ENV)
+    for names in (None, symmetry.goal):
+        features = symmetry.to_features(observations, names, torch.float64)
+        for name, array in symmetry.observation_arrays(features, names).items():
+            assert np.allclose(array, observations[name], rtol=0, atol=1e-9)
+    with pytest.raises(ArgumentError, match="features: got FeatureType"):
+        symmetry.observation_arrays(Features.empty(symmetry.action.feature_type(2), (3,), torch.float32))

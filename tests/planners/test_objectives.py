@@ -1,0 +1,190 @@
+"""Objectives: what they measure, that they add up, and that no isometry changes them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import equiworld.envs  # noqa: F401  registers PushT
+import numpy as np
+import pytest
+import torch
+from equiworld.planners import (
+    ActionCost,
+    Approach,
+    FunctionObjective,
+    KeypointDistance,
+    LatentDistance,
+    Objective,
+    PoseDistance,
+    Sharpened,
+)
+from equiworld.planners.tasks import TASKS
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import E3, SE2, SE3
+from equiworld.symmetry import Heading, Point, Rotation, Symmetry, Vector, symmetry_of
+from equiworld.verify import assert_invariant
+
+PLANE = Symmetry(
+    SE2(),
+    {
+        "hand": Point(),
+        "body": Point(),
+        "corners": Point(4),
+        "turn": Heading(),
+        "goal": Point(),
+        "goal_turn": Heading(),
+        "goal_corners": Point(4),
+    },
+    action=Vector(),
+    goal=("goal", "goal_turn", "goal_corners"),
+)
+SPACE = Symmetry(
+    SE3(),
+    {
+        "hand": Point(),
+        "body": Point(),
+        "corners": Point(4),
+        "turn": Rotation(),
+        "goal": Point(),
+        "goal_turn": Rotation(),
+        "goal_corners": Point(4),
+    },
+    action=Vector(),
+    goal=("goal", "goal_turn", "goal_corners"),
+)
+POSE = PoseDistance("body", "turn", "goal", "goal_turn", length=2.0)
+OBJECTIVES = {
+    "keypoints": KeypointDistance("corners", "goal_corners"),
+    "pose": POSE,
+    "approach": Approach("hand", "body", reach=0.3),
+    "action": ActionCost(),
+    "sharpened": Sharpened(KeypointDistance("corners", "goal_corners"), 3.0, 0.5),
+    "sum": KeypointDistance("corners", "goal_corners") + 0.1 * Approach("hand", "body") + POSE * 2,
+}
+
+
+def observed(symmetry: Symmetry, **values):
+    """Features of the state and of the goal; what is not given is zero, headings and rotations too."""
+    arrays = {name: np.zeros(field.size(symmetry.dim)) for name, field in symmetry.observation.items()}
+    for name, value in values.items():
+        arrays[name] = np.asarray(value, float)
+    state, goal = (symmetry.to_features(arrays, names, torch.float64) for names in (None, symmetry.goal))
+    return state, goal
+
+
+def value(objective: Objective, symmetry: Symmetry = PLANE, action=(0.0, 0.0), **values) -> float:
+    state, goal = observed(symmetry, **values)
+    return objective.bind(symmetry)(state, torch.tensor(action, dtype=torch.float64), goal).item()
+
+
+@pytest.mark.parametrize("symmetry", [PLANE, SPACE], ids=["plane", "space"])
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_is_invariant(name, symmetry):
+    assert_invariant(OBJECTIVES[name], symmetry)
+
+
+def test_a_whole_latent_is_compared_with_one_of_its_type():
+    symmetry = Symmetry(
+        SE2(),
+        {"body": Point(), "arrow": Vector(), "goal": Point(), "goal_arrow": Vector()},
+        action=Vector(),
+        goal=("goal", "goal_arrow"),
+    )
+    assert_invariant(LatentDistance(), symmetry)
+    assert value(LatentDistance(), symmetry, body=(3.0, 0.0), arrow=(0.0, 4.0)) == 5.0
+
+
+def test_the_registered_task_is_invariant():
+    for env_id, task in TASKS.items():
+        assert_invariant(task.objective(), symmetry_of(env_id))
+
+
+@dataclass(frozen=True)
+class Downhill(Objective):
+    """Likes the world's first axis: not invariant."""
+
+    def bind(self, symmetry):
+        return lambda states, actions, goal: states.points[..., 0, 0]
+
+
+def test_the_check_can_fail():
+    with pytest.raises(AssertionError, match="NOT equivariant"):
+        assert_invariant(Downhill(), PLANE)
+    with pytest.raises(AssertionError, match="NOT equivariant"):
+        assert_invariant(OBJECTIVES["keypoints"] + 1e-6 * Downhill(), PLANE)
+    with pytest.raises(AssertionError, match="constant"):
+        assert_invariant(lambda states, actions, goal: torch.zeros(states.batch_shape).double(), PLANE)
+    with pytest.raises(AssertionError, match="not finite"):
+        assert_invariant(lambda states, actions, goal: states.points[..., 0, 0] * torch.nan, PLANE)
+    with pytest.raises(ArgumentError, match="objective: got 3"):
+        assert_invariant(3, PLANE)
+
+
+def signed_area(states, actions, goal):
+    first, second = (
+        states.points[..., 0] - states.points[..., 1],
+        states.points[..., 2] - states.points[..., 3],
+    )
+    third = states.points[..., 4] - states.points[..., 5]
+    return (torch.linalg.cross(first, second) * third).sum(-1)
+
+
+def test_a_group_with_reflections_is_not_forgotten():
+    """A volume with a sign is invariant under rotations of space, not under reflections."""
+    plain = Symmetry(SE3(), {"corners": Point(6)}, action=Vector())
+    assert_invariant(signed_area, plain)
+    with pytest.raises(AssertionError, match="NOT equivariant"):
+        assert_invariant(signed_area, plain, E3())
+
+
+def test_what_they_measure():
+    assert value(KeypointDistance("body", "goal"), body=(3.0, 4.0)) == 5.0
+    assert value(Approach("hand", "body", reach=2.0), hand=(3.0, 4.0)) == 3.0
+    assert value(Approach("hand", "body", reach=6.0), hand=(3.0, 4.0)) == 0.0
+    assert value(ActionCost(), action=(3.0, 4.0)) == 25.0
+    away = value(KeypointDistance("body", "goal"), body=(3.0, 4.0))
+    sharp = value(Sharpened(KeypointDistance("body", "goal"), 2.0, 5.0), body=(3.0, 4.0))
+    assert sharp == pytest.approx(away + 2 * (1 - math.exp(-1)))
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.4, 3.0, -3.1])
+def test_headings_are_compared_by_their_chord(turn):
+    """|Δu| = 2 sin(Δθ/2), the same across the jump of the angle."""
+    for base in (0.0, 3.0, -1.5):
+        found = value(POSE, turn=[base + turn], goal_turn=[base])
+        assert found == pytest.approx(2.0 * 2 * abs(math.sin(turn / 2)), abs=1e-12)
+    close = value(POSE, turn=[math.pi - 1e-3], goal_turn=[-math.pi + 1e-3])
+    assert close == pytest.approx(2.0 * 2e-3, rel=1e-5)
+
+
+def test_sums_and_weights():
+    first, second = KeypointDistance("body", "goal"), Approach("hand", "body")
+    place = {"hand": (1.0, 7.0), "body": (3.0, 4.0)}
+    one, two = value(first, **place), value(second, **place)
+    assert value(first + 0.5 * second, **place) == pytest.approx(one + 0.5 * two)
+    assert value(2 * (first + 0.5 * second) + first, **place) == pytest.approx(3 * one + two)
+    for weight in (float("nan"), float("inf"), "much"):
+        with pytest.raises(ArgumentError, match="weight: got"):
+            first * weight
+
+
+def test_a_plain_function_is_an_objective():
+    def away(states, channels, goal, goal_channels):
+        return (states.select(channels["body"]) - goal.select(goal_channels["goal"])).norm(dim=-2)[..., 0]
+
+    assert value(FunctionObjective(away), body=(3.0, 4.0)) == 5.0
+    assert_invariant(FunctionObjective(away), PLANE)
+
+
+def test_fields_that_are_not_there_are_refused():
+    with pytest.raises(
+        ArgumentError, match=r"objective: got 'corner'; expected a field of the state.*corners"
+    ):
+        KeypointDistance("corner", "goal_corners").bind(PLANE)
+    with pytest.raises(ArgumentError, match=r"'corners'; expected a field of the goal.*goal_corners"):
+        KeypointDistance("corners", "corners").bind(PLANE)
+    absolute = Symmetry(SE2(), {"hand": Point()}, action=Point())
+    with pytest.raises(ArgumentError, match="an action of vectors"):
+        ActionCost().bind(absolute)
