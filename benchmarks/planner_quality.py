@@ -19,7 +19,10 @@ from equiworld.results import make_result, text_table, write_json
 
 __all__ = ["PlannerQualityConfig", "report", "run"]
 
-TARGET = "the best of this library's planners no worse than the best peer, at each number of samples"
+TARGET = (
+    "at each number of samples the best of this library's planners is not worse than the best peer by more than chance: "
+    "the interval of the paired difference does not lie above 0"
+)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,6 @@ def _rows(
             row |= {"best_peer": best_peer, "above_best_peer": float(apart.mean())}
             row["above_low"], row["above_high"] = _interval(apart, drawn)
             if name == best_ours:
-                # Worse only if it is more than chance that it is.
                 row |= {"best_of_ours": True, "met": row["above_low"] <= 0}
         rows.append(row)
     return rows

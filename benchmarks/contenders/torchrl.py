@@ -10,6 +10,8 @@ from equiworld.benchmarks.contenders.contender import Contender
 from equiworld.benchmarks.contenders.world import Budget, World
 from torch import Tensor, nn
 
+from equiworld.errors import ArgumentError
+
 __all__ = ["TorchRL"]
 
 _ELITES = 0.1  # it has no default
@@ -28,9 +30,7 @@ class TorchRL(Contender):
         super().__init__(world, budget, planner)
         self.load()
         if budget.spread != 1.0:
-            raise NotImplementedError(
-                "torchrl's planners draw their first noise with a standard deviation of 1"
-            )
+            raise ArgumentError("spread", budget.spread, "1, which torchrl's first noise always has")
         self._elites, self._temperature = budget.share(_ELITES), 1.0
         self._planners: dict[torch.dtype, tuple[Any, Any]] = {}
         self.settings = {"top_k": self._elites, "environments": "in one batch"}
