@@ -20,8 +20,8 @@ from equiworld.results import make_result, text_table, write_json
 __all__ = ["PlannerQualityConfig", "report", "run"]
 
 TARGET = (
-    "at each number of samples the best of this library's planners is not worse than the best peer by more than chance: "
-    "the interval of the paired difference does not lie above 0"
+    "at each number of samples the best of this library's planners is not worse than the best peer by more than "
+    "chance: the interval of the paired difference does not lie above 0"
 )
 
 
