@@ -52,10 +52,10 @@ class Contender:
 
 CONTENDERS = (
     Contender("state", tasks=("gym-pusht", "random goals")),
-    Contender("mlp", seeds=2, share=1 / 3),
-    Contender("state", data="all", seeds=2, tasks=("gym-pusht", "random goals")),
-    Contender("augmented", seeds=1, share=1 / 3),
-    Contender("mlp-centred", seeds=1, share=1 / 3),
+    Contender("mlp", share=1 / 3),
+    Contender("state", data="all", tasks=("gym-pusht", "random goals")),
+    Contender("augmented", seeds=2, share=1 / 3),
+    Contender("mlp-centred", seeds=2, share=1 / 3),
     Contender("state-steerable", seeds=1),
 )
 

@@ -47,7 +47,7 @@ class Planner(ABC):
     """
 
     horizon: int = 6
-    samples: int = 64
+    samples: int = 128
     iterations: int = 3
     frame: str | None = "state"
     spread: float = 0.3
