@@ -10,8 +10,8 @@ from equiworld.benchmarks.contenders.ours import Ours
 from equiworld.benchmarks.planner_exactness import PlannerExactnessConfig, residuals
 from equiworld.benchmarks.planner_quality import PlannerQualityConfig
 from equiworld.benchmarks.planner_quality import run as run_quality
-from equiworld.benchmarks.planner_speed import PlannerSpeedConfig, resident_mb
-from equiworld.benchmarks.planner_timing import bare, exponent, race, recording
+from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
+from equiworld.benchmarks.planner_timing import bare, exponent, race, recording, resident_mb
 from equiworld.benchmarks.planner_worlds import (
     network_world,
     point_mass,
@@ -102,7 +102,13 @@ def test_a_race_times_all_in_turn():
     assert order == [("a", 0), ("b", 0)] * 2 + [("a", 1), ("b", 1)]
     assert all(each.shape == (2,) and (each >= 0).all() for each in times.values())
     assert exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2.0)
-    assert 10 < resident_mb() < 1e5
+
+
+def test_memory_that_is_held_is_seen():
+    before = resident_mb()
+    held = torch.ones(5_000_000)
+    assert 15 < resident_mb() - before < 60
+    assert len(held) == 5_000_000
 
 
 def test_quality_says_how_far_ours_are_from_the_best_peer(tmp_path):
