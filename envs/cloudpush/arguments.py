@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from equiworld.envs.cloudpush.geometry import Pose, quaternion_of
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["as_displacement", "as_pose", "check_choice", "check_range", "finite", "is_number"]
-
-_POSE = "(position, rotation): 3 finite numbers, and a unit quaternion (w, x, y, z) or a rotation matrix"
+__all__ = ["as_displacement", "check_choice", "check_range", "finite", "is_number"]
 
 
 def finite(name: str, value: Any, size: int) -> tuple[float, ...]:
@@ -46,25 +43,6 @@ def check_range(name: str, value: Any, unit: str, high: float = math.inf, zero: 
         raise ArgumentError(
             name, repr(value), f"a finite number {'of at least' if zero else 'above'} 0{limit} {unit}"
         )
-
-
-def as_pose(name: str, value: Any) -> Pose:
-    """A pose from a position and a quaternion or matrix."""
-    try:
-        given, rotation = value
-        position = np.array(given, np.float64)
-        turned = np.array(rotation, np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, repr(value), _POSE) from None
-    if position.shape != (3,) or not np.isfinite(position).all() or not np.isfinite(turned).all():
-        raise ArgumentError(name, repr(value), _POSE)
-    x, y, z = position.tolist()
-    if turned.shape == (4,) and abs(np.linalg.norm(turned) - 1) < 1e-6:
-        return Pose((x, y, z), tuple(turned.tolist()))
-    is_matrix = turned.shape == (3, 3) and np.abs(turned @ turned.T - np.eye(3)).max() < 1e-6
-    if not is_matrix or np.linalg.det(turned) < 0:
-        raise ArgumentError(name, repr(value), _POSE)
-    return Pose((x, y, z), quaternion_of(turned))
 
 
 def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.float64]:

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.cloudpush.arguments import as_displacement, as_pose, check_choice, check_range
+from equiworld.envs.cloudpush.arguments import as_displacement, check_choice, check_range
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
-from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, rotation_matrix
+from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
 from equiworld.envs.cloudpush.observation import Observation, observation_space
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["CloudPushExploration"]
 
-_ABOVE_TABLE = 0.001  # [m]
+_AGENT_ABOVE, _BODY_ABOVE = 1e-3, 1e-4  # [m] of the table: whether things touch must not depend on rounding
 
 
 class CloudPushExploration:
@@ -126,7 +126,7 @@ class CloudPushExploration:
         quaternion = multiply(heading, _downwards(downs[rng.integers(len(downs))]))
         lowest = float((self.shape.surface.corners @ rotation_matrix(quaternion)[2]).min())
         x, y = (self.region * math.sqrt(rng.uniform()) / math.hypot(way[0], way[1]) * way[:2]).tolist()
-        return Pose((x, y, -lowest), quaternion)
+        return Pose((x, y, _BODY_ABOVE - lowest), quaternion)
 
     def _orientation(self, rng: np.random.Generator) -> Quad:
         """Uniform (Haar) among the rotations by at most `max_angle`."""
@@ -147,7 +147,7 @@ class CloudPushExploration:
         placed = places @ rotation_matrix(body.quaternion).T + body.position
         fits = (gaps >= self.gap[0]) & (gaps <= self.gap[1])
         if self.physics.table:
-            fits &= placed[:, 2] >= AGENT_RADIUS + _ABOVE_TABLE
+            fits &= placed[:, 2] >= AGENT_RADIUS + _AGENT_ABOVE
         return _triple(placed[np.argmax(fits)]) if fits.any() else None
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Array
 from numpy.typing import ArrayLike
+
+from equiworld.errors import ArgumentError
 
 __all__ = [
     "METRICS",
@@ -19,6 +21,7 @@ __all__ = [
     "Quad",
     "Triple",
     "angle_between",
+    "as_pose",
     "mean_point_distance",
     "multiply",
     "quaternion_of",
@@ -32,12 +35,33 @@ Metric = Literal["ADD", "ADD-S"]
 
 METRICS: tuple[Metric, ...] = ("ADD", "ADD-S")
 
+_POSE = "(position, rotation): 3 finite numbers, and a unit quaternion (w, x, y, z) or a rotation matrix"
+
 
 class Pose(NamedTuple):
     """Where a body is: its centre of mass [m], and the unit quaternion (w, x, y, z) from its axes to the world's."""
 
     position: Triple
     quaternion: Quad
+
+
+def as_pose(name: str, value: Any) -> Pose:
+    """A pose from a position and a quaternion or matrix."""
+    try:
+        given, rotation = value
+        position = np.array(given, np.float64)
+        turned = np.array(rotation, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, repr(value), _POSE) from None
+    if position.shape != (3,) or not np.isfinite(position).all() or not np.isfinite(turned).all():
+        raise ArgumentError(name, repr(value), _POSE)
+    x, y, z = position.tolist()
+    if turned.shape == (4,) and abs(np.linalg.norm(turned) - 1) < 1e-6:
+        return Pose((x, y, z), tuple(turned.tolist()))
+    is_matrix = turned.shape == (3, 3) and np.abs(turned @ turned.T - np.eye(3)).max() < 1e-6
+    if not is_matrix or np.linalg.det(turned) < 0:
+        raise ArgumentError(name, repr(value), _POSE)
+    return Pose((x, y, z), quaternion_of(turned))
 
 
 def rotation_matrix(quaternion: Sequence[float]) -> Array:

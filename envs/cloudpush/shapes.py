@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from equiworld.envs.cloudpush.arguments import check_choice
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.revolution import StackSurface
 from equiworld.envs.cloudpush.surface import Array, Surface
@@ -44,7 +45,6 @@ class Shape:
         return f"Shape({self.name!r})"
 
 
-@lru_cache(maxsize=64)
 def make_shape(name: str, seed: int = 0) -> Shape:
     """A body by name.
 
@@ -60,8 +60,14 @@ def make_shape(name: str, seed: int = 0) -> Shape:
     Raises:
         ArgumentError: another name, or a seed that is no integer of at least 0.
     """
+    check_choice("shape", name, "a body", SHAPES)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError("shape_seed", seed, "an integer of at least 0")
+        raise ArgumentError("shape_seed", repr(seed), "an integer of at least 0")
+    return _make(name, int(seed) if name == "random" else 0)
+
+
+@lru_cache(maxsize=64)
+def _make(name: str, seed: int) -> Shape:
     if name == "bracket":
         boxes = [
             ((0.00, 0.00, 0.00), (0.16, 0.04, 0.03)),
@@ -78,9 +84,7 @@ def make_shape(name: str, seed: int = 0) -> Shape:
         return Shape(name, BoxSurface(boxes), 2)
     if name == "bottle":
         return Shape(name, StackSurface([(0.035, 0.10), (0.015, 0.06)]), 0)
-    if name == "random":
-        return Shape(f"random {seed}", _random_boxes(np.random.default_rng(seed)), 1)
-    raise ArgumentError("shape", repr(name), "a body", SHAPES)
+    return Shape(f"random {seed}", _random_boxes(np.random.default_rng(seed)), 1)
 
 
 def _random_boxes(rng: np.random.Generator) -> BoxSurface:

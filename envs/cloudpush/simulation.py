@@ -172,12 +172,17 @@ class Simulation:
         """One control period of 0.1 s: the end-effector is drawn to `target` `(3,)` [m].
 
         Raises:
-            SimulationError: the physics engine left the finite numbers.
+            SimulationError: the physics engine left the finite numbers, or gave up on something else.
         """
-        self.data.ctrl[:] = target
-        engine.load_mujoco().mj_step(self.model, self.data, engine.SUBSTEPS)
-        if not np.isfinite(self.data.qpos).all():
-            raise SimulationError(f"the physics became non-finite: positions {self.data.qpos.tolist()}")
+        data = self.data
+        data.ctrl[:] = target
+        engine.load_mujoco().mj_step(self.model, data, engine.SUBSTEPS)
+        # The engine warns of what it cannot do, and goes on with something else.
+        if data.warning.number.any() or not np.isfinite(data.qpos).all():
+            raise SimulationError(
+                f"the physics became non-finite or overflowed: target {np.asarray(target).tolist()}, "
+                f"positions {data.qpos.tolist()}"
+            )
 
     @property
     def agent_pos(self) -> Array:
