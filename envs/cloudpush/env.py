@@ -43,6 +43,8 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
 
     and, with `observe_pose`, what a cloud only hints at:
 
+    | key | shape | transforms as |
+    | --- | --- | --- |
     | `body_pos` (centre of mass), `body_rotation` (matrix, row by row) | (3,), (9,) | point, rotation |
     | `body_vel`, `body_angular_vel` | (3,) | vector, pseudovector |
     | `goal_pos`, `goal_rotation` | (3,), (9,) | point, rotation |

@@ -95,6 +95,17 @@ def test_gravity_and_a_table_leave_turns_about_the_vertical(name: str) -> None:
     assert deviation(falling, UPRIGHT[name], *episode(falling, 0)) < 1e-10
 
 
+def test_a_table_in_the_way_breaks_it() -> None:
+    """Pushed down onto it; turned by a right angle about itself, the body is pushed along instead."""
+    start, pushes = started(make(), 1), np.tile([0.0, 0.0, -0.05], (10, 1))
+    start = start.replace(body_pos=(0.0, 0.0, 0.3), agent_pos=(0.0, 0.0, 0.45))
+    middle = SE3().translation(start.body_pos)
+    g = middle @ SO3().rotation([np.pi / 2, 0.0, 0.0]) @ middle.inverse()
+    assert symmetry_of(make(table=True)).holds == "nowhere, because of a table"
+    assert deviation({"table": True}, g, start, pushes) > 1e-3
+    assert deviation({}, g, start, pushes) < 1e-10
+
+
 def test_a_drag_with_an_axis_leaves_turns_about_it() -> None:
     arguments = {"drag": (50.0, 50.0, 10.0)}
     assert deviation(arguments, UPRIGHT["turn"], *episode(arguments, 0)) < 1e-10
