@@ -45,7 +45,9 @@ def report(result: Mapping[str, Any]) -> str:
     missing = sorted({row["layer"] for row in result["rows"] if not row["installed"]})
     if missing:
         parts.append(f"not installed, so not measured: {', '.join(missing)}")
-    return "\n\n".join([*parts, "\n".join(_verdicts(result))]).rstrip()
+    return "\n\n".join(
+        [*parts, "\n".join([*_verdicts(result), *_noise(result["config"]["machine"])])]
+    ).rstrip()
 
 
 def _verdicts(result: Mapping[str, Any]) -> list[str]:
@@ -56,9 +58,21 @@ def _verdicts(result: Mapping[str, Any]) -> list[str]:
             verdict = "within" if row["ratio"] <= target["ratio"] else "MISSES"
             lines.append(
                 f"{row['scalars']} + {row['vectors']}, d = {row['dim']}, batch {row['batch']}, "
-                f"threads: {row['threads']}: {row['ratio']:.2f} × plain, {verdict} {target['ratio']}"
+                f"threads: {row['threads']}: {row['ratio']:.2f} × plain, {verdict} {target['ratio']} "
+                f"(minima {row['ratio_of_minima']:.2f})"
             )
     return lines
+
+
+def _noise(machine: Mapping[str, Any]) -> list[str]:
+    """A warning if other processes were running before."""
+    load = machine["load_before"]
+    if load is None or load < 0.5:
+        return []
+    return [
+        f"other processes ran: load {load:.1f} on {machine['cores']} cores before the first measurement. "
+        "Times are noisy, and with several threads may be mostly waiting for a core."
+    ]
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:

@@ -61,7 +61,7 @@ def run(config: LayerSpeedConfig) -> dict[str, Any]:
     """Time every size; write `layer-speed.json` and `layer-speed.png`."""
     began = time.perf_counter()
     config = config.reduced()
-    before = torch.get_num_threads()
+    before, load = torch.get_num_threads(), _load()
     rows: list[dict[str, Any]] = []
     try:
         for dim, (scalars, vectors) in itertools.product(config.dims, config.channels):
@@ -75,7 +75,7 @@ def run(config: LayerSpeedConfig) -> dict[str, Any]:
                     rows.append({**setting, "threads": threads, **row, **properties[row["layer"]]})
     finally:
         torch.set_num_threads(before)
-    fixed = {"dtype": "float32", "elements": ELEMENTS, "targets": TARGETS, "machine": _machine()}
+    fixed = {"dtype": "float32", "elements": ELEMENTS, "targets": TARGETS, "machine": _machine(load)}
     result = make_result("layer-speed", asdict(config) | fixed, rows, time.perf_counter() - began)
     write_json(config.out / "layer-speed.json", result)
     draw(result, config.out / "layer-speed.png")
@@ -172,12 +172,17 @@ def _properties(layer: Layer, kind: FeatureType, seed: int) -> dict[str, Any]:
     return row
 
 
-def _machine() -> dict[str, Any]:
+def _load() -> float | None:
+    """How many processes ran or waited on average in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _machine(load_before: float | None) -> dict[str, Any]:
     """What times depend on besides the versions."""
-    load = getattr(os, "getloadavg", lambda: None)()
     return {
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "load_average_after": None if load is None else load[0],
+        "load_before": load_before,
+        "load_after": _load(),
         "e3nn": e3nn_version(),
     }

@@ -69,11 +69,14 @@ def test_what_is_not_installed_is_said_and_not_guessed(tmp_path, monkeypatch):
     assert "not installed, so not measured: e3nn" in layer_speed.report(result)
 
 
-def test_targets_are_judged():
+def test_targets_are_judged_and_noise_is_said():
     row = {"layer": "block", "pass": "forward", "scalars": 64, "vectors": 64, "batch": 1, "dim": 3}
-    row |= {"threads": 1, "installed": True, "median_us": 1.0, "minimum_us": 1.0}
-    for ratio, verdict in ((2.4, "within"), (2.6, "MISSES")):
-        assert f"{ratio:.2f} × plain, {verdict} 2.5" in layer_speed.report({"rows": [row | {"ratio": ratio}]})
+    row |= {"threads": 1, "installed": True, "median_us": 1.0, "minimum_us": 1.0, "ratio_of_minima": 2.0}
+    for ratio, load, verdict in ((2.4, 0.1, "within"), (2.6, 4.0, "MISSES"), (2.6, None, "MISSES")):
+        machine = {"cores": 2, "load_before": load}
+        text = layer_speed.report({"rows": [row | {"ratio": ratio}], "config": {"machine": machine}})
+        assert f"{ratio:.2f} × plain, {verdict} 2.5 (minima 2.00)" in text
+        assert ("noisy" in text) == (load == 4.0)
 
 
 def test_layers_take_turns_and_each_begins_a_round():
