@@ -27,6 +27,9 @@ BENCHMARKS: dict[str, str] = {
     "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
     "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
+    "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
+    "planner-exactness": "equiworld.benchmarks.planner_exactness:PlannerExactnessConfig",
+    "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""
 

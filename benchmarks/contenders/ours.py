@@ -1,0 +1,88 @@
+"""This library's planners, through `equiworld.planners.plan`."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from equiworld.benchmarks.contenders.contender import Contender
+from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners import ICEM, PLANNERS, Bound, Planner, plan
+from torch import Tensor
+
+__all__ = ["Ours"]
+
+
+class Ours(Contender):
+    """Any registered planner, with its own defaults wherever the budget says nothing.
+
+    Noise is drawn in the world's frame if it has one. Each candidate counts the same for all planners: `ICEM`, which
+    draws fewer of them in each iteration, begins with as many more as make up the same number in all.
+
+    Args:
+        framed: whether to use the world's frame.
+        bound: of the actions.
+    """
+
+    library = "equiworld"
+
+    def __init__(
+        self,
+        world: World,
+        budget: Budget,
+        planner: str,
+        *,
+        framed: bool = True,
+        bound: Bound | None = None,
+    ) -> None:
+        super().__init__(world, budget, planner)
+        self._framed, self._bound = framed, bound
+        kind = PLANNERS[planner]
+        given: dict[str, Any] = {
+            "horizon": budget.horizon,
+            "samples": budget.samples,
+            "iterations": budget.iterations,
+            "spread": budget.spread / (1.0 if bound is None else bound.length(world.action_size)),
+            "cost_of_last": 0.0,
+        }
+        default = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
+        if "elites" in default:
+            # As large a share of the samples as by default.
+            given["elites"] = budget.share(default["elites"] / default["samples"])
+        self._planner = kind(**given)
+        if isinstance(self._planner, ICEM):
+            self._planner = _with_the_same_total(given, budget.candidates)
+        self.settings = {name: getattr(self._planner, name) for name in default} | {
+            "in a frame": framed and world.frame is not None,
+            "bound": None if bound is None else "ball" if bound.radius is not None else "box",
+        }
+
+    def plan(self, state: Tensor, seed: int) -> Tensor:
+        frame = self.world.frame(state) if self._framed and self.world.frame is not None else None
+        found = plan(
+            self.world.dynamics,
+            self.world.cost,
+            state,
+            action_size=self.world.action_size,
+            planner=self._planner,
+            frame=frame,
+            bound=self._bound,
+            seed=seed,
+        )
+        return found.actions
+
+
+def _with_the_same_total(given: dict[str, Any], candidates: int) -> ICEM:
+    """The planner with the most first samples that needs no more candidates in all."""
+
+    def total(planner: Planner) -> int:
+        return sum(planner.count(iteration) for iteration in range(planner.iterations))
+
+    low, high = given["samples"], candidates
+    while low < high:
+        middle = (low + high + 1) // 2
+        if total(ICEM(**given | {"samples": middle})) <= candidates:
+            low = middle
+        else:
+            high = middle - 1
+    return ICEM(**given | {"samples": low})

@@ -1,0 +1,119 @@
+"""What the benchmarks of planners measure with: worlds that are symmetric, residuals that can fail, clocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from equiworld.benchmarks.contenders import Budget
+from equiworld.benchmarks.contenders.ours import Ours
+from equiworld.benchmarks.planner_exactness import PlannerExactnessConfig, residuals
+from equiworld.benchmarks.planner_quality import PlannerQualityConfig
+from equiworld.benchmarks.planner_quality import run as run_quality
+from equiworld.benchmarks.planner_speed import PlannerSpeedConfig, resident_mb
+from equiworld.benchmarks.planner_timing import bare, exponent, race, recording
+from equiworld.benchmarks.planner_worlds import (
+    network_world,
+    point_mass,
+    point_mass_states,
+    turned,
+    unicycle,
+    unicycle_states,
+)
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import E2, E3
+
+DOUBLE = {"dtype": torch.float64}
+SMALL = Budget(samples=24, horizon=4, iterations=2)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_the_point_mass_commutes_with_the_whole_group(dim):
+    world, count = point_mass(dim), 12
+    states = point_mass_states(dim, count, generator(), **DOUBLE)
+    actions = torch.randn(count, dim, generator=generator(1), **DOUBLE)
+    g = {2: E2, 3: E3}[dim]().sample(np.random.default_rng(0), count, scale=5.0)
+    matrix, shift = torch.as_tensor(g.matrix), torch.as_tensor(g.translation)
+    after = world.dynamics(states, actions)
+    moved_actions = (matrix @ actions[..., None])[..., 0]
+    moved = world.dynamics(turned(states, dim, matrix, shift), moved_actions)
+    torch.testing.assert_close(moved, turned(after, dim, matrix, shift), rtol=0, atol=1e-13)
+    torch.testing.assert_close(world.cost(moved, moved_actions), world.cost(after, actions))
+    assert (after - states).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("world", "states"),
+    [
+        (point_mass(2), point_mass_states(2, 5, generator())),
+        (point_mass(3), point_mass_states(3, 5, generator())),
+        (unicycle(), unicycle_states(5, generator())),
+        (network_world(0), torch.randn(5, 16)),
+    ],
+)
+def test_a_plan_costs_the_sum_over_its_states(world, states):
+    plans = torch.randn(5, 4, world.action_size, generator=generator(2))
+    assert states.shape == (5, world.state_size)
+    found, expected = world.plan_cost(states, plans), torch.zeros(5)
+    for action in plans.unbind(1):
+        states = world.dynamics(states, action)
+        expected += world.cost(states, action)
+    torch.testing.assert_close(found, expected)
+
+
+def test_residuals_tell_exact_planners_from_others():
+    world = point_mass(2)
+    states = point_mass_states(2, 6, generator(), **DOUBLE)
+    elements = E2().sample(np.random.default_rng(1), 6)
+    rotations = E2().element(np.broadcast_to(np.eye(2), (6, 2, 2)), elements.translation)
+    exact, dearer = residuals(Ours(world, SMALL, "cem"), world, states, rotations, seed=0)
+    assert exact.max() < 1e-12
+    assert dearer.max() < 1e-12
+    stock = Ours(world, SMALL, "cem", framed=False)
+    turning = torch.as_tensor(elements.matrix).det() > 0
+    assert residuals(stock, world, states, elements, seed=0)[0][turning].min() > 1e-3
+    # What only shifts needs no frame.
+    assert residuals(stock, world, states, rotations, seed=0)[0].max() < 1e-12
+
+
+def test_unknown_groups_are_refused():
+    with pytest.raises(ArgumentError, match="SE3"):
+        PlannerExactnessConfig(groups=("SE4",))
+
+
+def test_bare_evaluations_are_those_recorded():
+    world, rows = recording(network_world(0))
+    Ours(world, SMALL, "cem").decide(torch.randn(2, 16), 0)
+    asked = list(rows)
+    assert sum(asked) == 2 * SMALL.candidates * SMALL.horizon
+    rows.clear()
+    bare(world, asked)(0)
+    assert rows == asked
+
+
+def test_a_race_times_all_in_turn():
+    order = []
+    times = race({"a": lambda r: order.append(("a", r)), "b": lambda r: order.append(("b", r))}, 2)
+    assert order == [("a", 0), ("b", 0)] * 2 + [("a", 1), ("b", 1)]
+    assert all(each.shape == (2,) and (each >= 0).all() for each in times.values())
+    assert exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2.0)
+    assert 10 < resident_mb() < 1e5
+
+
+def test_quality_says_how_far_ours_are_from_the_best_peer(tmp_path):
+    result = run_quality(PlannerQualityConfig(out=tmp_path, quick=True))
+    assert (tmp_path / "planner-quality.png").stat().st_size > 10_000
+    rows = [row for row in result["rows"] if "absent" not in row]
+    assert {row["contender"] for row in rows if row["kind"] == "ours"} == {row["contender"] for row in rows}
+    assert all(row["low"] <= row["mean_cost"] <= row["high"] for row in rows)
+    assert {row["world"] for row in rows} == {"point mass, 2D", "unicycle"}
+
+
+@pytest.mark.parametrize("config", [PlannerSpeedConfig(), PlannerExactnessConfig(), PlannerQualityConfig()])
+def test_reduced_only_if_asked_for(config):
+    assert config.reduced() is config
