@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
     "parameters": "equiworld.benchmarks.parameters:ParametersConfig",
     "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
+    "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "planner-exactness": "equiworld.benchmarks.planner_exactness:PlannerExactnessConfig",

@@ -31,8 +31,9 @@ __all__ = ["DataEfficiencyConfig", "run"]
 class DataEfficiencyConfig:
     """Families on growing parts of one collection, each with the best of the same few settings.
 
-    What serves with much data overfits little of it. So every family is trained with every combination of `steps` and
-    of `periodic` (where it has such features), and the model of the lowest error on validation data plays.
+    What serves with much data overfits little of it. So every family is trained with every combination of
+    `learning_rates` and `periodic` (where it has such features), and the model of the lowest error on validation data
+    plays.
 
     Attributes:
         out: folder for models, `data-efficiency.json` and the picture; data that `success` has collected there is used.
@@ -40,7 +41,8 @@ class DataEfficiencyConfig:
         quick: a small version whose numbers prove nothing.
         sizes: transitions of the slice that models are trained on.
         families: compared.
-        steps: optimiser steps, to choose from.
+        steps: optimiser steps, the same for all.
+        learning_rates: to choose from.
         periodic: shares of sine features, of the width of the perceptrons' hidden layers, to choose from.
         episodes: of gym-pusht's own task for each model.
         first_episode: seed of the first.
@@ -51,9 +53,10 @@ class DataEfficiencyConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    sizes: tuple[int, ...] = (1_000, 2_000, 5_000, 20_000, 100_000)
+    sizes: tuple[int, ...] = (2_000, 5_000, 20_000, 100_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
-    steps: tuple[int, ...] = (1500, 6000)
+    steps: int = 3000
+    learning_rates: tuple[float, ...] = (3e-3, 1e-2)
     periodic: tuple[float, ...] = (0.0, 0.5)
     episodes: int = 100
     first_episode: int = 2_000_000
@@ -62,9 +65,7 @@ class DataEfficiencyConfig:
 
     def reduced(self) -> DataEfficiencyConfig:
         """The small version, if asked for."""
-        return (
-            replace(self, sizes=(1_000,), steps=(100,), periodic=(0.0,), episodes=2) if self.quick else self
-        )
+        return replace(self, sizes=(1_000,), steps=100, periodic=(0.0,), episodes=2) if self.quick else self
 
 
 def run(config: DataEfficiencyConfig) -> dict[str, Any]:
@@ -101,13 +102,20 @@ def _measure(
     if path.exists():  # an interrupted run does not play its episodes again
         return read_json(path)["rows"][0]
     interior, tried = away_from_walls(validation), []
-    for steps, settings in product(config.steps, _settings(config, family)):
-        depends = {"steps": steps, "settings": settings, "data": data.fingerprint()}
+    for rate, settings in product(config.learning_rates, _settings(config, family)):
+        depends = {
+            "steps": config.steps,
+            "learning_rate": rate,
+            "settings": settings,
+            "data": data.fingerprint(),
+        }
         folder = stage_folder(config.out / "models", f"{family}-{size}", depends)
-        training = TrainingConfig(steps=steps, seed=config.seed, folder=str(folder))
+        training = TrainingConfig(
+            steps=config.steps, learning_rate=rate, seed=config.seed, folder=str(folder)
+        )
         model = trained_model(folder, data, family, settings, training)
         error = step_errors(model, validation).relative(interior) or math.inf
-        tried.append((error, len(tried), model, {"steps": steps, **settings}))
+        tried.append((error, len(tried), model, {"learning_rate": rate, **settings}))
     error, _, model, chosen = min(tried, key=lambda each: each[:2])
     result = evaluate(
         MPCPolicy(model, CEM(), seed=config.seed),

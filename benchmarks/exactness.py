@@ -78,7 +78,8 @@ def run(config: ExactnessConfig) -> dict[str, Any]:
     ).reduced()
     data = slice_data(training, "slice", training.transitions, 0)
     test = slice_data(training, "slice", training.transitions // 10, 2)
-    jobs = [(config, training, family, data, test) for family in config.families]
+    validation = slice_data(training, "slice", training.transitions // 10, 4)
+    jobs = [(config, training, family, data, validation, test) for family in config.families]
     rows = in_parallel(_measure, jobs, "exactness", config.workers, config.progress)
     settings = {**asdict(config), "environment": ENV, "walls": False, "planner": asdict(CEM())}
     result = make_result("exactness", settings, rows, time.perf_counter() - began)
@@ -87,9 +88,14 @@ def run(config: ExactnessConfig) -> dict[str, Any]:
 
 
 def _measure(
-    config: ExactnessConfig, training: SuccessConfig, family: str, data: Dataset, test: Dataset
+    config: ExactnessConfig,
+    training: SuccessConfig,
+    family: str,
+    data: Dataset,
+    validation: Dataset,
+    test: Dataset,
 ) -> dict[str, Any]:
-    model = contender_model(training, Contender(family), config.seed, data)
+    model = contender_model(training, Contender(family), config.seed, data, validation)
     interior = away_from_walls(test)
     errors = [
         part.relative(interior) or math.nan for part in turned_errors(model, test, SE2().grid(config.angles))

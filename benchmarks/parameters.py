@@ -23,7 +23,7 @@ EQUIVARIANT = "state"
 
 @dataclass(frozen=True)
 class ParametersConfig:
-    """Perceptrons of several widths, all trained alike on the slice.
+    """Perceptrons of several widths, all trained alike on the slice, each at the better learning rate.
 
     Attributes:
         out: folder for models, `parameters.json` and the picture; what `success` has left there is used.
@@ -39,8 +39,8 @@ class ParametersConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    equivariant_widths: tuple[int, ...] = (12, 16, 24, 32, 48, 64, 128)
-    plain_widths: tuple[int, ...] = (64, 128, 256, 384)
+    equivariant_widths: tuple[int, ...] = (16, 24, 32, 48, 64)
+    plain_widths: tuple[int, ...] = (64, 128, 192)
     steps: int = 8000
     workers: int | None = None
     progress: bool = True
@@ -61,12 +61,14 @@ def run(config: ParametersConfig) -> dict[str, Any]:
     ).reduced()
     collection = replace(collection, steps=config.steps)
     data = slice_data(collection, "slice", collection.transitions, 0)
-    test = slice_data(collection, "slice", collection.transitions // 10, 2)
-    overlap = check_disjoint(train=data, test=test)
+    test, validation = (
+        slice_data(collection, "slice", collection.transitions // 10, part) for part in (2, 4)
+    )
+    overlap = check_disjoint(train=data, validation=validation, test=test)
     contenders = [Contender(EQUIVARIANT, width=width) for width in config.equivariant_widths] + [
         Contender(family, width=width) for family in ("mlp", "mlp-centred") for width in config.plain_widths
     ]
-    jobs = [(collection, contender, config.seed, data, test) for contender in contenders]
+    jobs = [(collection, contender, config.seed, data, validation, test) for contender in contenders]
     rows = in_parallel(_measure, jobs, "models", config.workers, config.progress)
     ours = [row for row in rows if row["family"] == EQUIVARIANT]
     for row in rows:
@@ -110,9 +112,14 @@ def size_of_error(rows: list[dict[str, Any]], error: float) -> float | None:
 
 
 def _measure(
-    collection: SuccessConfig, contender: Contender, seed: int, data: Dataset, test: Dataset
+    collection: SuccessConfig,
+    contender: Contender,
+    seed: int,
+    data: Dataset,
+    validation: Dataset,
+    test: Dataset,
 ) -> dict[str, Any]:
-    model = contender_model(collection, contender, seed, data)
+    model = contender_model(collection, contender, seed, data, validation)
     return {
         "family": contender.family,
         "width": contender.width,

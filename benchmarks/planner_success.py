@@ -69,7 +69,8 @@ def run(config: PlannerSuccessConfig) -> dict[str, Any]:
         out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
     ).reduced()
     data = slice_data(training, "slice", training.transitions, 0)
-    model = contender_model(training, Contender("state"), config.seed, data)
+    validation = slice_data(training, "slice", training.transitions // 10, 4)
+    model = contender_model(training, Contender("state"), config.seed, data, validation)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -9,3 +9,10 @@ __all__ = ["Ball", "GroupAction", "RandomGroupAction", "VectorGroupAction", "Vec
 
 if "equiworld/PushT-v0" not in registry:
     register(id="equiworld/PushT-v0", entry_point="equiworld.envs.pusht.env:PushTEnv", max_episode_steps=300)
+
+if "equiworld/CloudPush-v0" not in registry:
+    register(
+        id="equiworld/CloudPush-v0",
+        entry_point="equiworld.envs.cloudpush.env:CloudPushEnv",
+        max_episode_steps=200,
+    )

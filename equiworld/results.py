@@ -21,7 +21,7 @@ from equiworld.groups import Group, GroupElement
 
 __all__ = ["check_result", "make_result", "read_json", "text_table", "to_plain", "versions", "write_json"]
 
-_PACKAGES = ("equiworld", "torch", "numpy", "gymnasium", "gym-pusht", "pymunk")
+_PACKAGES = ("equiworld", "torch", "numpy", "gymnasium", "gym-pusht", "pymunk", "mujoco")
 _SCHEMA: dict[str, tuple[type, ...]] = {
     "benchmark": (str,),
     "versions": (dict,),
@@ -35,7 +35,7 @@ def versions() -> dict[str, str | None]:
     """The versions of Python and of the packages that numbers depend on; None for one not installed.
 
     >>> sorted(versions())
-    ['equiworld', 'gym-pusht', 'gymnasium', 'numpy', 'pymunk', 'python', 'torch']
+    ['equiworld', 'gym-pusht', 'gymnasium', 'mujoco', 'numpy', 'pymunk', 'python', 'torch']
     """
     found: dict[str, str | None] = {"python": platform.python_version()}
     for package in _PACKAGES:

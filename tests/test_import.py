@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("cv2", "matplotlib", "pygame", "pymunk", "scipy", "shapely", "stable_baselines3", "tyro")
+HEAVY = ("cv2", "matplotlib", "mujoco", "pygame", "pymunk", "scipy", "shapely", "stable_baselines3", "tyro")
 
 
 def modules_after(code: str, folder: str) -> set[str]:

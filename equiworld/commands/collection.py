@@ -6,7 +6,7 @@ import copy
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from equiworld.commands.environment import make_env
 from equiworld.commands.outcome import Outcome
@@ -30,6 +30,7 @@ class Collect:
         headings: keep to starts with the heading within ± this [deg], for environments that observe one.
         seed: of everything random.
         workers: processes; as many as cores by default.
+        dtype: that the numbers are kept in; float32 halves the memory, which counts for point clouds.
         quick: a small number of transitions.
         progress: show a progress bar.
     """
@@ -41,6 +42,7 @@ class Collect:
     headings: float | None = None
     seed: int = 0
     workers: int | None = None
+    dtype: Literal["float64", "float32"] = "float64"
     quick: bool = False
     progress: bool = True
 
@@ -64,6 +66,7 @@ class Collect:
             workers=self.workers,
             folder=self.out / "chunks",
             progress=self.progress,
+            dtype=self.dtype,
         )
         env.close()
         if half_width is not None:

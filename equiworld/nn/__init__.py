@@ -1,5 +1,6 @@
 """Equivariant layers and networks on typed features."""
 
+from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.frames import Frame, frame_from_heading, frame_from_two_vectors, identity_frame
 from equiworld.nn.gate import Gate, gate
@@ -15,6 +16,7 @@ __all__ = [
     "EquivariantLinear",
     "Frame",
     "Gate",
+    "ScalarVectorBlock",
     "SeededLinear",
     "SteerableNetwork",
     "VectorLinear",

@@ -80,8 +80,9 @@ class EquivariantLinear(nn.Module):
         """Map features of `in_type` to features of `out_type`, any batch shape."""
         scalars = self.scalars(features.scalars)
         vectors = self.vectors(relative_vectors(features))
-        count = self.out_type.points
+        count, points = self.out_type.points, features.points
         if not count:
-            return Features(scalars, vectors, vectors[..., :0])
+            # No points in are no points out: for a single example a slice is a third of a product.
+            return Features(scalars, vectors, points[..., :0] if points.shape[-1] else points)
         vectors, shifts = vectors.split((self.out_type.vectors, count), -1)
-        return Features(scalars, vectors, features.points.mean(-1, keepdim=True) + shifts)
+        return Features(scalars, vectors, points.mean(-1, keepdim=True) + shifts)

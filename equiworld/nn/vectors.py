@@ -18,6 +18,7 @@ __all__ = [
     "admits_cross_products",
     "admits_quarter_turns",
     "check_dim",
+    "mix_vectors",
     "quarter_turn",
     "relative_count",
     "relative_vectors",
@@ -44,6 +45,29 @@ def check_dim(group: Group, **kinds: FeatureType) -> None:
 def quarter_turn(vectors: Tensor) -> Tensor:
     """J v: (x, y) ↦ (−y, x) for vectors `(…, 2, C)`."""
     return torch.stack((-vectors[..., 1, :], vectors[..., 0, :]), -2)
+
+
+def mix_vectors(vectors: Tensor, weight: Tensor, *, turns: bool) -> Tensor:
+    """A v for weights A; with quarter turns, A v + B J v for weights A above B.
+
+    Args:
+        vectors: v, `(…, d, inputs)`.
+        weight: `(outputs, inputs)`; `(2 · outputs, inputs)` with quarter turns.
+        turns: admit the 90° rotation J (plane rotations only).
+
+    Returns:
+        `(…, d, outputs)`.
+
+    >>> import torch
+    >>> mix_vectors(torch.tensor([[1.0], [0.0]]), torch.tensor([[2.0], [5.0]]), turns=True).flatten()
+    tensor([2., 5.])
+    """
+    if not turns:
+        return F.linear(vectors, weight)
+    # [[A, −B], [B, A]] on (x, y): one product, and no pass over the batch to turn what came out.
+    straight, turned = weight.chunk(2)
+    both = torch.cat((weight, torch.cat((-turned, straight))), 1)
+    return F.linear(vectors.flatten(-2), both).view(*vectors.shape[:-1], straight.shape[0])
 
 
 def relative_count(kind: FeatureType) -> int:
@@ -92,8 +116,4 @@ class VectorLinear(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Map `(…, d, inputs)` to `(…, d, outputs)`."""
-        mixed = F.linear(vectors, self.weight)
-        if not self.turns:
-            return mixed
-        straight, turned = mixed.chunk(2, -1)
-        return straight + quarter_turn(turned)
+        return mix_vectors(vectors, self.weight, turns=self.turns)

@@ -1,5 +1,6 @@
 """How arrays, observations and whole environments transform under a group of isometries."""
 
+import equiworld.symmetry.cloudpush  # noqa: F401  registers
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
     Cloud,

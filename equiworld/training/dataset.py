@@ -26,7 +26,7 @@ Arrays = Mapping[str, NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Dataset:
-    """N transitions (s, a, s′), float64, in the environment's units.
+    """N transitions (s, a, s′), in the environment's units; float64, or float32 where clouds would fill the memory.
 
     Attributes:
         symmetry: how the arrays transform.
@@ -141,8 +141,10 @@ class Dataset:
             raise ArgumentError("parts", "no datasets", "at least one")
         first = parts[0]
         for part in parts[1:]:
-            if part.symmetry != first.symmetry or part.action_repeat != first.action_repeat:
-                raise ArgumentError("parts", "datasets of two kinds", "one symmetry and one action_repeat")
+            kinds = [(data.symmetry, data.action_repeat, data.action.dtype) for data in (first, part)]
+            if kinds[0] != kinds[1]:
+                expected = "one symmetry, one action_repeat and one dtype"
+                raise ArgumentError("parts", "datasets of two kinds", expected)
         names = first.observation
         return replace(
             first,

@@ -53,7 +53,7 @@ def certify(
     translation_scale: float | None = None,
     options: Mapping[str, Any] | None = None,
     success_key: str | None = "is_success",
-    error: GoalError | None = None,
+    error: GoalError | str | None = None,
 ) -> Certificate:
     """Run the closed loop from s and from g·s with goal g·goal, and compare step by step.
 
@@ -81,8 +81,8 @@ def certify(
         translation_scale: longest translation, in the units of the points; the length scale if None.
         options: further reset options.
         success_key: the entry of info that tells success; None for none.
-        error: distance from the goal `(E,)` of a batch of observations; the mean distance of the body's
-            points from those of the goal if None.
+        error: distance from the goal `(E,)` of a batch of observations, or the entry of info that tells it; if
+            None the mean distance of the body's points from those of the goal, as far as they are observed.
 
     Returns:
         The certificate. A failed test raises nothing: see `passed`.
@@ -179,7 +179,7 @@ class _Runner:
     options: dict[str, Any]
     success_key: str | None
     stop_at_success: bool
-    error: GoalError | None
+    error: GoalError | str | None
 
     def orbits(self, modes: Sequence[Mode]) -> tuple[Orbit, ...]:
         """One orbit a mode."""
@@ -187,6 +187,8 @@ class _Runner:
         if self.success_key is not None and not reference.success_known:
             expected = "an entry of info; None if success is not defined"
             raise ArgumentError("success_key", repr(self.success_key), expected)
+        if isinstance(self.error, str) and self.error not in reference.last_infos[0]:
+            raise ArgumentError("error", repr(self.error), "an entry of info", reference.last_infos[0])
         return tuple(self._orbit(mode, reference) for mode in modes)
 
     def _orbit(self, mode: Mode, reference: Trace) -> Orbit:
@@ -244,6 +246,8 @@ class _Runner:
         """`(E,)`, at the last observation of each episode; NaN for one that never began."""
         if self.error is None:
             return np.full(len(self.seeds), np.nan)
+        if isinstance(self.error, str):
+            return np.array([info.get(self.error, np.nan) for info in trace.last_infos], np.float64)
         errors = np.asarray(self.error(trace.observations[-1]), dtype=np.float64).copy()
         errors[list(trace.refused)] = np.nan
         return errors

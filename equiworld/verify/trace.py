@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import SimulationError
 from equiworld.groups import GroupElement
-from equiworld.symmetry import Symmetry
+from equiworld.symmetry import Cloud, Symmetry
 from equiworld.symmetry.compiled import CompiledElement
 from equiworld.verify.lockstep import Policy, act, reset_env, stack, step_env
 
@@ -34,6 +34,7 @@ class Trace:
         success_step: `(E,)`, the step after which it first succeeded; -1 for never.
         success_known: whether an info ever told.
         refused: by episode, why the environment would not begin it.
+        last_infos: the last info of each episode; empty for one that never began.
     """
 
     observations: list[Any]
@@ -41,6 +42,7 @@ class Trace:
     success_step: NDArray[np.int_]
     success_known: bool
     refused: dict[int, str]
+    last_infos: list[Mapping[str, Any]]
 
     @property
     def success(self) -> NDArray[np.bool_]:
@@ -99,10 +101,12 @@ def record(
         SimulationError: the environment failed; says in which episode and at which step.
     """
     first: list[Any] = []
+    infos: list[Mapping[str, Any]] = [{} for _ in envs]
     refused: dict[int, str] = {}
     for index, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
         try:
-            first.append(reset_env(env, seed, options)[0])
+            observation, infos[index] = reset_env(env, seed, options)
+            first.append(observation)
         except SimulationError as error:
             if stand_ins is None or not isinstance(error.__cause__, _REFUSALS):
                 raise
@@ -123,6 +127,7 @@ def record(
         for index in np.flatnonzero(running).tolist():
             outcome = step_env(envs[index], actions[index], seeds[index], step)
             current[index], _, terminated, truncated, info = outcome
+            infos[index] = info
             alive[step + 1, index] = True
             known = known or success_key in info
             success = success_key is not None and bool(info.get(success_key, False))
@@ -131,7 +136,7 @@ def record(
             # A termination that is no success is a failure that nothing sensible follows.
             running[index] = not (truncated or (terminated and not success) or (success and stop_at_success))
         observations.append(stack(current))
-    return Trace(observations, alive, success_step, known, refused)
+    return Trace(observations, alive, success_step, known, refused, infos)
 
 
 def compare(
@@ -204,12 +209,19 @@ def goal_error(symmetry: Symmetry) -> GoalError | None:
 
 
 def motion(symmetry: Symmetry, trace: Trace) -> float:
-    """How far anything observed moved from where it began, at most: points, or all fields without points."""
+    """How far anything observed moved from where it began, at most: points, or all fields without points.
+
+    Clouds do not count: their order means nothing, so one drawn anew has moved without anything moving.
+    """
     moved = 0.0
     for step in range(1, len(trace.observations)):
         alive = trace.alive[step]
-        errors = field_errors(symmetry, trace.observations[step], trace.observations[0])
-        points = [error for _, kind, error in errors if kind == "points"] or [error for *_, error in errors]
+        errors = [
+            (kind, error)
+            for name, kind, error in field_errors(symmetry, trace.observations[step], trace.observations[0])
+            if not isinstance(symmetry.observation[name], Cloud)
+        ]
+        points = [error for kind, error in errors if kind == "points"] or [error for _, error in errors]
         moved = max([moved, *(float(error[alive].max(initial=0.0)) for error in points)])
     return moved
 

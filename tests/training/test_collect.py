@@ -201,6 +201,7 @@ def test_finished_chunks_serve_a_longer_run(tmp_path):
         {"action_repeat": 3},
         {"steps_per_start": 5},
         {"transitions": 90},
+        {"dtype": "float32"},
         {"exploration": PushExploration(gap=(2.0, 30.0))},
         {"env": gym.make(PUSHT, walls=False)},
         {"env": plane_env.ID, "exploration": None},
@@ -275,6 +276,11 @@ def test_an_environment_that_cannot_be_made_again_is_refused():
 def test_counts_are_positive(name, value):
     with pytest.raises(ArgumentError, match=f"{name}: got {value}; expected a positive integer"):
         collect(PUSHT, **({"transitions": 10} | {name: value}))
+
+
+def test_only_floating_dtypes_are_kept():
+    with pytest.raises(ArgumentError, match=r"dtype: got 'int8'.*options: float64, float32"):
+        collect(PUSHT, 10, dtype="int8")
 
 
 def test_progress_goes_to_standard_error_only(capfd):

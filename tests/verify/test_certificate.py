@@ -205,6 +205,18 @@ def test_other_environments_and_groups(group):
     assert np.isnan(certificate.orbit("active").final_error).all()  # no goal is declared
 
 
+def test_the_final_error_may_come_from_info():
+    env = pusht()
+    start, _ = env.reset(seed=0)
+    goal = (*start["block_pos"], *start["block_heading"])  # it is there, and pushed away
+    certificate = certify(
+        Push(), env, elements=3, episodes=1, steps=30, options={"goal": goal}, error="coverage"
+    )
+    (orbit,) = certificate.orbits
+    assert ((orbit.final_error > 0) & (orbit.final_error < 1)).any()
+    assert np.abs(orbit.final_error - orbit.reference_final_error).max() < 1e-9
+
+
 def test_dynamics_with_a_drift_fail_actively_only():
     certificate = certify(Inwards(), lambda: Plane(drift=1e-4), modes=("active", "passive"), **SHORT)
     assert not certificate.orbit("active").passed(1e-9, 0.0)
@@ -240,6 +252,7 @@ def test_wrong_arguments_are_named():
         ({"group": SE3()}, "group"),
         ({"group": Cyclic(1)}, "group"),
         ({"success_key": "solved"}, "success_key"),
+        ({"error": "coverage"}, "error"),
     ):
         with pytest.raises(ArgumentError, match=name):
             certify(Inwards(), Plane, **{**SHORT, **changes})

@@ -1,0 +1,156 @@
+"""The MuJoCo model of a free rigid body and a spherical end-effector, with nothing that prefers a direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from equiworld.envs.cloudpush.arguments import check_choice, check_range, finite, is_number
+from equiworld.envs.cloudpush.shapes import Shape
+from equiworld.envs.cloudpush.surface import Solid
+from gymnasium.error import DependencyNotInstalled
+
+__all__ = ["Physics", "load_mujoco", "make_model"]
+
+TIME_STEP = 0.004  # [s] one engine step
+SUBSTEPS = 25  # engine steps in one control period: 10 Hz control
+AGENT_RADIUS = 0.015  # [m]
+AGENT_MASS, BODY_MASS = 1.0, 0.2  # [kg]
+FOLLOW_RATE = 50.0  # [1/s] of the critically damped way of the agent to its target
+CONTACT_TIME = 0.01  # [s] in which a penetration dies away
+CONES = ("elliptic", "pyramidal")
+
+
+def load_mujoco() -> Any:
+    """The `mujoco` module.
+
+    Raises:
+        gymnasium.error.DependencyNotInstalled: It is not installed; says how to install it.
+    """
+    try:
+        import mujoco
+    except ImportError as error:
+        raise DependencyNotInstalled(
+            "equiworld/CloudPush-v0 runs on MuJoCo, which is not installed; "
+            "install it with: pip install 'equiworld[mujoco]'"
+        ) from error
+    return mujoco
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What acts on the body besides the agent. The defaults commute with every rotation and translation.
+
+    Attributes:
+        cone: shape of the friction cone. MuJoCo's own default, "pyramidal", has edges along tangents that are
+            chosen from the world's axes, so that friction depends on the orientation of the scene.
+        friction: Coulomb coefficient of every contact; 0 for none.
+        gravity: [m/s²], down along z, on the body only.
+        table: whether there is a table, the plane z = 0.
+        drag: [1/s], how fast a free motion of the body dies away, v ~ exp(−drag·t); linear and angular. Three
+            numbers damp the velocity differently along the world's axes x, y and z (the spin by their mean).
+    """
+
+    cone: Literal["elliptic", "pyramidal"] = "elliptic"
+    friction: float = 0.5
+    gravity: float = 0.0
+    table: bool = False
+    drag: float | tuple[float, float, float] = 50.0
+
+    def __post_init__(self) -> None:
+        check_choice("cone", self.cone, "a friction cone", CONES)
+        check_range("friction", self.friction, "(a coefficient)", zero=True)
+        check_range("gravity", self.gravity, "[m/s²]", zero=True)
+        if is_number(self.drag):
+            check_range("drag", self.drag, "[1/s]", zero=True)
+            return
+        rates = finite("drag", self.drag, 3)
+        for rate in rates:
+            check_range("drag", rate, "[1/s], along each of the world's axes", zero=True)
+        object.__setattr__(self, "drag", rates)
+
+    @property
+    def rates(self) -> tuple[float, float, float]:
+        """Drag [1/s] along the world's x, y and z."""
+        if isinstance(self.drag, tuple):
+            return self.drag
+        rate = float(self.drag)
+        return rate, rate, rate
+
+    @property
+    def preferences(self) -> tuple[str, ...]:
+        """What singles out a direction or a place of the world, in words."""
+        found = {
+            "gravity": self.gravity > 0,
+            "a table": self.table,
+            "pyramidal friction cones": self.cone == "pyramidal" and self.friction > 0,
+            "anisotropic drag": len(set(self.rates)) > 1,
+        }
+        return tuple(name for name, present in found.items() if present)
+
+
+def make_model(shape: Shape, physics: Physics) -> Any:
+    """The compiled model; joints in the order agent x, y, z, body."""
+    model = load_mujoco().MjModel.from_xml_string(_xml(shape, physics))
+    moment = float(np.trace(_inertia(shape))) / 3
+    # Implicit in Euler's method. The body's frame is at its centre of mass: a force there, and a torque.
+    model.dof_damping[3:6] = np.array(physics.rates) * BODY_MASS
+    model.dof_damping[6:9] = np.mean(physics.rates) * moment
+    return model
+
+
+def _inertia(shape: Shape) -> np.ndarray:
+    return shape.surface.inertia * (BODY_MASS / shape.surface.volume)
+
+
+def _xml(shape: Shape, physics: Physics) -> str:
+    inertia = _inertia(shape)
+    moments = [inertia[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
+    slides = [
+        f'<joint name="{name}" type="slide" axis="{axis}" damping="{2 * FOLLOW_RATE * AGENT_MASS!r}"/>'
+        for name, axis in (("x", "1 0 0"), ("y", "0 1 0"), ("z", "0 0 1"))
+    ]
+    motors = [f'<position joint="{name}" kp="{FOLLOW_RATE**2 * AGENT_MASS!r}"/>' for name in "xyz"]
+    table = '<geom name="table" type="plane" size="0 0 0.1"/>' if physics.table else ""
+    # Newton iterations until nothing improves: two orientations must not stop at two places.
+    return f"""
+<mujoco>
+  <compiler angle="radian" autolimits="false"/>
+  <option timestep="{TIME_STEP}" gravity="0 0 {-physics.gravity!r}" integrator="Euler" cone="{physics.cone}"
+    solver="Newton" iterations="100" tolerance="1e-15" ls_iterations="100" ls_tolerance="1e-10">
+    <flag autoreset="disable"/>
+  </option>
+  <visual>
+    <headlight ambient="0.5 0.5 0.5" diffuse="0.5 0.5 0.5" specular="0 0 0"/>
+  </visual>
+  <asset>
+    <texture type="skybox" builtin="flat" rgb1="1 1 1" rgb2="1 1 1" width="8" height="8"/>
+  </asset>
+  <default>
+    <geom condim="{3 if physics.friction > 0 else 1}" friction="{max(physics.friction, 1e-9)!r} 0 0"
+      solref="{CONTACT_TIME} 1"/>
+  </default>
+  <worldbody>
+    {table}
+    <body name="agent" gravcomp="1">
+      {" ".join(slides)}
+      <inertial pos="0 0 0" mass="{AGENT_MASS}" diaginertia="1e-4 1e-4 1e-4"/>
+      <geom name="agent" type="sphere" size="{AGENT_RADIUS}"/>
+    </body>
+    <body name="body">
+      <freejoint/>
+      <inertial pos="0 0 0" mass="{BODY_MASS}" fullinertia="{_numbers(moments)}"/>
+      {" ".join(_geom(solid) for solid in shape.surface.solids)}
+    </body>
+  </worldbody>
+  <actuator>{" ".join(motors)}</actuator>
+</mujoco>"""
+
+
+def _geom(solid: Solid) -> str:
+    return f'<geom type="{solid.kind}" pos="{_numbers(solid.centre)}" size="{_numbers(solid.size)}"/>'
+
+
+def _numbers(values: Any) -> str:
+    return " ".join(repr(float(value)) for value in values)
