@@ -27,7 +27,7 @@ class CEM(Planner):
     Attributes:
         elites: candidates kept.
         around: see above.
-        shrink: factor on the spread in each iteration, for `around="elites"`.
+        shrink: spread of the last iteration, as a share of the first one's, for `around="elites"`.
         shape: of the spread, for `around="mean"`: "isotropic", "diagonal" in the frame, or "full".
 
     >>> CEM(samples=128).horizon
@@ -36,7 +36,7 @@ class CEM(Planner):
 
     elites: int = 12
     around: Literal["elites", "mean"] = "elites"
-    shrink: float = 0.5
+    shrink: float = 0.25
     shape: Shape = "isotropic"
 
     def __post_init__(self) -> None:
@@ -45,6 +45,8 @@ class CEM(Planner):
             raise ArgumentError("elites", self.elites, f"between 1 and samples={self.samples}")
         if self.around not in ("elites", "mean"):
             raise ArgumentError("around", repr(self.around), "where to sample", ("'elites'", "'mean'"))
+        if not 0 < self.shrink <= 1:
+            raise ArgumentError("shrink", self.shrink, "a share above 0, up to 1")
         check_shape(self.shape)
 
     @property
@@ -56,5 +58,4 @@ class CEM(Planner):
             mean = search.kept.mean(3, keepdim=True)
             draw_around(search, mean, spread_of(search, mean, self.shape), self.shape)
             return
-        scale = self.spread * search.length * self.shrink**search.iteration
-        search.scatter(search.in_turn(), scale)
+        search.scatter(search.in_turn(), search.length * self.shrunk(self.shrink, search.iteration))

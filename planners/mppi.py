@@ -24,21 +24,21 @@ class MPPI(Planner):
 
     Attributes:
         temperature: of the weights, as a share of how far the mean cost lies above the least: any unit of cost will do.
-        shrink: factor on the spread in each iteration; 1 is the published rule.
+        shrink: spread of the last iteration, as a share of the first one's; 1 is the published rule.
 
     >>> MPPI(samples=128).temperature
     0.1
     """
 
     temperature: float = 0.1
-    shrink: float = 0.6
+    shrink: float = 0.36
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("temperature", "shrink"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ArgumentError(name, value, "a positive number")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise ArgumentError("temperature", self.temperature, "a positive number")
+        if not 0 < self.shrink <= 1:
+            raise ArgumentError("shrink", self.shrink, "a share above 0, up to 1")
 
     def update(self, search: Search) -> None:
         rejected = torch.isinf(search.cost)
@@ -50,5 +50,5 @@ class MPPI(Planner):
         mean = search.candidates @ weights[:, :, None]
         # All rejected: the best so far is all there is to go by.
         mean = torch.where(rejected.all(1)[:, None, None], search.kept[..., :1], mean)
-        search.scatter(mean, self.spread * search.length * self.shrink**search.iteration)
+        search.scatter(mean, search.length * self.shrunk(self.shrink, search.iteration))
         search.candidates[..., :1] = mean

@@ -98,6 +98,13 @@ class Planner(ABC):
         """How many of those the next decision starts from."""
         return 1
 
+    def shrunk(self, last: float, iteration: int) -> float:
+        """The spread of an iteration: that of the first falls, by one factor each time, to the share `last` of it.
+
+        Whatever the number of iterations, the last one draws as narrowly.
+        """
+        return self.spread * last ** (iteration / max(self.iterations - 1, 1))
+
     def count(self, iteration: int) -> int:
         """Candidates in an iteration, at most `samples`."""
         return self.samples
