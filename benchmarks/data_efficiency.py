@@ -19,7 +19,7 @@ from equiworld.benchmarks.success import SuccessConfig, slice_data
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.errors import ArgumentError
-from equiworld.models import FAMILIES
+from equiworld.models import FAMILIES, WorldModel
 from equiworld.results import make_result, read_json, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
@@ -101,7 +101,8 @@ def _measure(
     path = config.out / "models" / f"efficiency-{family}-{size}-{config.episodes}-{config.first_episode}.json"
     if path.exists():  # an interrupted run does not play its episodes again
         return read_json(path)["rows"][0]
-    interior, tried = away_from_walls(validation), []
+    interior = away_from_walls(validation)
+    tried: list[tuple[float, int, WorldModel, dict[str, Any]]] = []
     for rate, settings in product(config.learning_rates, _settings(config, family)):
         depends = {
             "steps": config.steps,

@@ -175,7 +175,7 @@ class MPCPolicy:
     @torch.no_grad()
     def _imagined(self, observation: Any, z: Any) -> Tensor:
         """What the prior would do, `(B, H, size)`."""
-        symmetry, actions = self.symmetry, []
+        symmetry, actions = self.symmetry, list[Tensor]()
         # Only then can what it will observe be told from the model's state.
         whole = not symmetry.flat and {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
         for _ in range(self.planner.horizon):

@@ -143,13 +143,13 @@ class Problem:
     def select(self, which: Tensor) -> Problem:
         """The problem of some of the environments, named by a mask or an index `(B′,)`."""
 
-        def pick(part: State | None) -> State | None:
-            return None if part is None else map_state(lambda tensor: tensor[which], part)
+        def pick(part: State) -> State:
+            return map_state(lambda tensor: tensor[which], part)
 
         return replace(
             self,
             state=pick(self.state),
-            goal=pick(self.goal),
+            goal=None if self.goal is None else pick(self.goal),
             frame=None if self.frame is None else self.frame[which],
             rest=None if self.rest is None else self.rest[which],
         )

@@ -14,7 +14,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers, to_numpy
-from equiworld.symmetry.validation import check_element, check_symmetry
+from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -115,7 +115,7 @@ class Symmetry:
             name: self.observation[name].transform(g, array, self.centre, name)
             for name, array in arrays.items()
         }
-        _check_leading(moved)
+        check_leading(moved)
         return np.concatenate(list(moved.values()), -1) if self.flat else moved
 
     def transform_action(self, g: GroupElement, action: ArrayLike | torch.Tensor) -> NDArray[np.floating]:
@@ -147,7 +147,7 @@ class Symmetry:
         chosen = self._names(names)
         arrays = self._observed(obs, chosen)
         values = {name: numbers(arrays[name], self.observation[name].size(self.dim), name) for name in chosen}
-        _check_leading(values)
+        check_leading(values)
         shape = next(iter(values.values())).shape[:-1] if values else ()
         centre = np.asarray(self.centre)
         parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
@@ -183,16 +183,12 @@ class Symmetry:
             features: as `to_features(obs, names)` gives them.
             names: which fields; `state` if None.
         """
-        expected = self.feature_type(names)
-        if features.type != expected:
-            raise ArgumentError(
-                "features", features.type, f"the features of {self._names(names)}, {expected}"
-            )
-        centre, arrays = np.asarray(self.centre), {}
+        if features.type != self.feature_type(names):
+            raise ArgumentError("features", features.type, f"{self.feature_type(names)}")
+        arrays = {}
         for name, channel in self.channels(names).items():
-            part = features.select(channel).detach().cpu().numpy()
-            declared = self.observation[name]
-            array = declared.decode({channel.kind: part.astype(np.float64)}, centre)
+            part, declared = features.select(channel).detach().cpu().numpy(), self.observation[name]
+            array = declared.decode({channel.kind: part.astype(np.float64)}, np.asarray(self.centre))
             arrays[name] = declared.to_dtype(array, part.dtype, self.dim)
         return arrays
 
@@ -300,12 +296,3 @@ class Symmetry:
             return torch.as_tensor(array, dtype=dtype)
 
         return Features(join("scalars", (0,)), join("vectors", (self.dim, 0)), join("points", (self.dim, 0)))
-
-
-def _check_leading(arrays: Mapping[str, NDArray]) -> None:
-    """Refuse fields of one observation that differ in their leading shape."""
-    shapes = {name: array.shape[:-1] for name, array in arrays.items()}
-    first = next(iter(shapes), None)
-    for name, shape in shapes.items():
-        if first is not None and shape != shapes[first]:
-            raise ArgumentError(name, f"leading shape {shape}", f"{shapes[first]}, that of {first!r}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
@@ -14,7 +16,7 @@ from equiworld.symmetry.fields import Concatenation, Heading, Point, Rotation
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_element", "check_symmetry"]
+__all__ = ["check_element", "check_leading", "check_symmetry"]
 
 
 def check_element(g: GroupElement, dim: int) -> None:
@@ -78,3 +80,12 @@ def _check_names(symmetry: Symmetry) -> None:
             raise ArgumentError(
                 argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}() of one"
             )
+
+
+def check_leading(arrays: Mapping[str, NDArray]) -> None:
+    """Refuse fields of one observation that differ in their leading shape."""
+    shapes = {name: array.shape[:-1] for name, array in arrays.items()}
+    first = next(iter(shapes), None)
+    for name, shape in shapes.items():
+        if first is not None and shape != shapes[first]:
+            raise ArgumentError(name, f"leading shape {shape}", f"{shapes[first]}, that of {first!r}")
