@@ -117,9 +117,10 @@ class Search:
 
     def in_turn(self) -> Tensor:
         """What is kept, one after another until there is one for each candidate: `(H, B, size, n)`."""
-        count, kept = torch.arange(self.count), self.kept.shape[-1]
+        kept = self.kept.shape[-1]
         if not self._symmetrise:
-            return self.kept.index_select(3, count % kept)
+            return self.kept.repeat(1, 1, 1, -(-self.count // kept))[..., : self.count]
+        count = torch.arange(self.count)
         # All of an orbit around the same: else the candidates would not be the same set, turned.
         orbit = orbit_length(self.problem.dim)
         index = torch.where(self._degenerate[:, None], count // orbit % kept, count % kept)
