@@ -57,7 +57,7 @@ class Planner(ABC):
     symmetrise_above: float = 0.99
     tolerance: float | None = None
     time_budget: float | None = None
-    chunk: int = 1024
+    chunk: int = 4096
 
     differentiates: ClassVar[bool] = False
     """Whether `update` reads `search.gradient`."""
