@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from equiworld.errors import ArgumentError
 from equiworld.models.world_model import WorldModel
-from equiworld.symmetry import Features, FeatureType, Heading, Symmetry
+from equiworld.symmetry import Cloud, Features, FeatureType, Heading, Symmetry
 
 __all__ = ["StateModel"]
 
@@ -36,6 +37,13 @@ class StateModel(WorldModel):
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__(symmetry, env_id, settings)
+        for name in symmetry.state:
+            if isinstance(symmetry.observation[name], Cloud):
+                raise ArgumentError(
+                    "symmetry",
+                    f"a state with {name!r}, points without an order",
+                    "fields that keep their order, such as a pose (observe_pose=True in CloudPush)",
+                )
         self.state_type = symmetry.feature_type()
         self.channels = symmetry.channels()
         action = symmetry.action.feature_type(symmetry.dim)

@@ -23,7 +23,7 @@ from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
 from equiworld.models import FAMILIES, WorldModel, register_family
 from equiworld.models.registry import build
-from equiworld.symmetry import Heading, Scalar, Symmetry, Vector, register_symmetry
+from equiworld.symmetry import Cloud, Heading, Point, Scalar, Symmetry, Vector, register_symmetry
 from equiworld.symmetry.registry import _ENTRIES
 
 
@@ -155,3 +155,11 @@ def test_a_state_without_enough_vectors_for_a_frame_is_refused():
     build(symmetry=Symmetry(TOYS["SE3"], {"speed": Vector()}, action=Vector()), **made_of)
     with pytest.raises(ArgumentError, match=r"symmetry: got 1 vectors .* at least 2 to make a frame"):
         build(symmetry=Symmetry(TOYS["SE3"], {"mass": Scalar()}, action=Vector()), **made_of)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_points_without_an_order_are_refused(family):
+    """Every family of states would take the first of them for the same point next time."""
+    symmetry = Symmetry(SE2(), {"hand": Point(), "cloud": Cloud(8)}, action=Vector())
+    with pytest.raises(ArgumentError, match=r"symmetry: got a state with 'cloud', points without an order"):
+        build(family, symmetry, "toy", {"seed": 0})
