@@ -43,7 +43,8 @@ class Planner(ABC):
         tolerance: stop where an iteration improves the best cost by no more than this share of it; None for never.
         time_budget: seconds after which no further iteration begins; None for no limit. How many fit depends on the
             machine, and so does the plan.
-        chunk: candidates rolled out at a time, about what the processor's cache holds.
+        chunk: candidates rolled out at a time, about what the processor's caches hold; 1024 for each of torch's threads
+            if None.
     """
 
     horizon: int = 6
@@ -57,7 +58,7 @@ class Planner(ABC):
     symmetrise_above: float = 0.99
     tolerance: float | None = None
     time_budget: float | None = None
-    chunk: int = 4096
+    chunk: int | None = None
 
     differentiates: ClassVar[bool] = False
     """Whether `update` reads `search.gradient`."""
@@ -65,7 +66,7 @@ class Planner(ABC):
     def __post_init__(self) -> None:
         for name in ("horizon", "samples", "iterations", "chunk"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not (isinstance(value, int) and value >= 1) and not (name == "chunk" and value is None):
                 raise ArgumentError(name, value, "a positive integer")
         if self.frame is not None and self.frame not in FRAMES:
             raise ArgumentError("frame", repr(self.frame), "a frame to draw noise in", (*FRAMES, None))

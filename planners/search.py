@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Search"]
 
+_ROWS = 1024  # states of some dozens of numbers, and a network's hidden layer of them, in a core's cache
+
 
 class Search:
     """The candidates of one call of a planner, what they cost, and the best so far.
@@ -234,7 +236,7 @@ class Search:
     def _blocks_of(self, count: int) -> list[Block]:
         """Environments × samples in blocks small enough for the cache."""
         if count not in self._blocks:
-            rows = self.settings.chunk
+            rows = self.settings.chunk or _ROWS * torch.get_num_threads()
             envs = max(1, rows // count)
             self._blocks[count] = [
                 Block.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
