@@ -65,24 +65,37 @@ def _steps(config: SpeedConfig) -> list[dict[str, Any]]:
     """Environment steps that push the block, the same targets for all, in turn."""
     import gym_pusht  # noqa: F401  registers gym_pusht/PushT-v0
 
-    bare = gym.make(ENV, disable_env_checker=True)
-    turned = GroupAction(gym.make(ENV, disable_env_checker=True), SE2().rotation(2.1))
-    stock = gym.make("gym_pusht/PushT-v0", disable_env_checker=True)
+    g = SE2().rotation(2.1)
+
+    def stock() -> gym.Env:
+        return gym.make("gym_pusht/PushT-v0", obs_type="state", disable_env_checker=True)
+
+    envs = {
+        "stock": stock(),
+        "stock in GroupAction": GroupAction(stock(), g),
+        "ours": gym.make(ENV, disable_env_checker=True),
+        "ours in GroupAction": GroupAction(gym.make(ENV, disable_env_checker=True), g),
+    }
     rng = np.random.default_rng(config.seed)
-    times: dict[str, list[float]] = {"stock": [], "ours": [], "ours in GroupAction": []}
+    times: dict[str, list[float]] = {name: [] for name in envs}
     for _ in range(config.repeats):
         push = rng.normal(size=2) * 30.0
-        for name, env in (("stock", stock), ("ours", bare), ("ours in GroupAction", turned)):
+        for name, env in envs.items():
             env.reset(seed=int(config.seed))
-            action = np.array([256.0, 256.0]) + push if name == "stock" else push * 0.2
+            # The same push for all: a target for gym-pusht's own, a displacement for ours.
+            action = np.array([256.0, 256.0]) + push if name.startswith("stock") else push * 0.2
+            if isinstance(env, GroupAction):
+                action = env.symmetry.transform_action(g, action)
             times[name].append(_seconds(partial(env.step, action)))
-    return [_row(f"step, {name}", values, times["stock"]) for name, values in times.items()] + [
+    over = [
         {
-            "what": "GroupAction over the bare environment",
-            "ratio": float(np.median(np.array(times["ours in GroupAction"]) / np.array(times["ours"]))),
+            "what": f"GroupAction over the bare environment, {name}",
+            "ratio": float(np.median(np.array(times[f"{name} in GroupAction"]) / np.array(times[name]))),
             "repeats": config.repeats,
         }
+        for name in ("stock", "ours")
     ]
+    return [_row(f"step, {name}", values, times["stock"]) for name, values in times.items()] + over
 
 
 def _decisions(config: SpeedConfig) -> list[dict[str, Any]]:
