@@ -15,7 +15,7 @@ import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
 from equiworld.benchmarks.stages import ENV, stage_folder, trained_model
-from equiworld.benchmarks.success import SuccessConfig, slice_data
+from equiworld.benchmarks.success import shared_settings, slice_parts
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.errors import ArgumentError
@@ -72,13 +72,7 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
     """Train and evaluate every size; write the result and its picture."""
     began = time.perf_counter()
     config = config.reduced()
-    collection = SuccessConfig(
-        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
-    ).reduced()
-    data = slice_data(collection, "slice", collection.transitions, 0)
-    test, validation = (
-        slice_data(collection, "slice", collection.transitions // 10, part) for part in (2, 4)
-    )
+    data, validation, test = slice_parts(shared_settings(config))
     overlap = check_disjoint(train=data, validation=validation, test=test)
     if max(config.sizes) > len(data):
         raise ArgumentError("sizes", max(config.sizes), f"at most the {len(data)} transitions collected")

@@ -16,7 +16,13 @@ from equiworld.benchmarks.closed_loop import draw_tasks, run_orbit
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
 from equiworld.benchmarks.stages import ENV
-from equiworld.benchmarks.success import Contender, SuccessConfig, contender_model, slice_data
+from equiworld.benchmarks.success import (
+    Contender,
+    SuccessConfig,
+    contender_model,
+    shared_settings,
+    slice_parts,
+)
 from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.groups import SE2, GroupElement
@@ -73,12 +79,8 @@ def run(config: ExactnessConfig) -> dict[str, Any]:
     """Measure every family, write `exactness.json` and return its content."""
     began = time.perf_counter()
     config = config.reduced()
-    training = SuccessConfig(
-        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
-    ).reduced()
-    data = slice_data(training, "slice", training.transitions, 0)
-    test = slice_data(training, "slice", training.transitions // 10, 2)
-    validation = slice_data(training, "slice", training.transitions // 10, 4)
+    training = shared_settings(config)
+    data, validation, test = slice_parts(training)
     jobs = [(config, training, family, data, validation, test) for family in config.families]
     rows = in_parallel(_measure, jobs, "exactness", config.workers, config.progress)
     settings = {**asdict(config), "environment": ENV, "walls": False, "planner": asdict(CEM())}

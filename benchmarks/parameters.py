@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
-from equiworld.benchmarks.success import Contender, SuccessConfig, contender_model, slice_data
+from equiworld.benchmarks.success import (
+    Contender,
+    SuccessConfig,
+    contender_model,
+    shared_settings,
+    slice_parts,
+)
 
 from equiworld.results import make_result, text_table, write_json
 from equiworld.training import Dataset, check_disjoint
@@ -56,14 +62,8 @@ def run(config: ParametersConfig) -> dict[str, Any]:
     """Train every width, find the sizes of equal error; write the result and its picture."""
     began = time.perf_counter()
     config = config.reduced()
-    collection = SuccessConfig(
-        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
-    ).reduced()
-    collection = replace(collection, steps=config.steps)
-    data = slice_data(collection, "slice", collection.transitions, 0)
-    test, validation = (
-        slice_data(collection, "slice", collection.transitions // 10, part) for part in (2, 4)
-    )
+    collection = replace(shared_settings(config), steps=config.steps)
+    data, validation, test = slice_parts(collection)
     overlap = check_disjoint(train=data, validation=validation, test=test)
     contenders = [Contender(EQUIVARIANT, width=width) for width in config.equivariant_widths] + [
         Contender(family, width=width) for family in ("mlp", "mlp-centred") for width in config.plain_widths

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import ENV
-from equiworld.benchmarks.success import TASKS, Contender, SuccessConfig, contender_model, slice_data
+from equiworld.benchmarks.success import TASKS, Contender, contender_model, shared_settings, slice_parts
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
 
 from equiworld.models import WorldModel
@@ -65,11 +65,8 @@ def run(config: PlannerSuccessConfig) -> dict[str, Any]:
     """Fit every planner to the time, let it play; write `planner-success.json`."""
     began = time.perf_counter()
     config = config.reduced()
-    training = SuccessConfig(
-        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
-    ).reduced()
-    data = slice_data(training, "slice", training.transitions, 0)
-    validation = slice_data(training, "slice", training.transitions // 10, 4)
+    training = shared_settings(config)
+    data, validation, _ = slice_parts(training)
     model = contender_model(training, Contender("state"), config.seed, data, validation)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -135,6 +135,22 @@ def run(config: SuccessConfig) -> dict[str, Any]:
     return result
 
 
+def shared_settings(config: Any) -> SuccessConfig:
+    """The settings of `success` whose data and models another benchmark uses: that of its folder and seed."""
+    return SuccessConfig(
+        out=config.out, seed=config.seed, quick=config.quick, workers=config.workers, progress=config.progress
+    ).reduced()
+
+
+def slice_parts(config: SuccessConfig) -> tuple[Dataset, Dataset, Dataset]:
+    """Training, validation and test data of the slice, which share nothing."""
+    sizes = (config.transitions, config.transitions // 10, config.transitions // 10)
+    train, test, validation = (
+        slice_data(config, "slice", size, offset) for size, offset in zip(sizes, (0, 2, 4), strict=True)
+    )
+    return train, validation, test
+
+
 def slice_data(config: SuccessConfig, name: str, transitions: int, offset: int) -> Dataset:
     """The "slice" of headings or "all" of them, collected with a seed that `offset` tells apart."""
     half_width = math.radians(config.half_width) if name == "slice" else math.pi

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from equiworld.envs.cloudpush.arguments import check_choice, check_range, finite, is_number
+from equiworld.envs.arguments import check_choice, check_range, finite, is_number
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Solid
 from gymnasium.error import DependencyNotInstalled

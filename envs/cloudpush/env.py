@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.cloudpush.arguments import as_displacement, check_choice, check_range
+from equiworld.envs.arguments import as_displacement, check_choice, check_range
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix

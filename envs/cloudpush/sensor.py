@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from equiworld.envs.cloudpush.arguments import check_range
+from equiworld.envs.arguments import check_range
 from equiworld.envs.cloudpush.geometry import Array, Pose, Triple, rotation_matrix
 from equiworld.envs.cloudpush.shapes import Shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from equiworld.envs.cloudpush.arguments import check_choice
+from equiworld.envs.arguments import check_choice
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.revolution import StackSurface
 from equiworld.envs.cloudpush.surface import Array, Surface

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from equiworld.envs.arguments import finite
 from equiworld.envs.cloudpush import engine
-from equiworld.envs.cloudpush.arguments import finite
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.geometry import Array, Pose, Quad, Triple, multiply, quaternion_of
 from equiworld.envs.cloudpush.geometry import rotation_matrix as matrix_of

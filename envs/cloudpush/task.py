@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from equiworld.envs.cloudpush.arguments import check_choice, check_range
+from equiworld.envs.arguments import check_choice, check_range
 from equiworld.envs.cloudpush.geometry import METRICS, Metric, Pose, angle_between, mean_point_distance
 from equiworld.envs.cloudpush.shapes import Shape
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from equiworld.envs.arguments import finite
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.engine import new_engine
 from pymunk._chipmunk_cffi import lib as chipmunk
@@ -18,16 +19,6 @@ __all__ = ["PushTState", "Simulation"]
 
 Pair = tuple[float, float]
 Pose = tuple[float, float, float]
-
-
-def _finite(name: str, value: Any, size: int) -> tuple[float, ...]:
-    try:
-        numbers = tuple(map(float, value))
-    except (TypeError, ValueError):
-        numbers = ()
-    if len(numbers) != size or not all(map(math.isfinite, numbers)):
-        raise ArgumentError(name, repr(value), f"{size} finite numbers")
-    return numbers
 
 
 @dataclass(frozen=True)
@@ -57,8 +48,8 @@ class PushTState:
 
     def __post_init__(self) -> None:
         for name, size in (("agent_pos", 2), ("agent_vel", 2), ("block", 3), ("goal", 3)):
-            object.__setattr__(self, name, _finite(f"state.{name}", getattr(self, name), size))
-        object.__setattr__(self, "targets", tuple(_finite("state.targets", pair, 2) for pair in self.targets))
+            object.__setattr__(self, name, finite(f"state.{name}", getattr(self, name), size))
+        object.__setattr__(self, "targets", tuple(finite("state.targets", pair, 2) for pair in self.targets))
 
     def replace(self, **changes: Any) -> PushTState:
         """A copy with some attributes changed."""

@@ -1,4 +1,4 @@
-"""What users pass to CloudPush, checked."""
+"""What users pass to environments, checked."""
 
 from __future__ import annotations
 
