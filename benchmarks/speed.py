@@ -83,7 +83,7 @@ def _steps(config: SpeedConfig) -> list[dict[str, Any]]:
         for name, env in envs.items():
             env.reset(seed=int(config.seed))
             # The same push for all: a target for gym-pusht's own, a displacement for ours.
-            action = np.array([256.0, 256.0]) + push if name.startswith("stock") else push * 0.2
+            action: Any = np.array([256.0, 256.0]) + push if name.startswith("stock") else push * 0.2
             if isinstance(env, GroupAction):
                 action = env.symmetry.transform_action(g, action)
             times[name].append(_seconds(partial(env.step, action)))
