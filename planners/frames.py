@@ -51,13 +51,8 @@ def _of_goal(symmetry: Symmetry, state: Features, goal: Features) -> Frame:
     """Along the way to the goal; in space, turned about it as the body's first arrow is."""
     if not goal.points.shape[-1]:
         raise ArgumentError("frame", "'goal'", "a goal with points", ("state", None))
-    origin = reference_point(symmetry, state)
-    name = symmetry.goal[0]
-    for candidate in symmetry.goal:
-        if symmetry.channels(symmetry.goal)[candidate].kind == "points":
-            name = candidate
-            break
-    target = goal.select(symmetry.channels(symmetry.goal)[name]).mean(-1)
+    origin, channels = reference_point(symmetry, state), symmetry.channels(symmetry.goal)
+    target = goal.select(next(each for each in channels.values() if each.kind == "points")).mean(-1)
     return _of_arrows("goal", [target - origin, *_arrows(state)], origin, symmetry)
 
 

@@ -121,7 +121,8 @@ class Search:
         """What is kept, one after another until there is one for each candidate: `(H, B, size, n)`."""
         kept = self.kept.shape[-1]
         if not self._symmetrise:
-            return self.kept.repeat(1, 1, 1, -(-self.count // kept))[..., : self.count]
+            rounds = self.buffer("rounds", *self.kept.shape[:3], -(-self.count // kept), kept)
+            return rounds.copy_(self.kept.unsqueeze(3)).flatten(3)[..., : self.count]
         count = torch.arange(self.count)
         # All of an orbit around the same: else the candidates would not be the same set, turned.
         orbit = orbit_length(self.problem.dim)
@@ -157,11 +158,7 @@ class Search:
             world = torch.eye(problem.dim, dtype=rotation.dtype)
             rotation = torch.where(self._degenerate[:, None, None], world, rotation)
         arrows = problem.size // problem.dim
-        return (
-            rotation
-            if arrows == 1
-            else torch.stack([torch.block_diag(*[each] * arrows) for each in rotation])
-        )
+        return torch.stack([torch.block_diag(*[each] * arrows) for each in rotation])
 
     # --- evaluation ----------------------------------------------------------------------------------
 
@@ -203,16 +200,13 @@ class Search:
                 squared.addcmul_(part, part, value=bound.radius**-2)
             arrows.mul_(squared.clamp_(min=1.0).rsqrt_().unsqueeze(3))
         elif bound.low is not None and bound.high is not None:
-            low, high = bound.low[:, None], bound.high[:, None]
-            torch.minimum(self.candidates.maximum(low), high, out=self.candidates)
+            torch.clamp(self.candidates, bound.low[:, None], bound.high[:, None], out=self.candidates)
 
     def _costs(self, block: Block, actions: Tensor) -> Tensor:
         """Costs `(b, s)` of actions `(H, b, s, size)`."""
         problem, shape = self.problem, actions.shape[1:3]
-        state, states = (
-            block.state,
-            Trajectory(self.buffer, self.settings.horizon, self.settings.differentiates),
-        )
+        states = Trajectory(self.buffer, self.settings.horizon, self.settings.differentiates)
+        state = block.state
         for action in actions.flatten(1, 2).unbind():
             state = problem.predict(state, action)
             states.append(state)
