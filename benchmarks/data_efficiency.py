@@ -150,7 +150,7 @@ def _draw(result: dict[str, Any], path: Path) -> None:
 
     from equiworld.files import write_atomically
 
-    figure = Figure(figsize=(8.0, 3.6), layout="constrained")
+    figure = Figure(figsize=(8.0, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     labels = {
         "state": "equivariant (body frame), slice of ±30°",
@@ -171,7 +171,10 @@ def _draw(result: dict[str, Any], path: Path) -> None:
         xscale="log", xlabel="training transitions", ylabel="success on gym-pusht's task [%]", ylim=(0, 103)
     )
     right.set(xscale="log", yscale="log", xlabel="training transitions", ylabel="one-step relMSE, held out")
-    left.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside lower center", frameon=False)
+    measured = sorted({row["transitions"] for row in result["rows"]})
     for axes in (left, right):
+        axes.set_xticks(measured, [f"{count:,}" for count in measured])
+        axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
