@@ -33,7 +33,7 @@ def planning_frame(kind: str | None, symmetry: Symmetry, state: Features, goal: 
 def reference_point(symmetry: Symmetry, state: Features) -> Tensor:
     """The point `(B, d)` that frames sit at: the body's reference, or the mean of all points."""
     if symmetry.reference is not None:
-        return state.select(symmetry.channels()[symmetry.reference])[..., 0]
+        return state.select(symmetry.channels()[symmetry.reference]).mean(-1)
     if state.points.shape[-1]:
         return state.points.mean(-1)
     return state.vectors.new_zeros(*state.batch_shape, symmetry.dim)

@@ -111,16 +111,22 @@ class KeypointDistance(Objective):
     Attributes:
         points: a field of n points of the state.
         goal: a field of n points of the goal.
+        lever: first spread the points about their mean by this factor: the longer the lever arms, the more an angle
+            counts beside a distance.
     """
 
     points: str
     goal: str
+    lever: float = 1.0
 
     def bind(self, symmetry: Symmetry) -> Cost:
         here, there = _field(symmetry, self.points), _field(symmetry, self.goal, goal=True)
 
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
-            return torch.linalg.vector_norm(states.select(here) - goal.select(there), dim=-2).mean(-1)
+            away = states.select(here) - goal.select(there)
+            if self.lever != 1.0:
+                away = away * self.lever + (1.0 - self.lever) * away.mean(-1, keepdim=True)
+            return torch.linalg.vector_norm(away, dim=-2).mean(-1)
 
         return cost
 

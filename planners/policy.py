@@ -18,7 +18,6 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
-from equiworld.symmetry import Features, FeatureType
 from equiworld.symmetry.holding import held_action
 
 __all__ = ["MPCPolicy", "PolicyState"]
@@ -83,12 +82,12 @@ class MPCPolicy:
         self.model = copy.deepcopy(model).to(self.dtype).eval()
         self.planner = planner or CEM()
         self.seed = seed
-        self.symmetry = model.symmetry
+        self.symmetry, self.latent = model.symmetry, model.latent
         self.task = task or task_of(model.env_id)
         self.bound = Bound.of(model.action_bound, self.dtype)
-        self._cost = self.task.objective().bind(self.symmetry)
+        self._cost = self.task.objective().bind(self.latent)
         self._propose = self.task.proposal(
-            self.symmetry, self.bound.length(self.symmetry.dim), self.model.action_repeat
+            self.latent, self.bound.length(self.symmetry.dim), self.model.action_repeat
         )
         if prior is not None and not callable(getattr(prior, "predict", None)):
             raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
@@ -177,7 +176,8 @@ class MPCPolicy:
         """What the prior would do, `(B, H, size)`."""
         symmetry, actions = self.symmetry, list[Tensor]()
         # Only then can what it will observe be told from the model's state.
-        whole = not symmetry.flat and {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
+        named = {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
+        whole = named and not symmetry.flat and self.latent is symmetry
         for _ in range(self.planner.horizon):
             if whole or not actions:
                 action, _ = self.prior.predict(observation, deterministic=True)
@@ -190,11 +190,7 @@ class MPCPolicy:
         return torch.stack(actions, 1)
 
     def _problem(self, observation: Any, z: Any) -> Problem:
-        symmetry = self.symmetry
-        if symmetry.goal:
-            goal = symmetry.to_features(observation, symmetry.goal, dtype=self.dtype)
-        else:
-            goal = Features.empty(FeatureType(symmetry.dim), z.batch_shape, self.dtype)
+        symmetry, goal = self.latent, self.model.encode_goal(observation)
         rest, points = None, symmetry.action.feature_type(symmetry.dim).points
         if points:
             # Features are about the scene's centre, actions are not.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from equiworld.planners.objectives import Objective, as_objective
+from equiworld.planners.objectives import KeypointDistance, Objective, as_objective
 from equiworld.planners.problem import Propose
 from torch import Tensor
 
@@ -94,6 +94,7 @@ TASKS: dict[str, Task] = {
         proposals="equiworld.envs.pusht.planning:propose_pushes",
         random_numbers=3,
     ),
+    "equiworld/CloudPush-v0": Task(cost=KeypointDistance("keypoints", "goal_keypoints", lever=2.5)),
 }
 
 

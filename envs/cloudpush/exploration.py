@@ -94,6 +94,11 @@ class CloudPushExploration:
             way /= max(float(np.linalg.norm(way)), 1e-9)
         return length * way
 
+    def goes_on(self, info: dict[str, Any]) -> bool:
+        """Whether the body is still within `max_angle` of the unturned orientation: data of a slice begins there."""
+        cosine = (float(np.trace(info["body_rotation"].reshape(3, 3))) - 1) / 2
+        return self.max_angle >= math.pi or cosine >= math.cos(self.max_angle)
+
     def is_free(self, state: CloudPushState) -> bool:
         """Whether the end-effector is outside the body, and both are above the table, if there is one."""
         return self.agent_gap(state) > 0 and (not self.physics.table or self.table_gap(state) >= -1e-9)

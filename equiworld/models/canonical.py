@@ -67,6 +67,6 @@ class CanonicalStateModel(StateModel):
             return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
         if heading is None:
             return frame_from_heading(inputs.vectors[..., 0])
-        points = self.state_type.points - (self.reference is not None)
+        points = self.state_type.points - len(self.left_out)
         # Headings are of length 1, and their scale is 1.
         return frame_from_heading(inputs.vectors[..., points + self.channels[heading].start], unit=True)

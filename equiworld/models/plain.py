@@ -89,10 +89,10 @@ class AugmentedModel(CentredPlainModel):
         periodic: int = 128,
     ) -> None:
         super().__init__(symmetry, env_id, seed, hidden, periodic)
-        self.augmentation = _without_translations(symmetry.group)
+        self.augmentation = without_translations(symmetry.group)
 
 
-def _without_translations(group: Group) -> Group:
+def without_translations(group: Group) -> Group:
     """The rotations (and reflections) of a group: centred inputs have no use for translations."""
     for whole, part in ((SE2(), SO2()), (E2(), O2()), (SE3(), SO3()), (E3(), O3())):
         if group == whole:

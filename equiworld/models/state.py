@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
+from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.models.world_model import WorldModel
 from equiworld.symmetry import Cloud, Features, FeatureType, Heading, Symmetry
 
@@ -42,15 +44,17 @@ class StateModel(WorldModel):
                 raise ArgumentError(
                     "symmetry",
                     f"a state with {name!r}, points without an order",
-                    "fields that keep their order, such as a pose (observe_pose=True in CloudPush)",
+                    "fields that keep their order; family 'latent' takes clouds, as does a pose instead of one",
                 )
         self.state_type = symmetry.feature_type()
         self.channels = symmetry.channels()
         action = symmetry.action.feature_type(symmetry.dim)
         state = self.state_type
         declared = self.channels.get(symmetry.reference or "")
-        self.reference = None if declared is None else declared.start
-        arrows = state.points - (self.reference is not None and self.centred) + state.vectors
+        self.reference = [] if declared is None else list(range(declared.start, declared.stop))
+        # A single reference seen from itself is zero: it is left out. Several are seen from their mean.
+        self.left_out = self.reference if len(self.reference) == 1 and self.centred else []
+        arrows = state.points - len(self.left_out) + state.vectors
         self.in_type = FeatureType(
             symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
         )
@@ -82,9 +86,6 @@ class StateModel(WorldModel):
     def _network(self, generator: torch.Generator) -> nn.Module:
         """The map from features of `in_type` to displacements of `out_type`."""
 
-    def encode(self, obs: Any) -> Features:
-        return self.symmetry.to_features(obs, dtype=self.dtype)
-
     def predict(self, z: Features, action: Features | Tensor) -> Features:
         inputs = self._inputs(z, self.action_features(action))
         step = self.network(self._scaled(inputs))
@@ -98,6 +99,23 @@ class StateModel(WorldModel):
         if scalars.shape[-1]:
             scalars = scalars + step.scalars * self.out_scalar_scale
         return Features(scalars, vectors, moved[..., :count])
+
+    def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
+        def prepare(rng: np.random.Generator) -> Batch:
+            self.fit_scales(*data.features(torch.float64))
+            return data.features(self.dtype)
+
+        return [
+            Stage(
+                self.family,
+                settings.steps,
+                settings.batch_size,
+                settings.learning_rate,
+                list(self.parameters()),
+                prepare,
+                lambda batch, rng: self.loss(*batch),
+            )
+        ]
 
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
@@ -144,7 +162,7 @@ class StateModel(WorldModel):
     def _inputs(self, z: Features, action: Features) -> Features:
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""
         points, acted = z.points, action.points
-        if self.centred and self.reference is None and points.shape[-1]:
+        if self.centred and not self.reference and points.shape[-1]:
             middle = points.mean(-1, keepdim=True)
             points, acted = points - middle, acted - middle
         vectors = torch.cat([points, z.vectors, action.vectors, acted], -1) @ self.relative.to(z.dtype)
@@ -152,14 +170,16 @@ class StateModel(WorldModel):
         return Features(scalars, vectors, vectors[..., :0])
 
     def _relative(self) -> Tensor:
-        """Weights `(C, C_in)`, all 0 or ±1, that subtract the reference from the other points and drop it."""
+        """Weights `(C, C_in)` that subtract the reference from the points and leave out what is zero then."""
         action = self.symmetry.action.feature_type(self.symmetry.dim)
         points, vectors = self.state_type.points, self.state_type.vectors + action.vectors
         weights = torch.eye(points + vectors + action.points)
-        if not self.centred or self.reference is None:
+        if not self.centred or not self.reference:
             return weights
-        weights[self.reference, [*range(points), *range(points + vectors, len(weights))]] -= 1.0
-        return weights[:, [i for i in range(len(weights)) if i != self.reference]]
+        placed = [*range(points), *range(points + vectors, len(weights))]
+        for one in self.reference:
+            weights[one, placed] -= 1.0 / len(self.reference)
+        return weights[:, [i for i in range(len(weights)) if i not in self.left_out]]
 
     def _scaled(self, inputs: Features) -> Features:
         scalars = inputs.scalars

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import write_atomically
 from equiworld.groups import Group
+from equiworld.models.stage import Settings, Stage, Transitions
 from equiworld.storage import load_tensors, save_tensors
-from equiworld.symmetry import Features, Symmetry, symmetry_of
+from equiworld.symmetry import Features, FeatureType, Symmetry, symmetry_of
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 
 __all__ = ["WorldModel"]
@@ -28,6 +29,7 @@ class WorldModel(nn.Module, ABC):
     Attributes:
         family: the name it is registered under.
         equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
+        of_clouds: whether it is for states with a cloud of points without order, rather than without one.
         symmetry: how observations and actions transform.
         env_id: the environment it was made for.
         settings: what it was built with, JSON-able.
@@ -39,6 +41,7 @@ class WorldModel(nn.Module, ABC):
 
     family: ClassVar[str]
     equivariant: ClassVar[bool] = False
+    of_clouds: ClassVar[bool] = False
     augmentation: Group | None = None
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
@@ -47,9 +50,25 @@ class WorldModel(nn.Module, ABC):
         self.action_repeat = 1
         self.action_bound: dict[str, Any] = {}
 
-    @abstractmethod
     def encode(self, obs: Any) -> Features:
         """The latent state of an observation, of its leading shape `(…)`, in the model's dtype."""
+        return self.encode_features(self.symmetry.to_features(obs, dtype=self.dtype))
+
+    def encode_goal(self, obs: Any) -> Features:
+        """The goal of an observation, its channels those of `latent.goal`; of no channels if it shows none."""
+        if not self.symmetry.goal:
+            batch = self.symmetry.to_features(obs, dtype=self.dtype).batch_shape
+            return Features.empty(FeatureType(self.symmetry.dim), batch, self.dtype)
+        return self.symmetry.to_features(obs, self.symmetry.goal, dtype=self.dtype)
+
+    def encode_features(self, observed: Features) -> Features:
+        """The latent state of an observed state, as `Dataset.features` gives it: the same thing by default."""
+        return observed
+
+    @property
+    def latent(self) -> Symmetry:
+        """What the channels of latent states and goals are called and how they transform: as observed, by default."""
+        return self.symmetry
 
     @abstractmethod
     def predict(self, z: Features, action: Features | Tensor) -> Features:
@@ -61,11 +80,13 @@ class WorldModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
-        """Training loss of predicting `target` from `z` and `action`: a scalar."""
+    def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
+        """How it is trained, one stage after the other."""
 
-    def fit_scales(self, z: Features, action: Features, target: Features) -> None:
-        """Set what is set from training data once, before the first step. Nothing unless overridden."""
+    def fits(self, symmetry: Symmetry) -> bool:
+        """Whether data of another declaration of the environment can train it: the same arrays in the same units."""
+        ours, theirs = ((each.channels(), each.action, each.centre) for each in (self.symmetry, symmetry))
+        return ours == theirs
 
     def rollout(self, z: Features, actions: Tensor) -> Features:
         """The latent states after each of H actions `(…, H, size)`: Features of batch shape `(H, …)`."""
@@ -83,7 +104,7 @@ class WorldModel(nn.Module, ABC):
     @property
     def parameter_count(self) -> int:
         """Trainable numbers."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def action_features(self, action: Features | Tensor) -> Features:
         """Actions `(…, size)` as Features; Features are handed on."""

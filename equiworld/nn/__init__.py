@@ -2,8 +2,16 @@
 
 from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
-from equiworld.nn.frames import Frame, frame_from_heading, frame_from_two_vectors, identity_frame
+from equiworld.nn.clouds import CloudEncoder
+from equiworld.nn.frames import (
+    Frame,
+    frame_from_heading,
+    frame_from_two_vectors,
+    identity_frame,
+    soft_axes,
+)
 from equiworld.nn.gate import Gate, gate
+from equiworld.nn.hull import hull_attention
 from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.linear import EquivariantLinear
 from equiworld.nn.mlp import MLP, SeededLinear
@@ -13,6 +21,7 @@ from equiworld.nn.vectors import VectorLinear, quarter_turn, relative_vectors
 __all__ = [
     "MLP",
     "CanonicalNetwork",
+    "CloudEncoder",
     "EquivariantLinear",
     "Frame",
     "Gate",
@@ -25,8 +34,10 @@ __all__ = [
     "frame_from_heading",
     "frame_from_two_vectors",
     "gate",
+    "hull_attention",
     "identity_frame",
     "inner",
     "quarter_turn",
     "relative_vectors",
+    "soft_axes",
 ]

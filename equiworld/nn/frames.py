@@ -13,7 +13,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.features import Features
 
-__all__ = ["Frame", "frame_from_heading", "frame_from_two_vectors", "identity_frame"]
+__all__ = ["Frame", "frame_from_heading", "frame_from_two_vectors", "identity_frame", "soft_axes"]
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,41 @@ def frame_from_two_vectors(
     lengths = (first_length / scale).clamp(max=1.0) * (second_length / scale).clamp(max=1.0)
     certainty = torch.where(known, sine.clamp(max=1.0) * lengths, 0.0)
     return Frame(rotation, origin, 1.0 - certainty)
+
+
+def soft_axes(vectors: Tensor, proper: bool, softness: float) -> Tensor:
+    """Axes by Gram–Schmidt that fade out instead of jumping where the vectors do not fix them.
+
+    u ↦ u/√(|u|² + ε²) in place of u/|u|: smooth everywhere, orthonormal where the vectors are long and linearly
+    independent, and zero, not arbitrary, where they vanish. For features that turn with the world; a `Frame` has to be
+    invertible, these axes need not be.
+
+    Args:
+        vectors: `(…, d, n)`, n = d − 1 for proper groups, whose last axis is J u or u × v, and else d: under
+            reflections no vector can be made of fewer.
+        proper: without reflections.
+        softness: ε, in the vectors' units.
+
+    Returns:
+        `(…, d, d)`, the axes as columns.
+
+    >>> soft_axes(torch.tensor([[0.0], [2.0]]), True, 1e-6).round(decimals=3) + 0.0
+    tensor([[ 0., -1.],
+            [ 1.,  0.]])
+    """
+    dim = vectors.shape[-2]
+    if vectors.shape[-1] != dim - proper:
+        raise ArgumentError("vectors", f"{vectors.shape[-1]} of them", f"{dim - proper} for {dim} axes")
+    axes: list[Tensor] = []
+    for vector in vectors.unbind(-1):
+        for axis in axes:
+            vector = _without(vector, axis)
+        axes.append(vector / torch.sqrt(vector.square().sum(-1, keepdim=True) + softness**2))
+    if proper and dim == 2:
+        axes.append(torch.stack((-axes[0][..., 1], axes[0][..., 0]), -1))
+    elif proper:
+        axes.append(torch.linalg.cross(axes[0], axes[1]))
+    return torch.stack(axes, -1)
 
 
 def _direction(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:

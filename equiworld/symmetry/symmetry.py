@@ -39,7 +39,7 @@ class Symmetry:
         state: the fields that a dynamics model needs; all but the goal unless given.
         goal: the fields that say where to go.
         action_origin: the observed Point that a relative action is measured from.
-        reference: the Point that is the body's reference, the origin of its frame.
+        reference: the Point that is the body's reference, the origin of its frame; of several points their mean is.
         heading: the Heading of the body's frame; None if there is none.
         centre: c, `(d,)`; the origin unless given.
         length_scale: a typical length, in the environment's units.

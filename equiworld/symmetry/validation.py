@@ -76,7 +76,7 @@ def _check_names(symmetry: Symmetry) -> None:
         if name not in declared:
             raise ArgumentError(argument, repr(name), "the name of an observed field", declared)
         field = declared[name]
-        if not isinstance(field, type(example)) or field.count != 1:
+        if not isinstance(field, type(example)) or (field.count != 1 and argument != "reference"):
             raise ArgumentError(
                 argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}() of one"
             )

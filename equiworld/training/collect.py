@@ -25,7 +25,10 @@ CHUNK = 2500  # transitions one task collects: small enough for a lively progres
 
 
 class Exploration(Protocol):
-    """Where an environment's data is worth collecting; an env may offer one as its `exploration`."""
+    """Where an environment's data is worth collecting; an env may offer one as its `exploration`.
+
+    One that also has `goes_on(info)` ends an episode where that is false: no transition begins there.
+    """
 
     action_repeat: int
     steps_per_start: int
@@ -183,6 +186,7 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
     env.action_space.seed(int(rng.integers(2**31)))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []
+    goes_on = getattr(task.exploration, "goes_on", lambda info: True)
     barren = 0  # episodes in a row that ended before one action had been held to its end
     try:
         while len(numbers) < task.transitions:
@@ -198,7 +202,8 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
                 else:
                     action = np.asarray(env.action_space.sample(), np.float64)
                 before = _state(task, observation)  # copied: some environments reuse their arrays
-                observation, ended, whole = _hold(env, task, action, observation)
+                observation, info, ended, whole = _hold(env, task, action, observation)
+                ended = ended or not goes_on(info)
                 if whole:
                     numbers.append([*before, np.asarray(action, np.float64), *_state(task, observation)])
                     episodes.append(episode)
@@ -215,14 +220,16 @@ def _explore(task: _Task) -> dict[str, list[Any]]:
     return {"numbers": numbers, "episode": episodes}
 
 
-def _hold(env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any) -> tuple[Any, bool, bool]:
-    """The observation afterwards, whether the episode ended, and whether the action was held to its end."""
-    now = observation
+def _hold(
+    env: gym.Env, task: _Task, action: NDArray[np.float64], observation: Any
+) -> tuple[Any, dict[str, Any], bool, bool]:
+    """Observation and info afterwards, whether the episode ended, and whether the action was held to its end."""
+    now, info = observation, dict[str, Any]()
     for held in range(1, task.action_repeat + 1):
-        now, _, terminated, truncated, _ = env.step(held_action(task.symmetry, action, observation, now))
+        now, _, terminated, truncated, info = env.step(held_action(task.symmetry, action, observation, now))
         if terminated or truncated:
-            return now, True, held == task.action_repeat
-    return now, False, True
+            return now, info, True, held == task.action_repeat
+    return now, info, False, True
 
 
 def _state(task: _Task, observation: Any) -> list[NDArray[np.float64]]:

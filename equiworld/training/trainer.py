@@ -17,8 +17,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError
 from equiworld.models import WorldModel
+from equiworld.models.stage import Batch, Stage
 from equiworld.storage import load_tensors, save_tensors
-from equiworld.symmetry import Features
 from equiworld.training.dataset import Dataset
 
 __all__ = ["TrainingConfig", "train"]
@@ -34,6 +34,8 @@ class TrainingConfig:
         steps: optimiser steps.
         batch_size: transitions in each.
         learning_rate: peak of the one-cycle schedule.
+        encoder_steps: steps in which an encoder is trained by itself before; of models that have one.
+        joint_steps: steps in which encoder and dynamics are trained together afterwards; likewise.
         weight_decay: of AdamW.
         gradient_clip: longest gradient; longer ones are shortened.
         seed: of the batches and the augmentation.
@@ -45,6 +47,8 @@ class TrainingConfig:
     steps: int = 8000
     batch_size: int = 1024
     learning_rate: float = 1e-2
+    encoder_steps: int = 3000
+    joint_steps: int = 500
     weight_decay: float = 1e-4
     gradient_clip: float = 100.0
     seed: int = 0
@@ -57,6 +61,10 @@ class TrainingConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ArgumentError(name, value, "a positive integer")
+        for name in ("encoder_steps", "joint_steps"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise ArgumentError(name, value, "an integer of at least 0")
         for name in ("learning_rate", "gradient_clip"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
@@ -82,17 +90,15 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         SimulationError: the loss became non-finite; the last checkpoint is kept.
     """
     config = config or TrainingConfig()
-    ours, theirs = (
-        (part.symmetry.channels(), part.symmetry.action, part.symmetry.centre) for part in (model, data)
-    )
-    if ours != theirs:
-        raise ArgumentError("data", theirs, f"state fields, action and centre of the model, {ours}")
+    if not model.fits(data.symmetry):
+        expected = f"state fields, action and centre of the model, {model.symmetry.channels()}"
+        raise ArgumentError("data", data.symmetry.channels(), expected)
     if not len(data):
         raise ArgumentError("data", "no transitions", "at least one")
     model.action_repeat = data.action_repeat
     _narrow_bound(model, data)
     run = _Run(model, data, config)
-    run.resume()
+    run.start()
     run.loop()
     model.eval()
     return model
@@ -103,19 +109,9 @@ class _Run:
 
     def __init__(self, model: WorldModel, data: Dataset, config: TrainingConfig) -> None:
         self.model, self.config = model, config
-        self.parts = data.features(model.dtype)
-        model.fit_scales(*data.features(torch.float64))
-        self.optimiser = torch.optim.AdamW(
-            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            max_lr=config.learning_rate,
-            total_steps=config.steps + 1,
-            cycle_momentum=False,
-        )
+        self.stages = [stage for stage in model.stages(data, config) if stage.steps]
         self.rng = np.random.default_rng([config.seed, 7])
-        self.step = 0
+        self.index = self.step = 0
         keys = ("family", "env_id", "settings", "symmetry", "dtype")
         identity = {
             "model": {key: model.describe()[key] for key in keys},
@@ -126,43 +122,67 @@ class _Run:
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back
 
+    def begin(self) -> None:
+        """What the stage begins with: its examples, and an optimiser that has not stepped."""
+        stage, config = self.stages[self.index], self.config
+        self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
+        self.optimiser = torch.optim.AdamW(
+            stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            max_lr=stage.learning_rate,
+            total_steps=stage.steps + 1,
+            cycle_momentum=False,
+        )
+
     def loop(self) -> None:
+        """All stages that are left, the present one from its present step on."""
+        self.model.train()
+        while True:
+            self._run_stage(self.stages[self.index])
+            if self.index == len(self.stages) - 1:
+                return
+            self.index, self.step = self.index + 1, 0
+            self.begin()
+
+    def _run_stage(self, stage: Stage) -> None:
         from tqdm import tqdm
 
-        config, model = self.config, self.model
-        model.train()
+        config = self.config
         with tqdm(
-            total=config.steps, initial=self.step, desc=f"train {model.family}", disable=not config.progress
+            total=stage.steps, initial=self.step, desc=f"train {stage.name}", disable=not config.progress
         ) as bar:
-            while self.step < config.steps:
-                z, action, target = self._batch()
-                loss = model.loss(z, action, target)
+            while self.step < stage.steps:
+                loss = stage.loss(self._batch(stage), self.rng)
                 self.optimiser.zero_grad()
                 loss.backward()
                 # The norm is not finite exactly when the loss or a gradient is not. Asked at every step: weights
                 # that are not finite must reach neither a checkpoint nor the caller.
-                norm = clip_grad_norm_(model.parameters(), config.gradient_clip)
+                norm = clip_grad_norm_(stage.parameters, config.gradient_clip)
                 if not torch.isfinite(norm):
                     raise SimulationError(
-                        f"training became non-finite at step {self.step}; lower learning_rate "
-                        f"(now {config.learning_rate}); the last checkpoint is kept"
+                        f"training ({stage.name}) became non-finite at step {self.step}; lower learning_rate "
+                        f"(now {stage.learning_rate}); the last checkpoint is kept"
                     )
                 self.optimiser.step()
                 self.schedule.step()
+                if stage.after_step is not None:
+                    stage.after_step()
                 self.step += 1
                 bar.update()
                 if config.folder and self.step % config.checkpoint_every == 0:
                     self.save()
 
-    def _batch(self) -> tuple[Features, Features, Features]:
-        count = len(self.parts[0].scalars)
-        index = torch.from_numpy(self.rng.integers(count, size=self.config.batch_size))
-        z, action, target = (part[index] for part in self.parts)
+    def _batch(self, stage: Stage) -> Batch:
+        count, size = len(self.parts[0].scalars), stage.batch_size
+        index = torch.from_numpy(self.rng.integers(count, size=size))
+        batch = tuple(part[index] for part in self.parts)
         group = self.model.augmentation
-        if group is not None:
-            g = group.sample(self.rng, self.config.batch_size)
-            return z.transform(g), action.transform(g), target.transform(g)
-        return z, action, target
+        if group is None or not stage.augmented:
+            return batch
+        g = group.sample(self.rng, size)
+        return tuple(part.transform(g) for part in batch)
 
     def save(self) -> None:
         tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in self.model.state_dict().items()}
@@ -170,13 +190,19 @@ class _Run:
         tensors |= {
             f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()
         }
-        settings = {"step": self.step, "rng": self.rng.bit_generator.state, "identity": self.identity}
+        settings = {
+            "stage": self.index,
+            "step": self.step,
+            "rng": self.rng.bit_generator.state,
+            "identity": self.identity,
+        }
         save_tensors(Path(str(self.config.folder)) / CHECKPOINT, "checkpoint", tensors, settings)
 
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint, if there is one."""
+    def start(self) -> None:
+        """Begin, or go on from the folder's checkpoint if there is one."""
         path = Path(self.config.folder or os.devnull) / CHECKPOINT
         if not path.exists():
+            self.begin()
             return
         tensors, settings = load_tensors(path, "checkpoint")
         if settings["identity"] != self.identity:
@@ -187,7 +213,11 @@ class _Run:
                 f"{path} is of another training run (different: {', '.join(different)}); "
                 "train in another folder, or delete it"
             )
-        self.model.load_state_dict(_under(tensors, "model."))
+        self.index, self.step = settings["stage"], settings["step"]
+        weights = _under(tensors, "model.")
+        self.model.load_state_dict(weights)  # before: a stage may begin with what the last one made
+        self.begin()
+        self.model.load_state_dict(weights)
         # Stepping the schedule writes the learning rates; the optimiser's own state follows.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that the optimiser has not stepped yet
@@ -200,7 +230,6 @@ class _Run:
             whole["state"].setdefault(int(index), {})[key] = tensor
         self.optimiser.load_state_dict(whole)
         self.rng.bit_generator.state = settings["rng"]
-        self.step = settings["step"]
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,9 +6,10 @@ import equiworld.envs  # noqa: F401  registers PushT
 import gym_pusht  # noqa: F401  registers the stock environment
 import gymnasium as gym
 import pytest
+from family_cases import STATE_FAMILIES
 from model_cases import made, trained
 
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel
 
 ENVS = {
     "equiworld": ("equiworld/PushT-v0", {"walls": False}),
@@ -27,4 +28,4 @@ def env(request) -> gym.Env:
 def trained_models(pusht_data) -> dict[str, WorldModel]:
     """Every family, trained a little on PushT."""
     env = gym.make("equiworld/PushT-v0")
-    return {family: trained(made(env, family), pusht_data) for family in FAMILIES}
+    return {family: trained(made(env, family), pusht_data) for family in STATE_FAMILIES}

@@ -7,6 +7,7 @@ import copy
 import gymnasium as gym
 import numpy as np
 import torch
+from family_cases import STATE_FAMILIES
 
 from equiworld.groups import E2, O2, SE2, SE3, Group
 from equiworld.models import FAMILIES, WorldModel
@@ -21,8 +22,8 @@ SMALL = {
     "state-steerable": {"scalars": 16, "vectors": 8, "depth": 2},
 }
 PLAIN = {"hidden": (32, 32), "periodic": 8}
-EXACT = [name for name, family in FAMILIES.items() if family.equivariant]
-OTHERS = [name for name in FAMILIES if name not in EXACT]
+EXACT = [name for name in STATE_FAMILIES if FAMILIES[name].equivariant]
+OTHERS = [name for name in STATE_FAMILIES if name not in EXACT]
 
 
 def made(env: gym.Env, family: str, seed: int = 0) -> WorldModel:

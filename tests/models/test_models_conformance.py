@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from family_cases import STATE_FAMILIES
 from model_cases import (
     TOYS,
     made,
@@ -27,7 +28,7 @@ from equiworld.symmetry import Cloud, Heading, Point, Scalar, Symmetry, Vector, 
 from equiworld.symmetry.registry import _ENTRIES
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_shapes_of_one_observation_and_of_many(env, family):
     model = made(env, family).double()
     observation, action = observations_of(env)
@@ -44,7 +45,7 @@ def test_shapes_of_one_observation_and_of_many(env, family):
     assert torch.allclose(alone, following[2].flatten(), atol=1e-9)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_actions_come_as_arrays_or_as_features(env, family):
     model = made(env, family)
     observation, action = observations_of(env)
@@ -53,7 +54,7 @@ def test_actions_come_as_arrays_or_as_features(env, family):
     assert torch.allclose(model.predict(z, features).flatten(), ours, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_a_rollout_is_repeated_prediction(env, family):
     model = made(env, family)
     observation, _ = observations_of(env)
@@ -66,7 +67,7 @@ def test_a_rollout_is_repeated_prediction(env, family):
         assert torch.equal(states[step].flatten(), z.flatten())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_headings_keep_unit_length(family, dtype, trained_models, pusht_data):
     model = copy.deepcopy(trained_models[family]).to(dtype)
@@ -78,7 +79,7 @@ def test_headings_keep_unit_length(family, dtype, trained_models, pusht_data):
     assert isinstance(model.symmetry.observation["block_heading"], Heading)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_one_seed_means_one_set_of_bits_and_the_global_generators_are_left_alone(family):
     env = gym.make("equiworld/PushT-v0")
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
@@ -90,7 +91,7 @@ def test_one_seed_means_one_set_of_bits_and_the_global_generators_are_left_alone
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_a_loaded_model_is_the_saved_one_to_the_last_bit(family, dtype, pusht_data, tmp_path):
     model = trained(made(gym.make("equiworld/PushT-v0"), family).to(dtype), pusht_data, steps=5)
@@ -157,7 +158,7 @@ def test_a_state_without_enough_vectors_for_a_frame_is_refused():
         build(symmetry=Symmetry(TOYS["SE3"], {"mass": Scalar()}, action=Vector()), **made_of)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_points_without_an_order_are_refused(family):
     """Every family of states would take the first of them for the same point next time."""
     symmetry = Symmetry(SE2(), {"hand": Point(), "cloud": Cloud(8)}, action=Vector())

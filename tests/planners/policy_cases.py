@@ -5,13 +5,14 @@ from __future__ import annotations
 import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 from equiworld.planners import CEM, MPCPolicy
+from family_cases import STATE_FAMILIES
 
 from equiworld.models import FAMILIES, WorldModel
 
 ENV = "equiworld/PushT-v0"
 SMALL = {"state-steerable": {"scalars": 12, "vectors": 6, "depth": 2}}
 PLAIN = {"hidden": (16, 16), "periodic": 4}
-EXACT = [name for name, family in FAMILIES.items() if family.equivariant]
+EXACT = [name for name in STATE_FAMILIES if FAMILIES[name].equivariant]
 PLANNER = CEM(horizon=3, samples=16, iterations=2, elites=4)
 
 

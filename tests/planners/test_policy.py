@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from equiworld.planners import CEM, MPCPolicy, PolicyState
+from family_cases import STATE_FAMILIES
 from policy_cases import ENV, PLAIN, PLANNER, model_of, policy_of, rows
 
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel
 
 
 class Spy(CEM):
@@ -38,7 +39,7 @@ def _forget():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_one_observation_or_many(family, dtype, observations):
     policy = policy_of(family, dtype=dtype)
     space = gym.make(ENV).action_space

@@ -9,10 +9,11 @@ import pytest
 import torch
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.planners import CEM, MPCPolicy, Task
+from family_cases import STATE_FAMILIES
 from policy_cases import ENV, EXACT, PLAIN, policy_of
 
 from equiworld.groups import SE2
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel
 
 # -------------------------------------------------------------------------------- turned with the world
 
@@ -27,7 +28,7 @@ def passive_deviation(policy: MPCPolicy, observations, scale: float = 100.0) -> 
     return worst
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_what_is_seen_turned_is_answered_turned(family, observations):
     deviation = passive_deviation(policy_of(family), observations)
     if family in EXACT:

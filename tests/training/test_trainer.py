@@ -9,10 +9,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from family_cases import STATE_FAMILIES
 from trainer_cases import CONFIG, PLAIN, fresh, interrupted, same
 
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel
 from equiworld.storage import load_tensors
 from equiworld.symmetry import Point
 from equiworld.training import TrainingConfig, collect, train
@@ -65,7 +66,7 @@ def test_no_data_is_refused(pusht_data):
 # ---------------------------------------------------------------------------------------- what is learnt
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_what_is_linear_is_exact_on_data_never_seen(family, pusht_data):
     """The agent is under PD control: its motion is linear in its velocity and the action."""
     model = train(fresh(family, torch.float64), pusht_data, replace(CONFIG, steps=2))

@@ -9,11 +9,11 @@ import gym_pusht  # noqa: F401  registers the stock environment
 import numpy as np
 import pytest
 import torch
+from family_cases import STATE_FAMILIES
 from trainer_cases import CONFIG, Stop, fresh, interrupted, same
 
 from equiworld.errors import CheckpointError
 from equiworld.groups import SE2
-from equiworld.models import FAMILIES
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.training import TrainingConfig, train
 from equiworld.training.trainer import CHECKPOINT
@@ -22,7 +22,7 @@ from equiworld.training.trainer import CHECKPOINT
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_resumed_is_uninterrupted_to_the_last_bit(family, pusht_data, tmp_path):
     whole = train(fresh(family), pusht_data, CONFIG)
     assert not same(whole, fresh(family))

@@ -1,0 +1,190 @@
+"""From an unordered cloud of points to points, vectors and scalars, exactly equivariant."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group
+from equiworld.nn.frames import soft_axes
+from equiworld.nn.hull import hull_attention
+from equiworld.nn.mlp import MLP
+from equiworld.symmetry.features import Features, FeatureType
+
+__all__ = ["CloudEncoder"]
+
+_SOFTNESS = 0.02  # of the axes, as a share of the length scale
+
+
+class CloudEncoder(nn.Module):
+    """Keypoints, vectors and scalars of a cloud of any number of points, in any order.
+
+    First each point is seen in the axes of the cloud's covariance: coordinates that no isometry changes, up to the
+    signs of the axes. A perceptron for each point, pooled by mean and maximum, gives a first guess and a score for
+    every choice of the signs; the guesses are averaged by their scores. Then, some times, the same is done in axes
+    made of the guess itself, which have no signs left to choose, to correct it. The final keypoints are convex
+    combinations of the cloud (`hull_attention`), so that no cloud, however strange, throws them out of it.
+
+    For groups of rotations the axes are right-handed, so a mirrored cloud is another cloud. For groups with
+    reflections all signs are tried and axes are made of vectors alone: of a flat cloud, say, it cannot tell up from
+    down.
+
+    Reference: Puny et al., Frame averaging for invariant and equivariant network design, ICLR 2022, for the signs;
+    Qi et al., PointNet, CVPR 2017, for the pooling.
+
+    Args:
+        out_type: channels that go out, at least d + 1 points.
+        group: the group to commute with; None for the plain baseline, the same network in the world's axes.
+        length: of the order of the cloud's size, in its units.
+        width: channels of each point.
+        refinements: corrections of the first guess, at least 1.
+        centred: see points from the cloud's mean, and later from the keypoints'; only the baseline may do without.
+        generator: a CPU generator, the only source of randomness.
+
+    Raises:
+        ArgumentError: too few points or refinements, another dimension than the group's, or an equivariant encoder
+            that is not centred.
+
+    >>> import torch
+    >>> from equiworld.groups import SO3
+    >>> kind = FeatureType(3, points=4, vectors=2)
+    >>> encoder = CloudEncoder(kind, SO3(), generator=torch.Generator().manual_seed(0)).double()
+    >>> cloud = torch.randn(5, 3, 64, dtype=torch.float64)
+    >>> g = SO3().rotation([0.3, -1.0, 2.0])
+    >>> turned = encoder(torch.as_tensor(g.matrix) @ cloud[..., torch.randperm(64)])
+    >>> torch.allclose(turned.points, encoder(cloud).transform(g).points, atol=1e-10)
+    True
+    """
+
+    signs: Tensor
+
+    def __init__(
+        self,
+        out_type: FeatureType,
+        group: Group | None,
+        *,
+        length: float = 1.0,
+        width: int = 64,
+        refinements: int = 2,
+        centred: bool = True,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        dim, count = out_type.dim, out_type.points
+        if count <= dim:
+            raise ArgumentError("out_type", out_type, f"at least {dim + 1} points, to make axes of")
+        if refinements < 1:
+            raise ArgumentError("refinements", refinements, "at least 1")
+        if group is not None and group.dim != dim:
+            raise ArgumentError("out_type", out_type, f"features of dimension {group.dim}, that of {group!r}")
+        if group is not None and not centred:
+            raise ArgumentError("centred", centred, "True for an equivariant encoder; it is for baselines")
+        self.out_type, self.group, self.length, self.centred = out_type, group, length, centred
+        signs = _signs(dim, group)
+        self.register_buffer("signs", signs, persistent=False)
+        frames = len(signs)
+        arrows = 0 if group is None else dim - group.proper
+        # The axes of the corrections: differences of the first keypoints, learned from there.
+        starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
+        self.axes = nn.Parameter(starts)
+        sizes = {"width": width, "generator": generator}
+        first = dim * count + (frames > 1)
+        self.guess = _Pooled(dim, dim if group is not None else 0, first, **sizes)
+        last = dim * out_type.vectors + out_type.scalars
+        self.corrections = nn.ModuleList(
+            _Pooled(dim, dim * count, dim * count + (last if index == refinements - 1 else 0), **sizes)
+            for index in range(refinements)
+        )
+
+    def forward(self, cloud: Tensor) -> Features:
+        """The features of clouds `(…, d, N)`, N ≥ 1, in the units of the cloud."""
+        return self.rounds(cloud)[0]
+
+    def rounds(self, cloud: Tensor) -> tuple[Features, list[Tensor]]:
+        """The features, and the guesses `(…, d, K)` that led to them, the first one first."""
+        dim, count = self.out_type.dim, self.out_type.points
+        if cloud.shape[-2] != dim or not cloud.shape[-1]:
+            raise ArgumentError("cloud", f"shape {tuple(cloud.shape)}", f"shape (…, {dim}, N), N ≥ 1")
+        cloud = cloud.transpose(-1, -2)
+        middle = cloud.mean(-2, keepdim=True) if self.centred else torch.zeros_like(cloud[..., :1, :])
+        seen = (cloud - middle) / self.length
+        points = self._first(seen)
+        guesses, rest = [points], points[..., :0, 0]
+        for correction in self.corrections:
+            origin = points.mean(-2, keepdim=True) if self.centred else torch.zeros_like(points[..., :1, :])
+            own = points - origin
+            axes = self._axes(own)
+            known = own if axes is None else own @ axes
+            placed = seen - origin if axes is None else (seen - origin) @ axes
+            found = correction(placed, known.flatten(-2))
+            step, rest = found[..., : dim * count].unflatten(-1, (count, dim)), found[..., dim * count :]
+            points = points + (step if axes is None else step @ axes.transpose(-1, -2))
+            guesses.append(points)
+        places, _ = hull_attention(points, seen)
+        vectors = rest[..., : dim * self.out_type.vectors].unflatten(-1, (self.out_type.vectors, dim))
+        vectors = vectors if axes is None else vectors @ axes.transpose(-1, -2)
+
+        def placed_back(part: Tensor) -> Tensor:
+            return (part * self.length + middle).transpose(-1, -2)
+
+        features = Features(
+            rest[..., dim * self.out_type.vectors :],
+            vectors.transpose(-1, -2) * self.length,
+            placed_back(places),
+        )
+        return features, [placed_back(part) for part in guesses]
+
+    def _first(self, seen: Tensor) -> Tensor:
+        """The first guess `(…, K, d)` from centred clouds `(…, N, d)`."""
+        dim, count = self.out_type.dim, self.out_type.points
+        if self.group is None:
+            return self.guess(seen, seen[..., 0, :0]).unflatten(-1, (count, dim))
+        with torch.no_grad():  # clouds are data
+            centre = seen - seen.mean(-2, keepdim=True)
+            variances, axes = torch.linalg.eigh(centre.transpose(-1, -2) @ centre / seen.shape[-2])
+            if self.group.proper:
+                axes = (
+                    axes * torch.where(torch.linalg.det(axes) < 0, -1.0, 1.0).to(axes.dtype)[..., None, None]
+                )
+            axes = axes[..., None, :, :] * self.signs[:, None, :]  # (…, signs, d, d)
+            spread = variances.clamp(min=0.0).sqrt()[..., None, :].expand(*axes.shape[:-2], dim)
+        found = self.guess(seen[..., None, :, :] @ axes, spread)
+        guesses = found[..., : dim * count].unflatten(-1, (count, dim)) @ axes.transpose(-1, -2)
+        if len(self.signs) == 1:
+            return guesses[..., 0, :, :]
+        share = torch.softmax(found[..., -1], -1)
+        return (share[..., None, None] * guesses).sum(-3)
+
+    def _axes(self, own: Tensor) -> Tensor | None:
+        """The axes `(…, d, d)` of keypoints `(…, K, d)` about their mean; None for the world's."""
+        if self.group is None:
+            return None
+        arrows = (self.axes @ own).transpose(-1, -2)
+        return soft_axes(arrows, self.group.proper, _SOFTNESS)
+
+
+class _Pooled(nn.Module):
+    """A perceptron for each point, mean and maximum over the points, a perceptron for what comes out."""
+
+    def __init__(
+        self, inputs: int, extra: int, outputs: int, *, width: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.point = MLP(inputs, width, hidden=(width,), generator=generator)
+        self.head = MLP(2 * width + extra, outputs, hidden=(2 * width, width), generator=generator)
+
+    def forward(self, points: Tensor, extra: Tensor) -> Tensor:
+        """`(…, outputs)` from points `(…, N, inputs)` and numbers `(…, extra)`."""
+        seen = self.point(points)
+        return self.head(torch.cat([seen.mean(-2), seen.amax(-2), extra], -1))
+
+
+def _signs(dim: int, group: Group | None) -> Tensor:
+    """Signs of the covariance's axes to average over, `(n, d)`: those that the group does not tell apart."""
+    if group is None:
+        return torch.ones(1, dim)
+    every = torch.tensor(list(itertools.product((1.0, -1.0), repeat=dim)))
+    return every[every.prod(-1) > 0] if group.proper else every

@@ -1,0 +1,8 @@
+"""The registered families of world models, by what they are for."""
+
+from __future__ import annotations
+
+from equiworld.models import FAMILIES
+
+STATE_FAMILIES = [name for name, family in FAMILIES.items() if not family.of_clouds]
+CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.of_clouds]
