@@ -72,7 +72,7 @@ def trained_model(
     """
     if (folder / "model.safetensors").exists():
         return WorldModel.load(folder)
-    model = WorldModel.for_env(ENV, family, **settings)
+    model = WorldModel.for_env(data.provenance["environment"], family, **settings)
     train(model, data, training)
     model.save(folder)
     return model
