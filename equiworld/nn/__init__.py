@@ -2,7 +2,14 @@
 
 from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
-from equiworld.nn.frames import Frame, frame_from_heading, frame_from_two_vectors, identity_frame
+from equiworld.nn.frames import (
+    Frame,
+    frame_from_axes,
+    frame_from_heading,
+    frame_from_two_vectors,
+    identity_frame,
+    orthonormal,
+)
 from equiworld.nn.gate import Gate, gate
 from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.linear import EquivariantLinear
@@ -22,11 +29,13 @@ __all__ = [
     "VectorLinear",
     "bounded",
     "cross",
+    "frame_from_axes",
     "frame_from_heading",
     "frame_from_two_vectors",
     "gate",
     "identity_frame",
     "inner",
+    "orthonormal",
     "quarter_turn",
     "relative_vectors",
 ]

@@ -13,7 +13,14 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.features import Features
 
-__all__ = ["Frame", "frame_from_heading", "frame_from_two_vectors", "identity_frame"]
+__all__ = [
+    "Frame",
+    "frame_from_axes",
+    "frame_from_heading",
+    "frame_from_two_vectors",
+    "identity_frame",
+    "orthonormal",
+]
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,45 @@ def frame_from_two_vectors(
     lengths = (first_length / scale).clamp(max=1.0) * (second_length / scale).clamp(max=1.0)
     certainty = torch.where(known, sine.clamp(max=1.0) * lengths, 0.0)
     return Frame(rotation, origin, 1.0 - certainty)
+
+
+def frame_from_axes(axes: Tensor, origin: Tensor | None = None) -> Frame:
+    """The frame whose axes are known, such as those of a body's pose.
+
+    Args:
+        axes: `(…, d, d)`, an axis in each column; orthonormal, which is not checked.
+        origin: `(…, d)`; the world's origin if not given.
+
+    Returns:
+        The frame, never degenerate.
+
+    >>> frame_from_axes(torch.eye(3).expand(4, 3, 3)).degeneracy
+    tensor([0., 0., 0., 0.])
+    """
+    if axes.ndim < 2 or axes.shape[-1] != axes.shape[-2]:
+        raise ArgumentError("axes", tuple(axes.shape), "shape (…, d, d)")
+    origin = _checked_origin("axes", axes[..., 0], axes.shape[-1], origin)
+    return Frame(axes, origin, torch.zeros_like(origin[..., 0]))
+
+
+def orthonormal(axes: Tensor) -> Tensor:
+    """Orthonormal columns by Gram–Schmidt: what of each is normal to those before it, at length 1.
+
+    It commutes with rotations and reflections. Columns that are zero or parallel stay short instead of becoming NaN.
+
+    Args:
+        axes: `(…, d, n)`, n ≤ d columns that are nearly orthonormal, such as a predicted rotation.
+
+    >>> orthonormal(torch.tensor([[2.0, 1.0], [0.0, 3.0]]))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    done: list[Tensor] = []
+    for column in axes.unbind(-1):
+        for axis in done:
+            column = _without(column, axis)
+        done.append(F.normalize(column, dim=-1))
+    return torch.stack(done, -1)
 
 
 def _direction(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
