@@ -12,6 +12,7 @@ import torch
 from equiworld.planners import (
     ActionCost,
     Approach,
+    FirstOf,
     FunctionObjective,
     KeypointDistance,
     LatentDistance,
@@ -57,7 +58,9 @@ SPACE = Symmetry(
 POSE = PoseDistance("body", "turn", "goal", "goal_turn", length=2.0)
 OBJECTIVES = {
     "keypoints": KeypointDistance("corners", "goal_corners"),
+    "spread": KeypointDistance("corners", "goal_corners", lever=2.5),
     "pose": POSE,
+    "first": FirstOf((KeypointDistance("nothing", "goal_corners"), POSE)),
     "approach": Approach("hand", "body", reach=0.3),
     "action": ActionCost(),
     "sharpened": Sharpened(KeypointDistance("corners", "goal_corners"), 3.0, 0.5),
@@ -157,6 +160,35 @@ def test_headings_are_compared_by_their_chord(turn):
         assert found == pytest.approx(2.0 * 2 * abs(math.sin(turn / 2)), abs=1e-12)
     close = value(POSE, turn=[math.pi - 1e-3], goal_turn=[-math.pi + 1e-3])
     assert close == pytest.approx(2.0 * 2e-3, rel=1e-5)
+
+
+def test_levers_count_what_is_turned_and_not_what_is_moved():
+    corners = np.random.default_rng(0).normal(size=(4, 2))
+    middle = corners.mean(0)
+    moved, turned = corners + np.array([3.0, 4.0]), (corners - middle) @ [[0, 1], [-1, 0]] + middle
+    near, far = (KeypointDistance("corners", "goal_corners", lever) for lever in (1.0, 2.5))
+    for objective, factor in ((near, 1.0), (far, 2.5)):
+        found = value(objective, corners=moved.ravel(), goal_corners=corners.ravel())
+        assert found == pytest.approx(5.0, abs=1e-12)
+        found = value(objective, corners=turned.ravel(), goal_corners=corners.ravel())
+        expected = factor * np.linalg.norm(turned - corners, axis=-1).mean()
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_first_whose_fields_are_there():
+    there, missing = KeypointDistance("body", "goal"), KeypointDistance("nothing", "goal")
+    place = {"body": (3.0, 4.0), "hand": (1.0, 7.0)}
+    near = Approach("hand", "body")
+    assert value(FirstOf((missing, there, near)), **place) == value(there, **place)
+    assert value(FirstOf((near, there)), **place) == value(near, **place)
+    # One missing term of a sum is enough.
+    mixed = FirstOf((there + Approach("nobody", "body"), 2 * there)) + near
+    assert value(mixed, **place) == pytest.approx(2 * value(there, **place) + value(near, **place))
+    refused = FirstOf((missing, KeypointDistance("body", "nowhere")))
+    with pytest.raises(ArgumentError, match=r"objectives: got .*'nothing'.*'nowhere'"):
+        refused.bind(PLANE)
+    with pytest.raises(ArgumentError, match="objectives: got none"):
+        FirstOf(()).bind(PLANE)
 
 
 def test_sums_and_weights():
