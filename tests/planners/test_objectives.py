@@ -99,9 +99,68 @@ def test_a_whole_latent_is_compared_with_one_of_its_type():
     assert value(LatentDistance(), symmetry, body=(3.0, 0.0), arrow=(0.0, 4.0)) == 5.0
 
 
-def test_the_registered_task_is_invariant():
-    for env_id, task in TASKS.items():
-        assert_invariant(task.objective(), symmetry_of(env_id))
+POSED = Symmetry(
+    SE3(),
+    {
+        "agent_pos": Point(),
+        "agent_vel": Vector(),
+        "body_pos": Point(),
+        "body_rotation": Rotation(),
+        "goal_pos": Point(),
+        "goal_rotation": Rotation(),
+    },
+    action=Vector(),
+    goal=("goal_pos", "goal_rotation"),
+    length_scale=0.1,
+)
+KEYPOINTS = Symmetry(
+    SE3(),
+    {"agent_pos": Point(), "agent_vel": Vector(), "keypoints": Point(4), "goal_keypoints": Point(4)},
+    action=Vector(),
+    goal=("goal_keypoints",),
+    length_scale=0.1,
+)
+REGISTERED = {"equiworld/PushT-v0": ["equiworld/PushT-v0"], "equiworld/CloudPush-v0": [POSED, KEYPOINTS]}
+
+
+@pytest.mark.parametrize("env_id", TASKS)
+def test_the_registered_task_is_invariant(env_id):
+    for layout in REGISTERED[env_id]:
+        symmetry = symmetry_of(layout) if isinstance(layout, str) else layout
+        assert_invariant(TASKS[env_id].objective(), symmetry)
+
+
+def test_a_body_in_space_costs_the_same_however_it_is_observed_where_it_is_there():
+    """By its pose or by keypoints that move with it: nothing at the goal, and more the farther it is."""
+    cost = {}
+    for name, symmetry in (("pose", POSED), ("keypoints", KEYPOINTS)):
+        for away in (0.0, 0.01, 0.1):
+            place = np.array([away, 0.0, 0.0])
+            corners = 0.05 * np.vstack([np.zeros(3), np.eye(3)])
+            found = value(
+                TASKS["equiworld/CloudPush-v0"].objective(),
+                symmetry,
+                action=(0.0, 0.0, 0.0),
+                agent_pos=place,
+                **(
+                    {
+                        "body_pos": place,
+                        "body_rotation": np.eye(3).ravel(),
+                        "goal_rotation": np.eye(3).ravel(),
+                    }
+                    if name == "pose"
+                    else {"keypoints": (corners + place).ravel(), "goal_keypoints": corners.ravel()}
+                ),
+            )
+            cost[name, away] = found
+        assert cost[name, 0.0] == 0.0 < cost[name, 0.01] < cost[name, 0.1]
+    assert cost["pose", 0.1] == pytest.approx(cost["keypoints", 0.1])
+
+
+def test_where_nothing_tells_where_the_body_is_the_task_says_what_it_needs():
+    bare = Symmetry(SE3(), {"agent_pos": Point()}, action=Vector())
+    with pytest.raises(ArgumentError, match=r"objectives: got .*'keypoints'.*'body_pos'"):
+        TASKS["equiworld/CloudPush-v0"].objective().bind(bare)
 
 
 @dataclass(frozen=True)
