@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.nn.frames import soft_axes
+from equiworld.nn.axes import soft_axes
 from equiworld.nn.hull import hull_attention
 from equiworld.nn.mlp import MLP
 from equiworld.symmetry.features import Features, FeatureType
