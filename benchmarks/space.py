@@ -10,31 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from equiworld.benchmarks.parallel import in_parallel
-from equiworld.benchmarks.space_prediction import (
-    keypoint_noise,
-    ladder,
-    latent_errors,
-    random_elements,
-    residual,
-)
+from equiworld.benchmarks.space_prediction import latent_errors, random_elements, residual
 from equiworld.benchmarks.space_report import report
+from equiworld.benchmarks.space_rows import certificate_row, ladder_rows, noise_rows
 from equiworld.benchmarks.space_stages import ENV, SpaceStages
-from equiworld.benchmarks.space_tasks import NEAR, play, record_path, seeds_in_slice, summary
+from equiworld.benchmarks.space_tasks import NEAR, PLANNER, play, record_path, seeds_in_slice, summary
 from equiworld.planners import MPCPolicy
-from equiworld.planners.tasks import task_of
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3, GroupElement
 from equiworld.results import make_result, write_json
-from equiworld.verify.certificate import certify
 
 __all__ = ["MODELS", "SpaceConfig", "report", "run"]
 
 MODELS = {"equivariant": "latent", "centred": "latent-mlp-centred", "augmented": "latent-augmented"}
 """What is compared, and the family of each."""
-
-NOISE_POINTS = (32, 48, 64, 96, 128, 192, 256, 512)
 
 QUICK = {
     "transitions": 5_000,
@@ -136,18 +128,16 @@ def run(config: SpaceConfig) -> dict[str, Any]:
     """
     began = time.perf_counter()
     config = config.reduced()
-    stages = config.stages
-    overlap = stages.overlap("slice", "slice test", "all test")
-    # One bar at a time: they run side by side, and the augmented model takes the longest.
-    jobs = [(stages, family, config.progress and name == "augmented") for name, family in MODELS.items()]
-    in_parallel(_train, jobs[::-1], "train", config.workers, config.progress)
+    overlap = config.stages.overlap("slice", "slice test", "all test")
+    # One bar at a time: they run side by side, and the equivariant model takes the longest.
+    quiet = replace(config, progress=False)
+    jobs = [(quiet, name, config.progress and name == "equivariant") for name in MODELS]
+    in_parallel(_train, jobs, "train", config.workers, config.progress)
     ways = [(_play, name, index) for name in MODELS for index in range(config.turns)]
-    ways += [(_predict, name, 0) for name in MODELS] + [
-        (_certify, "equivariant", 0),
-        (_noise, "equivariant", 0),
-    ]
+    ways += [(_predict, name, 0) for name in MODELS]
+    ways += [(_certify, "equivariant", 0), (_noise, "equivariant", 0)]
     found = in_parallel(
-        _call, [(way, config, name, i) for way, name, i in ways], "evaluate", config.workers, config.progress
+        _call, [(way, quiet, name, i) for way, name, i in ways], "evaluate", config.workers, config.progress
     )
     by_way: dict[Any, list[Any]] = {}
     for (way, *_), part in zip(ways, found, strict=True):
@@ -165,11 +155,11 @@ def run(config: SpaceConfig) -> dict[str, Any]:
 def policy_of(config: SpaceConfig, name: str, dtype: str = "float32") -> MPCPolicy:
     """The policy of one of the models."""
     model = config.stages.model(MODELS[name], "slice")
-    return MPCPolicy(model, dtype=dtype, seed=config.seed)  # type: ignore[arg-type]
+    return MPCPolicy(model, PLANNER, dtype=dtype, seed=config.seed)  # type: ignore[arg-type]
 
 
-def _train(stages: SpaceStages, family: str, progress: bool) -> None:
-    stages.model(family, "slice", progress=progress)
+def _train(config: SpaceConfig, name: str, progress: bool) -> None:
+    config.stages.model(MODELS[name], "slice", progress=progress)
 
 
 def _call(way: Any, *arguments: Any) -> Any:
@@ -199,20 +189,7 @@ def _predict(config: SpaceConfig, name: str, index: int) -> dict[str, Any]:
     model, data = stages.model(MODELS[name], "slice"), stages.data("slice test")
     rng = np.random.default_rng([config.seed, 32])
     errors = [latent_errors(model, data, g) for _, g in config.turned()]
-    rows: list[dict[str, Any]] = []
-    for rung, elements in ladder(rng, 4).items():
-        found = [latent_errors(model, data, g) for g in elements]
-        rows.append(
-            {
-                "kind": "ladder",
-                "model": name,
-                "test": rung,
-                "relative_error": sum(one.error for one in found) / sum(one.motion for one in found),
-                "error_mm": 1e3 * float(np.sqrt(np.mean([one.absolute**2 for one in found]))),
-            }
-        )
-    import torch
-
+    rows = [{"model": name, **row} for row in ladder_rows(model, data, config.seed)]
     rows.append(
         {
             "kind": "model",
@@ -228,42 +205,17 @@ def _predict(config: SpaceConfig, name: str, index: int) -> dict[str, Any]:
 
 def _certify(config: SpaceConfig, name: str, index: int) -> dict[str, Any]:
     """Closed loop, active, at elements of SE(3) that the policy is not told, in float64."""
-    from equiworld.benchmarks.space_tasks import make
-
-    certificate = certify(
-        policy_of(config, name, "float64"),
-        lambda: make(**_arguments(config)),
-        SE3(),
-        elements=config.elements,
-        episodes=2,
-        steps=config.task_steps,
-        seed=5_500_000 + config.seed,
-        translation_scale=1.0,
-        error="mean_point_distance",
+    policy = policy_of(config, name, "float64")
+    row = certificate_row(
+        policy, _arguments(config), config.elements, 2, config.task_steps, 5_500_000 + config.seed
     )
-    return {
-        "kind": "certificate",
-        "model": name,
-        "elements": config.elements,
-        "episodes": 2,
-        "steps": config.task_steps,
-        "deviation_m": certificate.max_deviation,
-        "passed": certificate.passed,
-    }
+    return {"model": name, **row}
 
 
 def _noise(config: SpaceConfig, name: str, index: int) -> list[dict[str, Any]]:
     model = config.stages.model(MODELS[name], "slice")
-    instants = 4 if config.quick else 32
-    return [
-        {
-            "kind": "noise",
-            "model": name,
-            "points": points,
-            "noise_mm": 1e3 * keypoint_noise(model, points, 5_600_000 + config.seed, instants),
-        }
-        for points in NOISE_POINTS
-    ]
+    found = noise_rows(model, 5_600_000 + config.seed, 4 if config.quick else 32)
+    return [{"model": name, **row} for row in found]
 
 
 def _orbit_rows(config: SpaceConfig, played: list[Any], predicted: list[Any]) -> list[dict[str, Any]]:
@@ -290,7 +242,7 @@ def _settings(config: SpaceConfig, overlap: Mapping[str, Any]) -> dict[str, Any]
         "overlap": overlap,
         "elements": [g for _, g in config.turned()],
         "orbit": "active: the simulator itself starts at g·s with goal g·goal",
-        "planner": asdict(task_of(ENV).planner),
+        "planner": asdict(PLANNER),
         "dtype": {"orbit": "float32", "ladder": "float64", "certificate": "float64"},
         "success": "body within 20 mm (mean point distance) and 10° of the goal after the last step",
         "relative_error": "Σ‖F(E(s), a) − E(s′)‖² / Σ‖E(s′) − E(s)‖² over keypoints, each cloud a fresh one",

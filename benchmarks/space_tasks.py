@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from equiworld.benchmarks.space_stages import ENV
 from equiworld.envs.cloudpush.simulation import CloudPushState
-from equiworld.planners import MPCPolicy
+from equiworld.planners import CEM, MPCPolicy
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
@@ -19,7 +19,20 @@ from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.statistics import wilson_interval
 
-__all__ = ["FAR", "NEAR", "play", "record_path", "seeds_in_slice", "summary", "time_decisions"]
+__all__ = [
+    "FAR",
+    "NEAR",
+    "PLANNER",
+    "make",
+    "play",
+    "record_path",
+    "seeds_in_slice",
+    "summary",
+    "time_decisions",
+]
+
+PLANNER = CEM(horizon=8, correlation=2.0)
+"""Of all benchmarks in space."""
 
 NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
 FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}
@@ -81,7 +94,7 @@ def summary(ends: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     return row | {
         "mean_point_distance_mm": 1e3 * float(np.median(distance)),
         "mean_point_distance_mm_worst": 1e3 * float(distance.max()),
-        "angle_deg": math.degrees(float(np.median(angle))),
+        "final_angle_deg": math.degrees(float(np.median(angle))),
     }
 
 

@@ -196,10 +196,30 @@ class Dataset:
             settings["provenance"],
         )
 
-    def _rows(self) -> NDArray[np.void]:
-        arrays = [*self.observation.values(), self.action, *self.next_observation.values()]
-        rows = np.ascontiguousarray(np.concatenate(arrays, -1) + 0.0)  # −0 and 0 are one number
-        return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    def _digests(self, names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
+        """A digest of each transition, `(N,)`: of its action and these fields before and after."""
+        arrays = [
+            self.action,
+            *(part[name] for part in (self.observation, self.next_observation) for name in names),
+        ]
+        # −0 and 0 are one number.
+        columns = [np.ascontiguousarray(array.astype(dtype) + dtype.type(0)) for array in arrays]
+        found = np.empty(len(self), "S32")
+        for index in range(len(self)):
+            digest = hashlib.blake2b(digest_size=16)
+            for column in columns:
+                digest.update(column[index].data)
+            found[index] = digest.hexdigest()
+        return found
+
+
+def _shared_transitions(first: Dataset, second: Dataset) -> int:
+    """How many transitions two datasets share, in the fields of equal size and in the coarser of their dtypes."""
+    sizes = [{name: array.shape[1] for name, array in data.observation.items()} for data in (first, second)]
+    names = [name for name, size in sizes[0].items() if sizes[1].get(name) == size]
+    dtype = min((first.action.dtype, second.action.dtype), key=lambda one: one.itemsize)
+    digests = [np.unique(data._digests(names, dtype)) for data in (first, second)]
+    return len(np.intersect1d(*digests, assume_unique=True))
 
 
 def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
@@ -222,12 +242,14 @@ def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
         "transitions": {name: len(data) for name, data in datasets.items()},
         "shared": {},
     }
-    rows = {name: np.unique(data._rows()) for name, data in datasets.items()}
     episodes = {name: np.unique(data.episode) for name, data in datasets.items()}
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            for what, parts in (("transitions", rows), ("episodes", episodes)):
-                shared = len(np.intersect1d(parts[first], parts[second], assume_unique=True))
+            counts = {
+                "transitions": _shared_transitions(datasets[first], datasets[second]),
+                "episodes": len(np.intersect1d(episodes[first], episodes[second], assume_unique=True)),
+            }
+            for what, shared in counts.items():
                 if shared:
                     raise OverlapError(
                         f"{first} and {second} share {shared} {what}; expected none: collect them with "
