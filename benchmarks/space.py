@@ -28,6 +28,21 @@ __all__ = ["MODELS", "SpaceConfig", "report", "run"]
 MODELS = {"equivariant": "latent", "centred": "latent-mlp-centred", "augmented": "latent-augmented"}
 """What is compared, and the family of each."""
 
+SHARED = (
+    "out",
+    "seed",
+    "transitions",
+    "test_transitions",
+    "steps",
+    "encoder_steps",
+    "joint_steps",
+    "batch_size",
+    "half_width",
+    "workers",
+    "progress",
+)
+"""Settings that data and models depend on."""
+
 QUICK = {
     "transitions": 5_000,
     "test_transitions": 200,
@@ -105,9 +120,8 @@ class SpaceConfig:
     @property
     def stages(self) -> SpaceStages:
         """The data and models."""
-        shared = ("out", "seed", "transitions", "test_transitions", "steps", "encoder_steps", "joint_steps")
-        shared += ("batch_size", "half_width", "workers", "progress")
-        return SpaceStages(**{name: getattr(self, name) for name in shared}, settings={"width": self.width})
+        shared = {name: getattr(self, name) for name in SHARED}
+        return SpaceStages(**shared, settings={"width": self.width})
 
     def turned(self) -> list[tuple[float, GroupElement]]:
         """Angles [deg] and elements: turns about random axes and shifts by 0.3 m; the first leaves all as it is."""
@@ -133,7 +147,9 @@ def run(config: SpaceConfig) -> dict[str, Any]:
     quiet = replace(config, progress=False)
     jobs = [(quiet, name, config.progress and name == "equivariant") for name in MODELS]
     in_parallel(_train, jobs, "train", config.workers, config.progress)
-    ways = [(_play, name, index) for name in MODELS for index in range(config.turns)]
+    ways: list[tuple[Any, str, int]] = [
+        (_play, name, index) for name in MODELS for index in range(config.turns)
+    ]
     ways += [(_predict, name, 0) for name in MODELS]
     ways += [(_certify, "equivariant", 0), (_noise, "equivariant", 0)]
     found = in_parallel(

@@ -102,8 +102,9 @@ class SpaceSuccessConfig:
 
     def reduced(self) -> SpaceSuccessConfig:
         """The small version, if asked for."""
-        small = {"transitions": 3_000, "steps": 60, "encoder_steps": 20, "episodes": 2, "steps_near": 3}
-        return replace(self, **small) if self.quick else self
+        if not self.quick:
+            return self
+        return replace(self, transitions=3_000, steps=60, encoder_steps=20, episodes=2, steps_near=3)
 
     def stages(self, small: bool = False) -> SpaceStages:
         """The data and models."""

@@ -26,8 +26,8 @@ DEMOS = {"pusht": "orientation", "cloud": "space"}
 """The benchmark that `equiworld demo --env …` runs; the first is the default."""
 
 DESCRIPTION = (
-    "Exactly equivariant world models and planners. `demo` pushes a T in the plane; `demo --env cloud` a body in space, "
-    "from clouds of points."
+    "Exactly equivariant world models and planners. `demo` pushes a T in the plane; `demo --env cloud` pushes a body "
+    "in space, seen as a cloud of points."
 )
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit codes: tested and not passed, cannot be done, Ctrl-C

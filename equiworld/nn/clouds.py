@@ -90,12 +90,13 @@ class CloudEncoder(nn.Module):
         # The axes of the corrections: differences of the first keypoints, learned from there.
         starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
-        sizes = {"width": width, "generator": generator}
         first = dim * count + (frames > 1)
-        self.guess = _Pooled(dim, dim if group is not None else 0, first, **sizes)
+        self.guess = _Pooled(dim, dim if group is not None else 0, first, width, generator)
         last = dim * out_type.vectors + out_type.scalars
         self.corrections = nn.ModuleList(
-            _Pooled(dim, dim * count, dim * count + (last if index == refinements - 1 else 0), **sizes)
+            _Pooled(
+                dim, dim * count, dim * count + (last if index == refinements - 1 else 0), width, generator
+            )
             for index in range(refinements)
         )
 
@@ -169,9 +170,7 @@ class CloudEncoder(nn.Module):
 class _Pooled(nn.Module):
     """A perceptron for each point, mean and maximum over the points, a perceptron for what comes out."""
 
-    def __init__(
-        self, inputs: int, extra: int, outputs: int, *, width: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, inputs: int, extra: int, outputs: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
         self.point = MLP(inputs, width, hidden=(width,), generator=generator)
         self.head = MLP(2 * width + extra, outputs, hidden=(2 * width, width), generator=generator)

@@ -218,8 +218,8 @@ def _shared_transitions(first: Dataset, second: Dataset) -> int:
     sizes = [{name: array.shape[1] for name, array in data.observation.items()} for data in (first, second)]
     names = [name for name, size in sizes[0].items() if sizes[1].get(name) == size]
     dtype = min((first.action.dtype, second.action.dtype), key=lambda one: one.itemsize)
-    digests = [np.unique(data._digests(names, dtype)) for data in (first, second)]
-    return len(np.intersect1d(*digests, assume_unique=True))
+    ours, theirs = (np.unique(data._digests(names, dtype)) for data in (first, second))
+    return len(np.intersect1d(ours, theirs, assume_unique=True))
 
 
 def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
