@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -116,6 +118,20 @@ class Dataset:
             self.symmetry.action_features(self.action, dtype),
             self.state_features(self.next_observation, dtype),
         )
+
+    def make_env(self) -> gym.Env:
+        """The environment that it was collected from, made again with the same arguments.
+
+        Raises:
+            ArgumentError: it does not say, or Gymnasium cannot make it.
+        """
+        env_id, arguments = (self.provenance.get(key) for key in ("environment", "arguments"))
+        try:
+            known = {name: ast.literal_eval(text) for name, text in (arguments or {}).items()}
+            return gym.make(str(env_id), disable_env_checker=True, **known)
+        except (ValueError, SyntaxError, TypeError, gym.error.Error) as error:
+            got = f"environment {env_id!r} with {arguments} ({error})"
+            raise ArgumentError("provenance", got, "an environment that Gymnasium can make again") from error
 
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
