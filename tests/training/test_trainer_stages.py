@@ -25,7 +25,7 @@ LEARNED = {"vectors": 1, "scalars": 1}
 
 
 def interrupted(model: WorldModel, at: int, then=None) -> WorldModel:
-    """A model one of whose losses, the `at`-th that is asked for in any stage, raises; or is what `then` makes of it."""
+    """A model whose loss, the `at`-th that any stage asks for, raises; or is what `then` makes of it."""
     stages, calls = model.stages, 0
 
     def counted(loss):
