@@ -16,7 +16,7 @@ ID = "equiworld/CloudPush-v0"
 POINTS = 64
 SMALL = {"width": 16, "hidden": (16,), "periodic": 4, "cloud_points": 32}
 RICH = {"vectors": 2, "scalars": 3}
-CONFIG = TrainingConfig(steps=20, batch_size=128, encoder_steps=20, joint_steps=10)
+CONFIG = TrainingConfig(steps=12, batch_size=128, encoder_steps=12, joint_steps=6)
 
 
 def env_of(**arguments: Any) -> gym.Env:

@@ -25,6 +25,8 @@ from equiworld.training import TrainingConfig, train
 
 pytest.importorskip("mujoco")
 
+STEPS = 80  # of the encoder, a little training
+
 
 def batch_of(stage: Stage) -> tuple[Features, ...]:
     parts = stage.prepare(np.random.default_rng(0))
@@ -38,7 +40,7 @@ def test_every_stage_moves_every_parameter_it_names(family, settings):
     """A channel that no loss sees would be dead weight: its part of each last layer has a gradient too."""
     model = cloud_model(family, **settings)
     stages = model.stages(many_shapes(), CONFIG)
-    assert [stage.steps for stage in stages] == [20, 20, 10]
+    assert [stage.steps for stage in stages] == [12, 12, 6]
     names = {parameter: name for name, parameter in model.named_parameters()}
     for index, stage in enumerate(stages):
         assert stage.name.startswith(family)
@@ -65,7 +67,7 @@ def test_every_stage_moves_every_parameter_it_names(family, settings):
 def test_no_channel_is_dead_after_a_little_training(family):
     model = cloud_model(family, **RICH)
     data = many_shapes()
-    train(model, data, replace(CONFIG, encoder_steps=200, batch_size=512))
+    train(model, data, replace(CONFIG, encoder_steps=STEPS, batch_size=256))
     with torch.no_grad():
         found = model.encode_features(data.features(model.dtype)[0])
     channels = model.latent.channels()
@@ -85,7 +87,7 @@ def test_without_the_hinge_latents_do_collapse(monkeypatch):
     model = cloud_model("latent", **RICH)
     monkeypatch.setattr(model, "_collapse", lambda found: found.points.sum() * 0.0)
     data = many_shapes()
-    train(model, data, replace(CONFIG, encoder_steps=200, batch_size=512))
+    train(model, data, replace(CONFIG, encoder_steps=STEPS, batch_size=256))
     with torch.no_grad():
         found = model.encode_features(data.features(model.dtype)[0])
     assert found.select(model.latent.channels()["latent_scalars"]).std(0).min() < 0.1
@@ -136,7 +138,7 @@ def test_what_is_counted_is_what_is_trained(family):
 
 def loss_of(model: WorldModel, data, index: int) -> float:
     stage = model.stages(data, CONFIG)[index]
-    return float(stage.loss(batch_of(stage), np.random.default_rng(2)))
+    return stage.loss(batch_of(stage), np.random.default_rng(2)).item()
 
 
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
@@ -144,10 +146,10 @@ def test_training_lowers_the_loss_of_each_stage(family):
     data = cloud_data()
     model = cloud_model(family)
     before = loss_of(model, data, 0)
-    train(model, data, replace(CONFIG, encoder_steps=60, steps=1, joint_steps=0))
+    train(model, data, replace(CONFIG, encoder_steps=30, steps=1, joint_steps=0))
     assert loss_of(model, data, 0) < before
     untrained = loss_of(model, data, 1)
-    train(model, data, replace(CONFIG, encoder_steps=0, steps=60, joint_steps=0))
+    train(model, data, replace(CONFIG, encoder_steps=0, steps=40, joint_steps=0))
     assert loss_of(model, data, 1) < untrained
 
 
@@ -169,7 +171,8 @@ def test_a_body_of_revolution_gives_numbers(family):
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
 def test_data_of_clouds_of_another_size_trains_the_same_model(family):
     model = cloud_model(family)
-    few = cloud_data(60, points=20)
-    assert model.fits(few.symmetry)
-    train(model, few, TrainingConfig(steps=3, batch_size=64, encoder_steps=3, joint_steps=3))
-    assert model.encode(cloud_observations()).flatten().isfinite().all()
+    for points in (20, 2, 1):
+        few = cloud_data(60, points=points)
+        assert model.fits(few.symmetry)
+        train(model, few, TrainingConfig(steps=3, batch_size=64, encoder_steps=3, joint_steps=3))
+        assert model.encode(cloud_observations()).flatten().isfinite().all()
