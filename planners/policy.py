@@ -19,6 +19,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
 from equiworld.symmetry.holding import held_action
+from equiworld.symmetry.validation import check_leading
 
 __all__ = ["MPCPolicy", "PolicyState"]
 
@@ -274,10 +275,14 @@ class MPCPolicy:
     @staticmethod
     def _stacked(observation: Any, batched: bool) -> Any:
         if isinstance(observation, Mapping):
-            return {
+            stacked = {
                 key: np.asarray(value) if batched else np.asarray(value)[None]
                 for key, value in observation.items()
             }
+            check_leading(
+                stacked
+            )  # state and goal are encoded apart: neither sees how many there are of the other
+            return stacked
         return np.asarray(observation) if batched else np.asarray(observation)[None]
 
 

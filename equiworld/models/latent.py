@@ -268,9 +268,10 @@ class LatentModel(WorldModel):
         return self.layout.with_cloud(observed, self._parts(self.layout.split(observed)[0], rng, 1)[0])
 
     def _parts(self, cloud: Tensor, rng: np.random.Generator, count: int) -> list[Tensor]:
-        """Disjoint parts of a cloud `(…, d, N)`, of points drawn at random."""
+        """Disjoint parts of a cloud `(…, d, N)`, of points drawn at random; a cloud of one point is all of them."""
         size = min(self.cloud_points, max(cloud.shape[-1] // 2, 1))
-        order = torch.from_numpy(rng.permutation(cloud.shape[-1]))
+        drawn = rng.permutation(cloud.shape[-1])
+        order = torch.from_numpy(np.resize(drawn, max(count * size, len(drawn))))
         return [cloud[..., order[index * size : (index + 1) * size]] for index in range(count)]
 
 

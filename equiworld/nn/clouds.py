@@ -151,7 +151,10 @@ class CloudEncoder(nn.Module):
                     axes * torch.where(torch.linalg.det(axes) < 0, -1.0, 1.0).to(axes.dtype)[..., None, None]
                 )
             axes = axes[..., None, :, :] * self.signs[:, None, :]  # (…, signs, d, d)
-            spread = variances.clamp(min=0.0).sqrt()[..., None, :].expand(*axes.shape[:-2], dim)
+            # Softened: the root of a flat cloud's smallest variance would turn a rounding error of 1e-16 into 1e-8.
+            spread = (
+                (variances.clamp(min=0.0) + _SOFTNESS**2).sqrt()[..., None, :].expand(*axes.shape[:-2], dim)
+            )
         found = self.guess(seen[..., None, :, :] @ axes, spread)
         guesses = found[..., : dim * count].unflatten(-1, (count, dim)) @ axes.transpose(-1, -2)
         if len(self.signs) == 1:

@@ -37,7 +37,8 @@ def hull_attention(targets: Tensor, cloud: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = cloud.detach().mean(-2, keepdim=True)
     variance = (cloud.detach() - mean).square().sum(-1).mean(-1)[..., None, None, None]  # (…, 1, 1, 1)
-    variance = variance.clamp(min=torch.finfo(cloud.dtype).tiny)
+    # Of one point again and again it is 0: far from that, yet no square of what follows may overflow.
+    variance = variance.clamp(min=torch.finfo(cloud.dtype).tiny ** 0.25)
     ridge = _RIDGE * variance * torch.eye(cloud.shape[-1], dtype=cloud.dtype, device=cloud.device)
     longest = _LONGEST_STEP * variance[..., 0].rsqrt()
     query = torch.zeros_like(targets)

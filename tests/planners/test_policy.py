@@ -226,9 +226,14 @@ def test_bad_observations_are_refused_by_field(observations):
     for message, observation in wrong.items():
         with pytest.raises(ArgumentError, match=message):
             policy.predict(observation)
-    uneven = observations | {"block_pos": observations["block_pos"][:5]}
-    with pytest.raises(ArgumentError, match=r"block_pos: got leading shape \(5,\); expected \(16,\)"):
-        policy.predict(uneven)
+    for name in ("block_pos", "block_keypoints", "goal_heading"):  # state, neither, goal
+        for count in (5, 20):
+            uneven = observations | {
+                name: np.resize(observations[name], (count, observations[name].shape[1]))
+            }
+            message = rf"{name}: got leading shape \({count},\); expected \(16,\)"
+            with pytest.raises(ArgumentError, match=message):
+                policy.predict(uneven)
     policy.predict({name: array.tolist() for name, array in good.items()})  # lists of numbers are numbers
 
 

@@ -1,0 +1,202 @@
+"""Policies over latents of clouds: stable-baselines3's protocol, and closed loops that turn with the world."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from cloud_model_cases import ID, cloud_model, cloud_observations, env_of, reordered, rows
+from equiworld.planners import CEM, MPCPolicy, PolicyState
+from family_cases import CLOUD_FAMILIES
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import SE3
+from equiworld.models import FAMILIES
+
+pytest.importorskip("mujoco")
+
+PLANNER = CEM(horizon=3, samples=16, iterations=2, elites=4)
+EXACT = [name for name in CLOUD_FAMILIES if FAMILIES[name].equivariant]
+OTHERS = [name for name in CLOUD_FAMILIES if name not in EXACT]
+
+
+def policy_of(family: str = "latent", repeat: int = 1, planner=PLANNER, model=None, **settings) -> MPCPolicy:
+    model = model or cloud_model(family, **settings)
+    model.action_repeat = repeat
+    return MPCPolicy(model, planner, dtype="float64")
+
+
+# ------------------------------------------------------------------------------------------- the protocol
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("family", CLOUD_FAMILIES)
+def test_one_observation_or_many(family, dtype):
+    policy, observations = MPCPolicy(cloud_model(family), PLANNER, dtype=dtype), cloud_observations()
+    space = env_of().action_space
+    action, state = policy.predict(rows(observations, 0))
+    assert action.shape == (3,)
+    assert action.dtype == np.float64
+    assert space.contains(action)
+    assert isinstance(state, PolicyState)
+    actions, state = policy.predict(observations)
+    assert actions.shape == (16, 3)
+    assert np.isfinite(actions).all()
+    assert all(space.contains(one) for one in actions)
+    assert [part.shape for part in state] == [(16, 1, 3, 3), (16, 3), (16,), (16,)]
+    assert policy.predict(rows(observations, slice(0, 1)))[0].shape == (1, 3)
+    if dtype == "float64":
+        for index in (0, 7):
+            alone, _ = policy.predict(rows(observations, index))
+            assert np.allclose(alone, actions[index], rtol=0, atol=1e-9)
+
+
+def test_the_state_carries_everything_and_episodes_begin_where_the_mask_says():
+    observations, policy, twin = cloud_observations(), policy_of(repeat=2), policy_of(repeat=2)
+    fresh, state = policy.predict(observations)
+    first, after = policy.predict(observations, state)
+    assert np.array_equal(twin.predict(observations, state)[0], first)
+    assert after.steps.tolist() == [2] * 16
+    again, state = policy.predict(observations, after, np.arange(16) < 4)
+    assert np.allclose(again[:4], fresh[:4], rtol=0, atol=1e-9)
+    assert not np.allclose(again[4:], fresh[4:], rtol=0, atol=1e-6)
+    assert state.decisions.tolist() == [1] * 4 + [2] * 12
+
+
+def test_the_goal_is_planned_for():
+    """Another goal, another action; negative control of all that follows."""
+    policy, observations = policy_of(), cloud_observations()
+    actions, _ = policy.predict(observations)
+    other, _ = policy.predict(observations | {"goal_cloud": observations["goal_cloud"][::-1]})
+    assert np.abs(actions - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("envs", [2, None])
+def test_evaluate_policy_takes_it_as_it_is(envs):
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    def make():
+        return gym.make(ID, points=64, max_episode_steps=4)
+
+    env = make() if envs is None else DummyVecEnv([make] * envs)
+    rewards, lengths = evaluate_policy(
+        policy_of(repeat=2), env, n_eval_episodes=3, return_episode_rewards=True, warn=False
+    )
+    assert lengths == [4] * 3
+    assert np.isfinite(rewards).all()
+
+
+# -------------------------------------------------------------------------------- turned with the world
+
+
+def passive_deviation(policy: MPCPolicy) -> float:
+    """The largest |π(g·o) − ρ(g)·π(o)| [m] over 20 elements, clouds shuffled."""
+    observations, rng = cloud_observations(), np.random.default_rng(0)
+    symmetry, worst = policy.symmetry, 0.0
+    actions, _ = policy.predict(observations)
+    for g in [SE3().near_identity(rng), *SE3().sample(rng, n=19, scale=2.0)]:
+        seen = reordered(symmetry.transform_observation(g, observations), rng)
+        turned, _ = policy.predict(seen)
+        worst = max(worst, float(np.abs(turned - symmetry.transform_action(g, actions)).max()))
+    return worst
+
+
+@pytest.mark.parametrize("family", CLOUD_FAMILIES)
+def test_what_is_seen_turned_is_answered_turned(family):
+    deviation = passive_deviation(policy_of(family))
+    if family in EXACT:
+        assert deviation <= 1e-9
+    else:
+        assert deviation > 1e-2  # negative control
+
+
+def closed_loop_deviation(policy: MPCPolicy, seed: int = 0, steps: int = 10) -> tuple[float, float]:
+    """How far worlds started at g·s come from g·(the world started at s), and how far the body went [m].
+
+    Six copies in one batch: the first as it is, the others turned and shifted; nobody is told.
+    """
+    rng = np.random.default_rng(1)
+    elements = [SE3().identity(), SE3().near_identity(rng), *SE3().sample(rng, n=4, scale=1.0)]
+    envs = [env_of() for _ in elements]
+    resets = [
+        env.reset(seed=seed, options={"group_element": g}) for env, g in zip(envs, elements, strict=True)
+    ]
+    seen, infos = [list(column) for column in zip(*resets, strict=True)]
+    symmetry, state, worst, start = policy.symmetry, None, 0.0, infos[0]["body_pos"]
+    for _ in range(steps):
+        stacked = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
+        actions, state = policy.predict(stacked, state)
+        for index, (env, action) in enumerate(zip(envs, actions, strict=True)):
+            seen[index], _, _, _, infos[index] = env.step(action)
+        for g, one, info in zip(elements, seen, infos, strict=True):
+            expected, told = symmetry.transform_observation(g, seen[0]), symmetry.transform_info(g, infos[0])
+            for name in expected:
+                worst = max(worst, float(np.abs(one[name] - expected[name]).max()))
+            for name in ("body_pos", "body_rotation"):
+                worst = max(worst, float(np.abs(info[name] - told[name]).max()))
+    return worst, float(np.linalg.norm(infos[0]["body_pos"] - start))
+
+
+@pytest.mark.parametrize("settings", [{}, {"vectors": 2, "scalars": 3}], ids=str)
+@pytest.mark.parametrize("repeat", [1, 2])
+@pytest.mark.parametrize("family", EXACT)
+def test_a_world_started_turned_stays_turned(family, repeat, settings):
+    policy = policy_of(family, repeat, **settings)
+    found = [closed_loop_deviation(policy, seed) for seed in range(3)]
+    assert settings or max(moved for _, moved in found) > 1e-3  # there was contact
+    assert max(deviation for deviation, _ in found) <= 1e-9
+
+
+@pytest.mark.parametrize("broken", [*OTHERS, "world noise"])
+def test_a_plain_model_or_a_stock_sampler_does_not(broken):
+    """Negative control."""
+    if broken == "world noise":
+        policy = policy_of(planner=CEM(horizon=3, samples=16, iterations=2, elites=4, frame=None))
+    else:
+        policy = policy_of(broken)
+    assert closed_loop_deviation(policy)[0] > 1e-3
+
+
+# ------------------------------------------------------------------------------------------ bad arguments
+
+
+def test_bad_observations_are_refused_by_field():
+    policy, good = policy_of(), rows(cloud_observations(), 0)
+    spoilt = good["cloud"].copy()
+    spoilt[7] = np.nan
+    wrong = {
+        r"no key 'goal_cloud'": {name: array for name, array in good.items() if name != "goal_cloud"},
+        r"no key 'cloud'": {name: array for name, array in good.items() if name != "cloud"},
+        r"no key 'agent_pos'": {name: array for name, array in good.items() if name != "agent_pos"},
+        r"^cloud: got NaN or infinity": good | {"cloud": spoilt},
+        r"^goal_cloud: got NaN or infinity": good | {"goal_cloud": spoilt},
+        r"^cloud: got shape \(1, 191\)": good | {"cloud": good["cloud"][:-1]},
+        r"^goal_cloud: got shape \(1, 190\)": good | {"goal_cloud": good["goal_cloud"][:-2]},
+        r"^cloud: got shape \(1, 0\)": good | {"cloud": np.zeros(0)},
+        r"^cloud: got dtype <U": good | {"cloud": np.full(192, "a")},
+        r"^agent_vel: got shape \(1, 2\)": good | {"agent_vel": np.zeros(2)},
+        r"observation: got ndarray; expected a mapping": np.zeros(390),
+        r"undeclared key 'colour'": good | {"colour": np.zeros(3)},
+    }
+    for message, observation in wrong.items():
+        with pytest.raises(ArgumentError, match=message):
+            policy.predict(observation)
+    many = cloud_observations()
+    for name in ("cloud", "goal_cloud"):
+        for count in (5, 20):
+            message = rf"{name}: got leading shape \({count},\); expected \(16,\)"
+            with pytest.raises(ArgumentError, match=message):
+                policy.predict(many | {name: np.resize(many[name], (count, 192))})
+    with pytest.raises(ArgumentError, match=r"state: got of 16 environments"):
+        policy.predict(good, policy.predict(cloud_observations())[1])
+
+
+def test_clouds_of_other_sizes_are_planned_from():
+    policy, space = policy_of(), env_of().action_space
+    for points in (1, 5, 200):
+        actions, _ = policy.predict(cloud_observations(3, points))
+        assert all(space.contains(action) for action in actions)
+    mixed = cloud_observations(3, 20) | {"goal_cloud": cloud_observations(3, 5)["goal_cloud"]}
+    assert np.isfinite(policy.predict(mixed)[0]).all()
