@@ -47,8 +47,8 @@ class TrainingConfig:
     steps: int = 8000
     batch_size: int = 1024
     learning_rate: float = 1e-2
-    encoder_steps: int = 3000
-    joint_steps: int = 500
+    encoder_steps: int = 1500
+    joint_steps: int = 300
     weight_decay: float = 1e-4
     gradient_clip: float = 100.0
     seed: int = 0
