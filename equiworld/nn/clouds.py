@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +91,7 @@ class CloudEncoder(nn.Module):
         # The axes of the corrections: differences of the first keypoints, learned from there.
         starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
-        sizes = {"width": width, "generator": generator}
+        sizes: dict[str, Any] = {"width": width, "generator": generator}
         first = dim * count + (frames > 1)
         self.guess = _Pooled(dim, dim if group is not None else 0, first, **sizes)
         last = dim * out_type.vectors + out_type.scalars
