@@ -20,6 +20,8 @@ __all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
 
 BENCHMARKS: dict[str, str] = {
     "orientation": "equiworld.benchmarks.orientation:Config",
+    "space": "equiworld.benchmarks.space:SpaceConfig",
+    "space-success": "equiworld.benchmarks.space_success:SpaceSuccessConfig",
     "success": "equiworld.benchmarks.success:SuccessConfig",
     "exactness": "equiworld.benchmarks.exactness:ExactnessConfig",
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",

@@ -72,7 +72,11 @@ def trained_model(
     """
     if (folder / "model.safetensors").exists():
         return WorldModel.load(folder)
-    model = WorldModel.for_env(ENV, family, **settings)
+    env = data.make_env()
+    try:
+        model = WorldModel.for_env(env, family, **settings)
+    finally:
+        env.close()
     train(model, data, training)
     model.save(folder)
     return model

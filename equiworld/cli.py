@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from equiworld.benchmarks import BENCHMARKS, benchmark
 from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
-from equiworld.errors import EquiworldError
+from equiworld.errors import EquiworldError, UnknownNameError
 from equiworld.results import write_json
 
 __all__ = ["main"]
@@ -21,8 +22,13 @@ COMMANDS: dict[str, type[Any]] = {
     "evaluate": Evaluate,
     "certify": Certify,
 }
-DEMO = "orientation"
-"""The benchmark that `equiworld demo` runs."""
+DEMOS = {"pusht": "orientation", "cloud": "space"}
+"""The benchmark that `equiworld demo --env …` runs; the first is the default."""
+
+DESCRIPTION = (
+    "Exactly equivariant world models and planners. `demo` pushes a T in the plane; `demo --env cloud` pushes a body "
+    "in space, seen as a cloud of points."
+)
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit codes: tested and not passed, cannot be done, Ctrl-C
 
@@ -64,11 +70,25 @@ def _run(given: list[str]) -> Outcome:
             settings, prog="equiworld bench", description="Answer one question.", args=given[1:]
         )
         return _bench(given[1], parsed)
-    commands: dict[str, Callable[..., Any]] = {"demo": benchmark(DEMO).settings, **COMMANDS, "bench": _Bench}
+    demo, given = _demo(given)
+    commands: dict[str, Callable[..., Any]] = {"demo": benchmark(demo).settings, **COMMANDS, "bench": _Bench}
     parsed = tyro.extras.subcommand_cli_from_dict(
-        commands, prog="equiworld", description="Exactly equivariant world models and planners.", args=given
+        commands, prog="equiworld", description=DESCRIPTION, args=given
     )
-    return _bench(DEMO, parsed) if given[0] == "demo" else parsed.run()
+    return _bench(demo, parsed) if given[0] == "demo" else parsed.run()
+
+
+def _demo(given: list[str]) -> tuple[str, list[str]]:
+    """The benchmark behind `demo --env NAME`, and the arguments without `--env NAME`: its settings depend on it."""
+    first = next(iter(DEMOS.values()))
+    if given[:1] != ["demo"]:
+        return first, given
+    parser = argparse.ArgumentParser(prog="equiworld demo", add_help=False, allow_abbrev=False)
+    parser.add_argument("--env", default=next(iter(DEMOS)))
+    found, others = parser.parse_known_args(given[1:])
+    if found.env not in DEMOS:
+        raise UnknownNameError("--env", found.env, DEMOS, "`equiworld demo --env NAME`")
+    return DEMOS[found.env], ["demo", *others]
 
 
 class _Bench:

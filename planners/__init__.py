@@ -8,6 +8,7 @@ from equiworld.planners.mppi import MPPI
 from equiworld.planners.objectives import (
     ActionCost,
     Approach,
+    FirstOf,
     FunctionObjective,
     KeypointDistance,
     LatentDistance,
@@ -31,6 +32,7 @@ __all__ = [
     "ActionCost",
     "Approach",
     "Bound",
+    "FirstOf",
     "FlatModel",
     "FunctionObjective",
     "GradientPlanner",

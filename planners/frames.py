@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.nn import Frame, frame_from_heading, frame_from_two_vectors
+from equiworld.nn import Frame, frame_from_arrows, frame_from_axes, frame_from_heading
 from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.orientations import first_rotation
 
 __all__ = ["FRAMES", "orbit_length", "planning_frame", "reference_point", "symmetrised"]
 
@@ -40,8 +41,10 @@ def reference_point(symmetry: Symmetry, state: Features) -> Tensor:
 
 
 def _of_state(symmetry: Symmetry, state: Features, goal: Features) -> Frame:
-    """The body's: its heading, or else its first points and vectors."""
-    origin = reference_point(symmetry, state)
+    """The body's: its axes or its heading, or else its first points and vectors."""
+    origin, axes = reference_point(symmetry, state), first_rotation(symmetry)
+    if axes is not None:
+        return frame_from_axes(state.select(axes), origin)
     if symmetry.heading is not None:
         return frame_from_heading(state.select(symmetry.channels()[symmetry.heading])[..., 0], origin)
     return _of_arrows("state", _arrows(state), origin, symmetry)
@@ -83,7 +86,7 @@ def _of_arrows(kind: str, arrows: list[Tensor], origin: Tensor, symmetry: Symmet
         raise ArgumentError("frame", repr(kind), expected, (None,))
     if symmetry.dim == 2:
         return frame_from_heading(arrows[0], origin, scale=symmetry.length_scale)
-    return frame_from_two_vectors(arrows[0], arrows[1], origin, scale=symmetry.length_scale)
+    return frame_from_arrows(torch.stack(arrows, -1), origin, scale=symmetry.length_scale)
 
 
 # --------------------------------------------------------------------------------- where a frame degenerates

@@ -17,6 +17,7 @@ __all__ = [
     "ActionCost",
     "Approach",
     "Cost",
+    "FirstOf",
     "FunctionObjective",
     "KeypointDistance",
     "LatentDistance",
@@ -111,8 +112,8 @@ class KeypointDistance(Objective):
     Attributes:
         points: a field of n points of the state.
         goal: a field of n points of the goal.
-        lever: first spread the points about their mean by this factor: the longer the lever arms, the more an angle
-            counts beside a distance.
+        lever: the points are first spread from their mean by this factor: above 1 an orientation that is wrong counts
+            for more, beside a place that is.
     """
 
     points: str
@@ -125,7 +126,7 @@ class KeypointDistance(Objective):
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
             away = states.select(here) - goal.select(there)
             if self.lever != 1.0:
-                away = away * self.lever + (1.0 - self.lever) * away.mean(-1, keepdim=True)
+                away = torch.lerp(away.mean(-1, keepdim=True), away, self.lever)
             return torch.linalg.vector_norm(away, dim=-2).mean(-1)
 
         return cost
@@ -170,7 +171,7 @@ class Approach(Objective):
 
     Attributes:
         point: a field of one point of the state.
-        to: another.
+        to: another; of several points, the mean of the distances counts.
         reach: distance up to which nothing is charged, in the environment's units.
     """
 
@@ -233,6 +234,29 @@ class Sharpened(Objective):
             return distance + self.weight * (1.0 - torch.exp(-distance / self.length))
 
         return cost
+
+
+@dataclass(frozen=True)
+class FirstOf(Objective):
+    """The first of some objectives whose fields an environment has: one task for several ways to observe it.
+
+    Attributes:
+        objectives: in order of preference.
+
+    >>> FirstOf((KeypointDistance("keypoints", "goal_keypoints"), KeypointDistance("place", "goal"))).terms[0][0]
+    1.0
+    """
+
+    objectives: tuple[Objective, ...]
+
+    def bind(self, symmetry: Symmetry) -> Cost:
+        refusals = list[str]()
+        for objective in self.objectives:
+            try:
+                return objective.bind(symmetry)
+            except ArgumentError as error:
+                refusals.append(str(error))
+        raise ArgumentError("objectives", "; ".join(refusals) or "none", "one whose fields are all there")
 
 
 def as_objective(objective: Objective | Callable[..., Tensor]) -> Objective:

@@ -279,9 +279,8 @@ class MPCPolicy:
                 key: np.asarray(value) if batched else np.asarray(value)[None]
                 for key, value in observation.items()
             }
-            check_leading(
-                stacked
-            )  # state and goal are encoded apart: neither sees how many there are of the other
+            # State and goal are encoded apart: neither sees how many there are of the other.
+            check_leading(stacked)
             return stacked
         return np.asarray(observation) if batched else np.asarray(observation)[None]
 

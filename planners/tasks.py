@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from equiworld.planners.objectives import KeypointDistance, Objective, as_objective
+from equiworld.planners.objectives import (
+    Approach,
+    FirstOf,
+    KeypointDistance,
+    Objective,
+    PoseDistance,
+    Sharpened,
+    as_objective,
+)
 from equiworld.planners.problem import Propose
 from torch import Tensor
 
@@ -88,13 +96,23 @@ class Proposal(Propose):
         )
 
 
+def _reach_in_space(distance: Objective, body: str) -> Objective:
+    """Bring a body where it should be, a distance [m]: sharp in the last millimetres, and the agent within reach."""
+    return Sharpened(distance, weight=0.03, length=0.003) + 0.1 * Approach("agent_pos", body, reach=0.08)
+
+
+_BY_POSE = PoseDistance("body_pos", "body_rotation", "goal_pos", "goal_rotation", length=0.05)
+_BY_KEYPOINTS = KeypointDistance("keypoints", "goal_keypoints", lever=2.5)
+
 TASKS: dict[str, Task] = {
     "equiworld/PushT-v0": Task(
         cost="equiworld.envs.pusht.planning:push_cost",
         proposals="equiworld.envs.pusht.planning:propose_pushes",
         random_numbers=3,
     ),
-    "equiworld/CloudPush-v0": Task(cost=KeypointDistance("keypoints", "goal_keypoints", lever=2.5)),
+    "equiworld/CloudPush-v0": Task(
+        FirstOf((_reach_in_space(_BY_KEYPOINTS, "keypoints"), _reach_in_space(_BY_POSE, "body_pos")))
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ class Train:
     Attributes:
         data: folder of `equiworld collect`.
         out: folder for the model and its checkpoint.
-        family: of the model, such as state, state-steerable, mlp, augmented.
+        family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent.
         steps: optimiser steps.
         batch_size: transitions in each.
         learning_rate: peak of the one-cycle schedule.
+        encoder_steps: before, of models with an encoder.
+        joint_steps: afterwards, of models with an encoder.
         seed: of the weights and the batches.
         quick: few steps.
         progress: show a progress bar.
@@ -38,6 +41,8 @@ class Train:
     steps: int = DEFAULTS.steps
     batch_size: int = DEFAULTS.batch_size
     learning_rate: float = DEFAULTS.learning_rate
+    encoder_steps: int = DEFAULTS.encoder_steps
+    joint_steps: int = DEFAULTS.joint_steps
     seed: int = 0
     quick: bool = False
     progress: bool = True
@@ -45,10 +50,17 @@ class Train:
     def run(self) -> Outcome:
         """Train, and write the model."""
         data = Dataset.load(self.data / "data.safetensors")
-        env_id = data.provenance["environment"]
-        model = WorldModel.for_env(env_id, self.family, seed=self.seed)
+        env = data.make_env()
+        model = WorldModel.for_env(env, self.family, seed=self.seed)
+        env.close()
+        few = QUICK_STEPS if self.quick else math.inf
+        steps, encoder_steps, joint_steps = (
+            int(min(count, few)) for count in (self.steps, self.encoder_steps, self.joint_steps)
+        )
         config = TrainingConfig(
-            steps=min(self.steps, QUICK_STEPS) if self.quick else self.steps,
+            steps=steps,
+            encoder_steps=encoder_steps,
+            joint_steps=joint_steps,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=self.seed,
@@ -59,6 +71,6 @@ class Train:
         train(model, data, config)
         model.save(self.out)
         return Outcome(
-            f"{self.family} model of {env_id}, {model.parameter_count} parameters, {config.steps} steps on "
+            f"{self.family} model of {model.env_id}, {model.parameter_count} parameters, {config.steps} steps on "
             f"{len(data)} transitions in {time.perf_counter() - began:.0f} s: {self.out}"
         )

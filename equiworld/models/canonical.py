@@ -10,8 +10,15 @@ from torch import nn
 from equiworld.errors import ArgumentError
 from equiworld.models.registry import register_family
 from equiworld.models.state import StateModel
-from equiworld.nn import CanonicalNetwork, Frame, frame_from_heading, frame_from_two_vectors
+from equiworld.nn import (
+    CanonicalNetwork,
+    Frame,
+    frame_from_arrows,
+    frame_from_axes,
+    frame_from_heading,
+)
 from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.orientations import first_rotation
 
 __all__ = ["CanonicalStateModel"]
 
@@ -61,12 +68,14 @@ class CanonicalStateModel(StateModel):
         )
 
     def _frame(self, inputs: Features) -> Frame:
-        """From the declared heading; without one, from the first vectors that come in."""
-        heading = self.symmetry.heading
+        """The body's: its axes or its heading; without either, from the first vectors that come in."""
+        heading, axes = self.symmetry.heading, first_rotation(self.symmetry)
+        points = self.state_type.points - len(self.left_out)
+        if axes is not None:
+            # Axes, like headings, are of length 1, and their scale is 1.
+            return frame_from_axes(inputs.vectors[..., points + axes.start : points + axes.stop])
         if self.symmetry.dim == 3:
-            return frame_from_two_vectors(inputs.vectors[..., 0], inputs.vectors[..., 1])
+            return frame_from_arrows(inputs.vectors)
         if heading is None:
             return frame_from_heading(inputs.vectors[..., 0])
-        points = self.state_type.points - len(self.left_out)
-        # Headings are of length 1, and their scale is 1.
         return frame_from_heading(inputs.vectors[..., points + self.channels[heading].start], unit=True)

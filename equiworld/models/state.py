@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.models.world_model import WorldModel
-from equiworld.symmetry import Cloud, Features, FeatureType, Heading, Symmetry
+from equiworld.nn import orthonormal
+from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry
 
 __all__ = ["StateModel"]
 
@@ -22,7 +23,8 @@ class StateModel(WorldModel):
 
     Every state model is this, whatever its symmetry: points enter relative to the reference point (or, for the
     plain baseline, to the centre of the scene), each channel scaled by one length; a network returns a
-    displacement for each channel of the state. Headings, unit vectors in Features, are normalised afterwards.
+    displacement for each channel of the state. Headings and the axes of rotations, unit vectors in Features, are
+    made orthonormal afterwards.
     Channels whose displacement is, on the training data, a fixed linear combination of the vectors that come
     in (a robot under PD control) are left to that combination: it is equivariant and exact.
     """
@@ -59,26 +61,26 @@ class StateModel(WorldModel):
             symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
         )
         self.out_type = FeatureType(symmetry.dim, state.scalars, state.points + state.vectors)
-        self.headings = [
-            state.points + index
-            for name, channel in self.channels.items()
-            if isinstance(symmetry.observation[name], Heading)
-            for index in range(channel.start, channel.stop)
-        ]
-        self.in_headings = [index + arrows - self.out_type.vectors for index in self.headings]
+        self.headings, axes = self._indices(Heading), self._indices(Rotation)
+        self.rotations = [slice(first, first + 3) for first in axes[::3]]
+        units = [state.points + index for index in self.headings + axes]
+        self.in_units = [index + arrows - self.out_type.vectors for index in units]
         self.huber = 0.1
         kinds = {"in": self.in_type, "out": self.out_type}
         for name, kind in kinds.items():
-            # Until training data says better, lengths are of the order of the scene's; headings have length 1.
+            # Until training data says better, lengths are of the order of the scene's; directions have length 1.
             lengths = torch.full((kind.vectors,), symmetry.length_scale)
-            lengths[self.in_headings if name == "in" else self.headings] = 1.0
+            lengths[self.in_units if name == "in" else units] = 1.0
+            if name == "out":
+                # Axes that are turned a little are nearly orthonormal, and Gram–Schmidt of those well-conditioned.
+                lengths[units[len(self.headings) :]] = 0.1
             self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars))
             self.register_buffer(f"{name}_vector_scale", lengths)
         self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars))
         self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors))
         self.register_buffer("relative", self._relative(), persistent=False)
         is_heading = torch.zeros(state.vectors, dtype=torch.bool)
-        is_heading[[index - state.points for index in self.headings]] = True
+        is_heading[self.headings] = True
         self.register_buffer("is_heading", is_heading, persistent=False)
         self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
 
@@ -96,6 +98,9 @@ class StateModel(WorldModel):
         if self.headings:
             length = torch.linalg.vector_norm(vectors, dim=-2, keepdim=True)
             vectors = vectors / torch.where(self.is_heading, length.clamp(min=1e-12), 1.0)
+        for axes in self.rotations:
+            whole = orthonormal(vectors[..., axes])
+            vectors = torch.cat([vectors[..., : axes.start], whole, vectors[..., axes.stop :]], -1)
         if scalars.shape[-1]:
             scalars = scalars + step.scalars * self.out_scalar_scale
         return Features(scalars, vectors, moved[..., :count])
@@ -152,12 +157,18 @@ class StateModel(WorldModel):
             dim = self.symmetry.dim**0.5
             self.linear.copy_((weights * exact).T)
             self.in_vector_scale.copy_(scale * dim)
-            self.in_vector_scale[self.in_headings] = 1.0  # not 1 up to rounding: frames rely on it
+            self.in_vector_scale[self.in_units] = 1.0  # not 1 up to rounding: frames rely on it
             self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
             self.in_scalar_mean.copy_(inputs.scalars.mean(0))
             offset = inputs.scalars - self.in_scalar_mean
             self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt()))
             self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
+
+    def _indices(self, kind: type[Field]) -> list[int]:
+        """The vector channels of the state's fields of this kind."""
+        fields, channels = self.symmetry.observation, self.channels.items()
+        found = [channel for name, channel in channels if isinstance(fields[name], kind)]
+        return [index for channel in found for index in range(channel.start, channel.stop)]
 
     def _inputs(self, z: Features, action: Features) -> Features:
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""

@@ -1,14 +1,16 @@
 """Equivariant layers and networks on typed features."""
 
+from equiworld.nn.axes import orthonormal, soft_axes
 from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
 from equiworld.nn.frames import (
     Frame,
+    frame_from_arrows,
+    frame_from_axes,
     frame_from_heading,
     frame_from_two_vectors,
     identity_frame,
-    soft_axes,
 )
 from equiworld.nn.gate import Gate, gate
 from equiworld.nn.hull import hull_attention
@@ -31,12 +33,15 @@ __all__ = [
     "VectorLinear",
     "bounded",
     "cross",
+    "frame_from_arrows",
+    "frame_from_axes",
     "frame_from_heading",
     "frame_from_two_vectors",
     "gate",
     "hull_attention",
     "identity_frame",
     "inner",
+    "orthonormal",
     "quarter_turn",
     "relative_vectors",
     "soft_axes",

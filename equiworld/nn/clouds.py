@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.nn.frames import soft_axes
+from equiworld.nn.axes import soft_axes
 from equiworld.nn.hull import hull_attention
 from equiworld.nn.mlp import MLP
 from equiworld.symmetry.features import Features, FeatureType
@@ -91,12 +90,13 @@ class CloudEncoder(nn.Module):
         # The axes of the corrections: differences of the first keypoints, learned from there.
         starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
-        sizes: dict[str, Any] = {"width": width, "generator": generator}
         first = dim * count + (frames > 1)
-        self.guess = _Pooled(dim, dim if group is not None else 0, first, **sizes)
+        self.guess = _Pooled(dim, dim if group is not None else 0, first, width, generator)
         last = dim * out_type.vectors + out_type.scalars
         self.corrections = nn.ModuleList(
-            _Pooled(dim, dim * count, dim * count + (last if index == refinements - 1 else 0), **sizes)
+            _Pooled(
+                dim, dim * count, dim * count + (last if index == refinements - 1 else 0), width, generator
+            )
             for index in range(refinements)
         )
 
@@ -173,9 +173,7 @@ class CloudEncoder(nn.Module):
 class _Pooled(nn.Module):
     """A perceptron for each point, mean and maximum over the points, a perceptron for what comes out."""
 
-    def __init__(
-        self, inputs: int, extra: int, outputs: int, *, width: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, inputs: int, extra: int, outputs: int, width: int, generator: torch.Generator) -> None:
         super().__init__()
         self.point = MLP(inputs, width, hidden=(width,), generator=generator)
         self.head = MLP(2 * width + extra, outputs, hidden=(2 * width, width), generator=generator)

@@ -11,9 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
+from equiworld.nn.axes import without
 from equiworld.symmetry.features import Features
 
-__all__ = ["Frame", "frame_from_heading", "frame_from_two_vectors", "identity_frame", "soft_axes"]
+__all__ = [
+    "Frame",
+    "frame_from_arrows",
+    "frame_from_axes",
+    "frame_from_heading",
+    "frame_from_two_vectors",
+    "identity_frame",
+]
+
+_LEAST_SINE = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,51 +153,65 @@ def frame_from_two_vectors(
         raise ArgumentError("second", tuple(second.shape), f"the shape of first, {tuple(first.shape)}")
     axis, first_length, first_known = _direction(first)
     other, second_length, second_known = _direction(second)
-    normal, sine, _ = _direction(_without(other, axis))
+    normal, sine, _ = _direction(without(other, axis))
     # Below a few rounding errors the remainder is noise: it has no direction worth following.
     known = first_known & second_known & (sine > 8 * torch.finfo(sine.dtype).eps)
     farthest = F.one_hot(axis.detach().abs().argmin(-1), 3).to(axis.dtype)
     # Projected twice: after heavy cancellation one pass leaves a part along the axis.
-    normal = F.normalize(_without(torch.where(known.unsqueeze(-1), normal, farthest), axis), dim=-1)
+    normal = F.normalize(without(torch.where(known.unsqueeze(-1), normal, farthest), axis), dim=-1)
     rotation = torch.stack((axis, normal, torch.linalg.cross(axis, normal)), -1)
     lengths = (first_length / scale).clamp(max=1.0) * (second_length / scale).clamp(max=1.0)
     certainty = torch.where(known, sine.clamp(max=1.0) * lengths, 0.0)
     return Frame(rotation, origin, 1.0 - certainty)
 
 
-def soft_axes(vectors: Tensor, proper: bool, softness: float) -> Tensor:
-    """Axes by Gram–Schmidt that fade out instead of jumping where the vectors do not fix them.
-
-    u ↦ u/√(|u|² + ε²) in place of u/|u|: smooth everywhere, orthonormal where the vectors are long and linearly
-    independent, and zero, not arbitrary, where they vanish. For features that turn with the world; a `Frame` has to be
-    invertible, these axes need not be.
+def frame_from_axes(axes: Tensor, origin: Tensor | None = None) -> Frame:
+    """The frame whose axes are known, such as those of a body's pose.
 
     Args:
-        vectors: `(…, d, n)`, n = d − 1 for proper groups, whose last axis is J u or u × v, and else d: under
-            reflections no vector can be made of fewer.
-        proper: without reflections.
-        softness: ε, in the vectors' units.
+        axes: `(…, d, d)`, an axis in each column; orthonormal, which is not checked.
+        origin: `(…, d)`; the world's origin if not given.
 
     Returns:
-        `(…, d, d)`, the axes as columns.
+        The frame, never degenerate.
 
-    >>> soft_axes(torch.tensor([[0.0], [2.0]]), True, 1e-6).round(decimals=3) + 0.0
-    tensor([[ 0., -1.],
-            [ 1.,  0.]])
+    >>> frame_from_axes(torch.eye(3).expand(4, 3, 3)).degeneracy
+    tensor([0., 0., 0., 0.])
     """
-    dim = vectors.shape[-2]
-    if vectors.shape[-1] != dim - proper:
-        raise ArgumentError("vectors", f"{vectors.shape[-1]} of them", f"{dim - proper} for {dim} axes")
-    axes: list[Tensor] = []
-    for vector in vectors.unbind(-1):
-        for axis in axes:
-            vector = _without(vector, axis)
-        axes.append(vector / torch.sqrt(vector.square().sum(-1, keepdim=True) + softness**2))
-    if proper and dim == 2:
-        axes.append(torch.stack((-axes[0][..., 1], axes[0][..., 0]), -1))
-    elif proper:
-        axes.append(torch.linalg.cross(axes[0], axes[1]))
-    return torch.stack(axes, -1)
+    if axes.ndim < 2 or axes.shape[-1] != axes.shape[-2]:
+        raise ArgumentError("axes", tuple(axes.shape), "shape (…, d, d)")
+    origin = _checked_origin("axes", axes[..., 0], axes.shape[-1], origin)
+    return Frame(axes, origin, torch.zeros_like(origin[..., 0]))
+
+
+def frame_from_arrows(arrows: Tensor, origin: Tensor | None = None, *, scale: float = 1.0) -> Frame:
+    """The frame of space along the first vector, turned about it as the first of the others that can say how.
+
+    Of points on an axis, as the keypoints of a body of revolution are, none tells how far a frame is turned about it;
+    whatever else there is, such as the way to a robot, then does.
+
+    Args:
+        arrows: `(…, 3, n)`, n ≥ 2. A vector counts if it is at least 6° off the first one.
+        origin: `(…, 3)`; the world's origin if not given.
+        scale: as for `frame_from_two_vectors`.
+
+    >>> arrows = torch.tensor([[2.0, -2.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    >>> frame_from_arrows(arrows).rotation
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
+    if arrows.shape[-2] != 3 or arrows.shape[-1] < 2:
+        raise ArgumentError("arrows", tuple(arrows.shape), "shape (…, 3, n), n ≥ 2")
+    first, others = arrows[..., :1], arrows[..., 1:]
+    with torch.no_grad():
+        lengths = torch.linalg.vector_norm(others, dim=-2) * torch.linalg.vector_norm(first, dim=-2)
+        normal = torch.linalg.vector_norm(torch.linalg.cross(first.expand_as(others), others, dim=-2), dim=-2)
+        known = (normal > _LEAST_SINE * lengths) & (normal > 0)
+        # The first that is known; where none is, the one that is best known.
+        chosen = torch.where(known.any(-1), known.to(torch.int8).argmax(-1), normal.argmax(-1))
+        index = chosen[..., None, None].expand(*others.shape[:-1], 1)
+    return frame_from_two_vectors(first[..., 0], others.gather(-1, index)[..., 0], origin, scale=scale)
 
 
 def _direction(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -203,11 +227,6 @@ def _direction(vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     norm = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
     length = torch.where(known, norm * size, 0.0)
     return scaled / norm, length.squeeze(-1), known.squeeze(-1)
-
-
-def _without(vectors: Tensor, axis: Tensor) -> Tensor:
-    """The part of vectors `(…, d)` normal to a unit axis."""
-    return vectors - (vectors * axis).sum(-1, keepdim=True) * axis
 
 
 def _checked_origin(name: str, vectors: Tensor, dim: int, origin: Tensor | None) -> Tensor:

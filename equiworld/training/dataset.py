@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -117,6 +119,20 @@ class Dataset:
             self.state_features(self.next_observation, dtype),
         )
 
+    def make_env(self) -> gym.Env:
+        """The environment that it was collected from, made again with the same arguments.
+
+        Raises:
+            ArgumentError: it does not say, or Gymnasium cannot make it.
+        """
+        env_id, arguments = (self.provenance.get(key) for key in ("environment", "arguments"))
+        try:
+            known = {name: ast.literal_eval(text) for name, text in (arguments or {}).items()}
+            return gym.make(str(env_id), disable_env_checker=True, **known)
+        except (ValueError, SyntaxError, TypeError, gym.error.Error) as error:
+            got = f"environment {env_id!r} with {arguments} ({error})"
+            raise ArgumentError("provenance", got, "an environment that Gymnasium can make again") from error
+
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
         return replace(self.symmetry, flat=False).to_features(dict(arrays), dtype=dtype)
@@ -196,10 +212,30 @@ class Dataset:
             settings["provenance"],
         )
 
-    def _rows(self) -> NDArray[np.void]:
-        arrays = [*self.observation.values(), self.action, *self.next_observation.values()]
-        rows = np.ascontiguousarray(np.concatenate(arrays, -1) + 0.0)  # −0 and 0 are one number
-        return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    def _digests(self, names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
+        """A digest of each transition, `(N,)`: of its action and these fields before and after."""
+        arrays = [
+            self.action,
+            *(part[name] for part in (self.observation, self.next_observation) for name in names),
+        ]
+        # −0 and 0 are one number.
+        columns = [np.ascontiguousarray(array.astype(dtype) + dtype.type(0)) for array in arrays]
+        found = np.empty(len(self), "S32")
+        for index in range(len(self)):
+            digest = hashlib.blake2b(digest_size=16)
+            for column in columns:
+                digest.update(column[index].data)
+            found[index] = digest.hexdigest()
+        return found
+
+
+def _shared_transitions(first: Dataset, second: Dataset) -> int:
+    """How many transitions two datasets share, in the fields of equal size and in the coarser of their dtypes."""
+    sizes = [{name: array.shape[1] for name, array in data.observation.items()} for data in (first, second)]
+    names = [name for name, size in sizes[0].items() if sizes[1].get(name) == size]
+    dtype = min((first.action.dtype, second.action.dtype), key=lambda one: one.itemsize)
+    ours, theirs = (np.unique(data._digests(names, dtype)) for data in (first, second))
+    return len(np.intersect1d(ours, theirs, assume_unique=True))
 
 
 def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
@@ -222,12 +258,14 @@ def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
         "transitions": {name: len(data) for name, data in datasets.items()},
         "shared": {},
     }
-    rows = {name: np.unique(data._rows()) for name, data in datasets.items()}
     episodes = {name: np.unique(data.episode) for name, data in datasets.items()}
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            for what, parts in (("transitions", rows), ("episodes", episodes)):
-                shared = len(np.intersect1d(parts[first], parts[second], assume_unique=True))
+            counts = {
+                "transitions": _shared_transitions(datasets[first], datasets[second]),
+                "episodes": len(np.intersect1d(episodes[first], episodes[second], assume_unique=True)),
+            }
+            for what, shared in counts.items():
                 if shared:
                     raise OverlapError(
                         f"{first} and {second} share {shared} {what}; expected none: collect them with "

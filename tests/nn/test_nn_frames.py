@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2, SE3
-from equiworld.nn import Frame, frame_from_heading, frame_from_two_vectors, identity_frame
+from equiworld.groups import O2, O3, SE2, SE3, SO3
+from equiworld.nn import (
+    Frame,
+    frame_from_axes,
+    frame_from_heading,
+    frame_from_two_vectors,
+    identity_frame,
+    orthonormal,
+)
 from equiworld.symmetry.features import Features, FeatureType
 
 DTYPES = [torch.float32, torch.float64]
@@ -136,3 +143,38 @@ def test_shapes_are_checked():
         frame_from_heading(torch.zeros(4, 2), torch.zeros(2))
     with pytest.raises(ArgumentError, match="frame"):
         Frame(torch.eye(2), torch.zeros(3), torch.zeros(()))
+
+
+def test_axes_that_are_known_are_the_frame():
+    axes = torch.as_tensor(SO3().sample(np.random.default_rng(0), 5).matrix)
+    frame = frame_from_axes(axes, torch.ones(5, 3).double())
+    assert torch.equal(frame.rotation, axes)
+    assert frame.degeneracy.eq(0).all()
+    assert_rotation(frame)
+    assert frame_from_axes(axes).origin.eq(0).all()
+    for wrong in (axes[..., :2], axes[0, 0]):
+        with pytest.raises(ArgumentError, match="axes: got"):
+            frame_from_axes(wrong)
+    with pytest.raises(ArgumentError, match="the shape of axes"):
+        frame_from_axes(axes, torch.ones(4, 3).double())
+
+
+@pytest.mark.parametrize("group", [O2(), O3()], ids=str)
+def test_gram_schmidt_turns_and_mirrors_with_the_world(group):
+    rng = np.random.default_rng(0)
+    g = torch.as_tensor(group.sample(rng, 64).matrix)
+    axes = torch.from_numpy(np.eye(group.dim) + 0.2 * rng.standard_normal((64, group.dim, group.dim)))
+    done = orthonormal(axes)
+    assert torch.allclose(orthonormal(g @ axes), g @ done, rtol=0, atol=1e-12)
+    assert torch.allclose(done.mT @ done, torch.eye(group.dim).double(), rtol=0, atol=1e-13)
+    assert torch.allclose(orthonormal(done), done, rtol=0, atol=1e-14)
+    # It is the nearest to the first axis, and keeps the others' sides.
+    assert torch.allclose(done[..., 0], torch.nn.functional.normalize(axes[..., 0], dim=-1), atol=1e-14)
+    assert (done * axes).sum(-2).min() > 0
+
+
+def test_gram_schmidt_of_nothing_is_finite():
+    axes = torch.zeros(2, 3, 3).requires_grad_()
+    orthonormal(axes + torch.tensor([[1.0, 1.0, 0.0]] * 3)).sum().backward()
+    assert orthonormal(torch.zeros(3, 3)).isfinite().all()
+    assert axes.grad.isfinite().all()

@@ -11,7 +11,7 @@ from equiworld.planners.frames import FRAMES, _subgroup, planning_frame, symmetr
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2, SE3, GroupElement
-from equiworld.symmetry import Features, Point, Symmetry, Vector
+from equiworld.symmetry import Features, Point, Rotation, Symmetry, Vector
 
 PLANE = Symmetry(
     SE2(),
@@ -48,6 +48,22 @@ def test_every_frame_turns_with_the_world(kind, dim):
     assert torch.allclose(frame.rotation.mT @ frame.rotation, eye, rtol=0, atol=1e-12)
     assert torch.allclose(turned.rotation, torch.as_tensor(g.matrix) @ frame.rotation, rtol=0, atol=1e-10)
     assert torch.allclose(turned.degeneracy, frame.degeneracy, rtol=0, atol=1e-12)
+
+
+def test_a_pose_is_the_frame_of_its_state():
+    symmetry = Symmetry(
+        SE3(), {"hand": Point(), "body": Point(), "pose": Rotation()}, action=Vector(), reference="body"
+    )
+    g = SE3().sample(np.random.default_rng(0), n=6)
+    pose = g.matrix.reshape(6, 9)
+    # The hand where the body is: no other arrow to go by.
+    z = symmetry.to_features(
+        {"hand": g.translation, "body": g.translation, "pose": pose}, dtype=torch.float64
+    )
+    frame = planning_frame("state", symmetry, z, z)
+    assert torch.equal(frame.rotation, torch.as_tensor(g.matrix))
+    assert torch.equal(frame.origin, torch.as_tensor(g.translation))
+    assert frame.degeneracy.eq(0).all()
 
 
 def test_the_goal_frame_looks_at_the_goal():

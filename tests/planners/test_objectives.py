@@ -12,6 +12,7 @@ import torch
 from equiworld.planners import (
     ActionCost,
     Approach,
+    FirstOf,
     FunctionObjective,
     KeypointDistance,
     LatentDistance,
@@ -23,8 +24,7 @@ from equiworld.planners.tasks import TASKS
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E3, SE2, SE3
-from equiworld.models import WorldModel
-from equiworld.symmetry import Cloud, Heading, Point, Rotation, Symmetry, Vector, symmetry_of
+from equiworld.symmetry import Heading, Point, Rotation, Symmetry, Vector, symmetry_of
 from equiworld.verify import assert_invariant
 
 PLANE = Symmetry(
@@ -58,7 +58,9 @@ SPACE = Symmetry(
 POSE = PoseDistance("body", "turn", "goal", "goal_turn", length=2.0)
 OBJECTIVES = {
     "keypoints": KeypointDistance("corners", "goal_corners"),
+    "spread": KeypointDistance("corners", "goal_corners", lever=2.5),
     "pose": POSE,
+    "first": FirstOf((KeypointDistance("nothing", "goal_corners"), POSE)),
     "approach": Approach("hand", "body", reach=0.3),
     "action": ActionCost(),
     "sharpened": Sharpened(KeypointDistance("corners", "goal_corners"), 3.0, 0.5),
@@ -97,12 +99,68 @@ def test_a_whole_latent_is_compared_with_one_of_its_type():
     assert value(LatentDistance(), symmetry, body=(3.0, 0.0), arrow=(0.0, 4.0)) == 5.0
 
 
-def test_the_registered_task_is_invariant():
-    for env_id, task in TASKS.items():
-        symmetry = symmetry_of(env_id)
-        if any(isinstance(symmetry.observation[name], Cloud) for name in symmetry.state):
-            symmetry = WorldModel.for_env(env_id, "latent").latent
-        assert_invariant(task.objective(), symmetry)
+POSED = Symmetry(
+    SE3(),
+    {
+        "agent_pos": Point(),
+        "agent_vel": Vector(),
+        "body_pos": Point(),
+        "body_rotation": Rotation(),
+        "goal_pos": Point(),
+        "goal_rotation": Rotation(),
+    },
+    action=Vector(),
+    goal=("goal_pos", "goal_rotation"),
+    length_scale=0.1,
+)
+KEYPOINTS = Symmetry(
+    SE3(),
+    {"agent_pos": Point(), "agent_vel": Vector(), "keypoints": Point(4), "goal_keypoints": Point(4)},
+    action=Vector(),
+    goal=("goal_keypoints",),
+    length_scale=0.1,
+)
+REGISTERED = {"equiworld/PushT-v0": ["equiworld/PushT-v0"], "equiworld/CloudPush-v0": [POSED, KEYPOINTS]}
+
+
+@pytest.mark.parametrize("env_id", TASKS)
+def test_the_registered_task_is_invariant(env_id):
+    for layout in REGISTERED[env_id]:
+        symmetry = symmetry_of(layout) if isinstance(layout, str) else layout
+        assert_invariant(TASKS[env_id].objective(), symmetry)
+
+
+def test_a_body_in_space_costs_the_same_however_it_is_observed_where_it_is_there():
+    """By its pose or by keypoints that move with it: nothing at the goal, and more the farther it is."""
+    cost = {}
+    for name, symmetry in (("pose", POSED), ("keypoints", KEYPOINTS)):
+        for away in (0.0, 0.01, 0.1):
+            place = np.array([away, 0.0, 0.0])
+            corners = 0.05 * np.vstack([np.zeros(3), np.eye(3)])
+            found = value(
+                TASKS["equiworld/CloudPush-v0"].objective(),
+                symmetry,
+                action=(0.0, 0.0, 0.0),
+                agent_pos=place,
+                **(
+                    {
+                        "body_pos": place,
+                        "body_rotation": np.eye(3).ravel(),
+                        "goal_rotation": np.eye(3).ravel(),
+                    }
+                    if name == "pose"
+                    else {"keypoints": (corners + place).ravel(), "goal_keypoints": corners.ravel()}
+                ),
+            )
+            cost[name, away] = found
+        assert cost[name, 0.0] == 0.0 < cost[name, 0.01] < cost[name, 0.1]
+    assert cost["pose", 0.1] == pytest.approx(cost["keypoints", 0.1])
+
+
+def test_where_nothing_tells_where_the_body_is_the_task_says_what_it_needs():
+    bare = Symmetry(SE3(), {"agent_pos": Point()}, action=Vector())
+    with pytest.raises(ArgumentError, match=r"objectives: got .*'keypoints'.*'body_pos'"):
+        TASKS["equiworld/CloudPush-v0"].objective().bind(bare)
 
 
 @dataclass(frozen=True)
@@ -161,6 +219,35 @@ def test_headings_are_compared_by_their_chord(turn):
         assert found == pytest.approx(2.0 * 2 * abs(math.sin(turn / 2)), abs=1e-12)
     close = value(POSE, turn=[math.pi - 1e-3], goal_turn=[-math.pi + 1e-3])
     assert close == pytest.approx(2.0 * 2e-3, rel=1e-5)
+
+
+def test_levers_count_what_is_turned_and_not_what_is_moved():
+    corners = np.random.default_rng(0).normal(size=(4, 2))
+    middle = corners.mean(0)
+    moved, turned = corners + np.array([3.0, 4.0]), (corners - middle) @ [[0, 1], [-1, 0]] + middle
+    near, far = (KeypointDistance("corners", "goal_corners", lever) for lever in (1.0, 2.5))
+    for objective, factor in ((near, 1.0), (far, 2.5)):
+        found = value(objective, corners=moved.ravel(), goal_corners=corners.ravel())
+        assert found == pytest.approx(5.0, abs=1e-12)
+        found = value(objective, corners=turned.ravel(), goal_corners=corners.ravel())
+        expected = factor * np.linalg.norm(turned - corners, axis=-1).mean()
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_first_whose_fields_are_there():
+    there, missing = KeypointDistance("body", "goal"), KeypointDistance("nothing", "goal")
+    place = {"body": (3.0, 4.0), "hand": (1.0, 7.0)}
+    near = Approach("hand", "body")
+    assert value(FirstOf((missing, there, near)), **place) == value(there, **place)
+    assert value(FirstOf((near, there)), **place) == value(near, **place)
+    # One missing term of a sum is enough.
+    mixed = FirstOf((there + Approach("nobody", "body"), 2 * there)) + near
+    assert value(mixed, **place) == pytest.approx(2 * value(there, **place) + value(near, **place))
+    refused = FirstOf((missing, KeypointDistance("body", "nowhere")))
+    with pytest.raises(ArgumentError, match=r"objectives: got .*'nothing'.*'nowhere'"):
+        refused.bind(PLANE)
+    with pytest.raises(ArgumentError, match="objectives: got none"):
+        FirstOf(()).bind(PLANE)
 
 
 def test_sums_and_weights():

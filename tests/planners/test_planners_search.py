@@ -174,11 +174,14 @@ def test_a_heading_that_says_nothing_is_reported(variant):
     assert plan.actions.isfinite().all()
 
 
-def test_points_on_a_line_are_reported():
+def test_points_on_a_line_are_reported_unless_a_vector_is_off_it():
     z = cases.states(cases.SPACE, 3)
-    points = z.points.clone()
+    points, vectors = z.points.clone(), z.vectors.clone()
     points[1] = points[1, :, :1] * torch.arange(1, 5)
-    bent = Features(z.scalars, z.vectors, points)
+    kept = planning_frame("state", cases.SPACE, Features(z.scalars, vectors, points), z)
+    assert kept.degeneracy.max() < 0.99
+    vectors[1] = points[1, :, :1]
+    bent = Features(z.scalars, vectors, points)
     frame = planning_frame("state", cases.SPACE, bent, bent)
     assert frame.degeneracy[1] == 1
     assert frame.degeneracy[[0, 2]].max() < 0.99

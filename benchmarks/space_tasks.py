@@ -1,0 +1,158 @@
+"""Tasks in space: goals at a distance and an angle, tried from any orientation, judged where the body ends."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from equiworld.benchmarks.space_stages import ENV
+from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.planners import CEM, MPCPolicy
+from numpy.typing import NDArray
+
+from equiworld.groups import GroupElement
+from equiworld.verify.evaluate import evaluate
+from equiworld.verify.evaluation import Evaluation
+from equiworld.verify.statistics import wilson_interval
+
+__all__ = [
+    "FAR",
+    "NEAR",
+    "PLANNER",
+    "make",
+    "play",
+    "record_path",
+    "seeds_in_slice",
+    "summary",
+    "time_decisions",
+]
+
+PLANNER = CEM(horizon=8, correlation=2.0)
+"""Of all benchmarks in space."""
+
+NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
+FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}
+
+SUCCESS = {"success": (0.02, math.radians(10.0)), "close": (0.01, math.radians(10.0))}
+"""By name, mean point distance [m] and angle [rad] below which the body must be when the episode ends."""
+
+_NEVER = (
+    1e-9  # [m] from the goal for the episode to end early: it does not, the body has to stay where it is put
+)
+
+
+def make(**arguments: Any) -> gym.Env:
+    """The environment, its episodes of full length whatever happens."""
+    return gym.make(ENV, success_distance=_NEVER, disable_env_checker=True, **arguments)
+
+
+def play(
+    policy: MPCPolicy,
+    arguments: Mapping[str, Any],
+    seeds: Sequence[int],
+    steps: int,
+    g: GroupElement | None = None,
+) -> list[dict[str, float]]:
+    """Where each episode ends: `mean_point_distance` [m] and `angle` [rad] after all its steps.
+
+    Args:
+        policy: sees observations alone, and is not told g.
+        arguments: of the environment.
+        seeds: of the episodes, in blocks of numbers that follow each other.
+        steps: of each episode.
+        g: where the simulator itself starts: at g·s with goal g·goal.
+    """
+    options = None if g is None else {"group_element": g}
+    ends = []
+    for first, count in _blocks(seeds):
+        found: Evaluation = evaluate(
+            policy,
+            lambda: make(**arguments),
+            episodes=count,
+            seed=first,
+            n_envs=min(count, 32),
+            max_steps=steps,
+            options=options,
+        )
+        ends += [dict(episode.final) for episode in found.episodes]
+    return ends
+
+
+def summary(ends: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """The figures of a table: how many ended at the goal, with 95 % intervals, and how far from it they did."""
+    distance = np.array([end["mean_point_distance"] for end in ends])
+    angle = np.array([end["angle"] for end in ends])
+    row: dict[str, Any] = {"episodes": len(ends)}
+    for name, (near, turned) in SUCCESS.items():
+        count = int(((distance < near) & (angle < turned)).sum())
+        low, high = wilson_interval(count, len(ends))
+        row |= {f"{name}_count": count, name: count / len(ends), f"{name}_low": low, f"{name}_high": high}
+    return row | {
+        "mean_point_distance_mm": 1e3 * float(np.median(distance)),
+        "mean_point_distance_mm_worst": 1e3 * float(distance.max()),
+        "final_angle_deg": math.degrees(float(np.median(angle))),
+    }
+
+
+def seeds_in_slice(count: int, half_width: float, first: int, **arguments: Any) -> list[int]:
+    """Seeds of episodes that start and have their goal within `half_width` [rad] of the unturned orientation."""
+    env, seeds, seed = make(max_angle=half_width, **arguments), list[int](), first
+    try:
+        while len(seeds) < count:
+            _, info = env.reset(seed=seed)
+            cosine = (np.trace(info["goal_rotation"].reshape(3, 3)) - 1) / 2
+            if cosine >= math.cos(half_width):
+                seeds.append(seed)
+            seed += 1
+    finally:
+        env.close()
+    return seeds
+
+
+def record_path(
+    policy: MPCPolicy, arguments: Mapping[str, Any], seed: int, steps: int, g: GroupElement | None = None
+) -> list[CloudPushState]:
+    """The states that one episode passes, the first and the last included."""
+    env = make(**arguments)
+    try:
+        observation, _ = env.reset(seed=seed, options=None if g is None else {"group_element": g})
+        states, memory = [env.unwrapped.get_state()], None  # type: ignore[attr-defined]
+        for _ in range(steps):
+            action, memory = policy.predict(observation, state=memory)
+            observation, *_ = env.step(action)
+            states.append(env.unwrapped.get_state())  # type: ignore[attr-defined]
+    finally:
+        env.close()
+    return states
+
+
+def time_decisions(
+    policy: MPCPolicy, arguments: Mapping[str, Any], decisions: int, seed: int
+) -> NDArray[np.float64]:
+    """Seconds of each decision, `(decisions,)`, one environment, the encoder included."""
+    env, seconds, memory = make(**arguments), [], None
+    try:
+        observation, _ = env.reset(seed=seed)
+        for _ in range(decisions):
+            began = time.perf_counter()
+            action, memory = policy.predict(observation, state=memory)
+            seconds.append(time.perf_counter() - began)
+            observation, *_ = env.step(action)
+    finally:
+        env.close()
+    return np.array(seconds)
+
+
+def _blocks(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """(first, count) of the runs of consecutive numbers."""
+    blocks: list[tuple[int, int]] = []
+    for seed in seeds:
+        if blocks and seed == sum(blocks[-1]):
+            blocks[-1] = (blocks[-1][0], blocks[-1][1] + 1)
+        else:
+            blocks.append((seed, 1))
+    return blocks
