@@ -62,8 +62,9 @@ class LatentModel(WorldModel):
         width: of the encoder.
         refinements: of the encoder.
         cloud_points: points of the clouds trained on: two disjoint parts of a larger observed one.
-        hidden: sizes of the dynamics' hidden layers.
-        periodic: its sine features, in frames.
+        hidden: sizes of the dynamics' hidden layers. Under reflections, which frames do not know, the dynamics are
+            those of `state-steerable` with its own sizes instead.
+        periodic: sine features of the dynamics, likewise.
     """
 
     family = "latent"

@@ -30,7 +30,8 @@ class CloudEncoder(nn.Module):
 
     For groups of rotations the axes are right-handed, so a mirrored cloud is another cloud. For groups with
     reflections all signs are tried and axes are made of vectors alone: of a flat cloud, say, it cannot tell up from
-    down.
+    down. Where two variances of a cloud agree to the last bit, as those of a cube's corners do, its axes are any: what
+    comes out is finite, but need not turn along.
 
     Reference: Puny et al., Frame averaging for invariant and equivariant network design, ICLR 2022, for the signs;
     Qi et al., PointNet, CVPR 2017, for the pooling.
