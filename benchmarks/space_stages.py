@@ -40,6 +40,7 @@ class SpaceStages:
         batch_size: transitions in each.
         half_width: of the slice: orientations within this angle [deg] of the unturned one.
         settings: of the models, beside the seed.
+        arguments: of the environment that data is collected from.
         workers: processes; as many as cores if None.
         progress: show progress bars.
     """
@@ -54,6 +55,7 @@ class SpaceStages:
     batch_size: int = 1024
     half_width: float = 45.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     workers: int | None = None
     progress: bool = True
 
@@ -64,9 +66,9 @@ class SpaceStages:
         angle = math.radians(self.half_width) if name.startswith("slice") else math.pi
         points = TESTED_POINTS if test else TRAINED_POINTS
         seed = 10 * self.seed + _SEEDS[name]
-        depends = {"transitions": count, "seed": seed, "angle": angle, "points": points}
+        depends = {"transitions": count, "seed": seed, "angle": angle, "points": points, **self.arguments}
         folder = stage_folder(self.out / "data", name.replace(" ", "-"), depends)
-        env = gym.make(ENV, points=points, max_angle=angle, disable_env_checker=True)
+        env = gym.make(ENV, points=points, max_angle=angle, disable_env_checker=True, **self.arguments)
         try:
             return collect(
                 env,
@@ -91,6 +93,7 @@ class SpaceStages:
             "settings": {"seed": self._seed(seed), **self.settings},
             "data": [data, self.transitions, self.seed, self.half_width],
             "training": self._training(),
+            **self.arguments,
         }
         return stage_folder(self.out / "models", f"{data}-{family}-{self._seed(seed)}", depends)
 

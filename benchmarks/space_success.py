@@ -38,6 +38,7 @@ class Contender:
         share: of the episodes.
         far: whether it is tried on far goals as well.
         small: with the few parameters of `SMALL`.
+        shape: of the body. The others have less data and fewer steps: they are tried apart.
     """
 
     family: str
@@ -45,6 +46,7 @@ class Contender:
     share: float = 1.0
     far: bool = False
     small: bool = False
+    shape: str = "bracket"
 
 
 CONTENDERS = {
@@ -54,6 +56,8 @@ CONTENDERS = {
     "centred": Contender("latent-mlp-centred", share=0.5),
     "augmented": Contender("latent-augmented", share=0.5),
     "plain": Contender("latent-mlp", share=0.5),
+    "body of revolution": Contender("latent", "all", share=0.5, shape="bottle"),
+    "body with half a turn": Contender("latent", "all", share=0.5, shape="zed"),
 }
 """What is compared: same data, steps and rates, none of them tuned for one of them."""
 
@@ -106,18 +110,27 @@ class SpaceSuccessConfig:
             return self
         return replace(self, transitions=3_000, steps=60, encoder_steps=20, episodes=2, steps_near=3)
 
-    def stages(self, small: bool = False) -> SpaceStages:
-        """The data and models."""
+    def stages(self, contender: Contender | None = None) -> SpaceStages:
+        """The data and models, of one contender or of most."""
         names = ("out", "seed", "transitions", "steps", "encoder_steps", "half_width", "workers", "progress")
-        stages = SpaceStages(**{name: getattr(self, name) for name in names}, settings=SMALL if small else {})
+        stages = SpaceStages(**{name: getattr(self, name) for name in names})
         if self.quick:
-            return replace(stages, test_transitions=200, joint_steps=5, batch_size=128)
-        return stages
+            stages = replace(stages, test_transitions=200, joint_steps=5, batch_size=128)
+        if contender is None:
+            return stages
+        if contender.small:
+            return replace(stages, settings=SMALL)
+        if contender.shape == "bracket":
+            return stages
+        counts = {
+            name: max(getattr(stages, name) // 2, 1) for name in ("transitions", "steps", "encoder_steps")
+        }
+        return replace(stages, arguments={"shape": contender.shape}, **counts)
 
     def model(self, name: str) -> WorldModel:
         """A contender's model; trained now if it is not yet there."""
         contender = CONTENDERS[name]
-        return self.stages(contender.small).model(contender.family, contender.data)
+        return self.stages(contender).model(contender.family, contender.data)
 
 
 def run(config: SpaceSuccessConfig) -> dict[str, Any]:
@@ -188,9 +201,11 @@ def _posed_model(config: SpaceSuccessConfig) -> WorldModel:
 def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     """Episodes with near or far goals, or with another sensor."""
     known = name == "pose known"
-    contender = Contender("state", far=True) if known else CONTENDERS[name]
+    contender = Contender("state", "all", far=True) if known else CONTENDERS[name]
     model = _posed_model(config) if known else config.model(name)
-    arguments = {**(FAR if what == "far" else NEAR), **({"points": 0, "observe_pose": True} if known else {})}
+    arguments: dict[str, Any] = {**(FAR if what == "far" else NEAR), "shape": contender.shape}
+    if known:
+        arguments |= {"points": 0, "observe_pose": True}
     steps = config.steps_near * 4 // 3 if what == "far" else config.steps_near
     count = max(1, round(config.episodes * contender.share * (0.5 if what in SENSORS else 1.0)))
     policy, seeds = (
@@ -221,7 +236,11 @@ def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any
 
 def _predict(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     """One-step errors, where it was trained and elsewhere, and how exact the model is."""
-    model, stages, rng = config.model(name), config.stages(), np.random.default_rng([config.seed, 41])
+    model, stages, rng = (
+        config.model(name),
+        config.stages(CONTENDERS[name]),
+        np.random.default_rng([config.seed, 41]),
+    )
     test = stages.data("slice test" if CONTENDERS[name].data == "slice" else "all test")
     elements = random_elements(rng, 16)
     orbit = [latent_errors(model, test, g) for g in elements]
