@@ -264,3 +264,27 @@ def test_three_datasets_are_compared_pair_by_pair():
         check_disjoint(a=first, b=second, c=second)
     with pytest.raises(OverlapError, match="a and c"):
         check_disjoint(a=first, b=second, c=first)
+
+
+def test_the_environment_is_made_again_with_its_arguments(pusht_data):
+    assert not pusht_data.make_env().unwrapped.walls
+    foreign = replace(pusht_data, provenance={"environment": "nope/Nothing-v0", "arguments": {}})
+    with pytest.raises(ArgumentError, match=r"provenance: got environment 'nope/Nothing-v0'"):
+        foreign.make_env()
+    opaque = replace(pusht_data, provenance={**pusht_data.provenance, "arguments": {"walls": "<object>"}})
+    with pytest.raises(ArgumentError, match="provenance"):
+        opaque.make_env()
+
+
+def test_overlap_is_found_between_datasets_of_two_dtypes(pusht_data):
+    coarse = replace(
+        pusht_data,
+        observation={name: array.astype(np.float32) for name, array in pusht_data.observation.items()},
+        action=pusht_data.action.astype(np.float32),
+        next_observation={
+            name: array.astype(np.float32) for name, array in pusht_data.next_observation.items()
+        },
+        episode=pusht_data.episode + 1,
+    )
+    with pytest.raises(OverlapError, match="500 transitions"):
+        check_disjoint(fine=pusht_data, coarse=coarse)
