@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from equiworld.benchmarks import BENCHMARKS, benchmark
 from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
 from equiworld.errors import EquiworldError, UnknownNameError
@@ -30,6 +32,9 @@ DESCRIPTION = (
     "in space, seen as a cloud of points."
 )
 
+CANNOT = (EquiworldError, OSError, gymnasium.error.Error)
+"""What is said in one line; the last if, say, MuJoCo is not installed."""
+
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit codes: tested and not passed, cannot be done, Ctrl-C
 
 
@@ -45,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         outcome = _run(given)
-    except (EquiworldError, OSError) as error:
+    except CANNOT as error:
         if os.environ.get("EQUIWORLD_TRACEBACK"):
             raise
         print(f"equiworld: {_one_line(error)}", file=sys.stderr)

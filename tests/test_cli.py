@@ -2,6 +2,7 @@
 
 import json
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -111,6 +112,23 @@ def test_what_is_no_command_ends_with_exit_code_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 2
+
+
+def test_the_demo_of_another_environment_has_its_own_settings(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--env", "cloud", "--help"])
+    assert "--encoder-steps" in capsys.readouterr().out
+    assert main(["demo", "--env", "clod"]) == 2
+    assert_one_line(capsys, "did you mean 'cloud'")
+
+
+def test_an_engine_that_is_not_installed_is_said_in_one_line(monkeypatch, capsys):
+    def missing(settings):
+        raise gymnasium.error.DependencyNotInstalled("MuJoCo is not installed; pip install equiworld[mujoco]")
+
+    monkeypatch.setattr("equiworld.benchmarks.space.run", missing)
+    assert main(["demo", "--env=cloud", "--quick"]) == 2
+    assert_one_line(capsys, "equiworld[mujoco]")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["demo", "--help"], ["bench", "--help"]])
