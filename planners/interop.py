@@ -39,7 +39,7 @@ class FlatModel:
 
     def __init__(self, model: WorldModel, task: Task | None = None) -> None:
         self.model, self.symmetry = model, model.symmetry
-        self._cost = (task or task_of(model.env_id)).objective().bind(model.symmetry)
+        self._cost = (task or task_of(model.env_id)).objective().bind(model.latent)
         self.goal: Features | None = None
 
     def state(self, observation: Mapping[str, Any] | Any) -> Tensor:
@@ -83,10 +83,7 @@ class FlatModel:
         return self.model.parameters()
 
     def _encode(self, observation: Any) -> tuple[Features, Features]:
-        return (
-            self.model.encode(observation),
-            self.symmetry.to_features(observation, self.symmetry.goal, dtype=self.model.dtype),
-        )
+        return self.model.encode(observation), self.model.encode_goal(observation)
 
     def _features(self, state: Tensor) -> Features:
-        return Features.unflatten(state, self.symmetry.feature_type())
+        return Features.unflatten(state, self.model.latent.feature_type())

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from cloud_model_cases import ID, cloud_model, cloud_observations, env_of, reordered, rows
-from equiworld.planners import CEM, MPCPolicy, PolicyState
+from equiworld.planners import CEM, FlatModel, MPCPolicy, PolicyState
 from family_cases import CLOUD_FAMILIES
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3
 from equiworld.models import FAMILIES
+from equiworld.verify.certificate import certify
 
 pytest.importorskip("mujoco")
 
@@ -200,3 +202,44 @@ def test_clouds_of_other_sizes_are_planned_from():
         assert all(space.contains(action) for action in actions)
     mixed = cloud_observations(3, 20) | {"goal_cloud": cloud_observations(3, 5)["goal_cloud"]}
     assert np.isfinite(policy.predict(mixed)[0]).all()
+
+
+# ------------------------------------------------------------------------------------- elsewhere in the library
+
+
+def test_other_libraries_plan_in_the_latent():
+    model, observations = cloud_model("latent").double(), cloud_observations()
+    flat = FlatModel(model)
+    x = flat.state(observations)
+    assert x.shape == (16, model.latent.feature_type().size)
+    action = 0.01 * torch.randn(16, 3, generator=torch.Generator().manual_seed(0)).double()
+    expected = model.predict(model.encode(observations), action)
+    assert torch.equal(flat.dynamics(x, action), expected.flatten())
+    assert flat.running_cost(x, action).shape == (16,)
+
+
+@pytest.mark.parametrize("shape", ["bottle", "bracket"])
+def test_plans_say_how_degenerate_their_frame_is(shape):
+    observations = cloud_observations()
+    model = cloud_model("latent")
+    plan = policy_of(model=model).plan(observations)
+    assert ((plan.degeneracy >= 0) & (plan.degeneracy <= 1)).all()
+    env = env_of(shape=shape)
+    observation, _ = env.reset(seed=0)
+    alone = policy_of(model=model).plan(observation)
+    assert torch.isfinite(alone.actions).all()
+    assert 0 <= float(alone.degeneracy) <= 1
+
+
+def test_the_policy_alone_turns_with_what_it_is_shown():
+    """Passive: the simulator is as ever, and the policy is shown it turned."""
+    certificate = certify(
+        policy_of(),
+        env_of(),
+        elements=4,
+        episodes=2,
+        steps=4,
+        modes=("passive",),
+        error="mean_point_distance",
+    )
+    assert certificate.passed, str(certificate)
