@@ -150,6 +150,9 @@ class LatentModel(WorldModel):
     def predict(self, z: Features, action: Features | Tensor) -> Features:
         return self.dynamics.predict(z, action)
 
+    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
+        return self.dynamics.loss(z, action, target)
+
     # --- training ------------------------------------------------------------------------------------
 
     def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
@@ -182,7 +185,7 @@ class LatentModel(WorldModel):
                 rate,
                 list(self.dynamics.parameters()),
                 encoded,
-                lambda batch, rng: self.dynamics.loss(*batch),
+                lambda batch, rng: self.loss(*batch),
                 augmented=False,  # the observations were, before they were encoded
             ),
             Stage(
@@ -247,7 +250,7 @@ class LatentModel(WorldModel):
         z = self.layout.join(found, observed)
         with torch.no_grad():
             target = self._encoded(self._thinned(following, rng), self.target)
-        return self.dynamics.loss(z, action, target) + _AGREEMENT_WEIGHT * agreement
+        return self.loss(z, action, target) + _AGREEMENT_WEIGHT * agreement
 
     @torch.no_grad()
     def _follow(self, momentum: float) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
-from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry
@@ -104,23 +102,6 @@ class StateModel(WorldModel):
         if scalars.shape[-1]:
             scalars = scalars + step.scalars * self.out_scalar_scale
         return Features(scalars, vectors, moved[..., :count])
-
-    def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
-        def prepare(rng: np.random.Generator) -> Batch:
-            self.fit_scales(*data.features(torch.float64))
-            return data.features(self.dtype)
-
-        return [
-            Stage(
-                self.family,
-                settings.steps,
-                settings.batch_size,
-                settings.learning_rate,
-                list(self.parameters()),
-                prepare,
-                lambda batch, rng: self.loss(*batch),
-            )
-        ]
 
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.

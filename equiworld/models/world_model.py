@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import write_atomically
 from equiworld.groups import Group
-from equiworld.models.stage import Settings, Stage, Transitions
+from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Features, FeatureType, Symmetry, symmetry_of
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
@@ -80,8 +81,30 @@ class WorldModel(nn.Module, ABC):
         """
 
     @abstractmethod
+    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
+        """Training loss of predicting the latent `target` from `z` and `action`: a scalar."""
+
+    def fit_scales(self, z: Features, action: Features, target: Features) -> None:
+        """Set what is set from training data once, before the first step. Nothing unless overridden."""
+
     def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
-        """How it is trained, one stage after the other."""
+        """How it is trained, one stage after the other: in one, by `loss`, unless overridden."""
+
+        def prepare(rng: np.random.Generator) -> Batch:
+            self.fit_scales(*data.features(torch.float64))
+            return data.features(self.dtype)
+
+        return [
+            Stage(
+                self.family,
+                settings.steps,
+                settings.batch_size,
+                settings.learning_rate,
+                list(self.parameters()),
+                prepare,
+                lambda batch, rng: self.loss(*batch),
+            )
+        ]
 
     def fits(self, symmetry: Symmetry) -> bool:
         """Whether data of another declaration of the environment can train it: the same arrays in the same units."""
