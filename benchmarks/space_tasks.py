@@ -14,6 +14,7 @@ from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.planners import CEM, MPCPolicy
 from numpy.typing import NDArray
 
+from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
@@ -103,6 +104,10 @@ def seeds_in_slice(count: int, half_width: float, first: int, **arguments: Any) 
     env, seeds, seed = make(max_angle=half_width, **arguments), list[int](), first
     try:
         while len(seeds) < count:
+            if seed - first > 10_000 + 1_000 * count:
+                raise ArgumentError(
+                    "half_width", half_width, "more, else hardly any goal is within the slice"
+                )
             _, info = env.reset(seed=seed)
             cosine = (np.trace(info["goal_rotation"].reshape(3, 3)) - 1) / 2
             if cosine >= math.cos(half_width):

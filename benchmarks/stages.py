@@ -68,7 +68,7 @@ def trained_model(
         data: what to train on.
         family: of the model.
         settings: of the model, its seed included.
-        training: how; its folder is not looked at.
+        training: how; its folder, where checkpoints go, may be the same.
     """
     if (folder / "model.safetensors").exists():
         return WorldModel.load(folder)

@@ -32,7 +32,7 @@ DESCRIPTION = (
     "in space, seen as a cloud of points."
 )
 
-CANNOT = (EquiworldError, OSError, gymnasium.error.Error)
+EXPECTED = (EquiworldError, OSError, gymnasium.error.Error)
 """What is said in one line; the last if, say, MuJoCo is not installed."""
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130  # exit codes: tested and not passed, cannot be done, Ctrl-C
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         outcome = _run(given)
-    except CANNOT as error:
+    except EXPECTED as error:
         if os.environ.get("EQUIWORLD_TRACEBACK"):
             raise
         print(f"equiworld: {_one_line(error)}", file=sys.stderr)

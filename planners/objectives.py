@@ -120,6 +120,10 @@ class KeypointDistance(Objective):
     goal: str
     lever: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lever) and self.lever > 0):
+            raise ArgumentError("lever", self.lever, "a positive factor")
+
     def bind(self, symmetry: Symmetry) -> Cost:
         here, there = _field(symmetry, self.points), _field(symmetry, self.goal, goal=True)
 
@@ -241,7 +245,10 @@ class FirstOf(Objective):
     """The first of some objectives whose fields an environment has: one task for several ways to observe it.
 
     Attributes:
-        objectives: in order of preference.
+        objectives: in order of preference. One that cannot be bound, for whatever reason, is passed over.
+
+    Raises:
+        ArgumentError: when bound, if none can be; with what each of them lacks.
 
     >>> FirstOf((KeypointDistance("keypoints", "goal_keypoints"), KeypointDistance("place", "goal"))).terms[0][0]
     1.0

@@ -95,9 +95,12 @@ class CloudPushExploration:
         return length * way
 
     def goes_on(self, info: dict[str, Any]) -> bool:
-        """Whether the body is still within `max_angle` of the unturned orientation: data of a slice begins there."""
+        """Whether the body is still within `max_angle` of the unturned orientation: data of a slice begins there.
+
+        On a table, where `max_angle` is of the heading on whichever side the body lies, episodes go on.
+        """
         cosine = (float(np.trace(info["body_rotation"].reshape(3, 3))) - 1) / 2
-        return self.max_angle >= math.pi or cosine >= math.cos(self.max_angle)
+        return self.physics.table or self.max_angle >= math.pi or cosine >= math.cos(self.max_angle)
 
     def is_free(self, state: CloudPushState) -> bool:
         """Whether the end-effector is outside the body, and both are above the table, if there is one."""

@@ -158,9 +158,6 @@ class LatentModel(WorldModel):
     def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
         both = [*self.encoder.parameters(), *self.dynamics.parameters()]
 
-        def observed(rng: np.random.Generator) -> Batch:
-            return data.features(self.dtype)
-
         def encoded(rng: np.random.Generator) -> Batch:
             latents = self._encoded_transitions(data.features(self.dtype), rng)
             self.dynamics.fit_scales(*(part.to(torch.float64) for part in latents))
@@ -174,7 +171,7 @@ class LatentModel(WorldModel):
                 clouds,
                 0.2 * rate,
                 list(self.encoder.parameters()),
-                observed,
+                lambda rng: data.features(self.dtype)[:1],
                 lambda batch, rng: self._agreement(batch[0], rng)[0],
                 after_step=lambda: self._follow(0.0),
             ),
@@ -194,7 +191,7 @@ class LatentModel(WorldModel):
                 clouds,
                 0.02 * rate,
                 both,
-                observed,
+                lambda rng: data.features(self.dtype),
                 self._joint_loss,
                 after_step=lambda: self._follow(_TARGET_MOMENTUM),
             ),
@@ -231,9 +228,10 @@ class LatentModel(WorldModel):
             short = (wanted - variances.clamp(min=1e-8).sqrt()).clamp(min=0).square().mean(0)
             loss = (weights * short).sum()
         else:
-            spread = own.var(0).mean(-1).clamp(min=1e-8).sqrt()  # along each axis of the world
-            short = (wanted.square().mean().sqrt() - spread).clamp(min=0).square()
-            loss = weights.max() * short.sum()
+            # No length to ask for, which keypoints that turn with a body could not reach within a slice of
+            # orientations: how far they move over the data, against how noisy they are.
+            moved = own.var(0).sum(0).mean() + _NOISE_FLOOR
+            loss = -(1 + _EARLY_WEIGHT * (1 + len(self.encoder.corrections))) * torch.log(moved)
         if self.kind.vectors:
             arrows = found.vectors / scale
             squared = arrows.square().mean(0) if self.equivariant else arrows.var(0)

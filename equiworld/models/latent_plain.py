@@ -46,6 +46,6 @@ class AugmentedLatentModel(CentredPlainLatentModel):
 
     family = "latent-augmented"
 
-    def _group(self) -> Group | None:
-        self.augmentation = without_translations(self.symmetry.group)
-        return None
+    @property
+    def augmentation(self) -> Group:  # type: ignore[override]
+        return without_translations(self.symmetry.group)

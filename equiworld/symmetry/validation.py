@@ -77,8 +77,9 @@ def _check_names(symmetry: Symmetry) -> None:
             raise ArgumentError(argument, repr(name), "the name of an observed field", declared)
         field = declared[name]
         if not isinstance(field, type(example)) or (field.count != 1 and argument != "reference"):
+            count = "" if argument == "reference" else " of one"
             raise ArgumentError(
-                argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}() of one"
+                argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}(){count}"
             )
 
 

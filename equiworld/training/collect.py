@@ -240,13 +240,18 @@ def _state(task: _Task, observation: Any) -> list[NDArray[np.float64]]:
     return [array[segments[name]] for name in task.symmetry.state]
 
 
+def _text(value: Any) -> str:
+    """A value as Python reads it again, NumPy's numbers as plain ones."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
 def _provenance(task: _Task) -> Mapping[str, Any]:
     from equiworld.results import versions
 
     settings = dict(vars(task.exploration)) if task.exploration else {}
     return {
         "environment": task.spec.id,
-        "arguments": {key: repr(value) for key, value in task.spec.kwargs.items()},
+        "arguments": {key: _text(value) for key, value in task.spec.kwargs.items()},
         "seed": task.seed,
         "exploration": {key: repr(value) for key, value in settings.items()},
         "steps_per_start": task.steps_per_start,

@@ -32,8 +32,8 @@ class TrainingConfig:
 
     Attributes:
         steps: optimiser steps.
-        batch_size: transitions in each.
-        learning_rate: peak of the one-cycle schedule.
+        batch_size: transitions in each; of stages that train an encoder a sixteenth of it, at least 8.
+        learning_rate: peak of the one-cycle schedule; a fifth of it for an encoder alone, a fiftieth for both.
         encoder_steps: steps in which an encoder is trained by itself before; of models that have one.
         joint_steps: steps in which encoder and dynamics are trained together afterwards; likewise.
         weight_decay: of AdamW.
@@ -125,6 +125,7 @@ class _Run:
     def begin(self) -> None:
         """What the stage begins with: its examples, and an optimiser that has not stepped."""
         stage, config = self.stages[self.index], self.config
+        self.parts = ()  # let go of the last stage's before there are the next one's
         self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
         self.optimiser = torch.optim.AdamW(
             stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay

@@ -58,10 +58,10 @@ def rows_of(result, kind):
 def test_the_result_is_written_with_all_that_made_it(result, config):
     check_result(result)
     read = read_json(config.out / "space.json")
-    assert {"seed", "elements", "planner", "dtype", "success", "relative_error", "overlap"} <= set(
+    assert {"seed", "orbit_elements", "planner", "dtype", "success", "relative_error", "overlap"} <= set(
         read["config"]
     )
-    assert len(read["config"]["elements"]) == 3
+    assert len(read["config"]["orbit_elements"]) == 3
     assert len(rows_of(read, "orbit")) == 9
     assert {row["model"] for row in rows_of(read, "model")} == set(space.MODELS)
     assert not any(read["config"]["overlap"]["shared"].values())

@@ -81,7 +81,7 @@ def test_exact_before_and_after_training(family, far):
 
 @pytest.mark.parametrize("family", EXACT)
 def test_exact_to_twelve_digits_once_keypoints_are_spread(family):
-    model = model_of(family, 250, rich=False)
+    model = model_of(family, 600, rich=False)
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-3)):
         report = report_of(model, dtype)
         assert not report.constant
