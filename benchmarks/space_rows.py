@@ -31,10 +31,14 @@ def ladder_rows(model: WorldModel, data: Dataset, seed: int) -> list[dict[str, A
     return rows
 
 
-def noise_rows(model: WorldModel, seed: int, instants: int) -> list[dict[str, Any]]:
-    """How far keypoints of fresh clouds differ, by the number of points."""
+def noise_rows(model: WorldModel, seed: int, instants: int, **env: Any) -> list[dict[str, Any]]:
+    """How far keypoints of fresh clouds differ, by the number of points; `env`: arguments of the environment."""
     return [
-        {"kind": "noise", "points": points, "noise_mm": 1e3 * keypoint_noise(model, points, seed, instants)}
+        {
+            "kind": "noise",
+            "points": points,
+            "noise_mm": 1e3 * keypoint_noise(model, points, seed, instants, **env),
+        }
         for points in NOISE_POINTS
     ]
 

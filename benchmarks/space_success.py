@@ -265,7 +265,9 @@ def _certify(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str,
 
 
 def _noise(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
-    return noise_rows(config.model(name), config.first_episode + 600_000, 2 if config.quick else 64)
+    instants = 2 if config.quick else 64
+    shape = CONTENDERS[name].shape
+    return noise_rows(config.model(name), config.first_episode + 600_000, instants, shape=shape)
 
 
 def _time(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
