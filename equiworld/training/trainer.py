@@ -125,7 +125,7 @@ class _Run:
     def begin(self) -> None:
         """What the stage begins with: its examples, and an optimiser that has not stepped."""
         stage, config = self.stages[self.index], self.config
-        self.parts = ()  # let go of the last stage's before there are the next one's
+        self.parts: Batch = ()  # let go of the last stage's before there are the next one's
         self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
         self.optimiser = torch.optim.AdamW(
             stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay
