@@ -40,6 +40,8 @@ QUICK = {
 class Config:
     """Train on a slice of headings, then turn the world: prediction, tasks and paths at every orientation.
 
+    In space, `equiworld demo --env cloud` does the like from clouds of points.
+
     Attributes:
         out: folder for the results; data and models are kept there too and not made again.
         seed: of data, weights, batches, tasks and planner.

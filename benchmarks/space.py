@@ -28,21 +28,6 @@ __all__ = ["MODELS", "SpaceConfig", "report", "run"]
 MODELS = {"equivariant": "latent", "centred": "latent-mlp-centred", "augmented": "latent-augmented"}
 """What is compared, and the family of each."""
 
-SHARED = (
-    "out",
-    "seed",
-    "transitions",
-    "test_transitions",
-    "steps",
-    "encoder_steps",
-    "joint_steps",
-    "batch_size",
-    "half_width",
-    "workers",
-    "progress",
-)
-"""Settings that data and models depend on."""
-
 QUICK = {
     "transitions": 5_000,
     "test_transitions": 200,
@@ -61,6 +46,8 @@ QUICK = {
 @dataclass(frozen=True)
 class SpaceConfig:
     """Train on clouds seen within a slice of orientations, then turn the world: prediction, tasks, paths, noise.
+
+    In the plane, `equiworld demo --env pusht` does the like.
 
     Attributes:
         out: folder for the results; data and models are kept there too and not made again.
@@ -122,8 +109,7 @@ class SpaceConfig:
     @property
     def stages(self) -> SpaceStages:
         """The data and models."""
-        shared = {name: getattr(self, name) for name in SHARED}
-        return SpaceStages(**shared, settings={"width": self.width})
+        return SpaceStages.of(self, settings={"width": self.width})
 
     def turned(self) -> list[tuple[float, GroupElement]]:
         """Angles [deg] and elements: turns about random axes and shifts by 0.3 m; the first leaves all as it is."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from equiworld.benchmarks.space_pictures import COLOURS
 from equiworld.benchmarks.space_scene import Camera, Scene, cast
+from equiworld.benchmarks.space_tasks import SUCCESS
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS
 from equiworld.envs.cloudpush.geometry import Array, Pose, rotation_matrix
 from equiworld.envs.cloudpush.sensor import Sensor
@@ -32,7 +33,6 @@ TRAIL = 12  # steps
 ASTRAY = 0.06  # [m] farther off than they need to be: such ways may leave the picture
 MILLISECONDS, REST = 4000, 1800  # of the film, and of its last picture
 LARGEST = 2_900_000  # [bytes] of a GIF; frames are left out of a larger one
-SUCCESS_DISTANCE, SUCCESS_ANGLE = 0.02, math.radians(10.0)  # [m] [rad]
 INK, QUIET, SOLVED, FAILED = (40, 40, 40), (200, 200, 200), (0, 114, 178), (213, 94, 0)
 KEY = (("goal", "goal pose"), ("body", "body"), ("agent", "end-effector"), ("cloud", "observed point cloud"))
 
@@ -94,7 +94,7 @@ class _Stage:
         if not runs:
             raise ArgumentError("runs", "none", "at least one episode by caption")
         self.runs, self.shape, self.sensor = runs, shape, Sensor(points)
-        self.task = Task("ADD" if shape.fold == 1 else "ADD-S", SUCCESS_DISTANCE, SUCCESS_ANGLE)
+        self.task = Task("ADD" if shape.fold == 1 else "ADD-S", *SUCCESS["success"])
         camera = Camera(_azimuth(list(runs.values()), shape))
         views = {name: _View(states, shape, camera) for name, states in runs.items()}
         radius = max(view.radius for view in views.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -159,12 +159,8 @@ def _shuffled(data: Dataset, rng: np.random.Generator) -> Dataset:
         cloud = arrays["cloud"].reshape(len(data), count, 3)[:, order].reshape(len(data), -1)
         return {**arrays, "cloud": cloud}
 
-    return Dataset(
-        data.symmetry,
-        shuffled(data.observation),
-        data.action,
-        shuffled(data.next_observation),
-        data.episode,
-        data.action_repeat,
-        data.provenance,
+    return replace(
+        data,
+        observation=shuffled(data.observation),
+        next_observation=shuffled(data.next_observation),
     )

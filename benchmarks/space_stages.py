@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,23 +59,23 @@ class SpaceStages:
     workers: int | None = None
     progress: bool = True
 
+    @classmethod
+    def of(cls, config: Any, **changes: Any) -> SpaceStages:
+        """With the settings that a benchmark's share with these by name, and changes."""
+        shared = {one.name: getattr(config, one.name) for one in fields(cls) if hasattr(config, one.name)}
+        return cls(**{**shared, **changes})
+
     def data(self, name: str) -> Dataset:
         """Transitions that begin in the "slice" or among "all" orientations, or those kept for a "… test"."""
-        test = name.endswith("test")
-        count = self.test_transitions if test else self.transitions
-        angle = math.radians(self.half_width) if name.startswith("slice") else math.pi
-        points = TESTED_POINTS if test else TRAINED_POINTS
-        seed = 10 * self.seed + _SEEDS[name]
-        depends = {"transitions": count, "seed": seed, "angle": angle, "points": points, **self.arguments}
-        folder = stage_folder(self.out / "data", name.replace(" ", "-"), depends)
-        env = gym.make(ENV, points=points, max_angle=angle, disable_env_checker=True, **self.arguments)
+        what, test = self._collected(name), name.endswith("test")
+        env = gym.make(ENV, disable_env_checker=True, **what["arguments"])
         try:
             return collect(
                 env,
-                count,
-                seed,
+                what["transitions"],
+                what["seed"],
                 workers=self.workers,
-                folder=folder,
+                folder=self._data_folder(name),
                 progress=self.progress,
                 dtype="float64" if test else "float32",  # tests of exactness need every bit
             )
@@ -86,38 +86,42 @@ class SpaceStages:
         """Proof that data sets share no episode: a turned copy of an episode is that episode."""
         return check_disjoint(**{name.replace(" ", "_"): self.data(name) for name in names})
 
-    def folder(self, family: str, data: str, seed: int | None = None) -> Path:
-        """Of one model."""
+    def model(self, family: str, data: str, progress: bool = False) -> WorldModel:
+        """The model of a family trained on the "slice" or on "all"; trained now if it is not yet there."""
+        settings, training = {"seed": self.seed, **self.settings}, self._training()
         depends = {
             "family": family,
-            "settings": {"seed": self._seed(seed), **self.settings},
-            "data": [data, self.transitions, self.seed, self.half_width],
-            "training": self._training(),
-            **self.arguments,
+            "settings": settings,
+            "data": self._data_folder(data).name,
+            "training": training,
         }
-        return stage_folder(self.out / "models", f"{data}-{family}-{self._seed(seed)}", depends)
-
-    def model(self, family: str, data: str, seed: int | None = None, progress: bool = False) -> WorldModel:
-        """The model of a family trained on the "slice" or on "all"; trained now if it is not yet there."""
-        folder = self.folder(family, data, seed)
+        folder = stage_folder(self.out / "models", f"{data}-{family}-{self.seed}", depends)
         if (folder / "model.safetensors").exists():
             return WorldModel.load(folder)
-        training = self._training(str(folder), progress, self._seed(seed))
-        settings = {"seed": self._seed(seed), **self.settings}
+        training = replace(training, folder=str(folder), progress=progress)
         return trained_model(folder, self.data(data), family, settings, training)
 
-    def _seed(self, seed: int | None) -> int:
-        return self.seed if seed is None else seed
+    def _collected(self, name: str) -> dict[str, Any]:
+        """All that a data set depends on."""
+        test = name.endswith("test")
+        return {
+            "transitions": self.test_transitions if test else self.transitions,
+            "seed": 10 * self.seed + _SEEDS[name],
+            "arguments": {
+                "points": TESTED_POINTS if test else TRAINED_POINTS,
+                "max_angle": math.radians(self.half_width) if name.startswith("slice") else math.pi,
+                **self.arguments,
+            },
+        }
 
-    def _training(
-        self, folder: str | None = None, progress: bool = False, seed: int | None = None
-    ) -> TrainingConfig:
+    def _data_folder(self, name: str) -> Path:
+        return stage_folder(self.out / "data", name.replace(" ", "-"), self._collected(name))
+
+    def _training(self) -> TrainingConfig:
         return TrainingConfig(
             steps=self.steps,
             batch_size=self.batch_size,
             encoder_steps=self.encoder_steps,
             joint_steps=self.joint_steps,
-            seed=self._seed(seed),
-            folder=folder,
-            progress=progress,
+            seed=self.seed,
         )

@@ -93,8 +93,7 @@ class SpaceSuccessConfig:
 
     def stages(self, contender: Contender | None = None) -> SpaceStages:
         """The data and models, of one contender or of most."""
-        names = ("out", "seed", "transitions", "steps", "encoder_steps", "half_width", "workers", "progress")
-        stages = SpaceStages(**{name: getattr(self, name) for name in names})
+        stages = SpaceStages.of(self)
         if self.quick:
             stages = replace(stages, test_transitions=200, joint_steps=5, batch_size=128)
         if contender is None:
@@ -118,15 +117,13 @@ def run(config: SpaceSuccessConfig) -> dict[str, Any]:
     """Train, try, write `space-success.json` and return its content."""
     began = time.perf_counter()
     config = config.reduced()
-    overlap = config.stages().overlap("slice", "all", "slice test", "all test")
+    overlap = {"bracket": config.stages().overlap("slice", "all", "slice test", "all test")}
+    for contender in CONTENDERS.values():
+        if contender.shape not in overlap:
+            overlap[contender.shape] = config.stages(contender).overlap("all", "all test")
     progress, config = config.progress, replace(config, progress=False)  # jobs side by side show none
-    in_parallel(
-        _train,
-        [(config, name) for name in [*CONTENDERS, "pose known"]],
-        "train",
-        config.workers,
-        config.progress,
-    )
+    names = [*CONTENDERS, "pose known"]
+    in_parallel(_train, [(config, name) for name in names], "train", config.workers, progress)
     jobs: list[tuple[Callable[..., Any], str, str]] = []
     for name, contender in CONTENDERS.items():
         jobs += [
@@ -137,9 +134,7 @@ def run(config: SpaceSuccessConfig) -> dict[str, Any]:
             *([(_try, name, "far")] if contender.far else []),
         ]
     jobs += [(_try, "pose known", "near"), (_try, "pose known", "far"), (_certify, "equivariant", "")]
-    jobs += [
-        *((_try, "equivariant, all data", kind) for kind in SENSORS),
-    ]
+    jobs += [(_try, "equivariant, all data", kind) for kind in SENSORS]
     rows = in_parallel(_kept, [(config, *job) for job in jobs], "try", config.workers, progress)
     rows.append(_kept(config, _time, "equivariant, all data", ""))  # alone: other work would slow it down
     settings = {
@@ -232,12 +227,10 @@ def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any
 
 def _predict(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     """One-step errors, where it was trained and elsewhere, and how exact the model is."""
-    model, stages, rng = (
-        config.model(name),
-        config.stages(CONTENDERS[name]),
-        np.random.default_rng([config.seed, 41]),
-    )
-    test = stages.data("slice test" if CONTENDERS[name].data == "slice" else "all test")
+    model, stages = config.model(name), config.stages(CONTENDERS[name])
+    rng = np.random.default_rng([config.seed, 41])
+    test = stages.data(f"{CONTENDERS[name].data} test")
+    seen = latent_errors(model, test)
     elements = random_elements(rng, 16)
     orbit = [latent_errors(model, test, g) for g in elements]
     relatives = [one.relative for one in orbit]
@@ -246,9 +239,9 @@ def _predict(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str,
         "family": model.family,
         "data": CONTENDERS[name].data,
         "parameters": model.parameter_count,
-        "relative_error": latent_errors(model, test).relative,
+        "relative_error": seen.relative,
         "relative_error_all": latent_errors(model, stages.data("all test")).relative,
-        "error_mm": 1e3 * latent_errors(model, test).absolute,
+        "error_mm": 1e3 * seen.absolute,
         "orbit_spread": max(relatives) / min(relatives) - 1,
         "orbit_worst": max(relatives),
     }

@@ -24,6 +24,7 @@ __all__ = [
     "FAR",
     "NEAR",
     "PLANNER",
+    "SUCCESS",
     "make",
     "play",
     "record_path",
@@ -42,7 +43,7 @@ SUCCESS = {"success": (0.02, math.radians(10.0)), "close": (0.01, math.radians(1
 """By name, mean point distance [m] and angle [rad] below which the body must be when the episode ends."""
 
 _NEVER = (
-    1e-9  # [m] from the goal for the episode to end early: it does not, the body has to stay where it is put
+    1e-9  # [m] from the goal for an episode to end early: it does not, the body has to stay where it is put
 )
 
 
@@ -84,7 +85,7 @@ def play(
 
 
 def summary(ends: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """The figures of a table: how many ended at the goal, with 95 % intervals, and how far from it they did."""
+    """The figures of a table: how many ended at the goal, with 95 % intervals; medians and worst of how far from it."""
     distance = np.array([end["mean_point_distance"] for end in ends])
     angle = np.array([end["angle"] for end in ends])
     row: dict[str, Any] = {"episodes": len(ends)}

@@ -26,14 +26,10 @@ __all__ = ["LatentModel"]
 
 _ENCODED_AT_ONCE = 128  # clouds: what the caches hold
 _TARGET_MOMENTUM = 0.99
-_NOISE_FLOOR = (
-    1e-7  # added to squared noise in units of the length scale: quieter than 0.03 % is quiet enough
-)
-_SPREADS = (
-    0.4,
-    0.28,
-    0.2,
-)  # of the keypoints, wanted along their principal axes, in units of the length scale
+# Added to squared noise in units of the length scale: quieter than 0.03 % is quiet enough.
+_NOISE_FLOOR = 1e-7
+# Of the keypoints, wanted along their principal axes, in units of the length scale.
+_SPREADS = (0.4, 0.28, 0.2)
 # The first axis against collapse; the others less: of a body of revolution they can be had at the price of noise only,
 # and keypoints shall rather stay on its axis.
 _SPREAD_WEIGHTS = (100.0, 40.0, 40.0)
@@ -213,10 +209,10 @@ class LatentModel(WorldModel):
         return loss + self._collapse(found[0]), found[0]
 
     def _collapse(self, found: Features) -> Tensor:
-        """Hinge on how far the latents spread: 0 where they spread far enough.
+        """What keeps latents from collapsing to one: a hinge, 0 where they spread far enough.
 
         Over the batch and all that the group makes of it, which for an equivariant encoder is how far the keypoints
-        of one cloud are spread.
+        of one cloud are spread. Keypoints of the baselines, which have no orbit, are to move far over the batch.
         """
         scale = self.symmetry.length_scale
         own = (found.points - found.points.mean(-1, keepdim=True)) / scale

@@ -84,15 +84,13 @@ class CloudEncoder(nn.Module):
         if group is not None and not centred:
             raise ArgumentError("centred", centred, "True for an equivariant encoder; it is for baselines")
         self.out_type, self.group, self.length, self.centred = out_type, group, length, centred
-        signs = _signs(dim, group)
-        self.register_buffer("signs", signs, persistent=False)
-        frames = len(signs)
-        arrows = 0 if group is None else dim - group.proper
+        arrows, spreads = (0, 0) if group is None else (dim - group.proper, dim)
+        if group is not None:
+            self.register_buffer("signs", _signs(group), persistent=False)
         # The axes of the corrections: differences of the first keypoints, learned from there.
         starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
-        first = dim * count + (frames > 1)
-        self.guess = _Pooled(dim, dim if group is not None else 0, first, width, generator)
+        self.guess = _Pooled(dim, spreads, dim * count + (spreads > 0), width, generator)
         last = dim * out_type.vectors + out_type.scalars
         self.corrections = nn.ModuleList(
             _Pooled(
@@ -111,23 +109,22 @@ class CloudEncoder(nn.Module):
         if cloud.shape[-2] != dim or not cloud.shape[-1]:
             raise ArgumentError("cloud", f"shape {tuple(cloud.shape)}", f"shape (…, {dim}, N), N ≥ 1")
         cloud = cloud.transpose(-1, -2)
-        middle = cloud.mean(-2, keepdim=True) if self.centred else torch.zeros_like(cloud[..., :1, :])
+        middle = self._middle(cloud)
         seen = (cloud - middle) / self.length
         points = self._first(seen)
         guesses, rest = [points], points[..., :0, 0]
         for correction in self.corrections:
-            origin = points.mean(-2, keepdim=True) if self.centred else torch.zeros_like(points[..., :1, :])
+            origin = self._middle(points)
             own = points - origin
             axes = self._axes(own)
-            known = own if axes is None else own @ axes
-            placed = seen - origin if axes is None else (seen - origin) @ axes
-            found = correction(placed, known.flatten(-2))
+            known = own @ axes
+            found = correction((seen - origin) @ axes, known.flatten(-2))
             step, rest = found[..., : dim * count].unflatten(-1, (count, dim)), found[..., dim * count :]
-            points = points + (step if axes is None else step @ axes.transpose(-1, -2))
+            points = points + step @ axes.transpose(-1, -2)
             guesses.append(points)
         places, _ = hull_attention(points, seen)
         vectors = rest[..., : dim * self.out_type.vectors].unflatten(-1, (self.out_type.vectors, dim))
-        vectors = vectors if axes is None else vectors @ axes.transpose(-1, -2)
+        vectors = vectors @ axes.transpose(-1, -2)
 
         def placed_back(part: Tensor) -> Tensor:
             return (part * self.length + middle).transpose(-1, -2)
@@ -158,15 +155,17 @@ class CloudEncoder(nn.Module):
             )
         found = self.guess(seen[..., None, :, :] @ axes, spread)
         guesses = found[..., : dim * count].unflatten(-1, (count, dim)) @ axes.transpose(-1, -2)
-        if len(self.signs) == 1:
-            return guesses[..., 0, :, :]
         share = torch.softmax(found[..., -1], -1)
         return (share[..., None, None] * guesses).sum(-3)
 
-    def _axes(self, own: Tensor) -> Tensor | None:
-        """The axes `(…, d, d)` of keypoints `(…, K, d)` about their mean; None for the world's."""
+    def _middle(self, points: Tensor) -> Tensor:
+        """Where points `(…, N, d)` are seen from, `(…, 1, d)`: their mean, or the origin."""
+        return points.mean(-2, keepdim=True) if self.centred else torch.zeros_like(points[..., :1, :])
+
+    def _axes(self, own: Tensor) -> Tensor:
+        """The axes `(…, d, d)` of keypoints `(…, K, d)` about their mean; for the baseline the world's."""
         if self.group is None:
-            return None
+            return torch.eye(own.shape[-1], dtype=own.dtype, device=own.device)
         arrows = (self.axes @ own).transpose(-1, -2)
         return soft_axes(arrows, self.group.proper, _SOFTNESS)
 
@@ -185,9 +184,7 @@ class _Pooled(nn.Module):
         return self.head(torch.cat([seen.mean(-2), seen.amax(-2), extra], -1))
 
 
-def _signs(dim: int, group: Group | None) -> Tensor:
+def _signs(group: Group) -> Tensor:
     """Signs of the covariance's axes to average over, `(n, d)`: those that the group does not tell apart."""
-    if group is None:
-        return torch.ones(1, dim)
-    every = torch.tensor(list(itertools.product((1.0, -1.0), repeat=dim)))
+    every = torch.tensor(list(itertools.product((1.0, -1.0), repeat=group.dim)))
     return every[every.prod(-1) > 0] if group.proper else every

@@ -23,7 +23,7 @@ __all__ = [
     "identity_frame",
 ]
 
-_LEAST_SINE = 0.1
+_LEAST_SINE = 0.1  # of the angle from which on a vector tells how a frame is turned
 
 
 @dataclass(frozen=True)
