@@ -105,12 +105,11 @@ def _draw_errors(
         axes.plot(_column(rows, "angle_deg"), errors, **styles[name])
         found += errors[np.isfinite(errors)].tolist()
     axes.axhline(1.0, color="0.45", linewidth=1.0, linestyle=(0, (4, 3)))
-    axes.text(178, 1.12, "predicts no motion", fontsize=9.5, color="0.35", ha="right", va="bottom")
     axes.set_yscale("log")
     found.append(1.0)
     axes.set_ylim(min(found) / 2.0, max(found) * 3.0)
     _plain_decades(axes.yaxis)
-    axes.set_title("one-step prediction error (relMSE)", fontsize=12)
+    axes.set_title("one-step error (relMSE; 1: predicts no motion)", fontsize=12)
 
 
 def _draw_noise(axes: Any, noise: Sequence[Row]) -> None:
