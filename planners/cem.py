@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
-from equiworld.planners.spread import Shape, check_shape, draw_around, spread_of
 
 from equiworld.errors import ArgumentError
 
@@ -28,7 +28,6 @@ class CEM(Planner):
         elites: candidates kept.
         around: see above.
         shrink: spread of the last iteration, as a share of the first one's, for `around="elites"`.
-        shape: of the spread, for `around="mean"`: "isotropic", "diagonal" in the frame, or "full".
 
     >>> CEM(samples=128).horizon
     6
@@ -37,25 +36,23 @@ class CEM(Planner):
     elites: int = 12
     around: Literal["elites", "mean"] = "elites"
     shrink: float = 0.25
-    shape: Shape = "isotropic"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.elites <= self.samples:
+        self._whole(1, "elites")
+        if self.elites > self.samples:
             raise ArgumentError("elites", self.elites, f"between 1 and samples={self.samples}")
         if self.around not in ("elites", "mean"):
             raise ArgumentError("around", repr(self.around), "where to sample", ("'elites'", "'mean'"))
-        if not 0 < self.shrink <= 1:
-            raise ArgumentError("shrink", self.shrink, "a share above 0, up to 1")
-        check_shape(self.shape)
+        self._numbers("shrink", above=0.0, most=1.0)
 
     @property
-    def kept(self) -> int:
+    def n_elites(self) -> int:
         return self.elites
 
     def update(self, search: Search) -> None:
         if self.around == "mean":
-            mean = search.kept.mean(3, keepdim=True)
-            draw_around(search, mean, spread_of(search, mean, self.shape), self.shape)
-            return
-        search.scatter(search.in_turn(), search.length * self.shrunk(self.shrink, search.iteration))
+            spread, mean = torch.std_mean(search.elites, 2, correction=0, keepdim=True)
+            search.scatter(mean, spread)
+        else:
+            search.scatter(search.cycled_elites(), search.unit * self.shrunk(self.shrink, search.iteration))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
-
-from equiworld.errors import ArgumentError
 
 __all__ = ["MPPI"]
 
@@ -35,20 +32,18 @@ class MPPI(Planner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise ArgumentError("temperature", self.temperature, "a positive number")
-        if not 0 < self.shrink <= 1:
-            raise ArgumentError("shrink", self.shrink, "a share above 0, up to 1")
+        self._numbers("temperature", above=0.0)
+        self._numbers("shrink", above=0.0, most=1.0)
 
     def update(self, search: Search) -> None:
         rejected = torch.isinf(search.cost)
-        above = (search.cost - search.kept_cost[:, :1]).masked_fill(rejected, 0.0)
+        above = (search.cost - search.elite_cost[:, :1]).masked_fill(rejected, 0.0)
         typical = above.sum(1, keepdim=True) / (~rejected).sum(1, keepdim=True).clamp(min=1)
         # Where all cost the same every temperature gives the same mean.
         scale = torch.where(typical > 0, self.temperature * typical, 1.0)
         weights = torch.softmax((-above / scale).masked_fill(rejected, -torch.inf), 1)
-        mean = search.candidates @ weights[:, :, None]
+        mean = weights[:, None] @ search.candidates
         # All rejected: the best so far is all there is to go by.
-        mean = torch.where(rejected.all(1)[:, None, None], search.kept[..., :1], mean)
-        search.scatter(mean, search.length * self.shrunk(self.shrink, search.iteration))
-        search.candidates[..., :1] = mean
+        mean = torch.where(rejected.all(1)[:, None, None], search.elites[:, :, :1], mean)
+        search.scatter(mean, search.unit * self.shrunk(self.shrink, search.iteration))
+        search.candidates[:, :, :1] = mean

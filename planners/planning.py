@@ -11,10 +11,10 @@ from equiworld.planners.planner import Planner
 from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
 from torch import Tensor
 
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
-from equiworld.nn import Frame
 
-__all__ = ["plan"]
+__all__ = ["plan", "seeded_generators"]
 
 
 def plan(
@@ -24,8 +24,7 @@ def plan(
     *,
     action_size: int,
     planner: Planner | None = None,
-    bound: Bound | float | None = None,
-    frame: Frame | None = None,
+    bound: Bound | Sequence[Bound] | float | None = None,
     goal: State | None = None,
     warm_start: Tensor | None = None,
     active: Tensor | None = None,
@@ -43,13 +42,11 @@ def plan(
         state: `(n,)` or `(B, n)`, or Features of batch shape `()` or `(B,)`.
         action_size: numbers in an action.
         planner: `CEM()` if None.
-        bound: of the actions; a number is the radius of a ball.
-        frame: of each state, to draw noise in: with one that turns with the world, and dynamics and a cost that commute
-            with it, the plan turns with the world exactly. None for the world's own axes.
+        bound: of the actions, or of their parts one after another; a number is the radius of a ball.
         goal: `(n,)` or `(B, n)`, or Features likewise.
         warm_start: `(B, H, size)` or `(B, W, H, size)`; zeros if None.
         active: `(B,)` bool, who is planned for.
-        seed: of the noise; environment b of several has `seed + b`.
+        seed: of the noise, with the number of the environment.
         generators: one for each of B, instead of a seed.
 
     Returns:
@@ -69,34 +66,45 @@ def plan(
     >>> bool((found.actions[0].sum(0) - goal).norm() < 0.1)
     True
     """
-    if not len(batch_of(state)):
-        state = map_state(lambda part: part[None], state)
-        goal = goal if goal is None or len(batch_of(goal)) else map_state(lambda part: part[None], goal)
-    parts = [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
-    if not all(bool(part.isfinite().all()) for part in parts):
-        raise ArgumentError("state", "NaN or infinity", "finite numbers")
-    if isinstance(bound, int | float):
-        if not 0 < bound < float("inf"):
-            raise ArgumentError("bound", bound, "a positive finite radius, or a Bound")
-        bound = Bound(radius=float(bound))
-    if generators is None:
-        generators = [torch.Generator().manual_seed(seed + env) for env in range(batch_of(state)[0])]
-    if frame is not None:
-        dim = frame.origin.shape[-1]
-    else:
-        dim = action_size if isinstance(state, Tensor) else state.type.dim
+    with torch.inference_mode(False):
+        state = map_state(torch.clone, state)  # what was made in inference mode cannot be differentiated
+        if not len(batch_of(state)):
+            state = map_state(lambda part: part[None], state)
+            goal = goal if goal is None or len(batch_of(goal)) else map_state(lambda part: part[None], goal)
+        parts = [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
+        if not all(bool(part.isfinite().all()) for part in parts):
+            raise ArgumentError("state", "NaN or infinity", "finite numbers")
+        seed = integer("seed", seed)
+        if generators is None:
+            generators = seeded_generators(seed, range(batch_of(state)[0]))
 
-    def charged(states: Any, actions: Tensor, goal: Any) -> Tensor:
-        return cost(states, actions) if goal is None else cost(states, actions, goal)
+        def charged(states: Any, actions: Tensor, goal: Any) -> Tensor:
+            return cost(states, actions) if goal is None else cost(states, actions, goal)
 
-    problem = Problem(
-        state=state,
-        predict=dynamics,
-        cost=charged,
-        size=action_size,
-        dim=dim,
-        frame=frame,
-        bound=bound or Bound(),
-        goal=goal,
-    )
-    return (planner or CEM()).plan(problem, generators, warm_start, active)
+        problem = Problem(
+            state=state,
+            predict=dynamics,
+            cost=charged,
+            size=action_size,
+            bounds=_bounds(bound),
+            goal=goal,
+        )
+        return (planner or CEM()).plan(problem, generators, warm_start, active)
+
+
+def _bounds(bound: Any) -> Sequence[Bound]:
+    if bound is None:
+        return ()
+    if isinstance(bound, Bound):
+        return (bound,)
+    if isinstance(bound, Sequence) and all(isinstance(each, Bound) for each in bound):
+        return bound
+    return (Bound(radius=number("bound", bound, above=0.0)),)
+
+
+def seeded_generators(seed: int, counters: Sequence[int]) -> list[torch.Generator]:
+    """One generator for each environment, made from a seed and a number of its own."""
+    # An odd multiplier keeps different (seed, counter) pairs apart.
+    return [
+        torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + counter) % 2**63) for counter in counters
+    ]

@@ -1,52 +1,83 @@
-"""A planner over a world model as a policy with stable-baselines3's `predict`."""
+"""A planner over a world model as a policy with stable-baselines3's `predict`, decided in the frame at the door."""
 
 from __future__ import annotations
 
 import copy
+import json
+import os
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from equiworld.planners.cem import CEM
-from equiworld.planners.frames import planning_frame, reference_point
 from equiworld.planners.planner import Planner
-from equiworld.planners.problem import Bound, Plan, Problem
+from equiworld.planners.planning import seeded_generators
+from equiworld.planners.problem import Plan, Problem, project
+from equiworld.planners.registry import planner_from_dict, planner_to_dict
 from equiworld.planners.tasks import Task, task_of
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equiworld.errors import ArgumentError
+from equiworld.arguments import integer
+from equiworld.errors import ArgumentError, CheckpointError
+from equiworld.files import write_atomically
+from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.symmetry.holding import held_action
+from equiworld.symmetry import Bound, Canonical, Door
+from equiworld.symmetry.fields import leaves
+from equiworld.symmetry.holding import held_action, origin_of
 from equiworld.symmetry.validation import check_leading
 
 __all__ = ["MPCPolicy", "PolicyState"]
+
+_FILE = "policy.json"
+_MADE = ("_cost", "_predict", "_propose")
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
 
 
 class PolicyState(NamedTuple):
     """All that a policy carries from step to step, for each of B environments; arrays, as SB3's states are.
 
     Attributes:
-        plan: `(B, K, H, size)` the last plan, in world axes, its first action being carried out; behind it what else
-            the planner wants the next decision to start from.
+        plan: `(B, K, H, size)` the last plan, in the frame that it was decided in, its first action being carried out;
+            behind it what else the planner wants the next decision to start from.
+        rotation: `(B, d, d)` that frame's axes.
+        shift: `(B, d)` where it stands, relative to the symmetry's centre.
+        action: `(B, size)` the first action, in the world.
         origin: `(B, d)` where the point that actions are measured from was at the last decision.
         steps: `(B,)` environment steps since the last decision.
         decisions: `(B,)` decisions taken in the episode.
+        degenerate: `(B,)` bool, whether nothing fixed the frame of the last decision: it is equal in law only.
+        seam_margin: `(B,)` in [0, 1/2], how near the last decision's observation was to a seam of the grid, in steps.
+        clipped: `(B,)` bool, whether the action space cut the last action short where it turns with the world.
     """
 
     plan: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    action: NDArray[np.float64]
     origin: NDArray[np.float64]
     steps: NDArray[np.int64]
     decisions: NDArray[np.int64]
+    degenerate: NDArray[np.bool_]
+    seam_margin: NDArray[np.float64]
+    clipped: NDArray[np.bool_]
 
 
 class MPCPolicy:
-    """Model-predictive control, a drop-in for a stable-baselines3 policy.
+    """Model-predictive control, a drop-in for a stable-baselines3 policy, that turns with the world.
+
+    What is observed is brought into its frame in float64 and snapped to a grid; the plan is made there, and its first
+    action brought back (see `equiworld.symmetry.Door`). So the same is decided at s and at g·s whatever model and
+    planner are; cost and bounds have to be invariant, which is tried at construction.
 
     One decision plans H actions of the model, each spanning the `action_repeat` environment steps that the model was
     trained with; the first is held that long, then the plan, shifted, starts the next decision. The same seed,
-    observations and decision count give the same action, whoever else is in the batch.
+    observations and decision count give the same action; bits may change with the batch's size and torch's threads.
 
     Args:
         model: a trained world model; the policy works on a copy in its own dtype.
@@ -54,9 +85,22 @@ class MPCPolicy:
         dtype: "float32" or "float64".
         seed: of the planner's noise.
         task: cost and proposals; those registered for the model's environment if None.
-        prior: another policy with `predict`, of stable-baselines3 say. What it would do, imagined in the model where
-            the model's state is all that it observes and else its action held on, is one of the plans that each
-            decision starts from. Plans turn with the world only if it does.
+        prior: another policy with `predict`, of stable-baselines3 say, asked in the frame. What it would do, imagined
+            in the model where that predicts all that it observes and else its action held on, is one of the plans that
+            each decision starts from.
+        door: whether to decide in the frame; without it planning goes on along the world's axes, exact nowhere.
+        device: "cpu".
+        bound: of vectors in a box: the largest "ball" inside it, which turns; or the whole "box", which then cuts off
+            what is turned out of it.
+
+    Attributes:
+        inexact: why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed,
+            which `PolicyState.degenerate` tells.
+
+    Raises:
+        ArgumentError: an argument is wrong; actions have no bound; or the task's cost or proposals name a direction of
+            the world.
+        UnknownNameError: no task is registered for the model's environment.
 
     >>> import equiworld.envs
     >>> import gymnasium as gym
@@ -64,8 +108,8 @@ class MPCPolicy:
     >>> policy = MPCPolicy(WorldModel.for_env(env, hidden=(16,)), CEM(samples=16), seed=0)
     >>> observation, _ = env.reset(seed=0)
     >>> action, state = policy.predict(observation)
-    >>> action.shape, env.action_space.contains(action)
-    ((2,), True)
+    >>> action.shape, env.action_space.contains(action), state.degenerate, policy.inexact
+    ((2,), True, array([False]), ())
     """
 
     def __init__(
@@ -76,24 +120,112 @@ class MPCPolicy:
         seed: int = 0,
         task: Task | None = None,
         prior: Any = None,
+        door: bool = True,
+        device: str = "cpu",
+        bound: Literal["ball", "box"] = "ball",
     ) -> None:
-        if dtype not in ("float32", "float64"):
-            raise ArgumentError("dtype", repr(dtype), "a floating dtype", ("float32", "float64"))
-        self.dtype = getattr(torch, dtype)
-        self.model = copy.deepcopy(model).to(self.dtype).eval()
-        self.planner = planner or CEM()
-        self.seed = seed
-        self.symmetry, self.latent = model.symmetry, model.latent
-        self.task = task or task_of(model.env_id)
-        self.bound = Bound.of(model.action_bound, self.dtype)
-        self._cost = self.task.objective().bind(self.latent)
-        self._propose = self.task.proposal(
-            self.latent, self.bound.length(self.symmetry.dim), self.model.action_repeat
-        )
+        if dtype not in _DTYPES:
+            raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
+        if torch.device(device).type != "cpu":
+            raise ArgumentError("device", repr(device), "a device that planning works on", ("cpu",))
+        if bound not in ("ball", "box"):
+            raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))
         if prior is not None and not callable(getattr(prior, "predict", None)):
             raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
-        self.prior = prior
-        self._free_generator = torch.Generator().manual_seed(seed)
+        self.seed = integer("seed", seed)
+        self.dtype = _DTYPES[dtype]
+        self.task = task or task_of(model.env_id)
+        self.planner = planner or CEM()
+        self.prior, self.bound, self._single = prior, bound, model.single
+        self.symmetry, self.latent = model.symmetry, model.latent
+        self.bounds = _planning_bounds(model, bound)
+        # Positions are seen from the frame's origin, which stands at the centre; their balls are about it.
+        absolute = any(leaf.kind == "points" for leaf in leaves(self.symmetry.action))
+        self._bounds_in_world = tuple(
+            replace(one, radius=None) if one.item is not None and (absolute or bound == "box") else one
+            for one in self.bounds
+        )
+        self.door = self._make_door(model) if door else None
+        self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
+        if door:
+            self.task.check_invariance(self.latent, self._radius, model.action_repeat)
+        with torch.inference_mode(False):
+            self.model = copy.deepcopy(model).to(self.dtype).eval()
+        self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
+        self._bind()
+
+    def _make_door(self, model: WorldModel) -> Door:
+        symmetry = self.symmetry
+        names = [*symmetry.state, *symmetry.goal, *([symmetry.reference] if symmetry.reference else [])]
+        return Door(symmetry, names, model.scales, self._single)
+
+    def _bind(self) -> None:
+        """Make of the task what planning calls; not pickled, for functions made here cannot be."""
+        self._cost = self.task.objective().bind(self.latent)
+        self._predict = self.model.stepper()
+        self._propose = self.task.proposal(self.latent, self._radius, self.model.action_repeat)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in vars(self).items() if name not in _MADE}
+        return state | {"_free_generator": self._free_generator.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._free_generator = torch.Generator()
+        self._free_generator.set_state(state["_free_generator"])
+        self._bind()
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the model and `policy.json`: planner, seed and other settings, but neither task nor prior.
+
+        Raises:
+            ArgumentError: it has a prior, which no file can hold.
+        """
+        if self.prior is not None:
+            raise ArgumentError("prior", type(self.prior).__name__, "a policy without one, to be saved")
+        folder = self.model.save(folder)
+        settings = {
+            "planner": planner_to_dict(self.planner),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "seed": self.seed,
+            "door": self.door is not None,
+            "bound": self.bound,
+        }
+        write_atomically(folder / _FILE, lambda file: file.write(json.dumps(settings, indent=2).encode()))
+        return folder
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str], task: Task | None = None, prior: Any = None) -> MPCPolicy:
+        """Read what `save` wrote.
+
+        Args:
+            folder: that was written to.
+            task: as when it was made; that registered for the model's environment if None.
+            prior: likewise.
+
+        Raises:
+            FileNotFoundError: no policy there.
+            CheckpointError: a file is damaged, or of another version.
+        """
+        path = Path(folder) / _FILE
+        model = WorldModel.load(folder)
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            planner = planner_from_dict(settings.pop("planner"))
+            return MPCPolicy(model, planner, task=task, prior=prior, **settings)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
+
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """See the class."""
+        found = ["door=False: planned along the world's axes, exact nowhere"] if self.door is None else []
+        found += [] if self.door is None else self.door.inexact
+        if self.planner.time_budget is not None:
+            found.append("time_budget: how many iterations fit depends on the machine")
+        if self.bound == "box" and self.bounds != self._bounds_in_world:
+            found.append("box on a vector: what is turned out of it is cut off")
+        return tuple(found)
 
     def predict(
         self,
@@ -101,7 +233,7 @@ class MPCPolicy:
         state: tuple[NDArray[Any], ...] | None = None,
         episode_start: ArrayLike | None = None,
         deterministic: bool = True,
-    ) -> tuple[NDArray[np.float64], PolicyState]:
+    ) -> tuple[NDArray[np.floating], PolicyState]:
         """The action to take.
 
         Args:
@@ -111,72 +243,129 @@ class MPCPolicy:
             deterministic: the same noise at the same decision of every episode; else fresh noise at each call.
 
         Returns:
-            The action `(size,)` or actions `(B, size)`, float64, within the bounds, and the state to hand back.
+            The action `(size,)` or actions `(B, size)`, within the action space and of its dtype, and the state to
+            hand back.
 
         Raises:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; or the state is
-                that of another number of environments.
+                that of another number of environments, or not finite.
         """
-        batched = self._is_batched(observation)
-        observation = self._stacked(observation, batched)
-        z = self.model.encode(observation)
-        envs = z.batch_shape[0]
-        now = self._origin(observation, envs)
-        start = self._starts(state, episode_start, envs)
-        memory = self._recalled(state, envs, now)
-        memory.steps[start] = 0
-        memory.decisions[start] = 0
-        deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
-        if len(deciding):
-            plan = self._decide(observation, z, deciding, memory, deterministic)
-            memory.plan[deciding] = plan.carried.to(torch.float64).numpy()
-            memory.origin[deciding] = now[deciding]
-            memory.steps[deciding] = 0
-            memory.decisions[deciding] += 1
-        actions = self._held(memory, now)
-        memory.steps[:] += 1
+        with torch.inference_mode(False), torch.no_grad():
+            batched = self._is_batched(observation)
+            observation = self._stacked(observation, batched)
+            now = self._origin(observation)
+            memory = self._recalled(state, now)
+            start = self._starts(state, episode_start, len(now))
+            memory.steps[start] = 0
+            memory.decisions[start] = 0
+            deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
+            if len(deciding):
+                self._decide(observation, deciding, memory, deterministic)
+                memory.origin[deciding] = now[deciding]
+                memory.steps[deciding] = 0
+                memory.decisions[deciding] += 1
+            actions = self._held(memory, now)
+            memory.steps[:] += 1
         return (actions if batched else actions[0]), memory
 
     def plan(self, observation: Any, seed: int | None = None) -> Plan:
-        """Plan afresh for one observation or a stack of them, without memory; for looking at plans."""
-        stacked = self._stacked(observation, self._is_batched(observation))
-        z = self.model.encode(stacked)
-        envs = z.batch_shape[0]
-        generators = seeded_generators(self.seed if seed is None else seed, [0] * envs)
-        return self.planner.plan(self._problem(stacked, z), generators)
+        """Plan afresh for one observation or a stack of them, without memory, in the world; for looking at plans."""
+        with torch.inference_mode(False), torch.no_grad():
+            inside = self._entered(self._stacked(observation, self._is_batched(observation)))
+            generators = seeded_generators(
+                self.seed if seed is None else integer("seed", seed), [0] * len(inside.margin)
+            )
+            found = self.planner.plan(self._problem(inside.observation), generators)
+            carried = torch.from_numpy(self._moved(inside.element, found.carried.double().numpy())).to(self.dtype)
+            degeneracy, margin = (torch.from_numpy(each) for each in (inside.degeneracy, inside.margin))
+            return replace(found, actions=carried[:, 0], carried=carried, degeneracy=degeneracy, margin=margin)
+
+    # --- deciding ------------------------------------------------------------------------------------
 
     def _decide(
-        self, observation: Any, z: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
-    ) -> Plan:
-        index = torch.from_numpy(deciding)
+        self, observation: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
+    ) -> None:
+        """Plan for some of the environments, and write what comes of it to the memory."""
         chosen = (
             {name: array[deciding] for name, array in observation.items()}
             if isinstance(observation, dict)
             else observation[deciding]
         )
-        problem = self._problem(chosen, z[index])
+        inside = self._entered(chosen)
+        problem = self._problem(inside.observation)
         counters = memory.decisions[deciding].tolist()
         if deterministic:
             generators = seeded_generators(self.seed, counters)
         else:
             generators = [self._free_generator] * len(counters)
-        # Shifted by one action; the last is repeated. Episodes that begin have no past to start from.
-        last = memory.plan[deciding]
-        warm = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)
-        warm_start = torch.as_tensor(warm, dtype=self.dtype)
-        fresh = torch.from_numpy(memory.decisions[deciding] == 0)
-        if fresh.any():
-            blank = problem.blank(self.planner.horizon)[:, None]
-            warm_start = torch.where(fresh[:, None, None, None], blank, warm_start)
+        start = self._warm_start(problem, inside.element, memory, deciding)
         if self.prior is not None:
-            warm_start = torch.cat([warm_start, self._imagined(chosen, problem.state)[:, None]], 1)
-        return self.planner.plan(problem, generators, warm_start)
+            start = torch.cat([start, self._imagined(inside.observation, problem.state)[:, None]], 1)
+        carried = self.planner.plan(problem, generators, start).carried.double().numpy()
+        memory.plan[deciding] = carried
+        memory.rotation[deciding], memory.shift[deciding] = inside.element.matrix, inside.element.translation
+        memory.action[deciding] = self._moved(inside.element, carried[:, 0, 0])
+        memory.degenerate[deciding], memory.seam_margin[deciding] = inside.degenerate, inside.margin
 
-    @torch.no_grad()
+    def _entered(self, observation: Any) -> Canonical:
+        """The observation in its frame; as it is, without the door."""
+        if self.door is not None:
+            return self.door.enter(observation)
+        count = len(self._origin(observation))
+        nothing = np.zeros(count)
+        return Canonical(
+            observation, self.symmetry.group.identity(count), nothing, nothing > 0, np.full(count, 0.5)
+        )
+
+    def _problem(self, observation: Any) -> Problem:
+        """What to plan for observations in their frames."""
+        z, goal = self.model.encode(observation), self.model.encode_goal(observation)
+        return Problem(
+            state=z,
+            predict=self._predict,
+            cost=self._cost,
+            size=self.symmetry.action.size(self.symmetry.dim),
+            bounds=self.bounds,
+            goal=goal,
+            null_action=self._null_action(observation),
+            propose=self._propose,
+        )
+
+    def _warm_start(
+        self, problem: Problem, now: GroupElement, memory: PolicyState, deciding: NDArray[np.int64]
+    ) -> Tensor:
+        """The last plans, shifted by one action, in the frames of now; episodes that begin have no past."""
+        last = memory.plan[deciding]
+        shifted = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)  # the last action is repeated
+        if self.door is not None:
+            before = GroupElement(self.symmetry.group, memory.rotation[deciding], memory.shift[deciding])
+            shifted = self._moved(self.door.relative(before, now), shifted)
+        start = torch.as_tensor(shifted, dtype=self.dtype)
+        fresh = torch.from_numpy(memory.decisions[deciding] == 0)
+        return torch.where(fresh[:, None, None, None], problem.blank(self.planner.horizon)[:, None], start)
+
+    def _moved(self, element: GroupElement, actions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """ρ(g)·actions for a batch `(B,)` of elements and actions `(B, …, size)`."""
+        batch, dim = actions.shape[:-1], self.symmetry.dim
+        inner = (1,) * (len(batch) - 1)
+        matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
+        shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
+        return self.symmetry.transform_action(GroupElement(element.group, matrix, shift), actions)  # type: ignore[return-value]
+
+    def _held(self, memory: PolicyState, now: NDArray[np.float64]) -> NDArray[np.floating]:
+        """The first action of each plan, asked for again from where its origin is now, within the action space."""
+        name, space = self.symmetry.action_origin, self.model.action_space
+        asked = memory.action if name is None else held_action(self.symmetry, memory.action, {name: memory.origin}, {name: now})
+        asked = project(torch.from_numpy(asked.copy()), self._bounds_in_world).numpy()
+        within = space.clip(asked)
+        cut = np.abs(within - asked).max(-1, initial=0.0)
+        memory.clipped[:] = cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
+        return within.astype(space.dtype)
+
     def _imagined(self, observation: Any, z: Any) -> Tensor:
         """What the prior would do, `(B, H, size)`."""
         symmetry, actions = self.symmetry, list[Tensor]()
-        # Only then can what it will observe be told from the model's state.
+        # Future observations can be rebuilt only if every field is in the state or the goal.
         named = {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
         whole = named and not symmetry.flat and self.latent is symmetry
         for _ in range(self.planner.horizon):
@@ -190,63 +379,58 @@ class MPCPolicy:
                 observation = observation | symmetry.observation_arrays(z)
         return torch.stack(actions, 1)
 
-    def _problem(self, observation: Any, z: Any) -> Problem:
-        symmetry, goal = self.latent, self.model.encode_goal(observation)
-        rest, points = None, symmetry.action.feature_type(symmetry.dim).points
-        if points:
-            # Features are about the scene's centre, actions are not.
-            middle = reference_point(symmetry, z) + torch.tensor(symmetry.centre, dtype=self.dtype)
-            rest = middle.repeat(1, points)
-        return Problem(
-            state=z,
-            predict=self.model.predict,
-            cost=self._cost,
-            size=symmetry.action.size(symmetry.dim),
-            dim=symmetry.dim,
-            frame=planning_frame(self.planner.frame, symmetry, z, goal),
-            bound=self.bound,
-            goal=goal,
-            rest=rest,
-            propose=self._propose,
-        )
+    def _null_action(self, observation: Any) -> Tensor | None:
+        """Where absolute targets are looked for: about the frame's origin. None for actions that are relative."""
+        symmetry, parts = self.symmetry, list[NDArray[Any]]()
+        if not any(leaf.kind == "points" for leaf in leaves(symmetry.action)):
+            return None
+        for leaf in leaves(symmetry.action):
+            here = np.tile(symmetry.centre, leaf.count) if leaf.kind == "points" else np.zeros(leaf.size(symmetry.dim))
+            parts.append(here)
+        return torch.from_numpy(np.concatenate(parts)).to(self.dtype)
 
-    def _held(self, memory: PolicyState, now: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The first action of each plan, asked for again from where its origin is now, within bounds."""
-        name = self.symmetry.action_origin
-        actions = memory.plan[:, 0, 0]
-        if name is not None:
-            actions = held_action(self.symmetry, actions, {name: memory.origin}, {name: now})
-        bounded = self.bound.project(torch.as_tensor(actions), self.symmetry.dim)
-        return bounded.numpy().astype(np.float64)
+    # --- what comes in -------------------------------------------------------------------------------
 
-    def _origin(self, observation: Any, envs: int) -> NDArray[np.float64]:
-        name = self.symmetry.action_origin
-        if name is None:
-            return np.zeros((envs, self.symmetry.dim))
-        return np.asarray(observation[name], np.float64)
+    def _origin(self, observation: Any) -> NDArray[np.float64]:
+        """`(B, d)`, where the point is that actions are measured from."""
+        if self.symmetry.action_origin is not None:
+            return origin_of(self.symmetry, observation)
+        first = observation if self.symmetry.flat else next(iter(observation.values()))
+        return np.zeros((len(first), self.symmetry.dim))
 
-    def _initial(self, envs: int, now: NDArray[np.float64]) -> PolicyState:
-        size = self.symmetry.action.size(self.symmetry.dim)
+    def _initial(self, now: NDArray[np.float64]) -> PolicyState:
+        envs, dim = len(now), self.symmetry.dim
+        size = self.symmetry.action.size(dim)
         return PolicyState(
-            np.zeros((envs, self.planner.carried, self.planner.horizon, size)),
-            now.copy(),
-            np.zeros(envs, np.int64),
-            np.zeros(envs, np.int64),
+            plan=np.zeros((envs, self.planner.n_carried, self.planner.horizon, size)),
+            rotation=np.tile(np.eye(dim), (envs, 1, 1)),
+            shift=np.zeros((envs, dim)),
+            action=np.zeros((envs, size)),
+            origin=now.copy(),
+            steps=np.zeros(envs, np.int64),
+            decisions=np.zeros(envs, np.int64),
+            degenerate=np.zeros(envs, np.bool_),
+            seam_margin=np.full(envs, 0.5),
+            clipped=np.zeros(envs, np.bool_),
         )
 
-    def _recalled(self, state: Any, envs: int, now: NDArray[np.float64]) -> PolicyState:
+    def _recalled(self, state: Any, now: NDArray[np.float64]) -> PolicyState:
         """A copy of `state` after checking it, or a blank one."""
-        blank = self._initial(envs, now)
+        blank = self._initial(now)
         if state is None:
             return blank
         if not isinstance(state, tuple | list) or len(state) != len(blank):
             raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
         memory = PolicyState(*(np.array(part) for part in state))
-        if memory.steps.shape != (envs,):
-            raise ArgumentError("state", f"of {memory.steps.size} environments", f"one of {envs}, or None")
+        if memory.steps.shape != (len(now),):
+            raise ArgumentError("state", f"of {memory.steps.size} environments", f"one of {len(now)}, or None")
         for name, found, expected in zip(PolicyState._fields, memory, blank, strict=True):
-            if found.shape != expected.shape:
-                raise ArgumentError(f"state.{name}", f"shape {found.shape}", f"shape {expected.shape}")
+            if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
+                got, wanted = (f"shape {each.shape}, dtype {each.dtype}" for each in (found, expected))
+                raise ArgumentError(f"state.{name}", got, wanted)
+            if found.dtype.kind == "f" and not np.isfinite(found).all():
+                rows = np.flatnonzero(~np.isfinite(found).reshape(len(now), -1).all(1)).tolist()
+                raise ArgumentError(f"state.{name}", f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
         return memory
 
     @staticmethod
@@ -260,34 +444,33 @@ class MPCPolicy:
 
     def _is_batched(self, observation: Any) -> bool:
         if self.symmetry.flat:
-            return np.asarray(observation).ndim > 1
-        if not isinstance(observation, Mapping):
-            raise ArgumentError(
-                "observation", type(observation).__name__, "a mapping", self.symmetry.observation
-            )
-        first = next(iter(self.symmetry.observation))
-        if first not in observation:
-            raise ArgumentError(
-                "observation", f"no key {first!r}", "every declared key", self.symmetry.observation
-            )
-        return np.asarray(observation[first]).ndim > 1
+            return np.ndim(observation) > 1
+        self.symmetry.observed(observation)
+        return np.ndim(observation[next(iter(self.symmetry.observation))]) > 1
 
-    @staticmethod
-    def _stacked(observation: Any, batched: bool) -> Any:
-        if isinstance(observation, Mapping):
-            stacked = {
-                key: np.asarray(value) if batched else np.asarray(value)[None]
-                for key, value in observation.items()
-            }
-            # State and goal are encoded apart: neither sees how many there are of the other.
-            check_leading(stacked)
-            return stacked
-        return np.asarray(observation) if batched else np.asarray(observation)[None]
+    def _stacked(self, observation: Any, batched: bool) -> Any:
+        """Arrays with a leading axis, all finite, of one length; notices those that are rounded to float32."""
+        named = dict(observation) if isinstance(observation, Mapping) else {"observation": observation}
+        stacked = {name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in named.items()}
+        check_leading(stacked)
+        for name, array in stacked.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1)).tolist()
+                raise ArgumentError(name, f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
+            if self.door is not None and not self._single and array.dtype in (np.float32, np.float16):
+                self._single = True
+                self.door = self._make_door(self.model)
+        return stacked if isinstance(observation, Mapping) else stacked["observation"]
 
 
-def seeded_generators(seed: int, counters: list[int]) -> list[torch.Generator]:
-    """One generator for each environment, made from the policy's seed and how often it has decided so far."""
-    # An odd multiplier keeps different (seed, counter) pairs apart.
-    return [
-        torch.Generator().manual_seed((seed * 0x9E3779B97F4A7C15 + counter) % 2**63) for counter in counters
-    ]
+def _planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
+    """The bounds of each part of an action, all of them closed."""
+    bounds = model.action_space.circumscribed(model.action_bound) if how == "box" else model.action_bound
+    if not bounds or any(bound.open for bound in bounds):
+        raise ArgumentError(
+            "model.action_bound",
+            "actions without limits" if bounds else "nothing about which actions are allowed",
+            "limits for each part of an action: train the model, which takes them from the data, or give the "
+            "environment a finite action space (gymnasium.wrappers.RescaleAction, ClipAction)",
+        )
+    return bounds

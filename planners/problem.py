@@ -1,8 +1,8 @@
-"""What a planner is given, and what it gives back."""
+"""What a planner is given, and what it gives back: numbers and bounds, no group and no frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.nn import Frame
-from equiworld.symmetry import Features
+from equiworld.symmetry import Bound, Features
 
-__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
+__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state", "project"]
 
 State = Features | Tensor
 """States of B environments: Features of batch shape `(B,)`, or plain numbers `(B, n)`."""
@@ -30,57 +29,12 @@ def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
 
 
 class Propose(Protocol):
-    """First candidates made with knowledge of the environment.
-
-    It must be equivariant: `uniform` may choose what the state itself names, never a direction of the world.
-    """
+    """First candidates made with knowledge of the environment."""
 
     random_numbers: int
 
     def __call__(self, state: State, goal: State | None, uniform: Tensor, horizon: int) -> Tensor:
         """Actions `(B, P, H, size)` from a state and a goal of batch shape `(B)` and uniform numbers `(B, P, n)`."""
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Which actions are allowed.
-
-    Attributes:
-        radius: longest vector, of each vector of an action. Radial projection commutes with rotations.
-        low, high: a box, `(size,)`. Clamping to it does not commute with rotations.
-    """
-
-    radius: float | None = None
-    low: Tensor | None = None
-    high: Tensor | None = None
-
-    @staticmethod
-    def of(description: dict[str, Any], dtype: torch.dtype) -> Bound:
-        """From a model's `action_bound`."""
-        if "radius" in description:
-            return Bound(radius=float(description["radius"]))
-        if "low" in description:
-            low, high = (torch.tensor(description[key], dtype=dtype) for key in ("low", "high"))
-            return Bound(low=low, high=high)
-        return Bound()
-
-    def project(self, actions: Tensor, dim: int) -> Tensor:
-        """The nearest allowed actions, `(…, size)`."""
-        if self.radius is not None:
-            arrows = actions.unflatten(-1, (-1, dim))
-            length = torch.linalg.vector_norm(arrows, dim=-1, keepdim=True)
-            return (arrows * (self.radius / length.clamp(min=self.radius))).flatten(-2)
-        if self.low is not None and self.high is not None:
-            return torch.minimum(torch.maximum(actions, self.low), self.high)
-        return actions
-
-    def length(self, dim: int) -> float:
-        """A typical size of an action, the unit of the planners' spreads."""
-        if self.radius is not None:
-            return self.radius
-        if self.low is not None and self.high is not None:
-            return float((self.high - self.low).min()) / 2
-        return 1.0
 
 
 @dataclass(frozen=True)
@@ -93,12 +47,9 @@ class Problem:
         cost: cost(states, actions, goal) → `(…)`, of states of batch shape `(H, B, S)`, actions `(H, B, S, size)` and
             the goal with a batch shape `(1, B, 1)`; the planner sums over H.
         size: numbers in an action.
-        dim: numbers in each vector of an action; an action is `size / dim` of them.
-        frame: of each environment; noise is drawn in it. None for the world's own axes, as stock planners do.
-        bound: of the actions.
+        bounds: of the parts of an action, in order; none for no limits, and noise in units of 1.
         goal: of batch shape `(B)`, or None.
-        rest: where candidates start from without a warm start, `(B, size)`: for actions that are points, a point
-            that moves with the world; zeros if None, for vectors.
+        null_action: `(size,)`, where candidates start from without a warm start, and balls are about: zeros if None.
         propose: first candidates, or None.
     """
 
@@ -106,24 +57,20 @@ class Problem:
     predict: Callable[[Any, Tensor], Any]
     cost: Callable[[Any, Tensor, Any], Tensor]
     size: int
-    dim: int
-    frame: Frame | None = None
-    bound: Bound = Bound()
+    bounds: Sequence[Bound] = ()
     goal: State | None = None
-    rest: Tensor | None = None
+    null_action: Tensor | None = None
     propose: Propose | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(batch_of(self.state))
         if len(shape) != 1:
             raise ArgumentError("state", f"batch shape {shape}", "batch shape (B,)")
-        if self.size < 1 or self.size % self.dim:
-            raise ArgumentError("size", self.size, f"a multiple of the dimension {self.dim}")
-        if self.frame is not None and self.frame.origin.shape != (*shape, self.dim):
-            expected = f"one for each of {shape[0]} environments, of dimension {self.dim}"
-            raise ArgumentError("frame", f"origin of shape {tuple(self.frame.origin.shape)}", expected)
+        if self.size < 1:
+            raise ArgumentError("size", self.size, "a positive number of numbers in an action")
         if self.goal is not None and batch_of(self.goal) != shape:
             raise ArgumentError("goal", f"batch shape {tuple(batch_of(self.goal))}", f"batch shape {shape}")
+        object.__setattr__(self, "bounds", _sized(self.bounds, self.size))
 
     @property
     def envs(self) -> int:
@@ -136,9 +83,12 @@ class Problem:
         return self.state if isinstance(self.state, Tensor) else self.state.vectors
 
     @property
-    def degeneracy(self) -> Tensor:
-        """Of each environment's frame, `(B,)`; 0 without frames."""
-        return self.like.new_zeros(self.envs) if self.frame is None else self.frame.degeneracy
+    def unit(self) -> Tensor:
+        """A typical size of each number of an action, `(size,)`: what noise is measured in."""
+        unit = self.like.new_ones(self.size)
+        for where, bound in parts_of(self.bounds):
+            unit[where] = self.like.new_tensor(bound.unit)
+        return unit
 
     def select(self, which: Tensor) -> Problem:
         """The problem of some of the environments, named by a mask or an index `(B′,)`."""
@@ -146,18 +96,12 @@ class Problem:
         def pick(part: State) -> State:
             return map_state(lambda tensor: tensor[which], part)
 
-        return replace(
-            self,
-            state=pick(self.state),
-            goal=None if self.goal is None else pick(self.goal),
-            frame=None if self.frame is None else self.frame[which],
-            rest=None if self.rest is None else self.rest[which],
-        )
+        return replace(self, state=pick(self.state), goal=None if self.goal is None else pick(self.goal))
 
     def blank(self, horizon: int) -> Tensor:
-        """The plan to start from when there is none: `rest` at every step, `(B, H, size)`."""
-        rest = self.like.new_zeros(self.envs, self.size) if self.rest is None else self.rest
-        return rest[:, None].repeat(1, horizon, 1)
+        """The plan to start from when there is none, `(B, H, size)`: the null action, within bounds."""
+        null = self.like.new_zeros(self.size) if self.null_action is None else self.null_action.to(self.like)
+        return project(null.clone(), self.bounds, self.null_action).repeat(self.envs, horizon, 1)
 
 
 @dataclass(frozen=True)
@@ -165,16 +109,74 @@ class Plan:
     """The best action sequence found for each environment.
 
     Attributes:
-        actions: `(B, H, size)`, in world axes.
+        actions: `(B, H, size)`.
         cost: `(B,)`.
-        degeneracy: `(B,)` of the frame; near 1 the plan need not turn with the world.
         carried: `(B, K, H, size)`, what the next decision starts from once shifted by an action; the first is
             `actions`.
         iterations: how many were made; fewer than asked for if planning stopped early.
+        degeneracy: `(B,)` in [0, 1], how badly the frame was fixed that was planned in; of plans by a policy.
+        margin: `(B,)` in [0, 1/2], how near the observation was to a seam of the grid, in steps; likewise.
     """
 
     actions: Tensor
     cost: Tensor
-    degeneracy: Tensor
     carried: Tensor
     iterations: int
+    degeneracy: Tensor | None = None
+    margin: Tensor | None = None
+
+
+def parts_of(bounds: Sequence[Bound]) -> list[tuple[slice, Bound]]:
+    """Where the numbers lie that each bound is for."""
+    found, start = [], 0
+    for bound in bounds:
+        assert bound.size is not None
+        found.append((slice(start, start + bound.size), bound))
+        start += bound.size
+    return found
+
+
+def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = None) -> Tensor:
+    """Bring actions `(…, size)` within bounds, in place: vectors are shortened, numbers clamped.
+
+    Args:
+        actions: written to, and returned.
+        bounds: of the parts.
+        about: `(size,)`, what balls are about; 0 if None.
+    """
+    for where, bound in parts_of(bounds):
+        part = actions[..., where]
+        if bound.radius is not None:
+            arrows = part.unflatten(-1, (-1, bound.item or part.shape[-1]))
+            middle = None if about is None else about[where].to(arrows).view(arrows.shape[-2:])
+            if middle is not None:
+                arrows.sub_(middle)
+            length = torch.linalg.vector_norm(arrows, dim=-1, keepdim=True)
+            arrows.mul_(bound.radius / length.clamp_(min=bound.radius))
+            if middle is not None:
+                arrows.add_(middle)
+        elif bound.low is not None or bound.high is not None:
+            low, high = (None if side is None else part.new_tensor(side) for side in (bound.low, bound.high))
+            part.clamp_(low, high)
+    return actions
+
+
+def _sized(bounds: Sequence[Bound], size: int) -> tuple[Bound, ...]:
+    """Bounds that say how many numbers they are for, which together are those of an action."""
+    if not bounds:
+        return ()
+    sized = tuple(
+        replace(bound, size=size) if bound.size is None and len(bounds) == 1 else bound for bound in bounds
+    )
+    sizes = [bound.size for bound in sized]
+    if None in sizes or sum(sizes) != size:  # type: ignore[arg-type]
+        raise ArgumentError("bounds", f"parts of {sizes} numbers", f"parts that make up the {size} of an action")
+    for bound in sized:
+        whole = bound.size if bound.item is None else bound.item
+        for name, wanted in (("low", bound.size), ("high", bound.size)):
+            limits = getattr(bound, name)
+            if isinstance(limits, tuple) and len(limits) != wanted:
+                raise ArgumentError(f"bound.{name}", f"{len(limits)} numbers", f"one, or {wanted}")
+        if bound.size % whole:  # type: ignore[operator]
+            raise ArgumentError("bound.item", whole, f"a divisor of the part's {bound.size} numbers")
+    return sized

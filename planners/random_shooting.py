@@ -21,4 +21,4 @@ class RandomShooting(Planner):
     """
 
     def update(self, search: Search) -> None:
-        search.scatter(search.start[..., :1], self.spread * search.length)
+        search.scatter(search.start[:, :, :1], self.spread * search.unit)

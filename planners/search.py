@@ -1,19 +1,18 @@
-"""Everything that changes while a plan is made, allocated once and written in place."""
+"""Everything that changes while a plan is made."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from equiworld.planners.frames import orbit_length, symmetrised
-from equiworld.planners.problem import Problem, map_state
-from equiworld.planners.rollout import Block, Trajectory
+from equiworld.planners.problem import Problem, State, map_state, project
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
+from equiworld.symmetry import Features
 
 if TYPE_CHECKING:
     from equiworld.planners.planner import Planner
@@ -23,12 +22,31 @@ __all__ = ["Search"]
 _ROWS = 1024  # states of some dozens of numbers, and a network's hidden layer of them, in a core's cache
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """Environments and samples that are rolled out together, and what is the same for them in every iteration."""
+
+    envs: slice
+    samples: slice
+    state: State  # repeated for each sample, batch shape `(b·s,)`
+    goal: State | None  # batch shape `(1, b, 1)`
+
+    @staticmethod
+    def of(problem: Problem, envs: slice, samples: slice) -> _Chunk:
+        repeats = samples.stop - samples.start
+
+        def repeated(part: Tensor) -> Tensor:
+            part = part[envs]
+            return part.unsqueeze(1).expand(-1, repeats, *part.shape[1:]).flatten(0, 1)
+
+        goal = problem.goal
+        if goal is not None:
+            goal = map_state(lambda part: part[envs][None, :, None], goal)
+        return _Chunk(envs, samples, map_state(repeated, problem.state), goal)
+
+
 class Search:
     """The candidates of one call of a planner, what they cost, and the best so far.
-
-    Time comes first in every array of actions and the candidates come last: what is done to all candidates alike runs
-    over memory in a row, several times faster than with the candidates first. Nothing of the size of the candidates is
-    allocated after construction: on a CPU that, not arithmetic, is what costs.
 
     Args:
         problem: what is planned.
@@ -37,15 +55,14 @@ class Search:
         start: `(B, W, H, size)`, sequences to start from.
 
     Attributes:
-        start: `(H, B, size, W)`.
-        candidates: `(H, B, size, n)` in world axes, for the planner to write; within bounds once evaluated.
+        start: `(H, B, W, size)`.
+        candidates: `(H, B, n, size)`, for the planner to write; within bounds once evaluated.
         cost: `(B, n)`, of the candidates; +inf where it was not finite.
-        kept: `(H, B, size, K)`, the best so far, cheapest first. Where fewer than K had a finite cost the best stands
+        elites: `(H, B, K, size)`, the best so far, cheapest first. Where fewer than K had a finite cost the best stands
             in for the rest.
-        kept_cost: `(B, K)`, +inf where another stands in.
-        gradient: `(H, B, size, n)`, of the costs by the candidates, if asked for.
-        axes: `(B, size, size)`, from the frame to world axes, for all vectors of an action.
-        length: the typical length of an action.
+        elite_cost: `(B, K)`, +inf where another stands in.
+        gradient: `(H, B, n, size)`, of the costs by the candidates, if asked for.
+        unit: `(size,)`, a typical size of each number of an action.
         iteration: 0 for the first candidates, and so on.
         memory: what a planner wants to remember until its next update.
     """
@@ -56,213 +73,129 @@ class Search:
         self, problem: Problem, settings: Planner, generators: Sequence[torch.Generator], start: Tensor
     ) -> None:
         self.problem, self.settings, self.generators = problem, settings, generators
-        self.start = start.permute(2, 0, 3, 1)
-        self.length = problem.bound.length(problem.dim)
+        self.start, self.unit = start.permute(2, 0, 1, 3), problem.unit
         self.iteration = 0
         self.memory: dict[str, Any] = {}
-        self._like = problem.like
-        horizon, kept = settings.horizon, min(max(settings.kept, settings.carried), settings.samples)
-        self.kept = self._like.new_zeros(horizon, problem.envs, problem.size, kept)
-        self.kept_cost = self._like.new_full((problem.envs, kept), torch.inf)
+        self._like, self._chunks = problem.like, dict[int, list[_Chunk]]()
+        horizon, kept = settings.horizon, min(max(settings.n_elites, settings.n_carried), settings.samples)
+        self.elites = self._like.new_zeros(horizon, problem.envs, kept, problem.size)
+        self.elite_cost = self._like.new_full((problem.envs, kept), torch.inf)
         self._weights = self._like.new_full((horizon,), 1.0 / horizon)
         self._weights[-1] += settings.cost_of_last
-        self._zero = self._like.new_zeros(())
-        self._storage: dict[str, Tensor] = {}
-        self._buffers: dict[str, Tensor] = {}
-        self._blocks: dict[int, list[Block]] = {}
-        self._degenerate = problem.degeneracy > settings.symmetrise_above
-        self._symmetrise = problem.frame is not None and bool(self._degenerate.any())
-        self.axes = self._axes()
         self.resize(settings.samples)
 
     def resize(self, count: int) -> None:
-        """Make room for `count` candidates, at most S. Those there were are lost if their number changes."""
-        envs, size = self.problem.envs, self.problem.size
-        self.candidates = self.buffer("candidates", self.settings.horizon, envs, size, count)
-        self.cost = self.buffer("cost", envs, count)
+        """Make room for `count` candidates. Those there were are lost if their number changes."""
+        if not hasattr(self, "cost") or count != self.count:
+            self.candidates = self._like.new_empty(
+                self.settings.horizon, self.problem.envs, count, self.problem.size
+            )
+            self.cost = self._like.new_empty(self.problem.envs, count)
 
     @property
     def count(self) -> int:
         """n, candidates in this iteration."""
         return self.cost.shape[1]
 
-    # --- noise ---------------------------------------------------------------------------------------
-
-    def scatter(
-        self, centre: Tensor, spread: Tensor | float, first: int = 0, count: int | None = None
-    ) -> None:
-        """Candidates = centre + spread · noise, with normal noise drawn in the frame.
+    def scatter(self, centre: Tensor, spread: Tensor, first: int = 0, last: int | None = None) -> None:
+        """Candidates = centre + spread · noise, with standard normal noise.
 
         Args:
-            centre: `(H, B, size, 1)`, or one for each candidate.
-            spread: matrices `(H, B, size, size)` from noise in the frame to world axes; or a number, the standard
-                deviation in all directions.
+            centre: `(H, B, 1, size)`, or one for each candidate.
+            spread: standard deviations, `(size,)` or of a shape that broadcasts to the candidates'.
             first: the first candidate that is written.
-            count: how many are; all the others if None.
+            last: one after the last that is; to the end if None.
         """
-        count = self.count - first if count is None else count
-        noise = self._noise(count)
-        horizon, envs, size, _ = noise.shape
-        if not isinstance(spread, Tensor):
-            spread = (spread * self.axes).expand(horizon, envs, size, size)
-        whole = count == self.count
-        # One kernel scales, turns and shifts, as long as what it writes to is in a row.
-        out = self.candidates if whole else self.buffer("part", *noise.shape)
-        torch.baddbmm(
-            centre.expand(horizon, envs, size, -1).flatten(0, 1),
-            spread.flatten(0, 1),
-            noise.flatten(0, 1),
-            out=out.flatten(0, 1),
-        )
-        if not whole:
-            self.candidates[..., first : first + count] = out
+        out = self.candidates[:, :, first:last]
+        out.copy_(torch.addcmul(centre, self._noise(out.shape[2]), spread))
 
-    def in_turn(self) -> Tensor:
-        """What is kept, one after another until there is one for each candidate: `(H, B, size, n)`."""
-        kept = self.kept.shape[-1]
-        if not self._symmetrise:
-            rounds = self.buffer("rounds", *self.kept.shape[:3], -(-self.count // kept), kept)
-            return rounds.copy_(self.kept.unsqueeze(3)).flatten(3)[..., : self.count]
-        count = torch.arange(self.count)
-        # All of an orbit around the same: else the candidates would not be the same set, turned.
-        orbit = orbit_length(self.problem.dim)
-        index = torch.where(self._degenerate[:, None], count // orbit % kept, count % kept)
-        return self.kept.gather(3, index[None, :, None].expand(*self.kept.shape[:3], -1))
+    def cycled_elites(self) -> Tensor:
+        """Elites repeated to fill all candidate slots, `(H, B, n, size)`."""
+        kept = self.elites.shape[2]
+        return self.elites.repeat(1, 1, -(-self.count // kept), 1)[:, :, : self.count]
 
     def _noise(self, count: int) -> Tensor:
-        """`(H, B, size, n)` in the frame; valid until the next."""
-        problem, horizon = self.problem, self.settings.horizon
-        noise = self.buffer("noise", horizon, problem.envs, problem.size, count)
-        if problem.envs == 1:
-            noise.normal_(generator=self.generators[0])
-        else:
-            drawn = self.buffer("drawn", horizon, problem.size, count)
-            for env, generator in enumerate(self.generators):
-                noise[:, env] = drawn.normal_(generator=generator)
+        """`(H, B, n, size)`."""
+        horizon, size = self.settings.horizon, self.problem.size
+        noise = torch.stack(
+            [self._like.new_empty(horizon, count, size).normal_(generator=each) for each in self.generators], 1
+        )
         if self.settings.correlation:
             mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype)
-            white, noise = noise, self.buffer("coloured", *noise.shape)
-            torch.mm(mixing, white.view(horizon, -1), out=noise.view(horizon, -1))
-        if self._symmetrise:
-            closed = symmetrised(noise.unflatten(2, (-1, problem.dim)), problem.dim).flatten(2, 3)
-            noise = torch.where(self._degenerate[:, None, None], closed, noise)
+            noise = (mixing @ noise.flatten(1)).view(noise.shape)
         return noise
-
-    def _axes(self) -> Tensor:
-        problem = self.problem
-        if problem.frame is None:
-            return torch.eye(problem.size, dtype=self._like.dtype).expand(problem.envs, -1, -1)
-        rotation = problem.frame.rotation
-        if self._symmetrise:
-            # A default frame may be any: the finite group is one of the world's own axes.
-            world = torch.eye(problem.dim, dtype=rotation.dtype)
-            rotation = torch.where(self._degenerate[:, None, None], world, rotation)
-        arrows = problem.size // problem.dim
-        return torch.stack([torch.block_diag(*[each] * arrows) for each in rotation])
-
-    # --- evaluation ----------------------------------------------------------------------------------
 
     def evaluate(self) -> None:
         """Bring the candidates within bounds and find what they cost."""
-        self._project()
-        horizon, envs, size, count = self.candidates.shape
-        rows = self.buffer("rows", horizon, envs, count, size)
-        rows.copy_(self.candidates.transpose(2, 3))
-        for block in self._blocks_of(count):
-            actions = rows[:, block.envs, block.samples]
+        project(self.candidates, self.problem.bounds, self.problem.null_action)
+        for chunk in self._chunks_of(self.count):
+            actions = self.candidates[:, chunk.envs, chunk.samples]
             if self.settings.differentiates:
-                self._differentiate(block, actions)
+                self._differentiate(chunk, actions)
             else:
-                self.cost[block.envs, block.samples] = self._costs(block, actions)
+                self.cost[chunk.envs, chunk.samples] = self._costs(chunk, actions)
         self.cost.nan_to_num_(nan=torch.inf, posinf=torch.inf, neginf=torch.inf)
 
     def keep(self) -> None:
-        """Let the best of the candidates and of those kept before be what is kept."""
-        horizon, envs, size, kept = self.kept.shape
-        total = kept + self.count
-        cost = torch.cat((self.kept_cost, self.cost), 1, out=self.buffer("all costs", envs, total))
-        pool = torch.cat((self.kept, self.candidates), 3, out=self.buffer("pool", horizon, envs, size, total))
-        best, index = torch.topk(cost, kept, dim=1, largest=False)
+        """Let the best of the candidates and of the elites before be the elites."""
+        cost = torch.cat((self.elite_cost, self.cost), 1)
+        pool = torch.cat((self.elites, self.candidates), 2)
+        best, index = torch.topk(cost, self.elites.shape[2], dim=1, largest=False)
         index = torch.where(best == torch.inf, index[:, :1], index)
-        torch.gather(pool, 3, index[None, :, None].expand_as(self.kept), out=self.kept)
-        self.kept_cost = best
+        self.elites = pool.gather(2, index[None, :, :, None].expand_as(self.elites))
+        self.elite_cost = best
 
-    def _project(self) -> None:
-        """`Bound.project`, in place."""
-        bound, dim = self.problem.bound, self.problem.dim
-        if bound.radius is not None:
-            arrows = self.candidates.unflatten(2, (-1, dim))
-            parts = arrows.unbind(3)
-            # (length/radius)², at least 1: within bounds the factor is 1 to the last bit.
-            squared = self.buffer("squared", *parts[0].shape)
-            torch.addcmul(self._zero, parts[0], parts[0], value=bound.radius**-2, out=squared)
-            for part in parts[1:]:
-                squared.addcmul_(part, part, value=bound.radius**-2)
-            arrows.mul_(squared.clamp_(min=1.0).rsqrt_().unsqueeze(3))
-        elif bound.low is not None and bound.high is not None:
-            torch.clamp(self.candidates, bound.low[:, None], bound.high[:, None], out=self.candidates)
-
-    def _costs(self, block: Block, actions: Tensor) -> Tensor:
+    def _costs(self, chunk: _Chunk, actions: Tensor) -> Tensor:
         """Costs `(b, s)` of actions `(H, b, s, size)`."""
-        problem, shape = self.problem, actions.shape[1:3]
-        states = Trajectory(self.buffer, self.settings.horizon, self.settings.differentiates)
-        state = block.state
+        problem, shape, states, state = self.problem, actions.shape[1:3], list[Any](), chunk.state
         for action in actions.flatten(1, 2).unbind():
             state = problem.predict(state, action)
             states.append(state)
-        trajectory = map_state(lambda part: part.unflatten(1, shape), states.whole())
-        each = problem.cost(trajectory, actions, block.goal)
+        whole: State = torch.stack(states) if isinstance(state, Tensor) else Features.stack(states)
+        each = problem.cost(map_state(lambda part: part.unflatten(1, shape), whole), actions, chunk.goal)
+        if not isinstance(each, Tensor) or each.is_complex():
+            got = f"{each.dtype} costs" if isinstance(each, Tensor) else type(each).__name__
+            raise ArgumentError("cost", got, "a tensor of real numbers")
         if each.shape != actions.shape[:3]:
             expected = f"{tuple(actions.shape[:3])}: one for each state"
             raise ArgumentError("cost", f"costs of shape {tuple(each.shape)}", expected)
-        return (self._weights @ each.reshape(len(each), -1)).view(shape)
+        return (self._weights @ each.reshape(len(each), -1).to(self._weights.dtype)).view(shape)
 
-    def _differentiate(self, block: Block, actions: Tensor) -> None:
+    def _differentiate(self, chunk: _Chunk, actions: Tensor) -> None:
         if not hasattr(self, "gradient"):
             self.gradient = torch.zeros_like(self.candidates)
         with torch.enable_grad():
             leaf = actions.clone().requires_grad_()
-            cost = self._costs(block, leaf)
+            cost = self._costs(chunk, leaf)
             (gradient,) = torch.autograd.grad(cost.sum(), leaf)
-        self.cost[block.envs, block.samples] = cost.detach()
-        self.gradient[:, block.envs, :, block.samples] = gradient.transpose(2, 3)
+        self.cost[chunk.envs, chunk.samples] = cost.detach()
+        self.gradient[:, chunk.envs, chunk.samples] = gradient
 
-    def _blocks_of(self, count: int) -> list[Block]:
-        """Environments × samples in blocks small enough for the cache."""
-        if count not in self._blocks:
+    def _chunks_of(self, count: int) -> list[_Chunk]:
+        """Environments × samples in chunks small enough for the cache."""
+        if count not in self._chunks:
             rows = self.settings.chunk or _ROWS * torch.get_num_threads()
             envs = max(1, rows // count)
-            self._blocks[count] = [
-                Block.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
+            self._chunks[count] = [
+                _Chunk.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
                 for env in range(0, self.problem.envs, envs)
                 for sample in range(0, count, rows if envs == 1 else count)
             ]
-        return self._blocks[count]
-
-    def buffer(self, name: str, *shape: int) -> Tensor:
-        """Memory of this shape, that of the last call with this name if it is large enough."""
-        held = self._buffers.get(name)
-        if held is None or held.shape != shape:
-            whole = self._storage.get(name)
-            size = math.prod(shape)
-            if whole is None or len(whole) < size:
-                whole = self._storage[name] = self._like.new_empty(size)
-            held = self._buffers[name] = whole[:size].view(shape)
-        return held
+        return self._chunks[count]
 
 
 @lru_cache(maxsize=32)
 def _time_correlation(horizon: int, exponent: float, dtype: torch.dtype) -> Tensor:
     """The matrix `(H, H)` that gives white noise a power spectrum 1/f^exponent and leaves each step a variance of 1.
 
-    It mixes times, never axes, so it commutes with every rotation. Reference: Timmer and König, On generating power
-    law noise, 1995; here over twice the horizon, so that the last step is not tied to the first.
+    Reference: Timmer and König, On generating power law noise, 1995; here over twice the horizon, so that the last
+    step is not tied to the first.
     """
-    length = 2 * horizon
-    frequency = torch.fft.rfftfreq(length, dtype=torch.float64)
-    frequency[0] = frequency[1]
-    power = frequency**-exponent
-    covariance = torch.fft.irfft(power, n=length)[:horizon]
-    lag = (torch.arange(horizon)[:, None] - torch.arange(horizon)).abs()
-    values, axes = torch.linalg.eigh((covariance / covariance[0])[lag])
-    return ((axes * values.clamp(min=0.0).sqrt()) @ axes.T).to(dtype)
+    with torch.inference_mode(False):
+        length = 2 * horizon
+        frequency = torch.fft.rfftfreq(length, dtype=torch.float64)
+        frequency[0] = frequency[1]
+        covariance = torch.fft.irfft(frequency**-exponent, n=length)[:horizon]
+        lag = (torch.arange(horizon)[:, None] - torch.arange(horizon)).abs()
+        values, axes = torch.linalg.eigh((covariance / covariance[0])[lag])
+        return ((axes * values.clamp(min=0.0).sqrt()) @ axes.T).to(dtype)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from equiworld.planners.objectives import (
     Approach,
     FirstOf,
@@ -20,7 +22,11 @@ from equiworld.planners.problem import Propose
 from torch import Tensor
 
 from equiworld.errors import UnknownNameError
+from equiworld.groups import GroupElement
 from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.sampling import random_array, random_observation
+
+_TRIED, _TOLERANCE = 8, 1e-5  # elements; share of the cost, above what float32 rounds off
 
 __all__ = ["TASKS", "Proposal", "Task", "register_task", "task_of"]
 
@@ -50,6 +56,57 @@ class Task:
         if self.proposals is None:
             return None
         return Proposal(_resolve(self.proposals), self.random_numbers, symmetry, radius, action_repeat)
+
+
+    def check_invariance(self, symmetry: Symmetry, radius: float, action_repeat: int) -> None:
+        """Try cost and proposals under eight elements of the group, on states that no symmetry singles out.
+
+        Raises:
+            ArgumentError: the cost changes with the world, or the proposals do not turn with it.
+        """
+        rng, group, centre = np.random.default_rng(0), symmetry.group, symmetry.centre
+        g = group.sample(rng, _TRIED, scale=symmetry.length_scale)
+        here = random_observation(symmetry, rng, _TRIED)
+        action = random_array(symmetry.action, rng, (_TRIED,), np.asarray(centre), radius)
+        both = (
+            (here, action),
+            (symmetry.transform_observation(g, here), symmetry.transform_action(g, action)),
+        )
+        cost, found = self.objective().bind(symmetry), list[Tensor]()
+        with torch.no_grad():
+            for observed, acted in both:
+                z, goal = (symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal))
+                value = cost(z[None, :, None], torch.from_numpy(acted)[None, :, None], goal[None, :, None])
+                found.append(torch.as_tensor(value).double().flatten())
+        _compare("cost", _name(self.cost), "made of distances, lengths and inner products", *found)
+        propose = self.proposal(symmetry, radius, action_repeat)
+        if propose is None:
+            return
+        uniform = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers)))
+        made = [
+            propose(*(symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)), uniform, 2)
+            for observed, _ in both
+        ]
+        elements = GroupElement(group, *(np.repeat(part, 8, 0) for part in (g.matrix, g.translation)))
+        size = symmetry.action.size(symmetry.dim)
+        turned = symmetry.transform_action(elements, made[0].reshape(-1, size)).reshape(made[1].shape)
+        _compare("proposals", _name(self.proposals), "that turn with the world", torch.from_numpy(turned), made[1])
+
+
+def _compare(what: str, name: str, expected: str, here: Tensor, there: Tensor) -> None:
+    known = here.isfinite() & there.isfinite()
+    size = here[known].abs().max() if known.any() else torch.tensor(0.0)
+    apart = (here - there)[known].abs().max() if known.any() else torch.tensor(0.0)
+    if apart > _TOLERANCE * size:
+        raise ArgumentError(
+            f"task.{what}",
+            f"{name}, which changes by {float(apart / size):.2g} of its size as the world is turned",
+            f"{what} {expected}: behind the door a direction of the world is another one; or MPCPolicy(…, door=False)",
+        )
+
+
+def _name(target: Any) -> str:
+    return target if isinstance(target, str) else getattr(target, "__qualname__", None) or repr(target)
 
 
 def _resolve(target: Any) -> Any:

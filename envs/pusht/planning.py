@@ -108,15 +108,14 @@ def _clearance(points: Tensor) -> Tensor:
     return torch.linalg.vector_norm(outside, dim=-1).amin(-1)
 
 
-def _steer(agent: Tensor, contact: Tensor) -> Tensor:
-    """Where to go next towards `contact` without touching the block, body frame: `(…, 2)`."""
-    fractions = torch.linspace(0.0, 1.0, 7, dtype=agent.dtype)[1:-1, None]
-    line = agent[..., None, :] + fractions * (contact - agent)[..., None, :]
-    here = _clearance(agent)
-    needed = torch.minimum(here, agent.new_tensor(geometry.AGENT_RADIUS + 1.0))
-    blocked = (_clearance(line) < needed[..., None]).any(-1)
+def _steer(agent: Tensor, contact: Tensor, wanted: Tensor) -> Tensor:
+    """Where to go next towards `contact`, at the angle `wanted`, without touching the block, body frame: `(…, 2)`."""
+    fractions = torch.linspace(0.0, 1.0, 7, dtype=agent.dtype)[:-1, None]
+    line = agent[..., None, :] + fractions * (contact - agent)[..., None, :]  # from here on
+    gaps = _clearance(line)
+    needed = gaps[..., :1].clamp(max=geometry.AGENT_RADIUS + 1.0)
+    blocked = (gaps[..., 1:] < needed).any(-1)
     angle = torch.atan2(agent[..., 1], agent[..., 0])
-    wanted = torch.atan2(contact[..., 1], contact[..., 0])
     turn = torch.remainder(wanted - angle + math.pi, 2 * math.pi) - math.pi
     around = angle + turn.clamp(-DETOUR_ANGLE, DETOUR_ANGLE)
     detour = DETOUR_RADIUS * torch.stack([around.cos(), around.sin()], -1)
@@ -173,15 +172,16 @@ def propose_pushes(
     velocity = (state.select(channels["agent_vel"])[..., 0][..., None, :] @ axes).expand_as(agent)
 
     a, b, c, e = agent_response(action_repeat)
+    wanted = torch.atan2(contact[..., 1], contact[..., 0])
     arrived = torch.zeros(uniform.shape[:-1], dtype=torch.bool)
     pushed = torch.zeros_like(stride)
     actions = []
     for _ in range(horizon):
-        arrived = arrived | ((agent - contact).square().sum(-1) < 36.0)
-        pushed = torch.where(arrived[..., None], pushed + stride, pushed)
-        aim = torch.where(arrived[..., None], contact + push * (pushed + CLEARANCE), _steer(agent, contact))
+        arrived = arrived | (torch.linalg.vector_norm(agent - contact, dim=-1) < 6.0)
+        pushed = pushed + stride * arrived[..., None]
+        aim = torch.where(arrived[..., None], contact + push * (pushed + CLEARANCE), _steer(agent, contact, wanted))
         action = (aim - agent - b * velocity) / a  # the target that brings the agent there in time
-        length = action.square().sum(-1, keepdim=True).sqrt()
+        length = torch.linalg.vector_norm(action, dim=-1, keepdim=True)
         action = action * (radius / length.clamp(min=radius))
         agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
         actions.append(action)

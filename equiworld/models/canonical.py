@@ -7,28 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from equiworld.errors import ArgumentError
 from equiworld.models.registry import register_family
 from equiworld.models.state import StateModel
-from equiworld.nn import (
-    CanonicalNetwork,
-    Frame,
-    frame_from_arrows,
-    frame_from_axes,
-    frame_from_heading,
-)
-from equiworld.symmetry import Features, Symmetry
-from equiworld.symmetry.orientations import first_rotation
+from equiworld.nn import CanonicalNetwork
+from equiworld.symmetry import Features, Frame, Symmetry, frame_of
 
 __all__ = ["CanonicalStateModel"]
 
 
 @register_family
 class CanonicalStateModel(StateModel):
-    """A perceptron in the frame of the body: exactly equivariant under rotations and translations.
+    """A perceptron in the frame of the body, or of whatever arrows there are: exactly equivariant.
 
     Args:
-        symmetry: of the environment; its group must have no reflections.
+        symmetry: of the environment.
         env_id: the environment's id.
         seed: of the initial weights.
         hidden: sizes of the hidden layers.
@@ -50,13 +42,6 @@ class CanonicalStateModel(StateModel):
         super().__init__(symmetry, env_id, {"seed": seed, "hidden": list(hidden), "periodic": periodic})
 
     def _network(self, generator: torch.Generator) -> nn.Module:
-        needed = self.symmetry.dim - 1
-        if self.in_type.vectors < needed:
-            raise ArgumentError(
-                "symmetry",
-                f"{self.in_type.vectors} vectors and differences of points",
-                f"at least {needed} to make a frame from; or another family",
-            )
         return CanonicalNetwork(
             self.in_type,
             self.out_type,
@@ -68,14 +53,5 @@ class CanonicalStateModel(StateModel):
         )
 
     def _frame(self, inputs: Features) -> Frame:
-        """The body's: its axes or its heading; without either, from the first vectors that come in."""
-        heading, axes = self.symmetry.heading, first_rotation(self.symmetry)
-        points = self.state_type.points - len(self.left_out)
-        if axes is not None:
-            # Axes, like headings, are of length 1, and their scale is 1.
-            return frame_from_axes(inputs.vectors[..., points + axes.start : points + axes.stop])
-        if self.symmetry.dim == 3:
-            return frame_from_arrows(inputs.vectors)
-        if heading is None:
-            return frame_from_heading(inputs.vectors[..., 0])
-        return frame_from_heading(inputs.vectors[..., points + self.channels[heading].start], unit=True)
+        """The body's: its axes or its heading; without either, of what comes in, the action last."""
+        return frame_of(inputs.vectors, self.symmetry.group, pose=self.pose)

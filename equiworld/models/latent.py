@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -145,6 +145,9 @@ class LatentModel(WorldModel):
 
     def predict(self, z: Features, action: Features | Tensor) -> Features:
         return self.dynamics.predict(z, action)
+
+    def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
+        return self.dynamics.stepper()
 
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         return self.dynamics.loss(z, action, target)

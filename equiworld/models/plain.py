@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -33,7 +33,11 @@ class _PlainNetwork(nn.Module):
         self.layers = MLP(in_type.size, out_type.size, hidden=hidden, periodic=periodic, generator=generator)
 
     def forward(self, features: Features) -> Features:
-        return Features.unflatten(self.layers(features.flatten()), self.out_type)
+        return self.prepared()(features)
+
+    def prepared(self) -> Callable[[Features], Features]:
+        network = self.layers.prepared()
+        return lambda features: Features.unflatten(network(features.flatten()), self.out_type)
 
 
 @register_family

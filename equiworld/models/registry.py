@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models.world_model import WorldModel
-from equiworld.symmetry import Symmetry
+from equiworld.symmetry import Cloud, Rotation, Symmetry
 
 __all__ = ["FAMILIES", "build", "register_family"]
 
@@ -21,6 +21,16 @@ def register_family(family: type[Family]) -> type[Family]:
     return family
 
 
+def best_family(symmetry: Symmetry) -> str:
+    """The family for a declaration: of clouds, in the frame of a body that has one, or equivariant layer by layer."""
+    fields = [(name, symmetry.observation[name]) for name in symmetry.state]
+    if any(isinstance(field, Cloud) for _, field in fields):
+        return "latent"
+    if any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields):
+        return "state"
+    return "state-steerable"
+
+
 def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> WorldModel:
     """A fresh model of a family.
 
@@ -30,8 +40,9 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
     """
     import inspect
 
+    family = best_family(symmetry) if family == "auto" else family
     if family not in FAMILIES:
-        raise UnknownNameError("family", family, FAMILIES, "add one with equiworld.models.register_family")
+        raise UnknownNameError("family", family, ["auto", *FAMILIES], "add one with equiworld.models.register_family")
     options = list(inspect.signature(FAMILIES[family]).parameters)[2:]
     for name in settings:
         if name not in options:

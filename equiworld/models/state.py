@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class StateModel(WorldModel):
     in (a robot under PD control) are left to that combination: it is equivariant and exact.
     """
 
-    centred: ClassVar[bool] = True
+    centred: bool = True
     in_scalar_mean: Tensor
     in_scalar_scale: Tensor
     in_vector_scale: Tensor
@@ -39,6 +40,8 @@ class StateModel(WorldModel):
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__(symmetry, env_id, settings)
+        # Without translations the centre is a place like no other, and points are vectors from it.
+        self.centred = type(self).centred and symmetry.group.has_translations
         for name in symmetry.state:
             if isinstance(symmetry.observation[name], Cloud):
                 raise ArgumentError(
@@ -54,6 +57,7 @@ class StateModel(WorldModel):
         self.reference = [] if declared is None else list(range(declared.start, declared.stop))
         # A single reference seen from itself is zero: it is left out. Several are seen from their mean.
         self.left_out = self.reference if len(self.reference) == 1 and self.centred else []
+        self._acting_vectors = action.vectors
         arrows = state.points - len(self.left_out) + state.vectors
         self.in_type = FeatureType(
             symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
@@ -63,19 +67,20 @@ class StateModel(WorldModel):
         self.rotations = [slice(first, first + 3) for first in axes[::3]]
         units = [state.points + index for index in self.headings + axes]
         self.in_units = [index + arrows - self.out_type.vectors for index in units]
+        self.pose = self._pose()
         self.huber = 0.1
         kinds = {"in": self.in_type, "out": self.out_type}
         for name, kind in kinds.items():
             # Until training data says better, lengths are of the order of the scene's; directions have length 1.
-            lengths = torch.full((kind.vectors,), symmetry.length_scale)
+            lengths = torch.full((kind.vectors,), symmetry.length_scale, dtype=torch.float32)
             lengths[self.in_units if name == "in" else units] = 1.0
             if name == "out":
                 # Axes that are turned a little are nearly orthonormal, and Gram–Schmidt of those well-conditioned.
                 lengths[units[len(self.headings) :]] = 0.1
-            self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars))
+            self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars, dtype=torch.float32))
             self.register_buffer(f"{name}_vector_scale", lengths)
-        self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars))
-        self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors))
+        self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars, dtype=torch.float32))
+        self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors, dtype=torch.float32))
         self.register_buffer("relative", self._relative(), persistent=False)
         is_heading = torch.zeros(state.vectors, dtype=torch.bool)
         is_heading[self.headings] = True
@@ -87,21 +92,50 @@ class StateModel(WorldModel):
         """The map from features of `in_type` to displacements of `out_type`."""
 
     def predict(self, z: Features, action: Features | Tensor) -> Features:
-        inputs = self._inputs(z, self.action_features(action))
-        step = self.network(self._scaled(inputs))
-        arrows = inputs.vectors @ self.linear.T + step.vectors * self.out_vector_scale
-        moved = torch.cat([z.points, z.vectors], -1) + arrows
-        count = self.state_type.points
-        vectors, scalars = moved[..., count:], z.scalars
+        return self.stepper()(z, action)
+
+    def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
+        prepare = getattr(self.network, "prepared", None)
+        network = self.network if prepare is None else prepare()
+        relative = self.relative.to(self.in_vector_scale.dtype)
+        scaled, known = relative / self.in_vector_scale, relative @ self.linear.T
+        out_scale, out_scalar_scale = self.out_vector_scale, self.out_scalar_scale
+        points, arrows = self.state_type.points, self.state_type.points + self.state_type.vectors
+
+        def step(z: Features, action: Features | Tensor) -> Features:
+            acted = self.action_features(action)
+            before = torch.cat([z.points, z.vectors, acted.vectors, acted.points], -1)
+            seen = self._about_middle(before)
+            scalars = self._scaled_scalars(z, acted)
+            vectors = seen @ scaled
+            found = network(Features(scalars, vectors, vectors[..., :0]))
+            moved = torch.addcmul(before[..., :arrows] + seen @ known, found.vectors, out_scale)
+            after, numbers = self._orthonormal(moved[..., points:]), z.scalars
+            if numbers.shape[-1]:
+                numbers = numbers + found.scalars * out_scalar_scale
+            return Features(numbers, after, moved[..., :points])
+
+        return step
+
+    def _about_middle(self, arrows: Tensor) -> Tensor:
+        """What comes in, points relative to their mean where there is no reference that they are seen from."""
+        points = self.state_type.points
+        if not self.centred or self.reference or not points:
+            return arrows
+        middle = arrows[..., :points].mean(-1, keepdim=True)
+        others = self.state_type.points + self.state_type.vectors + self._acting_vectors
+        parts = [arrows[..., :points] - middle, arrows[..., points:others], arrows[..., others:] - middle]
+        return torch.cat(parts, -1)
+
+    def _orthonormal(self, vectors: Tensor) -> Tensor:
+        """Headings of length 1 again, and the axes of rotations orthonormal."""
         if self.headings:
             length = torch.linalg.vector_norm(vectors, dim=-2, keepdim=True)
             vectors = vectors / torch.where(self.is_heading, length.clamp(min=1e-12), 1.0)
         for axes in self.rotations:
             whole = orthonormal(vectors[..., axes])
             vectors = torch.cat([vectors[..., : axes.start], whole, vectors[..., axes.stop :]], -1)
-        if scalars.shape[-1]:
-            scalars = scalars + step.scalars * self.out_scalar_scale
-        return Features(scalars, vectors, moved[..., :count])
+        return vectors
 
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
@@ -151,13 +185,19 @@ class StateModel(WorldModel):
         found = [channel for name, channel in channels if isinstance(fields[name], kind)]
         return [index for channel in found for index in range(channel.start, channel.stop)]
 
+    def _pose(self) -> slice | None:
+        """Which of the vectors that come in are the axes of a body: its heading, or its first orientation in space."""
+        first = self.state_type.points - len(self.left_out)
+        for name, channel in self.channels.items():
+            if isinstance(self.symmetry.observation[name], Rotation) or name == self.symmetry.heading:
+                start = first + channel.start
+                return slice(start, start + (3 if self.symmetry.dim == 3 else 1))
+        return None
+
     def _inputs(self, z: Features, action: Features) -> Features:
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""
-        points, acted = z.points, action.points
-        if self.centred and not self.reference and points.shape[-1]:
-            middle = points.mean(-1, keepdim=True)
-            points, acted = points - middle, acted - middle
-        vectors = torch.cat([points, z.vectors, action.vectors, acted], -1) @ self.relative.to(z.dtype)
+        arrows = self._about_middle(torch.cat([z.points, z.vectors, action.vectors, action.points], -1))
+        vectors = arrows @ self.relative.to(z.dtype)
         scalars = torch.cat([z.scalars, action.scalars], -1)
         return Features(scalars, vectors, vectors[..., :0])
 
@@ -165,7 +205,7 @@ class StateModel(WorldModel):
         """Weights `(C, C_in)` that subtract the reference from the points and leave out what is zero then."""
         action = self.symmetry.action.feature_type(self.symmetry.dim)
         points, vectors = self.state_type.points, self.state_type.vectors + action.vectors
-        weights = torch.eye(points + vectors + action.points)
+        weights = torch.eye(points + vectors + action.points, dtype=torch.float32)
         if not self.centred or not self.reference:
             return weights
         placed = [*range(points), *range(points + vectors, len(weights))]
@@ -178,6 +218,11 @@ class StateModel(WorldModel):
         if scalars.shape[-1]:
             scalars = (scalars - self.in_scalar_mean) / self.in_scalar_scale
         return Features(scalars, inputs.vectors / self.in_vector_scale, inputs.points)
+
+    def _scaled_scalars(self, z: Features, action: Features) -> Tensor:
+        if not self.in_type.scalars:
+            return z.scalars
+        return (torch.cat([z.scalars, action.scalars], -1) - self.in_scalar_mean) / self.in_scalar_scale
 
     def _displacement(self, z: Features, target: Features) -> Features:
         arrows = torch.cat([target.points - z.points, target.vectors - z.vectors], -1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -18,8 +20,10 @@ from equiworld.files import write_atomically
 from equiworld.groups import Group
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import load_tensors, save_tensors
-from equiworld.symmetry import Features, FeatureType, Symmetry, symmetry_of
+from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
+from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts, bounds_of_space
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+from equiworld.symmetry.spaces import scales_of_space
 
 __all__ = ["WorldModel"]
 
@@ -35,8 +39,11 @@ class WorldModel(nn.Module, ABC):
         env_id: the environment it was made for.
         settings: what it was built with, JSON-able.
         action_repeat: environment steps that one prediction spans, the action's target held; set by training.
-        action_bound: the actions it was trained on: {"radius": …} or {"low": […], "high": […]}; set by
-            `for_env` and narrowed by training.
+        action_bound: which actions it may be asked about, a `Bound` for each part of an action; set by `for_env` and
+            narrowed by training to what was seen.
+        action_space: which actions the environment takes, and of what dtype; set by `for_env`.
+        scales: by observed field, a typical size of its numbers; likewise.
+        single: whether the environment's observations are rounded to float32.
         augmentation: the group whose elements turn each training batch; None for no augmentation.
     """
 
@@ -49,7 +56,10 @@ class WorldModel(nn.Module, ABC):
         super().__init__()
         self.symmetry, self.env_id, self.settings = symmetry, env_id, settings
         self.action_repeat = 1
-        self.action_bound: dict[str, Any] = {}
+        self.action_bound: tuple[Bound, ...] = ()
+        self.action_space = ActionSpace()
+        self.scales: dict[str, float] = {}
+        self.single = False
 
     def encode(self, obs: Any) -> Features:
         """The latent state of an observation, of its leading shape `(…)`, in the model's dtype."""
@@ -57,9 +67,6 @@ class WorldModel(nn.Module, ABC):
 
     def encode_goal(self, obs: Any) -> Features:
         """The goal of an observation, its channels those of `latent.goal`; of no channels if it shows none."""
-        if not self.symmetry.goal:
-            batch = self.symmetry.to_features(obs, dtype=self.dtype).batch_shape
-            return Features.empty(FeatureType(self.symmetry.dim), batch, self.dtype)
         return self.symmetry.to_features(obs, self.symmetry.goal, dtype=self.dtype)
 
     def encode_features(self, observed: Features) -> Features:
@@ -79,6 +86,10 @@ class WorldModel(nn.Module, ABC):
             z: latent state, batch shape `(…)`.
             action: its Features, or a tensor `(…, size)` in the environment's units.
         """
+
+    def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
+        """`predict` for many calls in a row with the weights as they are now; the same numbers."""
+        return self.predict
 
     @abstractmethod
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
@@ -133,31 +144,21 @@ class WorldModel(nn.Module, ABC):
         """Actions `(…, size)` as Features; Features are handed on."""
         if isinstance(action, Features):
             return action
-        kind = self.symmetry.action.feature_type(self.symmetry.dim)
-        if action.shape[-1] != self.symmetry.action.size(self.symmetry.dim):
-            raise ArgumentError(
-                "action",
-                f"shape {tuple(action.shape)}",
-                f"shape (…, {self.symmetry.action.size(self.symmetry.dim)})",
-            )
-        if kind.points:
-            centre = torch.as_tensor(self.symmetry.centre, dtype=action.dtype, device=action.device)
-            action = action - centre.repeat(kind.points)
-        return Features.unflatten(action, kind)
+        return self.symmetry.features_of_action(action)
 
-    @classmethod
-    def for_env(cls, env: gym.Env | str, family: str = "state", seed: int = 0, **settings: Any) -> WorldModel:
+    @staticmethod
+    def for_env(env: gym.Env | str, family: str = "auto", seed: int = 0, **settings: Any) -> WorldModel:
         """A fresh model for an environment.
 
         Args:
             env: the environment or its id.
-            family: a registered family.
+            family: a registered family; "auto" takes the one that the declaration can carry best.
             seed: of the initial weights.
             settings: of the family, such as `hidden=(128, 128)`.
 
         Raises:
             UnknownNameError: the environment's symmetry or the family is not registered.
-            ArgumentError: a setting that the family does not have.
+            ArgumentError: a setting that the family does not have, or actions that are no numbers.
 
         >>> import equiworld.envs
         >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
@@ -170,13 +171,30 @@ class WorldModel(nn.Module, ABC):
         try:
             spec = getattr(instance, "spec", None)
             space = getattr(instance, "single_action_space", instance.action_space)
-            env_id = spec.id if spec else "unregistered"
-            model = build(family, symmetry, env_id, {"seed": seed, **settings})
-            model.action_bound = _bound(space)
+            if not isinstance(space, gym.spaces.Box):
+                raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
+            bounds = bounds_of_space(symmetry, space)
+            model = build(family, symmetry, spec.id if spec else "unregistered", {"seed": seed, **settings})
+            model.action_bound = bounds
+            low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
+            model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
+            shown = getattr(instance, "single_observation_space", instance.observation_space)
+            model.scales, model.single = scales_of_space(symmetry, shown)
         finally:
             if instance is not env:
                 instance.close()
         return model
+
+    @staticmethod
+    def for_data(data: Any, family: str = "auto", seed: int = 0, **settings: Any) -> WorldModel:
+        """A fresh model for recorded transitions: a `Dataset`, or what else has its `symmetry` and `provenance`.
+
+        What actions are allowed training learns from the data. Arguments and errors are those of `for_env`.
+        """
+        from equiworld.models.registry import build
+
+        env_id = str(data.provenance.get("environment", "unregistered"))
+        return build(family, data.symmetry, env_id, {"seed": seed, **settings})
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""
@@ -197,7 +215,10 @@ class WorldModel(nn.Module, ABC):
             "settings": self.settings,
             "symmetry": symmetry_to_dict(self.symmetry),
             "action_repeat": self.action_repeat,
-            "action_bound": self.action_bound,
+            "action_bound": [bound.to_dict() for bound in self.action_bound],
+            "action_space": asdict(self.action_space),
+            "scales": self.scales,
+            "single": self.single,
             "dtype": str(self.dtype).removeprefix("torch."),
             "parameters": self.parameter_count,
             "versions": versions(),
@@ -230,14 +251,9 @@ class WorldModel(nn.Module, ABC):
         """Take over the weights and what training had set."""
         self.load_state_dict(tensors)
         self.action_repeat = description["action_repeat"]
-        self.action_bound = description["action_bound"]
+        self.action_bound = bounds_from_dicts(self.symmetry, description["action_bound"])
+        space = description.get("action_space", {})
+        sides = {name: None if side is None else tuple(side) for name, side in space.items() if name != "dtype"}
+        self.action_space = ActionSpace(**sides, dtype=space.get("dtype", "float64"))
+        self.scales, self.single = description.get("scales", {}), description.get("single", False)
         return self
-
-
-def _bound(space: gym.Space) -> dict[str, Any]:
-    radius = getattr(space, "radius", None)
-    if radius is not None:
-        return {"radius": float(radius)}
-    if not isinstance(space, gym.spaces.Box):
-        raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
-    return {"low": space.low.astype(float).tolist(), "high": space.high.astype(float).tolist()}

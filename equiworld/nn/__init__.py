@@ -4,14 +4,6 @@ from equiworld.nn.axes import orthonormal, soft_axes
 from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
-from equiworld.nn.frames import (
-    Frame,
-    frame_from_arrows,
-    frame_from_axes,
-    frame_from_heading,
-    frame_from_two_vectors,
-    identity_frame,
-)
 from equiworld.nn.gate import Gate, gate
 from equiworld.nn.hull import hull_attention
 from equiworld.nn.invariants import bounded, cross, inner
@@ -25,7 +17,6 @@ __all__ = [
     "CanonicalNetwork",
     "CloudEncoder",
     "EquivariantLinear",
-    "Frame",
     "Gate",
     "ScalarVectorBlock",
     "SeededLinear",
@@ -33,13 +24,8 @@ __all__ = [
     "VectorLinear",
     "bounded",
     "cross",
-    "frame_from_arrows",
-    "frame_from_axes",
-    "frame_from_heading",
-    "frame_from_two_vectors",
     "gate",
     "hull_attention",
-    "identity_frame",
     "inner",
     "orthonormal",
     "quarter_turn",

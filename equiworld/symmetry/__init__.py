@@ -1,6 +1,8 @@
 """How arrays, observations and whole environments transform under a group of isometries."""
 
 import equiworld.symmetry.cloudpush  # noqa: F401  registers
+from equiworld.symmetry.bound import Bound
+from equiworld.symmetry.door import Canonical, Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
     Cloud,
@@ -14,16 +16,21 @@ from equiworld.symmetry.fields import (
     Scalar,
     Vector,
 )
+from equiworld.symmetry.frame import Frame, frame_of
 from equiworld.symmetry.registry import register_symmetry, symmetry_of
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
+    "Bound",
+    "Canonical",
     "Channel",
     "Cloud",
     "Concatenation",
+    "Door",
     "FeatureType",
     "Features",
     "Field",
+    "Frame",
     "Heading",
     "Point",
     "Pseudoscalar",
@@ -32,6 +39,7 @@ __all__ = [
     "Scalar",
     "Symmetry",
     "Vector",
+    "frame_of",
     "register_symmetry",
     "symmetry_of",
 ]

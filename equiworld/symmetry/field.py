@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import FeatureType, Kind
@@ -29,13 +31,19 @@ class Field(ABC):
 
     Attributes:
         count: how many items, n.
+        scale: a typical size of one of the numbers, in the environment's units, where it is known: it sets how finely
+            they are told apart.
     """
 
     count: int = 1
+    scale: float | None = dataclass_field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.count, int | np.integer) or isinstance(self.count, bool) or self.count < 1:
             raise ArgumentError(f"{type(self).__name__}.count", self.count, "an integer of at least 1")
+        if self.scale is not None:
+            name = f"{type(self).__name__}.scale"
+            object.__setattr__(self, "scale", number(name, self.scale, above=0.0))
 
     @property
     @abstractmethod
@@ -136,7 +144,9 @@ def numbers(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
     if values.dtype.kind not in "fiu":
         raise ArgumentError(name, f"dtype {values.dtype}", "real numbers (a floating or integer dtype)")
     if not np.isfinite(values).all():
-        raise ArgumentError(name, "NaN or infinity", "finite numbers")
+        rows = np.flatnonzero(~np.isfinite(values).reshape(-1, size).all(-1)).tolist()
+        where = f" in row(s) {rows[:8]}" if values.ndim > 1 else ""
+        raise ArgumentError(name, f"NaN or infinity{where}", "finite numbers")
     return values
 
 

@@ -292,6 +292,11 @@ class Concatenation(Field):
         )
 
 
+def leaves(field: Field) -> Iterator[Field]:
+    """The plain fields that a field consists of, in order."""
+    yield from field.parts if isinstance(field, Concatenation) else (field,)
+
+
 def _join(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     """The bounds of several fields as those of one array."""
     return np.concatenate([low for low, _ in pairs], -1), np.concatenate([high for _, high in pairs], -1)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.symmetry.features import Channel, FeatureType, Kind
+from equiworld.symmetry.features import FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, multiply
 from equiworld.symmetry.intervals import ball_interval, linear_interval
 
-if TYPE_CHECKING:
-    from equiworld.symmetry.symmetry import Symmetry
-
-__all__ = ["Heading", "Rotation", "first_rotation"]
+__all__ = ["Heading", "Rotation"]
 
 _TURN = 2 * np.pi
 _ROTATION_FORMS = ("matrix", "xyzw", "wxyz")
@@ -215,17 +212,3 @@ class Rotation(Field):
         columns = self._columns(self._matrices(low)), self._columns(self._matrices(high))
         lower, upper = ball_interval(np.zeros(3), 0.0, *columns)
         return self._numbers(self._from_columns(lower)), self._numbers(self._from_columns(upper))
-
-
-def first_rotation(symmetry: Symmetry) -> Channel | None:
-    """Where the axes of the state's first orientation in space are, three vectors; None if it has none.
-
-    >>> from equiworld.groups import SE3
-    >>> from equiworld.symmetry import Point, Symmetry, Vector
-    >>> first_rotation(Symmetry(SE3(), {"place": Point(), "pose": Rotation(2)}, action=Vector()))
-    Channel(kind='vectors', start=0, stop=3)
-    """
-    for name, channel in symmetry.channels().items():
-        if isinstance(symmetry.observation[name], Rotation):
-            return channel._replace(stop=channel.start + 3)
-    return None

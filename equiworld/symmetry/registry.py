@@ -12,7 +12,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.groups import SE2
+from equiworld.groups import SE2, GroupElement
 from equiworld.symmetry.fields import Concatenation, Field, Heading, Point, Vector
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
@@ -21,17 +21,23 @@ __all__ = ["register_symmetry", "symmetry_of"]
 
 Entry = Symmetry | Callable[[Any], Symmetry]
 
+Move = Callable[[Any, GroupElement], Any]
+
 _ENTRIES: dict[str, Entry] = {}
+_MOVES: dict[str, Move] = {}
 _HOW_TO_ADD = "add one with equiworld.register_symmetry(env_id, Symmetry(...))"
 
 
-def register_symmetry(env_id: str, symmetry: Entry) -> None:
+def register_symmetry(env_id: str, symmetry: Entry, move: Move | None = None) -> None:
     """Say how the environments of an id transform; a later call for the same id replaces the earlier.
 
     Args:
         env_id: the Gymnasium id, such as "Reacher-v5".
         symmetry: a Symmetry, or a function from the environment to its Symmetry where that depends on how the
             environment was made.
+        move: `move(env, g)` brings the simulator from s to g·s, goal and time with it, and returns what is observed
+            then, or None if the environment's `_get_obs` tells it; for active certificates of environments whose reset
+            knows no `options={"group_element": g}`.
 
     >>> from equiworld.groups import SO2
     >>> from equiworld.symmetry import Vector
@@ -43,7 +49,18 @@ def register_symmetry(env_id: str, symmetry: Entry) -> None:
         raise ArgumentError("env_id", env_id, "the id of a Gymnasium environment")
     if not isinstance(symmetry, Symmetry) and not callable(symmetry):
         raise ArgumentError("symmetry", symmetry, "a Symmetry, or a function env -> Symmetry")
+    if move is not None and not callable(move):
+        raise ArgumentError("move", move, "a function (env, g), or None")
     _ENTRIES[env_id] = symmetry
+    _MOVES.pop(env_id, None)
+    if move is not None:
+        _MOVES[env_id] = move
+
+
+def move_of(env: Any) -> Move | None:
+    """The function that brings an environment to g·s; None if none was registered."""
+    base = getattr(env, "unwrapped", env)
+    return _MOVES.get(_id_of(base)) if isinstance(base, gym.Env) else None
 
 
 def symmetry_of(env: Any) -> Symmetry:

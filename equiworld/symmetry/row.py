@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
-from equiworld.symmetry.fields import Cloud, Concatenation, Field, Heading, Point, Scalar, Vector
+from equiworld.symmetry.fields import Cloud, Field, Heading, Point, Scalar, Vector, leaves
 
 __all__ = ["Row"]
 
@@ -56,7 +56,7 @@ class Row:
         self._others: list[tuple[Any, Callable[..., NDArray[Any]]]] = []
         for field in fields:
             start = self.size
-            for leaf in _leaves(field):
+            for leaf in leaves(field):
                 self._add(leaf, leaf.size(len(centre)))
             self.parts.append(self._index(slice(start, self.size)))
         self._compile_arrows()
@@ -150,12 +150,3 @@ class Row:
         for part, transform in self._others:
             row[part] = transform(self._element, row[part], self._centre)
         return row
-
-
-def _leaves(field: Field) -> Iterator[Field]:
-    """The fields that a concatenation consists of, in order."""
-    if isinstance(field, Concatenation):
-        for part in field.parts:
-            yield from _leaves(part)
-    else:
-        yield field

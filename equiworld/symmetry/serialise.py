@@ -17,7 +17,7 @@ __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
 def _field_to_dict(field: Field) -> dict[str, Any]:
     if isinstance(field, field_types.Concatenation):
         return {"type": "Concatenation", "parts": [_field_to_dict(part) for part in field.parts]}
-    return {"type": type(field).__name__, **asdict(field)}
+    return {"type": type(field).__name__} | {k: v for k, v in asdict(field).items() if v is not None}
 
 
 def _field_from_dict(data: dict[str, Any]) -> Field:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -17,7 +17,7 @@ from equiworld.symmetry.validation import check_element
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_observation_space", "transform_space"]
+__all__ = ["check_observation_space", "scales_of_space", "transform_space"]
 
 Role = Literal["observation", "action"]
 
@@ -71,6 +71,35 @@ def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
         if name not in symmetry.observation:
             got = f"the undeclared key {name!r}"
             raise ArgumentError("observation space", got, "declared keys only", symmetry.observation)
+
+
+def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, float], bool]:
+    """By field, half the width of its bounds where these are finite; and whether any number is rounded to float32."""
+    if symmetry.flat:
+        parts = {name: _Limits.of(space, segment) for name, segment in symmetry.segments()}
+    else:
+        parts = {name: _Limits.of(space[name]) for name in symmetry.observation}  # type: ignore[index]
+    scales = {}
+    for name, (low, high, _) in parts.items():
+        width = float((high - low).max(initial=0.0)) / 2
+        if 0 < width < np.inf:
+            scales[name] = width
+    return scales, any(dtype.kind == "f" and dtype.itemsize < 8 for *_, dtype in parts.values())
+
+
+class _Limits(NamedTuple):
+    """What a Box says of one array."""
+
+    low: Array
+    high: Array
+    dtype: np.dtype
+
+    @staticmethod
+    def of(space: spaces.Space, part: slice = slice(None)) -> _Limits:
+        assert isinstance(space, spaces.Box)
+        with np.errstate(over="ignore"):
+            low, high = (each[..., part].astype(np.float64) for each in (space.low, space.high))
+        return _Limits(low, high, np.dtype(space.dtype))
 
 
 def _check_box(name: str, space: spaces.Space, size: int) -> None:

@@ -19,6 +19,7 @@ from equiworld.errors import ArgumentError, CheckpointError, SimulationError
 from equiworld.models import WorldModel
 from equiworld.models.stage import Batch, Stage
 from equiworld.storage import load_tensors, save_tensors
+from equiworld.symmetry.bound import bounds_of_data
 from equiworld.training.dataset import Dataset
 
 __all__ = ["TrainingConfig", "train"]
@@ -96,7 +97,7 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
     if not len(data):
         raise ArgumentError("data", "no transitions", "at least one")
     model.action_repeat = data.action_repeat
-    _narrow_bound(model, data)
+    _take_over(model, data)
     run = _Run(model, data, config)
     run.start()
     run.loop()
@@ -237,8 +238,14 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _narrow_bound(model: WorldModel, data: Dataset) -> None:
-    """A planner must not ask for actions longer than any the model has seen."""
-    if "radius" in model.action_bound:
-        longest = float(np.linalg.norm(data.action, axis=-1).max())
-        model.action_bound = {"radius": min(model.action_bound["radius"], longest)}
+def _take_over(model: WorldModel, data: Dataset) -> None:
+    """What the data says of actions and sizes: a planner must not ask for actions beyond those the model has seen."""
+    symmetry, origin = model.symmetry, None
+    name = symmetry.origin_field
+    if name in data.observation:
+        origin = data.observation[name].astype(np.float64).reshape(len(data), -1, symmetry.dim).mean(1)
+    model.action_bound = bounds_of_data(symmetry, model.action_bound, data.action, origin)
+    for name, array in data.observation.items():
+        spread = float(array.astype(np.float64).std(0).max())
+        if spread > 0:
+            model.scales[name] = spread

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry.registry import move_of
 from equiworld.verify.certificate_report import Certificate
 from equiworld.verify.lockstep import (
     EnvLike,
@@ -23,9 +24,22 @@ from equiworld.verify.lockstep import (
     dtype_of,
     env_copies,
     positive,
+    reset_env,
 )
+from equiworld.verify.moving import beginning_moved
 from equiworld.verify.orbit import Mode, Orbit
-from equiworld.verify.trace import GoalError, SeenTurned, Trace, compare, goal_error, ignored, motion, record
+from equiworld.verify.trace import (
+    Begin,
+    Decisions,
+    GoalError,
+    SeenTurned,
+    Trace,
+    compare,
+    goal_error,
+    ignored,
+    motion,
+    record,
+)
 
 __all__ = ["Certificate", "certify"]
 
@@ -34,7 +48,8 @@ _STREAM = 0x63657274
 
 _HOW_TO_START = (
     "one whose reset(seed=…, options={'group_element': g}) starts the same episode at g·s with goal g·goal "
-    "(see equiworld/PushT-v0); or modes=('passive',), which shows any environment turned"
+    "(see equiworld/PushT-v0); or a function that moves it, register_symmetry(…, move=…); or modes=('passive',), "
+    "which shows any environment turned"
 )
 
 
@@ -60,11 +75,12 @@ def certify(
     The policy is never told g: it sees observations only, and begins with no memory in every run. The same
     episodes run in the same rows of the batch each time, so that what a policy draws is the same too.
 
-    - "active": the simulator itself starts at g·s, by `env.reset(options={"group_element": g})`. Tests policy
-      and physics together: this is the claim that matters.
+    - "active": the simulator itself starts at g·s, by the function that `register_symmetry(…, move=…)` was given, or
+      by `env.reset(options={"group_element": g})`. Tests policy and physics together: this is the claim that matters.
     - "passive": the simulator runs as before and is shown turned by g. Tests the policy alone.
 
-    Run policies in float64 for this: float32 passes only a tolerance of its own.
+    Policies that decide in their frame are exact in the dtype that is deployed, float32 as well. What such a policy
+    says of itself, where no frame was fixed and why else it is not exact, stands in `Certificate.notes`.
 
     Args:
         policy: anything with stable-baselines3's `predict`; it gets a batch of `episodes` observations.
@@ -127,11 +143,14 @@ def certify(
             stop_at_success=stop_at_success,
             error=goal_error(symmetry) if error is None else error,
         )
-        orbits = runner.orbits(modes)
+        orbits, decisions = runner.orbits(modes)
     finally:
         close_copies(envs, env)
     return Certificate(
         orbits=orbits,
+        decisions=decisions.total,
+        degenerate=decisions.degenerate,
+        notes=_notes(policy, decisions),
         elements=drawn,
         tolerance=1e-8 * symmetry.length_scale if tolerance is None else float(tolerance),
         least_motion=1e-3 * symmetry.length_scale,
@@ -150,6 +169,18 @@ def certify(
         },
         seconds=time.perf_counter() - began,
     )
+
+
+def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:
+    """What the policy says of itself, and of how many of its decisions."""
+    notes = list(getattr(policy, "inexact", ()))
+    if decisions.degenerate:
+        notes.append(
+            f"frame degenerate in {decisions.degenerate} of {decisions.total} decisions: equal in law only there"
+        )
+    if decisions.clipped:
+        notes.append(f"action space cut off {decisions.clipped} of {decisions.total} actions")
+    return tuple(notes)
 
 
 def _draw(
@@ -181,31 +212,34 @@ class _Runner:
     stop_at_success: bool
     error: GoalError | str | None
 
-    def orbits(self, modes: Sequence[Mode]) -> tuple[Orbit, ...]:
-        """One orbit a mode."""
+    def orbits(self, modes: Sequence[Mode]) -> tuple[tuple[Orbit, ...], Decisions]:
+        """One orbit a mode, and all decisions that were taken."""
         reference = self._record(self.envs, self.options)
         if self.success_key is not None and not reference.success_known:
             expected = "an entry of info; None if success is not defined"
             raise ArgumentError("success_key", repr(self.success_key), expected)
         if isinstance(self.error, str) and self.error not in reference.last_infos[0]:
             raise ArgumentError("error", repr(self.error), "an entry of info", reference.last_infos[0])
-        return tuple(self._orbit(mode, reference) for mode in modes)
+        found = [self._orbit(mode, reference) for mode in modes]
+        return tuple(orbit for orbit, _ in found), sum((each for _, each in found), reference.decisions)
 
-    def _orbit(self, mode: Mode, reference: Trace) -> Orbit:
+    def _orbit(self, mode: Mode, reference: Trace) -> tuple[Orbit, Decisions]:
         shape = (len(self.elements), len(self.seeds))
         deviation = np.full((*shape, self.steps + 1), np.nan)
         by_field: dict[str, float] = dict.fromkeys(self.symmetry.observation, 0.0)
         success_step = np.full(shape, -1)
         final_error = np.full(shape, np.nan)
         refused: dict[tuple[int, int], str] = {}
+        decisions = Decisions()
         for index, g in enumerate(self.elements):
             trace = self._active(g, reference) if mode == "active" else self._passive(g)
+            decisions = decisions + trace.decisions
             deviation[index], fields = compare(self.symmetry, g, trace, reference)
             by_field = {name: max(by_field[name], fields[name]) for name in by_field}
             success_step[index] = trace.success_step
             final_error[index] = self._final_error(trace)
             refused |= {(index, episode): reason for episode, reason in trace.refused.items()}
-        return Orbit(
+        orbit = Orbit(
             mode=mode,
             elements=self.elements,
             seeds=self.seeds,
@@ -218,8 +252,12 @@ class _Runner:
             refused=refused,
             motion=motion(self.symmetry, reference),
         )
+        return orbit, decisions
 
     def _active(self, g: GroupElement, reference: Trace) -> Trace:
+        move = move_of(self.envs[0])
+        if move is not None:
+            return self._record(self.envs, self.options, begin=beginning_moved(move, g, self.symmetry))
         trace = self._record(self.envs, {**self.options, "group_element": g}, reference.observations[0])
         if len(trace.refused) == len(self.seeds) and g.is_close(self.elements[0]):
             raise ArgumentError("env", next(iter(trace.refused.values())), _HOW_TO_START)
@@ -230,7 +268,13 @@ class _Runner:
     def _passive(self, g: GroupElement) -> Trace:
         return self._record([SeenTurned(one, self.symmetry, g) for one in self.envs], self.options)
 
-    def _record(self, envs: Sequence[gym.Env], options: Mapping[str, Any], stand_ins: Any = None) -> Trace:
+    def _record(
+        self,
+        envs: Sequence[gym.Env],
+        options: Mapping[str, Any],
+        stand_ins: Any = None,
+        begin: Begin = reset_env,
+    ) -> Trace:
         return record(
             self.policy,
             envs,
@@ -240,6 +284,7 @@ class _Runner:
             self.success_key,
             self.stop_at_success,
             stand_ins,
+            begin,
         )
 
     def _final_error(self, trace: Trace) -> NDArray[np.float64]:

@@ -30,6 +30,9 @@ class Certificate:
         least_motion: how far something must move in the reference episodes for the test to mean anything.
         config: what was run: environment, group, dtype, seeds, steps, success definition.
         seconds: how long it took [s].
+        decisions: how many the policy took in all; 0 if its state does not say.
+        degenerate: of these, where nothing fixed its frame: they are equal in law only.
+        notes: why the policy is not exact, or not everywhere, in words; empty if nothing is known against it.
     """
 
     orbits: tuple[Orbit, ...]
@@ -38,6 +41,9 @@ class Certificate:
     least_motion: float
     config: Mapping[str, Any] = field(hash=False)
     seconds: float
+    decisions: int = 0
+    degenerate: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def max_deviation(self) -> float:
@@ -93,6 +99,7 @@ class Certificate:
         for orbit in self.orbits:
             problems = orbit.problems(self.tolerance, self.least_motion)
             lines += [f"  {orbit.mode}: {problem}" for problem in problems]
+        lines += [f"  note: {note}" for note in self.notes]
         return "\n".join(lines)
 
     def to_result(self) -> dict[str, Any]:
@@ -115,6 +122,9 @@ class Certificate:
             "elements": list(self.elements),
             "tolerance": self.tolerance,
             "passed": self.passed,
+            "decisions": self.decisions,
+            "degenerate": self.degenerate,
+            "notes": list(self.notes),
             "modes": modes,
         }
         rows = [row for orbit in self.orbits for row in orbit.rows()]

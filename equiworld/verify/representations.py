@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import SO3, GroupElement
+from equiworld.groups import GroupElement
 from equiworld.symmetry.features import Features, FeatureType
-from equiworld.symmetry.fields import Concatenation, Field, Rotation
+from equiworld.symmetry.fields import Field
+from equiworld.symmetry.sampling import random_array
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["Representation", "as_representation"]
@@ -68,20 +69,7 @@ class _OfField(Representation):
         self.field, self.centre, self.scale = field, centre, scale
 
     def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Array:
-        return self._draw(self.field, rng, batch_shape).astype(dtype)
-
-    def _draw(self, field: Field, rng: np.random.Generator, batch_shape: tuple[int, ...]) -> Array:
-        if isinstance(field, Concatenation):
-            return np.concatenate([self._draw(part, rng, batch_shape) for part in field.parts], -1)
-        dim = len(self.centre)
-        if isinstance(field, Rotation):
-            count = int(np.prod(batch_shape)) * field.count
-            matrices = SO3().sample(rng, count).matrix.reshape(*batch_shape, field.count, dim, dim)
-            columns = np.moveaxis(matrices, -3, -2).reshape(*batch_shape, dim, field.count * dim)
-            return field.decode({"vectors": columns}, self.centre)
-        channels = (field.count,) if field.kind == "scalars" else (dim, field.count)
-        drawn = self.scale * rng.standard_normal((*batch_shape, *channels))
-        return field.decode({field.kind: drawn}, self.centre)
+        return random_array(self.field, rng, batch_shape, self.centre, self.scale).astype(dtype)
 
     def transform(self, g: GroupElement, value: Any) -> Any:
         return self.field.transform(g, value, centre=self.centre)

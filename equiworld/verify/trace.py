@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -20,8 +20,42 @@ __all__ = ["SeenTurned", "Trace", "compare", "goal_error", "ignored", "motion", 
 
 Array = NDArray[np.float64]
 GoalError = Callable[[Any], Array]
+Begin = Callable[[gym.Env, int, Mapping[str, Any] | None], tuple[Any, dict[str, Any]]]
 
 _REFUSALS = (ValueError, TypeError, KeyError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How many decisions were taken in episodes that went on, and of how many the policy said that they are not exact.
+
+    Known of policies whose state has `decisions`, `degenerate` and, possibly, `clipped`, `(E,)` each.
+
+    Attributes:
+        total: how many; 0 where the policy says nothing of them.
+        degenerate: of these, where nothing fixed the frame.
+        clipped: of these, where the action space cut off an action that turns.
+    """
+
+    total: int = 0
+    degenerate: int = 0
+    clipped: int = 0
+
+    def __add__(self, other: Decisions) -> Decisions:
+        parts = zip(astuple(self), astuple(other), strict=True)
+        return Decisions(*(one + another for one, another in parts))
+
+    @staticmethod
+    def of(before: Any, after: Any, running: NDArray[np.bool_]) -> Decisions:
+        """Those between two states of a policy, in the episodes that go on."""
+        taken = getattr(after, "decisions", None)
+        if taken is None:
+            return Decisions()
+        decided = running & (np.asarray(taken) != getattr(before, "decisions", 0))
+        counts = (
+            int((decided & np.asarray(getattr(after, name, False))).sum()) for name in ("degenerate", "clipped")
+        )
+        return Decisions(int(decided.sum()), *counts)
 
 
 @dataclass(frozen=True)
@@ -35,6 +69,7 @@ class Trace:
         success_known: whether an info ever told.
         refused: by episode, why the environment would not begin it.
         last_infos: the last info of each episode; empty for one that never began.
+        decisions: what a policy's state said of its decisions; see `Decisions`.
     """
 
     observations: list[Any]
@@ -43,6 +78,7 @@ class Trace:
     success_known: bool
     refused: dict[int, str]
     last_infos: list[Mapping[str, Any]]
+    decisions: Decisions
 
     @property
     def success(self) -> NDArray[np.bool_]:
@@ -83,6 +119,7 @@ def record(
     success_key: str | None,
     stop_at_success: bool,
     stand_ins: Any = None,
+    begin: Begin = reset_env,
 ) -> Trace:
     """Run one episode in each environment, the policy acting for all of them at once.
 
@@ -96,6 +133,7 @@ def record(
         stop_at_success: whether a success ends the episode, also as far as the environment could go on.
         stand_ins: `(E, …)` observations shown to the policy in the place of episodes that the environment
             refuses to begin, so that the other rows stay what they are; without them a refusal is an error.
+        begin: begins the episode of a seed in an environment.
 
     Raises:
         SimulationError: the environment failed; says in which episode and at which step.
@@ -105,7 +143,7 @@ def record(
     refused: dict[int, str] = {}
     for index, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
         try:
-            observation, infos[index] = reset_env(env, seed, options)
+            observation, infos[index] = begin(env, seed, options)
             first.append(observation)
         except SimulationError as error:
             if stand_ins is None or not isinstance(error.__cause__, _REFUSALS):
@@ -118,11 +156,12 @@ def record(
     running = alive[0].copy()
     success_step = np.full(len(envs), -1)
     known = False
-    observations, state = [stack(current)], None
+    observations, state, decisions = [stack(current)], None, Decisions()
     for step in range(steps):
         if running.any():
-            starts = np.full(len(envs), step == 0)
+            starts, before = np.full(len(envs), step == 0), state
             actions, state = act(policy, current, state, starts)
+            decisions = decisions + Decisions.of(before, state, running)
             current = list(current)
         for index in np.flatnonzero(running).tolist():
             outcome = step_env(envs[index], actions[index], seeds[index], step)
@@ -136,7 +175,7 @@ def record(
             # A termination that is no success is a failure that nothing sensible follows.
             running[index] = not (truncated or (terminated and not success) or (success and stop_at_success))
         observations.append(stack(current))
-    return Trace(observations, alive, success_step, known, refused, infos)
+    return Trace(observations, alive, success_step, known, refused, infos, decisions)
 
 
 def compare(

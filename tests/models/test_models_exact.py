@@ -24,7 +24,6 @@ from model_cases import (
     trained,
 )
 
-from equiworld.errors import ArgumentError
 
 
 @pytest.mark.parametrize("family", EXACT)
@@ -70,10 +69,6 @@ def test_a_biased_vector_fails_the_same_check(pusht_data, trained_models):
 @pytest.mark.parametrize("name", TOYS)
 def test_exact_in_the_plane_and_in_space_with_and_without_mirrors(family, name):
     data = toy_data(TOYS[name])
-    if not TOYS[name].proper and family == "state":
-        with pytest.raises(ArgumentError, match="without reflections"):
-            model_of(data.symmetry, family)
-        return
     model = model_of(data.symmetry, family)
     assert_exact(model, *some_of(data))
     untrained = fitted_loss(model, data)

@@ -217,7 +217,7 @@ def test_the_description_is_there_to_read(model, folder):
     description = json.loads((folder / "model.json").read_text())
     assert description == json.loads(json.dumps(model.describe()))
     assert description["family"] == "state"
-    assert description["action_bound"] == {"radius": 100.0}
+    assert description["action_bound"] == [{"radius": 100.0, "size": 2, "item": 2}]
 
 
 # ---------------------------------------------------------------------------------- nothing unpickles

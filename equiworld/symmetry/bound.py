@@ -1,0 +1,226 @@
+"""Which actions are allowed, part by part: balls for vectors, intervals for scalars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.arguments import integer, number
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.fields import Heading, Rotation, leaves
+from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["ActionSpace", "Bound", "bounds_from_dicts", "bounds_of_data", "bounds_of_space"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The bound of one part of an action, consecutive numbers that are alike.
+
+    A ball turns into itself, a box does not: vectors have a ball, numbers that do not turn an interval each.
+
+    Attributes:
+        radius: longest vector, of each vector of the part; None for no limit.
+        low: smallest numbers, one for all or one each; None or -inf for no limit.
+        high: largest numbers, likewise.
+        size: numbers in the part; None for the whole action.
+        item: numbers in each vector of the part; None for one vector.
+
+    >>> Bound(radius=2.0, size=4, item=2).unit
+    2.0
+    >>> Bound(low=-1.0, high=[1.0, 3.0]).unit
+    (1.0, 2.0)
+    """
+
+    radius: float | None = None
+    low: Any = None
+    high: Any = None
+    size: int | None = None
+    item: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.radius is not None:
+            object.__setattr__(self, "radius", number("bound.radius", self.radius, above=0.0))
+        for name in ("size", "item"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, integer(f"bound.{name}", getattr(self, name), least=1))
+        for name in ("low", "high"):
+            object.__setattr__(self, name, _limits(f"bound.{name}", getattr(self, name)))
+        low, high = (np.asarray(math.nan if each is None else each) for each in (self.low, self.high))
+        if (low > high).any():
+            raise ArgumentError("bound", f"low {self.low} above high {self.high}", "low ≤ high")
+
+    @property
+    def open(self) -> bool:
+        """Whether some number has no limit to one of its sides."""
+        if self.radius is not None:
+            return False
+        sides = (self.low, self.high)
+        return any(each is None or not np.isfinite(each).all() for each in sides)
+
+    @property
+    def unit(self) -> float | tuple[float, ...]:
+        """A typical size of the numbers, the unit of a planner's noise: radius, or half of an interval."""
+        if self.radius is not None:
+            return self.radius
+        if self.open:
+            return 1.0
+        half = (np.asarray(self.high, np.float64) - np.asarray(self.low, np.float64)) / 2
+        half = np.where(half > 0, half, 1.0)
+        return float(half) if half.ndim == 0 else tuple(half.tolist())
+
+    def narrowed(self, values: NDArray[np.floating]) -> Bound:
+        """This bound within what was seen, values `(N, size)` of the part."""
+        if self.item is not None:
+            longest = float(np.linalg.norm(values.reshape(len(values), -1, self.item), axis=-1).max())
+            if not longest > 0:
+                return self
+            return replace(self, radius=longest if self.radius is None else min(self.radius, longest))
+        low, high = values.min(0), values.max(0)
+        if self.low is not None:
+            low = np.maximum(low, self.low)
+        if self.high is not None:
+            high = np.minimum(high, self.high)
+        return replace(self, low=np.minimum(low, high).tolist(), high=np.maximum(low, high).tolist())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values; infinite limits are None."""
+        found = {name: getattr(self, name) for name in ("radius", "low", "high", "size", "item")}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _limits(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, repr(value), "numbers") from None
+    if array.ndim > 1 or np.isnan(array).any():
+        raise ArgumentError(name, repr(value), "a number, or one for each number of the action, not NaN")
+    return float(array) if array.ndim == 0 else tuple(array.tolist())
+
+
+def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
+    """The bounds of an action space, part by part.
+
+    Of a box on a vector that is the largest ball about 0 inside it, of one on a position a ball of half its narrower
+    side, about the point that the position is seen from.
+
+    Args:
+        symmetry: whose action it is.
+        space: a Box, or a ball, which has a `radius`.
+    """
+    low, high = (np.asarray(each, np.float64) for each in (space.low, space.high))
+    radius, found, start = getattr(space, "radius", None), list[Bound](), 0
+    for leaf in leaves(symmetry.action):
+        size = leaf.size(symmetry.dim)
+        part = slice(start, start + size)
+        start += size
+        blank = _blank(symmetry, leaf)
+        if blank.item is not None:
+            reach = np.minimum(-low[part], high[part]) if leaf.kind == "vectors" else (high - low)[part] / 2
+            longest = float(reach.min()) if radius is None else float(radius)
+            found.append(replace(blank, radius=longest if 0 < longest < math.inf else None))
+        elif leaf.pseudo and not symmetry.group.proper:
+            most = np.minimum(-low[part], high[part])
+            found.append(replace(blank, low=(-most).tolist(), high=most.tolist()))
+        elif isinstance(leaf, Heading):
+            found.append(blank)
+        else:
+            found.append(replace(blank, low=low[part].tolist(), high=high[part].tolist()))
+    return tuple(found)
+
+
+def bounds_of_data(
+    symmetry: Symmetry,
+    bounds: Sequence[Bound],
+    action: NDArray[np.floating],
+    origin: NDArray[np.floating] | None = None,
+) -> tuple[Bound, ...]:
+    """The bounds within what actions `(N, size)` of a data set ask for; made of them alone where there are none.
+
+    Args:
+        symmetry: whose actions they are.
+        bounds: known before.
+        action: in the environment's units.
+        origin: `(N, d)`, where positions are seen from; the symmetry's centre if None.
+    """
+    found, start = list[Bound](), 0
+    for index, leaf in enumerate(leaves(symmetry.action)):
+        size = leaf.size(symmetry.dim)
+        values = np.asarray(action[:, start : start + size], np.float64)
+        start += size
+        if leaf.kind == "points":
+            here = np.asarray(symmetry.centre) if origin is None else origin
+            values = values - np.tile(here, size // symmetry.dim)
+        bound = bounds[index] if bounds else _blank(symmetry, leaf)
+        if leaf.pseudo and not symmetry.group.proper and bound.item is None:
+            values = np.concatenate([values, -values])
+        found.append(bound if isinstance(leaf, Heading) else bound.narrowed(values))
+    return tuple(found)
+
+
+def bounds_from_dicts(symmetry: Symmetry, data: Any) -> tuple[Bound, ...]:
+    """What `Bound.to_dict` gave of each part; also the two forms of release 0.1.0, a radius or a box for all parts."""
+    if not data:
+        return ()
+    if isinstance(data, Mapping):
+        if "radius" in data:
+            return tuple(replace(_blank(symmetry, leaf), radius=data["radius"]) for leaf in leaves(symmetry.action))
+
+        class Box:
+            low, high = np.asarray(data["low"], np.float64), np.asarray(data["high"], np.float64)
+
+        return bounds_of_space(symmetry, Box)
+    return tuple(Bound(**one) for one in data)
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """What an environment takes, as far as its symmetry does not say it.
+
+    Attributes:
+        low: smallest numbers, `(size,)`; None where nothing is known.
+        high: largest numbers, likewise.
+        dtype: of actions.
+    """
+
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
+    dtype: str = "float64"
+
+    def clip(self, actions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Actions `(…, size)` within the box."""
+        if self.low is None or self.high is None:
+            return actions
+        return np.clip(actions, self.low, self.high)
+
+    def circumscribed(self, bounds: Sequence[Bound]) -> tuple[Bound, ...]:
+        """Bounds whose balls hold the whole box, for vectors that are clipped to it."""
+        found, start = list[Bound](), 0
+        for bound in bounds:
+            assert bound.size is not None
+            part = slice(start, start + bound.size)
+            start += bound.size
+            if bound.item is not None and self.low is not None and self.high is not None:
+                corner = np.maximum(np.abs(self.low[part]), np.abs(self.high[part])).reshape(-1, bound.item)
+                reach = float(np.linalg.norm(corner, axis=-1).max())
+                bound = replace(bound, radius=reach if math.isfinite(reach) else bound.radius)
+            found.append(bound)
+        return tuple(found)
+
+
+def _blank(symmetry: Symmetry, leaf: Any) -> Bound:
+    """The bound of a part without limits."""
+    size = leaf.size(symmetry.dim)
+    if isinstance(leaf, Rotation):
+        raise ArgumentError("action", repr(leaf), "an action of scalars, vectors, points or headings")
+    if isinstance(leaf, Heading):
+        return Bound(low=-math.pi, high=math.pi, size=size)
+    return Bound(size=size, item=symmetry.dim if leaf.kind != "scalars" else None)

@@ -1,0 +1,341 @@
+"""The frame at the door: what is observed is brought into its frame and snapped, decided upon there, and brought back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+from equiworld.symmetry.features import Kind
+from equiworld.symmetry.field import Array, numbers
+from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
+from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.sampling import random_observation
+from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.validation import check_leading
+
+__all__ = ["Canonical", "Door"]
+
+_FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
+_SHIFT = 0.3819660112501051  # of the grid, in steps: irrational, so that no round number lies on a seam
+_KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
+
+Channels = dict[Kind, Tensor]
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """B observations in their frames, and the way back.
+
+    Attributes:
+        observation: of the form that was given, float64, snapped: equal to the bit for s and g·s.
+        element: the batch `(B,)` of elements h with observation = h·canonical.
+        degeneracy: `(B,)` in [0, 1], how badly the frame is fixed.
+        degenerate: `(B,)` bool, where nothing fixes the frame although actions turn with it: what is decided there is
+            equal in law only.
+        margin: `(B,)` in [0, 1/2], distance of the nearest number from a seam of the grid, in steps.
+    """
+
+    observation: Any
+    element: GroupElement
+    degeneracy: Array
+    degenerate: NDArray[np.bool_]
+    margin: Array
+
+
+class Door:
+    """Brings observations into their frame, and says how well that is fixed.
+
+    The frame is that of a pose or heading of the state; else of arrows, in order of declaration: from the origin to
+    each point and to the middle of each cloud, then vectors; of the state first, then of the goal. The origin is the
+    symmetry's `origin_field`; without translations the centre.
+    All is done in float64 and then snapped to a grid that round numbers do not meet. So what is decided at g·s and at
+    s is decided from the same bits, whoever decides.
+
+    Args:
+        symmetry: of observations and actions.
+        names: the observed fields that are wanted; all of them if None.
+        scales: by name, a typical size of a field's numbers, which its grid is measured by. A field's own comes first;
+            points have the length scale, angles 1, as has what nobody knows better.
+        single: whether observations are rounded to float32: the grid is then so coarse that most of it is not seen.
+        reference_pose: where the frame stands in canonical observations: at the symmetry's centre, unturned, if None.
+
+    Attributes:
+        inexact: why what is decided behind it is exact in law only, in words; empty where it is exact.
+
+    Raises:
+        ArgumentError: actions are absolute and no point is observed that they could be seen from.
+
+    >>> import gymnasium as gym, equiworld.envs
+    >>> from equiworld.symmetry import symmetry_of
+    >>> observation, _ = gym.make("equiworld/PushT-v0").reset(seed=0)
+    >>> inside = Door(symmetry_of("equiworld/PushT-v0")).enter({name: x[None] for name, x in observation.items()})
+    >>> inside.observation["block_heading"].round(6) + 0.0, inside.degenerate
+    (array([[0.]]), array([False]))
+    """
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        names: Sequence[str] | None = None,
+        scales: Mapping[str, float] | None = None,
+        single: bool = False,
+        reference_pose: GroupElement | None = None,
+    ) -> None:
+        ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
+        self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
+        self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
+        self.scales = {name: self._scale(name, scales or {}) for name in self.names}
+        self._lay_out()
+        self._read_frame()
+        self.turns = any(
+            leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper) for leaf in leaves(symmetry.action)
+        )
+        self.inexact = self._limits()
+        self._resized: dict[tuple[int, ...], Door] = {}
+
+    def enter(self, observation: Any) -> Canonical:
+        """Bring observations into their frames.
+
+        Args:
+            observation: a mapping of arrays `(B, size)`, or one array `(B, size)` if the symmetry is flat. Clouds may
+                have any number of points.
+
+        Raises:
+            ArgumentError: a field is missing, misshapen, not numeric or not finite.
+        """
+        door = self._for_clouds(observation)
+        channels = door._encoded(observation)
+        frame, rotation = door._posed(door._frame(channels))
+        inside, margin = door._snapped(frame, rotation, channels)
+        element = GroupElement(self.symmetry.group, rotation.numpy(), frame.origin.numpy())
+        count = len(element)
+        lost = np.zeros(count, bool) if frame.fixed is None else ~frame.fixed.numpy() & self.turns
+        degeneracy = np.zeros(count) if frame.certainty is None else 1.0 - frame.certainty.numpy()
+        return Canonical(door._decoded(inside), element, degeneracy, lost, margin.numpy())
+
+    def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
+        """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
+        apart = now.inverse() @ before
+        found = np.linalg.qr(_snap(torch.from_numpy(apart.matrix), _FINE)[0].numpy())
+        rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
+        step = _FINE * _power(self.symmetry.length_scale)
+        shift = _snap(torch.from_numpy(apart.translation), step)[0].numpy()
+        return GroupElement(
+            self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift
+        )
+
+    # --- the layout ----------------------------------------------------------------------------------
+
+    def _scale(self, name: str, scales: Mapping[str, float]) -> float:
+        field = self.symmetry.observation[name]
+        if field.scale is not None:
+            return field.scale
+        if isinstance(field, Heading | Rotation):
+            return 1.0
+        if isinstance(field, Point | Cloud):
+            return self.symmetry.length_scale
+        return float(scales.get(name) or 1.0)
+
+    def _lay_out(self) -> None:
+        """Where the channels of each field lie, and the step of each number."""
+        dim, stops = self.symmetry.dim, dict[Kind, int].fromkeys(_KINDS, 0)
+        units: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
+        steps: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
+        pseudo: dict[Kind, list[bool]] = {kind: [] for kind in _KINDS}
+        self._slices: dict[str, dict[Kind, slice]] = {}
+        for name in self.names:
+            unit, starts = _power(self.scales[name]), dict(stops)
+            for leaf in leaves(self.symmetry.observation[name]):
+                width = getattr(leaf.feature_type(dim), leaf.kind)
+                base = _SINGLE if self.single else _CLOUD if isinstance(leaf, Cloud) else _FINE
+                units[leaf.kind] += [unit] * width
+                steps[leaf.kind] += [base * unit] * width
+                pseudo[leaf.kind] += [leaf.pseudo and not self.symmetry.group.proper] * width
+                stops[leaf.kind] += width
+            self._slices[name] = {
+                kind: slice(starts[kind], stops[kind]) for kind in _KINDS if stops[kind] > starts[kind]
+            }
+        flat = [*steps["scalars"], *steps["vectors"] * dim, *steps["points"] * dim]
+        self._steps = torch.tensor(flat, dtype=torch.float64)
+        self._sizes = [stops["scalars"], dim * stops["vectors"], dim * stops["points"]]
+        self._units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
+        self._pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
+
+    def _read_frame(self) -> None:
+        """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
+        symmetry, count = self.symmetry, len(self._units["points"])
+        columns, middles, pose = list[Tensor](), dict[str, Tensor](), None
+        for name, slices in self._slices.items():
+            if "points" not in slices:
+                continue
+            single = torch.eye(count, dtype=torch.float64)[:, slices["points"]]
+            middles[name] = single.mean(-1)
+            columns += [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
+        self._origin = self._arrows = torch.zeros(count, 0, dtype=torch.float64)
+        if columns:
+            self._arrows = torch.stack(columns, -1)
+            self._origin = middles.get(symmetry.origin_field or "", torch.zeros_like(columns[0]))
+        axes = {name: slices["vectors"] for name, slices in self._slices.items() if "vectors" in slices}
+        for name in symmetry.state:
+            field = symmetry.observation[name]
+            known = isinstance(field, Rotation) or name == symmetry.heading
+            if pose is None and known and name in axes:
+                start = len(columns) + int((~self._pseudo["vectors"][: axes[name].start]).sum())
+                pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
+        self._pose = pose
+
+    def _limits(self) -> tuple[str, ...]:
+        """What keeps every decision from being exact, tried on observations of no particular kind."""
+        symmetry, found = self.symmetry, []
+        some = random_observation(symmetry, np.random.default_rng(0), 8)
+        if self.single:
+            found.append("observations are float32: equal in law only; float64 observations make it exact")
+        absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
+        if absolute and symmetry.group.has_translations and not len(self._units["points"]):
+            raise ArgumentError(
+                "action",
+                f"{symmetry.action!r} under {symmetry.group!r} where no point is observed",
+                "an observed point that absolute actions can be seen from, or a Vector",
+            )
+        fixed = self._frame(self._encoded(some)).fixed
+        if self.turns and fixed is not None and not bool(fixed.any()):
+            more = "a heading" if symmetry.dim == 2 else "a Rotation"
+            found.append(
+                f"nothing observed fixes a frame under {symmetry.group!r}: equal in law only; observe {more}, or "
+                "more points or vectors, such as the way to the goal"
+            )
+        return tuple(found)
+
+    def _for_clouds(self, observation: Any) -> Door:
+        """This door, or its like for clouds of as many points as are observed."""
+        fields, dim = self.symmetry.observation, self.symmetry.dim
+        clouds = [name for name in self.names if isinstance(fields[name], Cloud)]
+        if self.symmetry.flat or not clouds or not isinstance(observation, Mapping):
+            return self
+        shapes = [np.shape(observation.get(name, ())) for name in clouds]
+        counts = tuple(
+            max(1, -(-shape[-1] // dim)) if shape else fields[name].count
+            for name, shape in zip(clouds, shapes, strict=True)
+        )
+        if counts == tuple(fields[name].count for name in clouds):
+            return self
+        if counts not in self._resized:
+            resized = {name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)}
+            symmetry = replace(self.symmetry, observation={**fields, **resized})
+            self._resized[counts] = Door(symmetry, self.names, self.scales, self.single, self.reference_pose)
+        return self._resized[counts]
+
+    # --- the way in ----------------------------------------------------------------------------------
+
+    def _encoded(self, observation: Any) -> Channels:
+        """Scalars `(B, n)`, vectors and points `(B, d, n)`, points about the symmetry's centre."""
+        symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
+        arrays = symmetry.observed(observation, self.names)
+        values = {name: numbers(arrays[name], symmetry.observation[name].size(symmetry.dim), name) for name in self.names}
+        check_leading(values)
+        joined: dict[Kind, list[Array]] = {kind: [] for kind in _KINDS}
+        for name, value in values.items():
+            for kind, channels in symmetry.observation[name].encode(value.astype(np.float64), centre).items():
+                joined[kind].append(channels)
+        batch = next(iter(values.values())).shape[0]
+        return {
+            kind: torch.from_numpy(np.concatenate(each, -1))
+            if each
+            else torch.zeros(batch, *((symmetry.dim,) if kind != "scalars" else ()), 0, dtype=torch.float64)
+            for kind, each in joined.items()
+        }
+
+    def _frame(self, channels: Channels) -> Frame:
+        points, vectors, scalars = channels["points"], channels["vectors"], channels["scalars"]
+        vectors = vectors / self._units["vectors"]
+        origin = points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
+        seen = (points - origin.unsqueeze(-1)) @ self._arrows / self.symmetry.length_scale
+        axial = self._pseudo["vectors"]
+        return frame_of(
+            torch.cat([seen, vectors[..., ~axial]], -1),
+            self.symmetry.group,
+            pose=self._pose,
+            pseudoscalars=(scalars / self._units["scalars"])[..., self._pseudo["scalars"]],
+            pseudovectors=vectors[..., axial],
+            origin=origin,
+        )
+
+    def _posed(self, frame: Frame) -> tuple[Frame, Tensor]:
+        """The frame as the reference pose has it, and its rotation, whole."""
+        rotation = frame.completed()
+        if self.reference_pose is None:
+            return frame, rotation
+        turn = torch.from_numpy(self.reference_pose.matrix).T
+        axes, rotation = frame.axes @ turn, rotation @ turn
+        origin = frame.origin - rotation @ torch.from_numpy(self.reference_pose.translation)
+        return replace(frame, axes=axes, origin=origin), rotation
+
+    def _snapped(self, frame: Frame, rotation: Tensor, channels: Channels) -> tuple[Channels, Tensor]:
+        """The channels in the frame, on the grid, and how far from its seams."""
+        back, scalars = frame.axes.mT, channels["scalars"]
+        points = back @ (channels["points"] - frame.origin.unsqueeze(-1))
+        vectors = back @ channels["vectors"]
+        if self._pseudo["scalars"].any() or self._pseudo["vectors"].any():
+            # Where nothing tells which mirror image it is, what a mirror would negate is too small to tell, and dropped.
+            sign = torch.linalg.det(rotation).sign()
+            told = sign * (frame.axes[..., -1].square().sum(-1) > 0.5)
+            scalars = torch.where(self._pseudo["scalars"], told[:, None] * scalars, scalars)
+            signs = torch.cat([told[:, None].expand(-1, self.symmetry.dim - 1), sign[:, None]], -1)
+            axial = signs.unsqueeze(-1) * (rotation.mT @ channels["vectors"])
+            vectors = torch.where(self._pseudo["vectors"], axial, vectors)
+        flat, margin = _snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self._steps)
+        scalars, vectors, points = flat.split(self._sizes, -1)
+        dim = self.symmetry.dim
+        inside: Channels = {
+            "scalars": scalars,
+            "vectors": vectors.unflatten(-1, (dim, -1)) if vectors.shape[-1] else channels["vectors"],
+            "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
+        }
+        for name, slices in self._slices.items():
+            if isinstance(self.symmetry.observation[name], Cloud):
+                cloud = inside["points"][..., slices["points"]]
+                inside["points"][..., slices["points"]] = self._sorted(cloud, _CLOUD * _power(self.scales[name]))
+        return inside, margin
+
+    @staticmethod
+    def _sorted(cloud: Tensor, step: float) -> Tensor:
+        """Points `(B, d, N)` in the order of their coordinates: an order that does not depend on the sensor's."""
+        index = (cloud / step).round().to(torch.int64)
+        key = index[:, 0]
+        for axis in range(1, cloud.shape[1]):
+            key = key * 2**21 + index[:, axis]
+        return cloud.gather(-1, torch.argsort(key, stable=True).unsqueeze(1).expand_as(cloud))
+
+    def _decoded(self, channels: Channels) -> Any:
+        symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
+        plain = {kind: tensor.numpy() for kind, tensor in channels.items()}
+        arrays = {
+            name: symmetry.observation[name].decode(
+                {kind: plain[kind][..., where] for kind, where in slices.items()}, centre
+            )
+            for name, slices in self._slices.items()
+        }
+        return np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
+
+
+def _power(scale: float) -> float:
+    """The nearest power of two: multiples of it are exact."""
+    return 2.0 ** round(math.log2(scale))
+
+
+def _snap(values: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Numbers `(B, …)` on the grid, and `(B,)` how near one is to the next step, in steps."""
+    steps = values / step + _SHIFT
+    nearest = steps.round()
+    apart = 0.5 - (steps - nearest).abs()
+    margin = apart.flatten(1).amin(-1) if apart[0].numel() else apart.new_full((len(apart),), 0.5)
+    return (nearest - _SHIFT) * step, margin

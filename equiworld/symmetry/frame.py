@@ -1,0 +1,256 @@
+"""Frames that turn with the world: one rule, for the door and for models."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equiworld.groups import Group
+from equiworld.symmetry.features import Features
+
+__all__ = ["MARGIN", "Frame", "frame_of"]
+
+MARGIN = 64 * 2.0**-22
+"""From this length on an arrow counts, in units of its scale: 64 steps of the door's grid."""
+_CLEAR_SINE = 0.1  # of the angle from which on a second arrow is preferred
+_LEAST_SINE = 1e-4  # below, a second arrow magnifies rounding so much that it is reported
+_QUARTER_TURN = ((1.0, 0.0, 0.0, 1.0), (0.0, -1.0, 1.0, 0.0))  # x y ↦ x −y, y x
+_ROUNDING = 64  # in units of the last place: what is shorter beside another arrow has no direction
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Orthonormal axes and an origin for each example, read from what turns with the world.
+
+    Attributes:
+        axes: `(…, d, d)`, the axes as columns, from frame to world coordinates. Where nothing fixes an axis its column
+            is zero: whatever passes through the frame and back then stays equivariant.
+        origin: `(…, d)`, where the frame sits in the world; None for the world's origin.
+        certainty: `(…,)` in [0, 1], how well the arrows fix it: product of their lengths, at most 1 each, and of the
+            sine between them; None for 1.
+        fixed: `(…,)` bool, whether all axes are fixed, and no two arrows so nearly parallel that rounding matters;
+            None if they are whatever the example.
+        representative: `(…, d, d)`, of a finite group: the element itself.
+
+    >>> from equiworld.groups import SE2
+    >>> frame = frame_of(torch.tensor([[0.0], [2.0]]), SE2(), origin=torch.tensor([5.0, 5.0]))
+    >>> z = Features(torch.zeros(0), torch.tensor([[0.0], [2.0]]), torch.tensor([[5.0], [6.0]]))
+    >>> frame.to_frame(z).points.flatten()  # one unit ahead
+    tensor([1., 0.])
+    >>> bool(frame.from_frame(frame.to_frame(z)).points.eq(z.points).all())
+    True
+    """
+
+    axes: Tensor
+    origin: Tensor | None = None
+    certainty: Tensor | None = None
+    fixed: Tensor | None = None
+    representative: Tensor | None = None
+
+    def to_frame(self, features: Features) -> Features:
+        """World to frame: vectors Aᵀ v, points Aᵀ (p − origin). Batch shapes broadcast."""
+        back = self.axes.transpose(-1, -2)
+        points = features.points
+        if points.shape[-1]:
+            points = back @ (points if self.origin is None else points - self.origin.unsqueeze(-1))
+        return _features(features.scalars, back @ features.vectors, points)
+
+    def from_frame(self, features: Features) -> Features:
+        """Frame to world: vectors A v, points A p + origin. Batch shapes broadcast."""
+        points = features.points
+        if points.shape[-1]:
+            points = self.axes @ points
+            points = points if self.origin is None else points + self.origin.unsqueeze(-1)
+        return _features(features.scalars, self.axes @ features.vectors, points)
+
+    def completed(self) -> Tensor:
+        """The axes `(…, d, d)` with any orthonormal ones in the place of those that nothing fixes."""
+        if self.representative is not None:
+            return self.representative
+        axes, dim = self.axes, self.axes.shape[-1]
+        known = axes.detach().square().sum(-2) > 0.5
+        first = torch.where(known[..., :1], axes[..., 0], _unit(axes, 0))
+        if dim == 2:
+            second = torch.where(known[..., 1:], axes[..., 1], _quarter_turn(first))
+            return torch.stack((first, second), -1)
+        farthest = torch.nn.functional.one_hot(first.abs().argmin(-1), 3).to(axes.dtype)
+        normal = torch.nn.functional.normalize(_without(farthest, first), dim=-1)
+        second = torch.where(known[..., 1:2], axes[..., 1], normal)
+        third = torch.where(known[..., 2:], axes[..., 2], torch.linalg.cross(first, second))
+        return torch.stack((first, second, third), -1)
+
+
+def frame_of(
+    arrows: Tensor,
+    group: Group,
+    *,
+    pose: slice | None = None,
+    pseudoscalars: Tensor | None = None,
+    pseudovectors: Tensor | None = None,
+    origin: Tensor | None = None,
+) -> Frame:
+    """The frame that arrows fix: frame(g·arrows) = g·frame(arrows) for every g of the group.
+
+    A pose is a frame by itself. Else the first axis lies along the first arrow that is longer than a margin, in space
+    the second one towards the first other arrow that is clearly off it; never the longest, for a maximum is a tie
+    waiting to happen. Under reflections the first pseudoscalar beyond the margin says which mirror image it is. Of a
+    finite group the frame is the element that brings the arrows nearest to a fixed direction of no symmetry.
+
+    Args:
+        arrows: `(…, d, n)`, vectors in the order of their rank, each in units of its scale.
+        group: that the frame turns with.
+        pose: which of the arrows are the orthonormal axes of a body: one of them in the plane, a heading, three in space.
+        pseudoscalars: `(…, m)`, numbers that reflections negate, in units of their scales.
+        pseudovectors: `(…, d, m)`, likewise det(R) R v; of a group without reflections they are arrows.
+        origin: `(…, d)`; the world's origin if None.
+    """
+    dim = arrows.shape[-2]
+    if group.finite:
+        axes, certainty, fixed, chosen = _representative(arrows, group, pseudoscalars)
+        return Frame(axes, origin, certainty, fixed, chosen)
+    if pose is not None and dim == 3:
+        return Frame(arrows[..., pose], origin)  # under reflections its handedness is fixed too
+    certainty = fixed = None
+    if pose is not None:
+        axes = _plane_axes(arrows[..., pose.start])
+    elif dim == 2:
+        axis, length, fixed, _ = _first_direction(arrows)
+        axes, certainty = _plane_axes(axis), length.clamp(max=1.0) * fixed
+    else:
+        axes, certainty, fixed = _of_two_arrows(arrows)
+    if not group.proper:
+        axes, mirrored = _mirrored(axes, arrows, pseudoscalars, pseudovectors)
+        fixed = mirrored if fixed is None else fixed & mirrored
+    return Frame(axes, origin, certainty, fixed)
+
+
+def _plane_axes(axis: Tensor) -> Tensor:
+    """A unit vector `(…, 2)` of the plane and itself turned by a quarter, as columns."""
+    return (axis @ axis.new_tensor(_QUARTER_TURN)).unflatten(-1, (2, 2))
+
+
+def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Axes of space by Gram–Schmidt, from the first arrow that is long enough and the first that is off it."""
+    first, length, known, index = _first_direction(arrows)
+    lengths = torch.linalg.vector_norm(arrows, dim=-2)
+    # Projected twice: after heavy cancellation one pass leaves a part along the axis.
+    off = arrows
+    for _ in range(2):
+        off = off - first.unsqueeze(-1) * (first.unsqueeze(-1) * off).sum(-2, keepdim=True)
+    heights = torch.linalg.vector_norm(off, dim=-2)
+    others = torch.arange(arrows.shape[-1]) != index.unsqueeze(-1)
+    there = others & known.unsqueeze(-1) & heights.isfinite()
+    there = there & (heights > MARGIN) & (heights > _ROUNDING * torch.finfo(heights.dtype).eps * lengths)
+    clear = there & (heights > _CLEAR_SINE * lengths)
+    second, height, found, index = _gathered(off, heights, clear, there)
+    sine = height / _at(lengths, index).clamp(min=torch.finfo(height.dtype).tiny)
+    axes = torch.stack((first, second, torch.linalg.cross(first, second)), -1)
+    certainty = length.clamp(max=1.0) * height.clamp(max=1.0) * sine.clamp(max=1.0) * found
+    return axes, certainty, found & (sine > _LEAST_SINE)
+
+
+def _mirrored(
+    axes: Tensor, arrows: Tensor, pseudoscalars: Tensor | None, pseudovectors: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Axes whose last one points to the side of the first pseudoscalar, and whether there is one."""
+    last = axes[..., -1:]
+    signed, sizes = [(last * arrows).sum(-2)], [torch.linalg.vector_norm(arrows, dim=-2)]
+    if pseudoscalars is not None:
+        signed.append(pseudoscalars)
+        sizes.append(pseudoscalars.abs())
+    if pseudovectors is not None:  # of these a reflection negates what lies in its mirror
+        inside = axes[..., :-1].transpose(-1, -2) @ pseudovectors
+        signed.append(inside.flatten(-2))
+        sizes += [torch.linalg.vector_norm(pseudovectors, dim=-2)] * inside.shape[-2]
+    numbers, size = torch.cat(signed, -1), torch.cat(sizes, -1)
+    there = (numbers.abs() > MARGIN) & (numbers.abs() > _ROUNDING * torch.finfo(size.dtype).eps * size)
+    known = there.any(-1)
+    if not numbers.shape[-1]:
+        return torch.cat((axes[..., :-1], 0.0 * last), -1), known
+    index = there.to(torch.int8).argmax(-1)
+    sign = torch.where(known, _at(numbers, index).sign(), 0.0).detach().to(axes.dtype)
+    return torch.cat((axes[..., :-1], last * sign[..., None, None]), -1), known
+
+
+def _representative(
+    arrows: Tensor, group: Group, pseudoscalars: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of a finite group the element under which the arrows look most like a fixed direction, and by how much.
+
+    Elements that tie are averaged: that projects on what no element of the stabiliser moves.
+    """
+    elements, turned, signs = _generic(group, arrows.shape[-1], arrows.dtype)
+    score = torch.einsum("kda,...da->...k", turned, arrows)
+    if pseudoscalars is not None and pseudoscalars.shape[-1]:
+        weights = _irrational(pseudoscalars.shape[-1], arrows.dtype)
+        score = score + (pseudoscalars @ weights).unsqueeze(-1) * signs
+    best = score.amax(-1, keepdim=True)
+    tied = (score >= best - MARGIN).to(arrows.dtype)
+    axes = torch.einsum("...k,kij->...ij", tied / tied.sum(-1, keepdim=True), elements)
+    gap = best[..., 0] - torch.where(score < best, score, -math.inf).amax(-1)
+    fixed = tied.sum(-1) == 1
+    return axes, torch.where(fixed, gap.clamp(max=1.0), 0.0), fixed, elements[score.argmax(-1)]
+
+
+@lru_cache(maxsize=32)
+def _generic(group: Group, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """The elements `(k, d, d)`, the fixed direction `(d, n)` turned by each, and their determinants."""
+    elements = torch.as_tensor(group.elements().matrix, dtype=dtype)
+    direction = _irrational(group.dim * count, dtype).unflatten(-1, (group.dim, count)) if count else None
+    turned = elements @ direction if direction is not None else elements[..., :0]
+    return elements, turned, torch.linalg.det(elements.double()).sign().to(dtype)
+
+
+def _irrational(count: int, dtype: torch.dtype) -> Tensor:
+    """Numbers between 1/2 and 3/2 that no symmetry relates."""
+    return (0.5 + torch.arange(1, count + 1, dtype=torch.float64).sqrt().mul(math.sqrt(2)).frac()).to(dtype)
+
+
+def _first_direction(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of the first arrow that is long enough: its direction, its length, whether there is one, and which it is."""
+    lengths = torch.linalg.vector_norm(arrows, dim=-2)
+    there = (lengths > MARGIN) & lengths.isfinite()
+    return _gathered(arrows, lengths, there)
+
+
+def _gathered(arrows: Tensor, lengths: Tensor, *levels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The direction of the first arrow of the first level that has one; zero if none has."""
+    if not arrows.shape[-1]:
+        nothing = arrows.sum(-1)
+        return nothing, nothing[..., 0], nothing[..., 0] > 0, nothing[..., 0].to(torch.int64)
+    known = levels[-1].any(-1)
+    index = torch.cat(levels, -1).to(torch.int8).argmax(-1) % arrows.shape[-1]
+    chosen = arrows.gather(-1, index[..., None, None].expand(*arrows.shape[:-1], 1))[..., 0]
+    length = torch.where(known, _at(lengths, index), 1.0)
+    # Replaced before dividing: a NaN in the branch not taken would still reach the gradient.
+    direction = torch.where(known.unsqueeze(-1), chosen, 0.0) / length.unsqueeze(-1)
+    return direction, length * known, known, index
+
+
+def _at(numbers: Tensor, index: Tensor) -> Tensor:
+    return numbers.gather(-1, index.unsqueeze(-1))[..., 0]
+
+
+def _quarter_turn(vector: Tensor) -> Tensor:
+    return torch.stack((-vector[..., 1], vector[..., 0]), -1)
+
+
+def _without(vectors: Tensor, axis: Tensor) -> Tensor:
+    return vectors - (vectors * axis).sum(-1, keepdim=True) * axis
+
+
+def _unit(like: Tensor, axis: int) -> Tensor:
+    unit = torch.zeros_like(like[..., 0])
+    unit[..., axis] = 1.0
+    return unit
+
+
+def _features(scalars: Tensor, vectors: Tensor, points: Tensor) -> Features:
+    """Features whose scalars follow the batch shape that the frame gave the vectors."""
+    if scalars.shape[:-1] != vectors.shape[:-2]:
+        scalars = scalars.expand(*vectors.shape[:-2], scalars.shape[-1])
+    return Features(scalars, vectors, points)

@@ -1,0 +1,58 @@
+"""Beginning an episode at g·s in a simulator that somebody moves there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.groups import GroupElement
+from equiworld.symmetry import Symmetry
+from equiworld.verify.lockstep import reset_env, stack
+from equiworld.verify.trace import Begin, field_errors
+
+__all__ = ["beginning_moved"]
+
+_SLACK = 1e-6  # in length scales: far above rounding, far below any real mistake
+
+
+def beginning_moved(move: Callable[[gym.Env, GroupElement], Any], g: GroupElement, symmetry: Symmetry) -> Begin:
+    """How episodes begin at g·s: reset at s, moved by g, and observed again.
+
+    Raises (from what comes back):
+        ArgumentError: what is observed afterwards is not g·(what was observed before); names the field.
+    """
+
+    def begin(env: gym.Env, seed: int, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+        before, info = reset_env(env, seed, options)
+        try:
+            after = move(env, g)
+            after = _observe(env) if after is None else after
+        except Exception as error:
+            raise SimulationError(f"moving the environment failed at seed {seed}: {error}") from error
+        expected = symmetry.transform_observation(g, before)
+        for name, _, error in field_errors(symmetry, stack([after]), stack([expected])):
+            if not error.max() <= _SLACK * max(symmetry.length_scale, 1.0):
+                got = f"one after which {name} is {error.max():.2g} from where g takes it"
+                raise ArgumentError("move", got, "a function that brings the simulator to g·s, goal and time with it")
+        return after, info
+
+    return begin
+
+
+def _observe(env: gym.Env) -> Any:
+    """What is observed now, through the wrappers that change observations."""
+    base = env.unwrapped
+    look = getattr(base, "_get_obs", None) or getattr(base, "get_obs", None)
+    if look is None:
+        raise ArgumentError("move", "nothing returned", "the observation, from an environment without `_get_obs`")
+    observation, wrappers = look(), list[gym.ObservationWrapper]()
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.ObservationWrapper):
+            wrappers.append(env)
+        env = env.env
+    for wrapper in reversed(wrappers):
+        observation = wrapper.observation(observation)
+    return observation
