@@ -7,22 +7,81 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["as_displacement", "check_choice", "check_range", "finite", "is_number"]
+__all__ = [
+    "as_displacement",
+    "as_flag",
+    "as_integer",
+    "as_number",
+    "as_real",
+    "as_seed",
+    "check_begun",
+    "check_choice",
+    "finite",
+]
+
+
+def as_real(value: Any) -> float | None:
+    """One real number as a float, also NumPy's and an array of shape (); None for anything else.
+
+    A bool is no number, and neither is a string that spells one.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def as_number(name: str, value: Any, unit: str, high: float = math.inf, zero: bool = False) -> float:
+    """A finite number above 0 (or 0, if allowed) and up to `high`, or an ArgumentError that names it."""
+    number = as_real(value)
+    if number is None or not (0 <= number <= high and number < math.inf and (zero or number > 0)):
+        limit = "" if high == math.inf else f" and at most {high:.6g}"
+        raise ArgumentError(
+            name, repr(value), f"a finite number {'of at least' if zero else 'above'} 0{limit} {unit}"
+        )
+    return number
+
+
+def as_integer(name: str, value: Any, low: int = 0) -> int:
+    """An integer of at least `low`, or an ArgumentError that names it."""
+    given = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(given, bool) or not isinstance(given, int) or given < low:
+        raise ArgumentError(name, repr(value), f"an integer of at least {low}")
+    return given
+
+
+def as_seed(seed: Any) -> int | None:
+    """What `reset` takes as a seed: None, or an integer of at least 0."""
+    return None if seed is None else as_integer("seed", seed)
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """True or False, also NumPy's, or an ArgumentError that names it."""
+    given = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(given, bool):
+        raise ArgumentError(name, repr(value), "True or False")
+    return given
 
 
 def finite(name: str, value: Any, size: int) -> tuple[float, ...]:
     """`size` finite numbers, or an ArgumentError that names them."""
+    numbers: tuple[float | None, ...]
     try:
-        numbers = tuple(map(float, value))
-    except (TypeError, ValueError):
+        numbers = tuple(map(as_real, value.tolist() if hasattr(value, "tolist") else value))
+    except TypeError:
         numbers = ()
-    if len(numbers) != size or not all(map(math.isfinite, numbers)):
+    if len(numbers) != size or any(number is None or not math.isfinite(number) for number in numbers):
         raise ArgumentError(name, repr(value), f"{size} finite numbers")
-    return numbers
+    return numbers  # type: ignore[return-value]
 
 
 def check_choice(name: str, value: Any, meaning: str, options: Sequence[Any]) -> None:
@@ -31,18 +90,10 @@ def check_choice(name: str, value: Any, meaning: str, options: Sequence[Any]) ->
         raise ArgumentError(name, repr(value), meaning, options)
 
 
-def is_number(value: Any) -> bool:
-    """Whether this is one real number."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-
-
-def check_range(name: str, value: Any, unit: str, high: float = math.inf, zero: bool = False) -> None:
-    """Refuse what is no finite number above 0 (or 0, if allowed) and up to `high`."""
-    if not (is_number(value) and (value > 0 or (zero and value == 0)) and value <= high and value < math.inf):
-        limit = "" if high == math.inf else f" and at most {high:.6g}"
-        raise ArgumentError(
-            name, repr(value), f"a finite number {'of at least' if zero else 'above'} 0{limit} {unit}"
-        )
+def check_begun(begun: bool, what: str) -> None:
+    """Refuse what only an episode has, as Gymnasium's own wrappers do, before one has begun."""
+    if not begun:
+        raise ResetNeeded(f"{what}: call reset() first, an episode begins there")
 
 
 def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from equiworld.envs.arguments import as_number
+from equiworld.envs.inner_actions import InnerActions, Outside
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
@@ -23,8 +25,9 @@ __all__ = ["GroupAction", "RandomGroupAction"]
 class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
     """What both wrappers share: showing g·observation and handing g⁻¹·action to the wrapped environment."""
 
-    def __init__(self, env: gym.Env, symmetry: Symmetry | str | None) -> None:
+    def __init__(self, env: gym.Env, symmetry: Symmetry | str | None, outside: Outside) -> None:
         super().__init__(env)
+        self._inner_actions = InnerActions(outside)
         self.symmetry = resolve_symmetry(env, symmetry)
         self._compiled: CompiledElement | None = None
         self._shown_element: GroupElement | None = None
@@ -73,10 +76,12 @@ class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
             The observation g·s′, the reward and both flags untouched, the info turned.
 
         Raises:
-            ArgumentError: The action has another shape or is not finite; nothing has happened then.
+            ArgumentError: The action has another shape, is not finite, or leads outside where that is refused;
+                nothing has happened then.
         """
         compiled = self._compiled or self._current()
-        observation, reward, terminated, truncated, info = self.env.step(compiled.inner_action(action))
+        inner = self._inner_actions(compiled.inner_action(action))
+        observation, reward, terminated, truncated, info = self.env.step(inner)
         observation, info = compiled.show(observation, info)
         info["group_element"] = self._shown_element
         return observation, reward, terminated, truncated, info
@@ -104,6 +109,9 @@ class GroupAction(_TurnedWorld):
             world from elsewhere asks nothing of its physics.
         symmetry: How the environment transforms: a `Symmetry`, the id of a registered environment, or None
             for `symmetry_of(env)`. With the latter two `env.spec.to_json()` works.
+        outside: What becomes of an action that reaches the wrapped environment outside its own box, as some of
+            those shown do unless the box is a ball or its own image: "pass" it on as it is (which is said once,
+            by a warning), "clip" it to the box, or "raise" an ArgumentError.
 
     Raises:
         ArgumentError: g has another dimension or is a batch, or the observations are not the symmetry's.
@@ -118,17 +126,22 @@ class GroupAction(_TurnedWorld):
     """
 
     def __init__(
-        self, env: gym.Env, g: GroupElement | Mapping[str, Any], symmetry: Symmetry | str | None = None
+        self,
+        env: gym.Env,
+        g: GroupElement | Mapping[str, Any],
+        symmetry: Symmetry | str | None = None,
+        outside: Outside = "pass",
     ) -> None:
         element = resolve_element(g)
         # A spec is deep-copied and written as JSON: record plain numbers.
-        RecordConstructorArgs.__init__(self, g=element.to_dict(), symmetry=symmetry)
-        _TurnedWorld.__init__(self, env, symmetry)
+        RecordConstructorArgs.__init__(self, g=element.to_dict(), symmetry=symmetry, outside=outside)
+        _TurnedWorld.__init__(self, env, symmetry, outside)
         if element.batch_shape:
             raise ArgumentError("g", f"a batch of shape {element.batch_shape}", "one group element")
         check_dimension("g", element, self.symmetry)
         self.observation_space = self.symmetry.transform_space(element, env.observation_space, "observation")
         self.action_space = self.symmetry.transform_space(element, env.action_space, "action")
+        self._inner_actions.guard(self.symmetry, element, env.action_space, self.action_space)
         self._fixed = self._compiled = CompiledElement(self.symmetry, element)
         self._shown_element = element
 
@@ -147,6 +160,7 @@ class RandomGroupAction(_TurnedWorld):
         group: The group to draw from, or its name, such as "SE2".
         scale: The longest translation, in the units of the points; the symmetry's `length_scale` if None.
         symmetry: As for `GroupAction`.
+        outside: As for `GroupAction`.
 
     Raises:
         ArgumentError: The group has another dimension, or scale is not a finite number of at least 0.
@@ -166,16 +180,21 @@ class RandomGroupAction(_TurnedWorld):
         group: Group | str,
         scale: float | None = None,
         symmetry: Symmetry | str | None = None,
+        outside: Outside = "pass",
     ) -> None:
-        drawn_from = resolve_group(group)
-        RecordConstructorArgs.__init__(self, group=drawn_from.name, scale=scale, symmetry=symmetry)
-        _TurnedWorld.__init__(self, env, symmetry)
+        drawn_from, longest = resolve_group(group), resolve_scale(scale)
+        RecordConstructorArgs.__init__(
+            self, group=drawn_from.name, scale=longest, symmetry=symmetry, outside=outside
+        )
+        _TurnedWorld.__init__(self, env, symmetry, outside)
         check_dimension("group", drawn_from, self.symmetry)
         self.group = drawn_from
-        self.scale = resolve_scale(scale, self.symmetry)
+        self.scale = float(self.symmetry.length_scale) if longest is None else longest
         transform_space = self.symmetry.transform_space
         self.observation_space = transform_space(self.group, env.observation_space, "observation", self.scale)
         self.action_space = transform_space(self.group, env.action_space, "action", self.scale)
+        guard = self._inner_actions.guard
+        guard(self.symmetry, self.group, env.action_space, self.action_space, self.scale)
 
     def _next_element(self) -> CompiledElement:
         element = self.group.sample(self.np_random, scale=self.scale)
@@ -219,13 +238,9 @@ def resolve_group(group: Group | str) -> Group:
     return group_from_name(group)
 
 
-def resolve_scale(scale: float | None, symmetry: Symmetry) -> float:
-    """The longest translation; the symmetry's length scale unless given."""
-    if scale is None:
-        return float(symmetry.length_scale)
-    if not (isinstance(scale, int | float | np.number) and np.isfinite(scale) and scale >= 0):
-        raise ArgumentError("scale", scale, "a finite number of at least 0")
-    return float(scale)
+def resolve_scale(scale: Any) -> float | None:
+    """The longest translation, if it is given."""
+    return None if scale is None else as_number("scale", scale, "(in the units of the points)", zero=True)
 
 
 def check_dimension(argument: str, given: GroupElement | Group, symmetry: Symmetry) -> None:

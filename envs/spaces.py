@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
+from equiworld.envs.arguments import as_integer, as_number
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import DTypeLike, NDArray
-
-from equiworld.errors import ArgumentError
 
 __all__ = ["Ball"]
 
@@ -40,15 +40,11 @@ class Ball(spaces.Box):
         seed: int | np.random.Generator | None = None,
         batch: tuple[int, ...] = (),
     ) -> None:
-        if dim < 1:
-            raise ArgumentError("dim", dim, "a positive integer")
-        if not (np.isfinite(radius) and radius > 0):
-            raise ArgumentError("radius", radius, "a positive finite number")
-        self.dim = dim
-        self.radius = float(radius)
+        self.dim = as_integer("dim", dim, 1)
+        self.radius = as_number("radius", radius, "(in the units of the action)")
         self.batch = tuple(batch)
         kind: Any = np.dtype(dtype).type
-        super().__init__(-self.radius, self.radius, shape=(*self.batch, dim), dtype=kind, seed=seed)
+        super().__init__(-self.radius, self.radius, shape=(*self.batch, self.dim), dtype=kind, seed=seed)
 
     def sample(self, mask: None = None, probability: None = None) -> NDArray[Any]:
         """Uniform in the ball."""
@@ -84,5 +80,6 @@ class Ball(spaces.Box):
 
 @batch_space.register(Ball)
 def _batch_ball(space: Ball, n: int = 1) -> Ball:
-    # Without this a vector env would sample from the enclosing box, corners included.
-    return Ball(space.dim, space.radius, space.dtype, space.np_random, (n, *space.batch))
+    # Without this a vector env would sample from the enclosing box, corners included. It goes on from where the
+    # single space is, with a generator of its own, as Gymnasium's own spaces do.
+    return Ball(space.dim, space.radius, space.dtype, copy.deepcopy(space.np_random), (n, *space.batch))

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from equiworld.envs.group_action import product, resolve_symmetry
+from equiworld.envs.inner_actions import InnerActions, Outside
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
@@ -20,6 +21,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.spaces import in_order_of
 
 __all__ = ["Mask", "TurnedVectorWorld"]
 
@@ -29,7 +31,7 @@ Mask = NDArray[np.bool_]
 class TurnedVectorWorld(VectorWrapper[Any, Any, Any, Any, Any], RecordConstructorArgs, ABC):
     """A vector environment of which each sub-environment is shown turned by an element of its own."""
 
-    def __init__(self, env: VectorEnv, symmetry: Symmetry | str | None) -> None:
+    def __init__(self, env: VectorEnv, symmetry: Symmetry | str | None, outside: Outside) -> None:
         if not isinstance(env, VectorEnv):
             raise ArgumentError("env", env, "a gymnasium.vector.VectorEnv; GroupAction wraps a single env")
         VectorWrapper.__init__(self, env)
@@ -39,6 +41,7 @@ class TurnedVectorWorld(VectorWrapper[Any, Any, Any, Any, Any], RecordConstructo
         except ValueError:
             options = [option.value for option in AutoresetMode]
             raise ArgumentError("env.metadata['autoreset_mode']", mode, "an AutoresetMode", options) from None
+        self._inner_actions = InnerActions(outside)
         self.symmetry = resolve_symmetry(env, symmetry)
         self._compiled: CompiledElement | None = None
         self._resetting: Mask = np.zeros(env.num_envs, dtype=bool)
@@ -94,11 +97,13 @@ class TurnedVectorWorld(VectorWrapper[Any, Any, Any, Any, Any], RecordConstructo
             this step its observation shows the new element, and `final_obs` and `final_info` the old.
 
         Raises:
-            ArgumentError: The actions have another shape or are not finite; nothing has happened then.
+            ArgumentError: The actions have another shape, are not finite, or lead outside where that is refused;
+                nothing has happened then.
         """
         old = self._current()
         next_step = self._mode is AutoresetMode.NEXT_STEP
-        inner = old.inner_action(actions, ignored=self._resetting if next_step else None)
+        ignored = self._resetting if next_step else None
+        inner = self._inner_actions(old.inner_action(actions, ignored), ignored)
         observations, rewards, terminations, truncations, infos = self.env.step(inner)
         done = np.logical_or(terminations, truncations)
         begins = np.zeros(self.num_envs, dtype=bool)
@@ -177,10 +182,14 @@ class TurnedVectorWorld(VectorWrapper[Any, Any, Any, Any, Any], RecordConstructo
 
     def _set_spaces(self, g_or_group: GroupElement | Group, scale: float = 1.0) -> None:
         """The spaces of all sub-environments: the smallest box around what each element makes of its own."""
-        self.single_observation_space = _hull(
+        single = _hull(
             self.symmetry.transform_space(g_or_group, self.env.observation_space, "observation", scale)
         )
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        # Gymnasium's batched spaces may list their keys in another order than the single ones.
+        self.single_observation_space = in_order_of(self.env.single_observation_space, single)
+        self.observation_space = in_order_of(
+            self.env.observation_space, batch_space(self.single_observation_space, self.num_envs)
+        )
         turned = self.symmetry.transform_space(g_or_group, self.env.action_space, "action", scale)
         if turned is not self.env.action_space:  # else a ball, its own image
             self.single_action_space = _hull(turned)
@@ -208,7 +217,7 @@ def _turn_entries(
 def _hull(space: gym.Space) -> gym.Space:
     """The smallest single space that holds every row of a batched one."""
     if isinstance(space, spaces.Dict):
-        return spaces.Dict({key: _hull(part) for key, part in space.items()})
+        return in_order_of(space, spaces.Dict({key: _hull(part) for key, part in space.items()}))
     assert isinstance(space, spaces.Box)
     assert space.dtype is not None
     return spaces.Box(space.low.min(axis=0), space.high.max(axis=0), dtype=space.dtype.type)

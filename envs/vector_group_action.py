@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from equiworld.envs.group_action import check_dimension, resolve_element, resolve_group, resolve_scale
+from equiworld.envs.inner_actions import Outside
 from equiworld.envs.turned_vector_world import Mask, TurnedVectorWorld
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv
@@ -32,6 +33,7 @@ class VectorGroupAction(TurnedVectorWorld):
         env: A vector environment with a registered symmetry.
         g: One element for all, or a batch of shape `(num_envs,)`; or its `to_dict()`.
         symmetry: As for `GroupAction`.
+        outside: As for `GroupAction`.
 
     Raises:
         ArgumentError: g has another dimension or batch shape.
@@ -47,11 +49,15 @@ class VectorGroupAction(TurnedVectorWorld):
     """
 
     def __init__(
-        self, env: VectorEnv, g: GroupElement | Mapping[str, Any], symmetry: Symmetry | str | None = None
+        self,
+        env: VectorEnv,
+        g: GroupElement | Mapping[str, Any],
+        symmetry: Symmetry | str | None = None,
+        outside: Outside = "pass",
     ) -> None:
         element = resolve_element(g)
-        RecordConstructorArgs.__init__(self, g=element.to_dict(), symmetry=symmetry)
-        TurnedVectorWorld.__init__(self, env, symmetry)
+        RecordConstructorArgs.__init__(self, g=element.to_dict(), symmetry=symmetry, outside=outside)
+        TurnedVectorWorld.__init__(self, env, symmetry, outside)
         check_dimension("g", element, self.symmetry)
         if element.batch_shape not in ((), (env.num_envs,)):
             expected = f"one element, or a batch of shape ({env.num_envs},)"
@@ -59,6 +65,7 @@ class VectorGroupAction(TurnedVectorWorld):
         if not element.batch_shape:
             element = GroupElement.stack([element] * env.num_envs)
         self._set_spaces(element)
+        self._inner_actions.guard(self.symmetry, element, env.action_space, self.action_space)
         self._fixed = CompiledElement(self.symmetry, element)
 
     @property
@@ -82,6 +89,7 @@ class VectorRandomGroupAction(TurnedVectorWorld):
         group: The group to draw from, or its name, such as "SE2".
         scale: The longest translation, in the units of the points; the symmetry's `length_scale` if None.
         symmetry: As for `GroupAction`.
+        outside: As for `GroupAction`.
 
     Raises:
         ArgumentError: The group has another dimension, or scale is not a finite number of at least 0.
@@ -102,14 +110,19 @@ class VectorRandomGroupAction(TurnedVectorWorld):
         group: Group | str,
         scale: float | None = None,
         symmetry: Symmetry | str | None = None,
+        outside: Outside = "pass",
     ) -> None:
-        drawn_from = resolve_group(group)
-        RecordConstructorArgs.__init__(self, group=drawn_from.name, scale=scale, symmetry=symmetry)
-        TurnedVectorWorld.__init__(self, env, symmetry)
+        drawn_from, longest = resolve_group(group), resolve_scale(scale)
+        RecordConstructorArgs.__init__(
+            self, group=drawn_from.name, scale=longest, symmetry=symmetry, outside=outside
+        )
+        TurnedVectorWorld.__init__(self, env, symmetry, outside)
         check_dimension("group", drawn_from, self.symmetry)
         self.group = drawn_from
-        self.scale = resolve_scale(scale, self.symmetry)
+        self.scale = float(self.symmetry.length_scale) if longest is None else longest
         self._set_spaces(self.group, self.scale)
+        guard = self._inner_actions.guard
+        guard(self.symmetry, self.group, env.action_space, self.action_space, self.scale)
         self._generators: list[np.random.Generator | None] = [None] * env.num_envs
         # Whoever has not begun an episode yet is at the identity.
         self._elements = [self.group.identity()] * env.num_envs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from equiworld.envs.arguments import check_choice, check_range, finite, is_number
+from equiworld.envs.arguments import as_flag, as_number, as_real, check_choice, finite
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Solid
 from gymnasium.error import DependencyNotInstalled
@@ -60,23 +60,26 @@ class Physics:
 
     def __post_init__(self) -> None:
         check_choice("cone", self.cone, "a friction cone", CONES)
-        check_range("friction", self.friction, "(a coefficient)", zero=True)
-        check_range("gravity", self.gravity, "[m/s²]", zero=True)
-        if is_number(self.drag):
-            check_range("drag", self.drag, "[1/s]", zero=True)
-            return
-        rates = finite("drag", self.drag, 3)
-        for rate in rates:
-            check_range("drag", rate, "[1/s], along each of the world's axes", zero=True)
-        object.__setattr__(self, "drag", rates)
+        plain: dict[str, Any] = {
+            "friction": as_number("friction", self.friction, "(a coefficient)", zero=True),
+            "gravity": as_number("gravity", self.gravity, "[m/s²]", zero=True),
+            "table": as_flag("table", self.table),
+        }
+        if as_real(self.drag) is not None:
+            plain["drag"] = as_number("drag", self.drag, "[1/s]", zero=True)
+        else:
+            along = "[1/s], along each of the world's axes"
+            rates = finite("drag", self.drag, 3)
+            plain["drag"] = tuple(as_number("drag", rate, along, zero=True) for rate in rates)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
     @property
     def rates(self) -> tuple[float, float, float]:
         """Drag [1/s] along the world's x, y and z."""
         if isinstance(self.drag, tuple):
             return self.drag
-        rate = float(self.drag)
-        return rate, rate, rate
+        return self.drag, self.drag, self.drag
 
     @property
     def preferences(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.arguments import as_displacement, check_choice, check_range
+from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_seed, check_begun, check_choice
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
@@ -119,27 +119,27 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
     ) -> None:
         check_choice("outside", outside, "what to do with an action outside", ("raise", "project"))
         check_choice("render_mode", render_mode, "a render mode", (None, "rgb_array"))
-        check_range("goal_angle", goal_angle, "[rad]", math.pi, zero=True)
-        check_range("goal_distance", goal_distance, "[m]", zero=True)
-        check_range("max_angle", max_angle, "[rad]", math.pi)
-        check_range("max_displacement", max_displacement, "[m]")
+        self._radius = as_number("max_displacement", max_displacement, "[m]")
+        self.observe_pose = as_flag("observe_pose", observe_pose)
         self.shape = make_shape(shape, shape_seed)
         self.physics = Physics(cone, friction, gravity, table, drag)
         self.sensor = Sensor(points, noise, view, dropout)
-        if not points and not observe_pose:
+        if not self.sensor.points and not self.observe_pose:
             raise ArgumentError("points", 0, "at least 1; or observe_pose=True, else nothing shows the body")
         self.task = Task(
-            metric or ("ADD" if self.shape.fold == 1 else "ADD-S"), success_distance, success_angle
+            ("ADD" if self.shape.fold == 1 else "ADD-S") if metric is None else metric,
+            success_distance,
+            success_angle,
         )
-        self.observe_pose, self.outside, self.render_mode = bool(observe_pose), outside, render_mode
+        self.outside, self.render_mode = outside, render_mode
         self.simulation = Simulation(self.shape, self.physics)
-        lengths = (min(0.005, max_displacement / 10), min(0.05, max_displacement))
+        lengths = (min(0.005, self._radius / 10), min(0.05, self._radius))
         self.exploration = CloudPushExploration(
             self.shape, self.physics, goal_angle, goal_distance, max_angle, lengths=lengths
         )
-        self.observation_space = observation_space(points, self.observe_pose)  # type: ignore[assignment]
-        self.action_space = Ball(3, max_displacement)  # type: ignore[assignment]
-        self._radius = float(max_displacement)
+        self.observation_space = observation_space(self.sensor.points, self.observe_pose)  # type: ignore[assignment]
+        self.action_space = Ball(3, self._radius)  # type: ignore[assignment]
+        self._begun = False
         self._picture: Any = None
 
     @property
@@ -153,7 +153,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; see the class for `options`."""
-        super().reset(seed=seed)
+        super().reset(seed=as_seed(seed))
         options = options or {}
         for key in options:
             if key not in _OPTIONS:
@@ -183,7 +183,9 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         Raises:
             ArgumentError: `action` is not three finite numbers inside the ball.
             SimulationError: the physics left the finite numbers.
+            gymnasium.error.ResetNeeded: No episode has begun.
         """
+        check_begun(self._begun, "step")
         displacement = as_displacement(action, self._radius, self.outside)
         self.simulation.step(self.simulation.agent_pos + displacement)
         self._step += 1
@@ -199,6 +201,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         """
         if self.render_mode is None:
             return None
+        check_begun(self._begun, "render")
         from equiworld.envs.cloudpush.rendering import Picture
 
         if self._picture is None:
@@ -217,13 +220,17 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
 
     def get_state(self) -> CloudPushState:
         """The full state, whatever the engine and the sensor remember included."""
+        check_begun(self._begun, "get_state")
         return self.simulation.get_state(self._episode.replace(step=self._step))
 
     def set_state(self, state: CloudPushState) -> None:
         """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
+        if not isinstance(state, CloudPushState):
+            raise ArgumentError("state", type(state).__name__, "a CloudPushState")
         self._episode = state = self._complete(state)
         self._step = state.step
         self.simulation.set_state(state)
+        self._begun = True
         self._goal_rotation = rotation_matrix(state.goal_quat).ravel()
         self._goal_cloud = self._cloud(0, state.goal) if self.sensor.points else None
 
@@ -243,21 +250,18 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         return as_pose("options['goal']", goal)
 
     def _turn(self, state: CloudPushState, g: Any) -> CloudPushState:
+        name = "options['group_element']"
         if not isinstance(g, GroupElement):
-            raise ArgumentError(
-                "options['group_element']", type(g).__name__, "a group element of dimension 3"
-            )
+            raise ArgumentError(name, type(g).__name__, "a group element of dimension 3")
         try:
             turned = state.transform(g)
         except ArgumentError as error:
-            raise ArgumentError(
-                "options['group_element']", repr(g), "one proper isometry of space"
-            ) from error
+            raise ArgumentError(name, repr(g), "one proper isometry of space") from error
         if self.physics.table:
             before, after = map(self.exploration.table_gap, (state, turned))
             if after < min(0.0, before) - 1e-9:
                 expected = "an element that keeps body and end-effector above the table; or table=False"
-                raise ArgumentError("options['group_element']", repr(g), expected)
+                raise ArgumentError(name, repr(g), expected)
         return turned
 
     # --- what is shown -------------------------------------------------------------------------------

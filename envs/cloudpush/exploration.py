@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from equiworld.envs.arguments import as_number
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS, Physics
 from equiworld.envs.cloudpush.geometry import Array, Pose, Quad, Triple, multiply, rotation_matrix, turn
 from equiworld.envs.cloudpush.shapes import Shape
@@ -35,6 +36,9 @@ class CloudPushExploration:
         lengths: range [m] of the pushes.
         action_repeat: environment steps that each push's target is held.
         steps_per_start: pushes in an episode.
+
+    Raises:
+        ArgumentError: a goal or an angle is out of range.
     """
 
     def __init__(
@@ -51,8 +55,9 @@ class CloudPushExploration:
         steps_per_start: int = 8,
     ) -> None:
         self.shape, self.physics = shape, physics
-        self.goal_angle, self.goal_distance = goal_angle, goal_distance
-        self.max_angle, self.region = max_angle, region
+        self.goal_angle = as_number("goal_angle", goal_angle, "[rad]", math.pi, zero=True)
+        self.goal_distance = as_number("goal_distance", goal_distance, "[m]", zero=True)
+        self.max_angle, self.region = as_number("max_angle", max_angle, "[rad]", math.pi), region
         self.gap, self.lengths = gap, lengths
         self.action_repeat, self.steps_per_start = action_repeat, steps_per_start
 

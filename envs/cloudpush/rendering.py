@@ -7,6 +7,7 @@ import importlib
 import math
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -57,9 +58,10 @@ class Picture:
         self.backend: Backend = "matplotlib" if self._context is None else "mujoco"
         self._buffers: Any = None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> None:
-        """An OpenGL context cannot be copied: a copied environment opens one of its own when it draws."""
-        return
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An OpenGL context cannot be copied or pickled: a copied environment has None in its place, and opens one
+        # of its own when it draws.
+        return type(None), ()
 
     def draw(self, body: Pose, goal: Pose, cloud: Array | None = None) -> NDArray[np.uint8]:
         """A picture `(480, 480, 3)` uint8 that holds body, goal and end-effector, seen from the side.
@@ -170,12 +172,26 @@ def _open_context() -> Any:
         if name == "glfw" and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             continue
         try:
-            context = importlib.import_module(f"mujoco.{name}").GLContext(SIZE, SIZE)
-            context.make_current()
+            with _platform_kept():
+                context = importlib.import_module(f"mujoco.{name}").GLContext(SIZE, SIZE)
+                context.make_current()
         except Exception:  # whatever a driver that is not there makes of it
             continue
         return context
     return None
+
+
+@contextlib.contextmanager
+def _platform_kept() -> Iterator[None]:
+    """Undo what MuJoCo's modules write into the process's environment, which child processes inherit."""
+    name = "PYOPENGL_PLATFORM"
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def _mujoco_size(mujoco: Any, solid: Solid) -> tuple[int, list[float]]:

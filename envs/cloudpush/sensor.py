@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from equiworld.envs.arguments import check_range
+from equiworld.envs.arguments import as_integer, as_number, finite
 from equiworld.envs.cloudpush.geometry import Array, Pose, Triple, rotation_matrix
 from equiworld.envs.cloudpush.shapes import Shape
 
@@ -38,18 +38,21 @@ class Sensor:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.points, bool) or not isinstance(self.points, int | np.integer) or self.points < 0:
-            raise ArgumentError("points", repr(self.points), "an integer of at least 0")
-        check_range("noise", self.noise, "[m]", zero=True)
-        check_range("dropout", self.dropout, "(a probability)", high=1.0 - 1e-9, zero=True)
+        plain = {
+            "points": as_integer("points", self.points),
+            "noise": as_number("noise", self.noise, "[m]", zero=True),
+            "dropout": as_number("dropout", self.dropout, "(a probability)", high=1.0 - 1e-9, zero=True),
+        }
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         if self.view is None or (isinstance(self.view, str) and self.view == "random"):
             return
         try:
-            direction = np.array(self.view, np.float64)
-        except (TypeError, ValueError):
+            direction = np.array(finite("view", self.view, 3))
+        except ArgumentError:
             direction = np.zeros(3)
         length = float(np.linalg.norm(direction))
-        if direction.shape != (3,) or not 0 < length < math.inf:
+        if not 0 < length < math.inf:
             raise ArgumentError(
                 "view", repr(self.view), 'None, "random", or a direction in the world, shape (3,)'
             )

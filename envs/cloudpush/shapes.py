@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from equiworld.envs.arguments import check_choice
+from equiworld.envs.arguments import as_integer, check_choice
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.revolution import StackSurface
 from equiworld.envs.cloudpush.surface import Array, Surface
 from numpy.typing import NDArray
-
-from equiworld.errors import ArgumentError
 
 __all__ = ["SHAPES", "Shape", "make_shape"]
 
@@ -61,9 +59,8 @@ def make_shape(name: str, seed: int = 0) -> Shape:
         ArgumentError: another name, or a seed that is no integer of at least 0.
     """
     check_choice("shape", name, "a body", SHAPES)
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ArgumentError("shape_seed", repr(seed), "an integer of at least 0")
-    return _make(name, int(seed) if name == "random" else 0)
+    seed = as_integer("shape_seed", seed)
+    return _make(name, seed if name == "random" else 0)
 
 
 @lru_cache(maxsize=64)

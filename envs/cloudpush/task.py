@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from equiworld.envs.arguments import check_choice, check_range
+from equiworld.envs.arguments import as_number, check_choice
 from equiworld.envs.cloudpush.geometry import METRICS, Metric, Pose, angle_between, mean_point_distance
 from equiworld.envs.cloudpush.shapes import Shape
 
@@ -30,8 +30,8 @@ class Task:
 
     def __post_init__(self) -> None:
         check_choice("metric", self.metric, "a measure of the distance from the goal", METRICS)
-        check_range("success_distance", self.success_distance, "[m]")
-        check_range("success_angle", self.success_angle, "[rad]")
+        for name, unit in (("success_distance", "[m]"), ("success_angle", "[rad]")):
+            object.__setattr__(self, name, as_number(name, getattr(self, name), unit))
 
     def measure(self, shape: Shape, pose: Pose, goal: Pose) -> tuple[float, float]:
         """Mean point distance [m] and angle [rad] from the goal."""

@@ -10,7 +10,7 @@ from equiworld.envs.pusht import geometry
 from pymunk._chipmunk_cffi import ffi
 from pymunk._chipmunk_cffi import lib as chipmunk
 
-__all__ = ["Engine", "new_engine"]
+__all__ = ["Engine", "block_pose", "new_engine", "remembers_contact"]
 
 _LOW, _HIGH = geometry.WALL_LOW, geometry.WALL_HIGH
 _WALLS = (
@@ -22,11 +22,15 @@ _WALLS = (
 
 
 class Engine(NamedTuple):
-    """Pointers to a Chipmunk space and its two bodies; they live as long as `space` is referred to."""
+    """Pointers to a Chipmunk space and its two bodies, and whether walls stand in it.
+
+    The bodies live as long as `space` is referred to.
+    """
 
     space: Any
     agent: Any
     block: Any
+    walls: bool
 
 
 class _Tee(NamedTuple):
@@ -77,4 +81,27 @@ def new_engine(walls: bool) -> Engine:
         for body in (fixed, agent, block):
             chipmunk.cpBodyFree(body)
 
-    return Engine(ffi.gc(space, free), agent, block)
+    return Engine(ffi.gc(space, free), agent, block, walls)
+
+
+def remembers_contact(engine: Engine) -> bool:
+    """Whether the engine holds a contact, of now or of the last 3 engine steps. If not, the block is at rest."""
+    contacts: list[Any] = []
+    handle = ffi.new_handle(contacts)
+    chipmunk.cpSpaceEachCachedArbiter(engine.space, chipmunk.ext_cpArbiterIteratorFunc, handle)
+    return bool(contacts)
+
+
+def block_pose(engine: Engine) -> tuple[float, float, float]:
+    """Centre of gravity and heading of the block, to the last bit.
+
+    The engine keeps the centre of gravity, but tells only points that it computes from it, rounded. Without the
+    offset of its centre a body tells the centre itself; setting the angle, to what it is, has it see the offset.
+    """
+    block, angle = engine.block, chipmunk.cpBodyGetAngle(engine.block)
+    chipmunk.cpBodySetCenterOfGravity(block, (0.0, 0.0))
+    chipmunk.cpBodySetAngle(block, angle)
+    centre = chipmunk.cpBodyGetPosition(block)
+    chipmunk.cpBodySetCenterOfGravity(block, _stock_tee().gravity)
+    chipmunk.cpBodySetAngle(block, angle)
+    return centre.x, centre.y, angle

@@ -7,6 +7,15 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from equiworld.envs.arguments import (
+    as_flag,
+    as_number,
+    as_real,
+    as_seed,
+    check_begun,
+    check_choice,
+    finite,
+)
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
@@ -77,25 +86,25 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         outside: Literal["raise", "project"] = "raise",
         render_mode: str | None = None,
     ) -> None:
-        if starts not in ("gym-pusht", "free"):
-            raise ArgumentError("starts", starts, "a start distribution", ("gym-pusht", "free"))
-        if outside not in ("raise", "project"):
-            raise ArgumentError("outside", outside, "what to do with an action outside", ("raise", "project"))
-        if render_mode not in (None, "rgb_array"):
-            raise ArgumentError("render_mode", render_mode, "a render mode", (None, "rgb_array"))
-        if not 0 < success_coverage < 1:
-            raise ArgumentError("success_coverage", success_coverage, "a share between 0 and 1")
-        if not 0 < max_displacement < math.inf:
-            raise ArgumentError("max_displacement", max_displacement, "a positive finite length [px]")
-        self.walls, self.goal, self.starts = walls, goal, starts
-        self.success_coverage = float(success_coverage)
+        check_choice("starts", starts, "a start distribution", ("gym-pusht", "free"))
+        check_choice("outside", outside, "what to do with an action outside", ("raise", "project"))
+        check_choice("render_mode", render_mode, "a render mode", (None, "rgb_array"))
+        share = as_real(success_coverage)
+        if share is None or not 0 < share < 1:
+            raise ArgumentError("success_coverage", repr(success_coverage), "a share between 0 and 1")
+        self.success_coverage = share
+        radius = as_number("max_displacement", max_displacement, "[px]")
+        self.walls, self.starts = as_flag("walls", walls), starts
         self.outside = outside
         self.render_mode = render_mode
-        self.simulation = Simulation(walls)
-        self.exploration = PushExploration(walls)
-        self._choose_goal(goal, np.random.default_rng(0))  # a wrong goal is refused now, not at a reset
+        self.simulation = Simulation(self.walls)
+        self.exploration = PushExploration(self.walls)
+        # A wrong goal is refused now, not at a reset.
+        chosen = self._choose_goal(goal, np.random.default_rng(0))
+        self.goal = goal if isinstance(goal, str) else chosen
         self.observation_space = observation_space()  # type: ignore[assignment]
-        self.action_space = Ball(2, max_displacement)  # type: ignore[assignment]
+        self.action_space = Ball(2, radius)  # type: ignore[assignment]
+        self._begun = False
 
     # --- episode -------------------------------------------------------------------------------------
 
@@ -103,7 +112,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; see the class for `options`."""
-        super().reset(seed=seed)
+        super().reset(seed=as_seed(seed))
         options = options or {}
         for key in options:
             if key not in _OPTIONS:
@@ -139,7 +148,9 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         Raises:
             ArgumentError: `action` is not two finite numbers inside the disc.
             SimulationError: the physics left the finite numbers.
+            gymnasium.error.ResetNeeded: No episode has begun.
         """
+        check_begun(self._begun, "step")
         try:
             displacement = np.asarray(action, dtype=np.float64)
         except (TypeError, ValueError):
@@ -172,6 +183,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         """The scene from above as `(680, 680, 3)` uint8, or None without a render mode."""
         if self.render_mode is None:
             return None
+        check_begun(self._begun, "render")
         from equiworld.envs.pusht.rendering import draw_scene
 
         return draw_scene(
@@ -182,11 +194,15 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
 
     def get_state(self) -> PushTState:
         """The full state, whatever the engine remembers included."""
+        check_begun(self._begun, "get_state")
         return self.simulation.get_state()
 
     def set_state(self, state: PushTState) -> None:
         """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
+        if not isinstance(state, PushTState):
+            raise ArgumentError("state", type(state).__name__, "a PushTState")
         self.simulation.set_state(state)
+        self._begun = True
         self._goal = state.goal
         self._goal_entries = pose_entries("goal", self._goal)
         self._stock_goal = geometry.to_stock_pose(self._goal)
@@ -216,13 +232,11 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
                 "goal", repr(goal), "a pose (x, y, heading) or a name", ("gym-pusht", "random")
             )
         try:
-            x, y, heading = map(float, goal)
-        except (TypeError, ValueError):
-            x = y = heading = math.nan
-        if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(heading)):
+            x, y, heading = finite("goal", goal, 3)
+        except ArgumentError:
             raise ArgumentError(
-                "goal", goal, "a finite pose (x, y, heading) or a name", ("gym-pusht", "random")
-            )
+                "goal", repr(goal), "a finite pose (x, y, heading) or a name", ("gym-pusht", "random")
+            ) from None
         return x, y, heading
 
     def _turn(self, state: PushTState, g: Any) -> PushTState:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from equiworld.envs.arguments import as_number
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.spaces import Ball
@@ -21,6 +22,7 @@ class StockView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.uti
 
     A policy made for equiworld's PushT plays gym-pusht's own environment through it. Velocity and unwrapped angle
     are taken from gym-pusht's `info`; actions, displacements [px] from the agent, become its absolute targets.
+    It can be copied and pickled until its first reset, as what it wraps can.
 
     Args:
         env: `gym.make("gym_pusht/PushT-v0")`, any `obs_type`.
@@ -37,13 +39,22 @@ class StockView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.uti
     """
 
     def __init__(self, env: gym.Env, max_displacement: float = 100.0) -> None:
-        gym.utils.RecordConstructorArgs.__init__(self, max_displacement=max_displacement)
-        gym.Wrapper.__init__(self, env)
-        if not isinstance(env.unwrapped, geometry.stock_class()):
+        if not isinstance(env, gym.Env) or not isinstance(env.unwrapped, geometry.stock_class()):
             raise ArgumentError("env", repr(env), "an environment made with gym.make('gym_pusht/PushT-v0')")
-        self.disc = Ball(2, max_displacement)
+        radius = as_number("max_displacement", max_displacement, "[px]")
+        gym.utils.RecordConstructorArgs.__init__(self, max_displacement=radius)
+        gym.Wrapper.__init__(self, env)
+        self.disc = Ball(2, radius)
         self.observation_space = observation_space()  # type: ignore[assignment]
         self.action_space = self.disc  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self.unwrapped, "space"):
+            raise TypeError(
+                "gym-pusht's engine, once an episode has begun, cannot be copied or pickled: it does not tell all that "
+                "it remembers; equiworld/PushT-v0, the same physics to the last bit, can be at any time"
+            )
+        return self.__dict__
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from equiworld.symmetry.validation import check_element
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_observation_space", "scales_of_space", "transform_space"]
+__all__ = ["check_observation_space", "in_order_of", "scales_of_space", "transform_space"]
 
 Role = Literal["observation", "action"]
 
@@ -44,12 +45,23 @@ def transform_space(
     if symmetry.flat:
         return _transform_box("observation", symmetry.observation, symmetry, g_or_group, space, scale)
     assert isinstance(space, spaces.Dict)
-    return spaces.Dict(
-        {
-            name: _transform_box(name, {name: symmetry.observation[name]}, symmetry, g_or_group, part, scale)
-            for name, part in space.items()
-        }
-    )
+    turned = {
+        name: _transform_box(name, {name: symmetry.observation[name]}, symmetry, g_or_group, part, scale)
+        for name, part in space.items()
+    }
+    return in_order_of(space, spaces.Dict(turned))
+
+
+def in_order_of(like: spaces.Space, space: spaces.Space) -> spaces.Space:
+    """`space` with the keys in the order that `like` has them in, which is the order they are flattened in."""
+    if not isinstance(like, spaces.Dict):
+        return space
+    assert isinstance(space, spaces.Dict)
+    # A plain dict would be sorted.
+    ordered = spaces.Dict(OrderedDict((name, space[name]) for name in like))
+    if hasattr(like, "sort_keys"):  # Gymnasium 1.2: what batches of the space do
+        ordered.sort_keys = like.sort_keys
+    return ordered
 
 
 def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:

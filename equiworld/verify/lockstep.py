@@ -76,11 +76,12 @@ def positive(argument: str, number: Any) -> None:
 def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
     """`count` environments alike; the one given, if it is an environment, is the first of them.
 
-    A copy is a deep copy, which keeps changes made by hand; an environment that cannot be copied (one that
-    has already simulated, for some engines) is made anew from its spec.
+    A copy is a deep copy, which keeps changes made by hand. An environment that cannot be copied (as some engines
+    cannot once they have simulated) is not made anew from its spec, which does not know of such changes: it takes
+    a function.
 
     Raises:
-        ArgumentError: not an environment, or one that can neither be copied nor made anew.
+        ArgumentError: not an environment, or one that cannot be copied.
     """
     if isinstance(env, gym.vector.VectorEnv):
         raise ArgumentError(
@@ -113,15 +114,12 @@ def _copy(env: gym.Env) -> gym.Env:
     try:
         return copy.deepcopy(env)
     except Exception as error:  # whatever an engine's objects raise when they are copied
-        try:
-            assert env.spec is not None
-            return gym.make(env.spec)
-        except Exception:
-            raise ArgumentError(
-                "env",
-                f"{env} that cannot be copied ({error})",
-                "one that can, a function that makes one, or a single episode at a time",
-            ) from error
+        raise ArgumentError(
+            "env",
+            f"{env} that cannot be copied ({error})",
+            "a function that makes one, as in `lambda: gym.make(…)`; or one that can be copied, which some "
+            "environments can until their first reset",
+        ) from error
 
 
 def stack(observations: Sequence[Any]) -> Any:

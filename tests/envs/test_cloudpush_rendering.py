@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -78,3 +81,26 @@ def test_without_opengl_matplotlib_draws(monkeypatch: pytest.MonkeyPatch) -> Non
         Picture(env.simulation, "mujoco")
     with pytest.raises(ArgumentError, match=r"^backend: got 'crayons'"):
         Picture(env.simulation, "crayons")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("before", [None, "", "egl", "osmesa", "nonsense"])
+def test_drawing_leaves_the_process_environment_alone(before: str | None) -> None:
+    code = """
+import os, gymnasium as gym, equiworld.envs, copy
+known = dict(os.environ)
+env = gym.make("equiworld/CloudPush-v0", render_mode="rgb_array", points=0, observe_pose=True)
+env.reset(seed=0)
+first = env.render()
+env.step(env.action_space.sample())
+assert env.render().shape == first.shape == (480, 480, 3)
+env.close()
+assert env.render() is not None
+assert dict(os.environ) == known, set(os.environ.items()) ^ set(known.items())
+"""
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("PYOPENGL_PLATFORM", "MUJOCO_GL")
+    }
+    if before is not None:
+        environment["PYOPENGL_PLATFORM"] = before
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

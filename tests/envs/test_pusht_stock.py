@@ -1,5 +1,8 @@
 """gym-pusht's own environment, seen through equiworld's interface, is equiworld's PushT."""
 
+import copy
+import pickle
+
 import gym_pusht  # noqa: F401  registers gym_pusht/PushT-v0
 import gymnasium as gym
 import numpy as np
@@ -48,3 +51,13 @@ def test_other_environments_and_wrong_actions_are_refused(view):
     for action in ([100.0, 100.0], [np.nan, 0.0], [1.0]):
         with pytest.raises(ArgumentError, match="action"):
             view.step(np.array(action))
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, pickle.dumps])
+def test_it_can_be_copied_until_an_episode_begins_and_then_says_what_can(view, way):
+    twin = pickle.loads(way(view)) if way is pickle.dumps else way(view)
+    shown, again = view.reset(seed=2)[0], twin.reset(seed=2)[0]
+    assert all(np.array_equal(shown[key], again[key]) for key in shown)
+    with pytest.raises(TypeError, match=r"gym-pusht.*equiworld/PushT-v0"):
+        way(view)
+    assert np.array_equal(view.step(np.ones(2))[0]["agent_pos"], twin.step(np.ones(2))[0]["agent_pos"])

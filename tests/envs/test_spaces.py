@@ -154,6 +154,23 @@ def test_batched_by_gymnasium_it_stays_a_ball() -> None:
     assert isinstance(dictionary["push"], Ball)
 
 
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_batched_its_generator_is_its_own(batch: tuple[int, ...]) -> None:
+    for make in (
+        lambda: Ball(2, 1.0, seed=4, batch=batch),
+        lambda: spaces.Box(-1.0, 1.0, (*batch, 2), seed=4),
+    ):
+        single, alone, batched = make(), make(), batch_space(make(), 2)
+        many = batch_space(single, 2)
+        drawn = [many.sample() for _ in range(5)]
+        assert np.array_equal(single.sample(), alone.sample()), (
+            "drawing from the batch moves the single space"
+        )
+        assert np.array_equal(drawn[0], batched.sample()), "the batch goes on from where the single space is"
+        many.seed(7)
+        assert np.array_equal(single.sample(), alone.sample())
+
+
 @pytest.mark.parametrize("radius", [0.0, -1.0, np.inf, np.nan])
 def test_a_wrong_radius_is_refused(radius: float) -> None:
     with pytest.raises(ArgumentError, match=r"^radius: "):
