@@ -1,0 +1,116 @@
+"""Numbers that users pass, made plain at the border: NumPy's numbers are numbers, bool is not."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from equiworld.errors import ArgumentError
+
+__all__ = ["integer", "number"]
+
+
+def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """A whole number as Python's own, which JSON and Torch take wherever NumPy's is refused.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came: Python's or NumPy's; 3.0 is refused, and so is True.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+
+    Raises:
+        ArgumentError: it is none, or out of range.
+
+    >>> import numpy as np
+    >>> integer("steps", np.int64(10), least=1)
+    10
+    >>> integer("steps", True, least=1)
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: steps: got True; expected a positive integer
+    """
+    plain = _plain(value)
+    if isinstance(plain, Integral) and _within(int(plain), least, most):
+        return int(plain)
+    raise _refused(name, value, "integer", least, most)
+
+
+def number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """A finite number as Python's own float.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came: Python's or NumPy's, whole or not; NaN, infinity and True are refused.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+        above: all that are allowed are larger.
+        below: all that are allowed are smaller.
+
+    Raises:
+        ArgumentError: it is none, or out of range.
+
+    >>> import numpy as np
+    >>> number("learning_rate", np.float32(0.5), above=0)
+    0.5
+    >>> number("learning_rate", float("nan"), above=0)
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: learning_rate: got nan; expected a positive number
+    """
+    plain = _plain(value)
+    try:
+        found = float(plain) if isinstance(plain, Real) else math.nan
+    except OverflowError:  # a whole number of more than 308 digits
+        found = math.inf
+    if math.isfinite(found) and _within(found, least, most, above, below):
+        return found
+    raise _refused(name, value, "number", least, most, above, below)
+
+
+def _plain(value: Any) -> Any:
+    """A number out of a NumPy array of no axes, such as a file gives back; None for bool, which is an int."""
+    value = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    return None if isinstance(value, bool) else value
+
+
+def _within(
+    value: float,
+    least: float | None,
+    most: float | None,
+    above: float | None = None,
+    below: float | None = None,
+) -> bool:
+    return (
+        (least is None or value >= least)
+        and (most is None or value <= most)
+        and (above is None or value > above)
+        and (below is None or value < below)
+    )
+
+
+def _refused(
+    name: str,
+    value: Any,
+    kind: str,
+    least: float | None,
+    most: float | None,
+    above: float | None = None,
+    below: float | None = None,
+) -> ArgumentError:
+    if (kind == "integer" and least == 1) or above == 0:
+        kind, least, above = f"positive {kind}", None, None
+    words = {"of at least": least, "above": above, "of at most": most, "below": below}
+    limits = " and ".join(f"{word} {limit:.6g}" for word, limit in words.items() if limit is not None)
+    article = "an" if kind == "integer" else "a"
+    return ArgumentError(name, repr(value), f"{article} {kind} {limits}".strip())
