@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["held_action"]
+__all__ = ["held_action", "origin_of"]
 
 
 def held_action(
@@ -33,7 +33,20 @@ def held_action(
     >>> held_action(symmetry, np.array([9.0, 0.0]), {"agent_pos": [1.0, 1.0]}, {"agent_pos": [4.0, 2.0]})
     array([ 6., -1.])
     """
-    origin = symmetry.action_origin
-    if origin is None:
+    if symmetry.action_origin is None:
         return action
-    return action + (np.asarray(before[origin], np.float64) - np.asarray(now[origin], np.float64))
+    return action + (origin_of(symmetry, before) - origin_of(symmetry, now))
+
+
+def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:
+    """Where a relative action is measured from, `(…, d)`, by its key; in a flat observation by its segment.
+
+    Args:
+        symmetry: one that names an `action_origin`.
+        observation: of its environment, or a mapping of the origin alone.
+    """
+    name = symmetry.action_origin
+    assert name is not None
+    if symmetry.flat and not isinstance(observation, Mapping):
+        return np.asarray(observation, np.float64)[..., dict(symmetry.segments())[name]]
+    return np.asarray(observation[name], np.float64)
