@@ -95,5 +95,6 @@ def _affine(wrapper: gym.ActionWrapper) -> tuple[Array, Array] | None:
     solution = np.linalg.lstsq(design, images, rcond=None)[0]
     if np.abs(design @ solution - images).max() > AFFINE * np.abs(images).max():
         return None
-    A = solution[:-1].T
-    return (A, solution[-1]) if np.linalg.cond(A) < 1 / AFFINE else None
+    A: Array = np.asarray(solution[:-1].T, np.float64)
+    c: Array = np.asarray(solution[-1], np.float64)
+    return (A, c) if np.linalg.cond(A) < 1 / AFFINE else None

@@ -194,7 +194,7 @@ class Dataset:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, whole or not at all."""
-        tensors: Arrays = {"action": self.action, "episode": self.episode}
+        tensors: dict[str, NDArray[Any]] = {"action": self.action, "episode": self.episode}
         tensors |= {f"observation.{name}": array for name, array in self.observation.items()}
         tensors |= {f"next_observation.{name}": array for name, array in self.next_observation.items()}
         settings = {
@@ -257,7 +257,7 @@ def _integers(name: str, value: Any) -> NDArray[np.int64]:
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:
     """The array's numbers. Torch takes none that is read backwards, be it along an axis of one, or only to be read."""
-    return torch.from_numpy(np.require(array.reshape(-1), requirements="CW").reshape(array.shape))
+    return torch.from_numpy(np.require(array.reshape(-1), requirements=["C", "W"]).reshape(array.shape))
 
 
 def _literals(arguments: Any) -> dict[str, Any]:
