@@ -46,7 +46,9 @@ class Actuation:
                 if not (np.allclose(found[0], np.eye(len(found[1]))) and np.allclose(found[1], 0)):
                     self._maps.append(found)
             elif not isinstance(env, gym.ActionWrapper) and env.action_space != env.env.action_space:
-                break  # one that shows the whole world differently: observations and actions go together
+                # One that shows the whole world differently: observations and actions go together.
+                self.whole = not Actuation(env.env).changed
+                break
             env = env.env
         self.space = env.action_space
         self.changed = bool(self._maps) or not self.whole

@@ -207,6 +207,14 @@ def test_the_nearest_action_is_in_the_space(space, far, near):
     assert space.contains(found)
 
 
+def test_a_turned_world_is_explored_unless_its_actions_are_in_other_units():
+    """The box of a turned box is another: observation and action are turned alike, which an exploration bears."""
+    bounded = TransformAction(pusht(outside="project", walls=False), lambda action: 1.0 * action, box(100))
+    g = SE2().rotation(0.7)
+    assert Actuation(equiworld.envs.GroupAction(bounded, g)).whole
+    assert not Actuation(equiworld.envs.GroupAction(RescaleAction(bounded, -1, 1), g)).whole
+
+
 # ------------------------------------------------------------------------------------ flat observations
 
 
