@@ -34,6 +34,9 @@ class Actuation:
     (Box(-2.0, 2.0, (1,), float32), True, array([0.5], dtype=float32))
     """
 
+    whole: bool
+    changed: bool
+
     def __init__(self, env: gym.Env) -> None:
         self._outer, self._maps = env.action_space, list[tuple[Array, Array]]()
         self.whole = True
