@@ -11,9 +11,11 @@ from typing import Any
 
 import gymnasium
 
+from equiworld.arguments import integer
 from equiworld.benchmarks import BENCHMARKS, benchmark
 from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
 from equiworld.errors import EquiworldError, UnknownNameError
+from equiworld.files import check_folder
 from equiworld.results import write_json
 
 __all__ = ["main"]
@@ -103,6 +105,8 @@ class _Bench:
 def _bench(name: str, settings: Any) -> Outcome:
     """Run a benchmark, and write its result to `NAME.json` in its output folder."""
     which = benchmark(name)
+    integer("seed", settings.seed, least=0)
+    check_folder("--out", settings.out, [f"{name}.json"])
     result = which.run(settings)
     path = write_json(Path(settings.out) / f"{name}.json", result, allow_nonfinite=True)
     return Outcome(f"{which.report(result)}\n{path}")

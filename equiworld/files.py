@@ -4,12 +4,43 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["write_atomically"]
+from equiworld.errors import ArgumentError
+
+__all__ = ["check_folder", "write_atomically"]
+
+
+def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
+    """The folder, if files can be written to it, there already or not; asked before hours of work, not after.
+
+    Args:
+        argument: where it was given, for the message.
+        folder: the folder. None is made.
+        names: of the files that will be written to it.
+
+    Raises:
+        ArgumentError: it lies at or under something that is no folder or takes no files, or one of the names is
+            that of a folder.
+
+    >>> check_folder("--out", "/dev/null/runs")
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: --out: got /dev/null/runs; expected a folder, but /dev/null is none
+    """
+    real = Path(os.path.realpath(folder))
+    there = next(place for place in (real, *real.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise ArgumentError(argument, str(folder), f"a folder, but {there} is none")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ArgumentError(argument, str(folder), f"a folder that can be written to; {there} cannot")
+    for name in names:
+        if (real / name).is_dir():
+            raise ArgumentError(argument, str(folder), f"a folder in which {name} is no folder")
+    return Path(folder)
 
 
 def write_atomically(path: str | os.PathLike[str], writer: Callable[[BinaryIO], object]) -> Path:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from equiworld.commands.environment import load_policy, make_env
+from equiworld.arguments import integer
+from equiworld.commands.environment import make_env, named_or_known
 from equiworld.commands.outcome import Outcome
-from equiworld.planners import CEM
+from equiworld.files import check_folder
+from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.verify.certificate import certify
 
 __all__ = ["Certify"]
@@ -26,7 +29,7 @@ class Certify:
     Attributes:
         model: folder of `equiworld train`.
         out: folder for `certificate.json` and `certificate.png`; the model's by default.
-        env: id of the environment; the model's by default.
+        env: id of the environment, or module:id; the model's by default, if it is known without an import.
         env_arguments: arguments of `gym.make`, as JSON; by default those with which its symmetry holds everywhere.
         mode: active: the simulator itself starts turned; passive: it is shown turned.
         elements: group elements besides the identity.
@@ -55,10 +58,16 @@ class Certify:
 
     def run(self) -> Outcome:
         """Run the orbit, write result and figure."""
-        policy = load_policy(self.model, self.planner, self.dtype, self.seed)
-        env_id = self.env or policy.model.env_id
+        seed = integer("seed", self.seed, least=0)
+        folder = check_folder("--out", self.out or self.model, ["certificate.json", "certificate.png"])
+        model = WorldModel.load(self.model)
+        env_id = named_or_known(self.env, model)
         arguments = self.env_arguments
-        env = make_env(env_id, SYMMETRIC_ARGUMENTS.get(env_id, "{}") if arguments is None else arguments)
+        env = make_env(
+            env_id,
+            SYMMETRIC_ARGUMENTS.get(env_id.rpartition(":")[2], "{}") if arguments is None else arguments,
+        )
+        policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed)
         numbers = (self.elements, self.episodes, self.steps)
         if self.quick:
             least = (QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS)
@@ -69,12 +78,11 @@ class Certify:
             elements=numbers[0],
             episodes=numbers[1],
             steps=numbers[2],
-            seed=self.seed,
+            seed=seed,
             modes=("active", "passive") if self.mode == "both" else (self.mode,),
             tolerance=self.tolerance,
         )
         env.close()
-        folder = self.out or self.model
         path = certificate.save(folder / "certificate.json")
         figure = certificate.plot(folder / "certificate.png")
         return Outcome(f"{certificate}\n{path}\n{figure}", certificate.passed)

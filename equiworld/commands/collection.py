@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from equiworld.arguments import number
 from equiworld.commands.environment import make_env
 from equiworld.commands.outcome import Outcome
 from equiworld.errors import ArgumentError
+from equiworld.files import check_folder
+from equiworld.symmetry import symmetry_of
 from equiworld.training import collect
 
 __all__ = ["Collect"]
@@ -24,7 +27,7 @@ class Collect:
 
     Attributes:
         out: folder for `data.safetensors`, and for finished chunks until all are.
-        env: id of the environment.
+        env: id of the environment; module:id imports the module first.
         env_arguments: arguments of `gym.make`, as JSON.
         transitions: how many.
         headings: keep to starts with the heading within ± this [deg], for environments that observe one.
@@ -48,12 +51,17 @@ class Collect:
 
     def run(self) -> Outcome:
         """Collect, and write the dataset."""
-        if self.headings is not None and not 0 < self.headings <= 180:
-            raise ArgumentError("--headings", self.headings, "degrees between 0 and 180")
+        if self.headings is not None:
+            number("--headings", self.headings, above=0, most=180)
+        out = check_folder("--out", self.out, ["data.safetensors"])
         count = min(self.transitions, QUICK_TRANSITIONS) if self.quick else self.transitions
         env = make_env(self.env, self.env_arguments)
         exploration: Any = getattr(env.unwrapped, "exploration", None)
         half_width = None if self.headings is None else math.radians(self.headings)
+        if half_width is not None and symmetry_of(env).heading is None:
+            raise ArgumentError(
+                "--headings", f"{self.headings} for {self.env}", "an environment that observes one"
+            )
         if half_width is not None and hasattr(exploration, "headings"):
             # Starting within the slice wastes nothing; without it, the slice is cut out of all that is collected.
             exploration = copy.copy(exploration)
@@ -64,12 +72,12 @@ class Collect:
             self.seed,
             exploration=exploration,
             workers=self.workers,
-            folder=self.out / "chunks",
+            folder=out / "chunks",
             progress=self.progress,
             dtype=self.dtype,
         )
         env.close()
         if half_width is not None:
             data = data.slice_of_headings(half_width)
-        path = data.save(self.out / "data.safetensors")
+        path = data.save(out / "data.safetensors")
         return Outcome(f"{len(data)} transitions of {self.env}, seed {self.seed}: {path}")

@@ -1,18 +1,17 @@
-"""Environments and policies as the command line names them."""
+"""Environments as the command line names them."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium as gym
 
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.symmetry.registry import known_id
 
-__all__ = ["load_policy", "make_env", "parse_arguments"]
+__all__ = ["make_env", "named_or_known", "parse_arguments"]
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def parse_arguments(text: str) -> dict[str, Any]:
     """
     try:
         arguments = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ArgumentError(
             "--env-arguments", f"{text!r} ({error})", 'JSON such as {"walls": false}'
         ) from None
@@ -33,14 +32,17 @@ def parse_arguments(text: str) -> dict[str, Any]:
 
 
 def make_env(env_id: str, arguments: str) -> gym.Env:
-    """The environment.
+    """The environment that the user names; "module:id" imports the module first.
 
     Raises:
         ArgumentError: Gymnasium does not know it, or it does not take the arguments.
     """
+    parsed = parse_arguments(arguments)
     try:
-        return gym.make(env_id, disable_env_checker=True, **parse_arguments(arguments))
-    except gym.error.Error as error:
+        return gym.make(env_id, disable_env_checker=True, **parsed)
+    except ArgumentError:  # from the environment, which names its own arguments
+        raise
+    except (gym.error.Error, ImportError, ValueError) as error:
         raise ArgumentError(
             "--env", f"{env_id!r} ({error})", "an environment that Gymnasium can make"
         ) from error
@@ -49,11 +51,10 @@ def make_env(env_id: str, arguments: str) -> gym.Env:
         raise ArgumentError("--env-arguments", f"{arguments} ({error})", expected) from error
 
 
-def load_policy(folder: Path, planner: CEM, dtype: Literal["float32", "float64"], seed: int) -> MPCPolicy:
-    """The planner over the model in a folder.
+def named_or_known(env: str | None, model: WorldModel) -> str:
+    """The id that the user names, any; or the model's, which is a file's and so must be known already.
 
     Raises:
-        FileNotFoundError: no model there.
-        CheckpointError: the file is damaged.
+        ArgumentError: the model's is not known here; says how to name it.
     """
-    return MPCPolicy(WorldModel.load(folder), planner, dtype=dtype, seed=seed)
+    return env if env is not None else known_id("--model", model.env_id)

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from equiworld.commands.environment import load_policy, make_env
+from equiworld.arguments import integer
+from equiworld.commands.environment import make_env, named_or_known
 from equiworld.commands.outcome import Outcome
-from equiworld.planners import CEM
+from equiworld.files import check_folder
+from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import text_table
 from equiworld.verify.evaluate import evaluate
 
@@ -24,7 +27,7 @@ class Evaluate:
     Attributes:
         model: folder of `equiworld train`.
         out: folder for `evaluate.json`; the model's by default.
-        env: id of the environment; the model's by default.
+        env: id of the environment, or module:id; the model's by default, if it is known without an import.
         env_arguments: arguments of `gym.make`, as JSON.
         episodes: how many.
         n_envs: environments side by side.
@@ -51,18 +54,21 @@ class Evaluate:
 
     def run(self) -> Outcome:
         """Run the episodes, and write the result."""
-        policy = load_policy(self.model, self.planner, self.dtype, self.seed)
-        env = make_env(self.env or policy.model.env_id, self.env_arguments)
+        seed = integer("seed", self.seed, least=0)
+        folder = check_folder("--out", self.out or self.model, ["evaluate.json"])
+        model = WorldModel.load(self.model)
+        env = make_env(named_or_known(self.env, model), self.env_arguments)
+        policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed)
         result = evaluate(
             policy,
             env,
             episodes=min(self.episodes, QUICK_EPISODES) if self.quick else self.episodes,
-            seed=self.seed,
+            seed=seed,
             n_envs=self.n_envs,
             max_steps=min(self.max_steps or QUICK_STEPS, QUICK_STEPS) if self.quick else self.max_steps,
             progress=self.progress,
         )
         env.close()
-        path = result.save((self.out or self.model) / "evaluate.json")
+        path = result.save(folder / "evaluate.json")
         summary = text_table([result.summary()])
         return Outcome(f"{summary}\n\n{result}\n{path}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from equiworld.commands.environment import parse_arguments
 from equiworld.commands.outcome import Outcome
+from equiworld.files import check_folder
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, train
 
@@ -24,6 +25,8 @@ class Train:
     Attributes:
         data: folder of `equiworld collect`.
         out: folder for the model and its checkpoint.
+        env: id of the environment, or module:id; the data's by default, if it is known without an import.
+        env_arguments: arguments of `gym.make`, as JSON; those that the data was collected with by default.
         family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent.
         steps: optimiser steps.
         batch_size: transitions in each.
@@ -37,6 +40,8 @@ class Train:
 
     data: Path = Path("runs/data")
     out: Path = Path("runs/model")
+    env: str | None = None
+    env_arguments: str | None = None
     family: str = "state"
     steps: int = DEFAULTS.steps
     batch_size: int = DEFAULTS.batch_size
@@ -49,13 +54,9 @@ class Train:
 
     def run(self) -> Outcome:
         """Train, and write the model."""
-        data = Dataset.load(self.data / "data.safetensors")
-        env = data.make_env()
-        model = WorldModel.for_env(env, self.family, seed=self.seed)
-        env.close()
-        few = QUICK_STEPS if self.quick else math.inf
         steps, encoder_steps, joint_steps = (
-            int(min(count, few)) for count in (self.steps, self.encoder_steps, self.joint_steps)
+            min(count, QUICK_STEPS) if self.quick else count
+            for count in (self.steps, self.encoder_steps, self.joint_steps)
         )
         config = TrainingConfig(
             steps=steps,
@@ -64,9 +65,14 @@ class Train:
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=self.seed,
-            folder=str(self.out),
+            folder=check_folder("--out", self.out, ["model.safetensors", "model.json"]),
             progress=self.progress,
         )
+        data = Dataset.load(self.data / "data.safetensors")
+        arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
+        env = data.make_env(self.env, arguments)
+        model = WorldModel.for_env(env, self.family, seed=config.seed)
+        env.close()
         began = time.perf_counter()
         train(model, data, config)
         model.save(self.out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups.element import Array
 
@@ -32,17 +33,12 @@ def as_integers(argument: str, value: ArrayLike) -> NDArray[np.int64]:
 
 def checked_count(n: int) -> int:
     """A whole number of at least 1."""
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ArgumentError("n", n, "a whole number of at least 1")
-    return int(n)
+    return integer("n", n, least=1)
 
 
 def checked_scale(scale: float) -> float:
     """A finite length of at least 0."""
-    number = isinstance(scale, (int, float, np.integer, np.floating)) and not isinstance(scale, bool)
-    if not number or not 0 <= scale < np.inf:
-        raise ArgumentError("scale", scale, "a finite number of at least 0")
-    return float(scale)
+    return number("scale", scale, least=0)
 
 
 def checked_generator(rng: np.random.Generator) -> np.random.Generator:

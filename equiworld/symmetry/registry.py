@@ -17,7 +17,7 @@ from equiworld.symmetry.fields import Concatenation, Field, Heading, Point, Vect
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["register_symmetry", "symmetry_of"]
+__all__ = ["known_id", "register_symmetry", "symmetry_of"]
 
 Entry = Symmetry | Callable[[Any], Symmetry]
 
@@ -70,8 +70,9 @@ def symmetry_of(env: Any) -> Symmetry:
     the numbers (a normalisation) cannot be noticed: normalise inside the model instead.
 
     Args:
-        env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made), a
-            Gymnasium vector environment, a stable-baselines3 VecEnv, or a Symmetry, which comes back.
+        env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made; "module:id"
+            imports the module first), a Gymnasium vector environment, a stable-baselines3 VecEnv, or a
+            Symmetry, which comes back.
 
     Raises:
         UnknownNameError: nothing is registered for the id; lists what is, and how to add one.
@@ -98,7 +99,45 @@ def symmetry_of(env: Any) -> Symmetry:
     return symmetry
 
 
-def _of_id(env_id: str) -> Symmetry:
+def known_id(argument: str, env_id: Any) -> str:
+    """An environment's id that a file gives, if this process knows it already.
+
+    Gymnasium imports the module that an id such as "module:id" names, and some environments import what their
+    arguments name. A file that was sent to somebody must not choose what runs on their machine: it chooses among
+    the ids that are registered, with Gymnasium and with a symmetry. Whoever wants another names it himself.
+
+    Args:
+        argument: where the id was found, for the message.
+        env_id: what was found there.
+
+    Raises:
+        ArgumentError: it is not known; says how to go on. Nothing was imported.
+
+    >>> known_id("provenance", "os:Foo-v0")
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: provenance: got environment 'os:Foo-v0'; expected an id that is registered with \
+Gymnasium and with a symmetry, since a file does not choose what is imported; import its package first, or name the \
+environment yourself: `make_env("module:id")`, on the command line `--env module:id`
+    """
+    if isinstance(env_id, str) and env_id in gym.registry and env_id in _ENTRIES:
+        return env_id
+    raise ArgumentError(
+        argument,
+        f"environment {env_id!r}",
+        "an id that is registered with Gymnasium and with a symmetry, since a file does not choose what is imported; "
+        'import its package first, or name the environment yourself: `make_env("module:id")`, '
+        "on the command line `--env module:id`",
+    )
+
+
+def _of_id(name: str) -> Symmetry:
+    module, _, env_id = name.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ArgumentError("env", f"{name!r} ({error})", "a module that can be imported") from error
     entry = _ENTRIES.get(env_id)
     if isinstance(entry, Symmetry):
         return entry

@@ -15,13 +15,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError, OverlapError
+from equiworld.arguments import integer, number
+from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import GroupElement
+from equiworld.results import to_plain
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.registry import known_id
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 
-__all__ = ["Dataset", "check_disjoint"]
+__all__ = ["Dataset"]
 
 Arrays = Mapping[str, NDArray[np.floating]]
 
@@ -49,18 +52,24 @@ class Dataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.provenance, Mapping):
+            raise ArgumentError("provenance", type(self.provenance).__name__, "a mapping")
+        object.__setattr__(self, "action", _floats("action", self.action))
+        object.__setattr__(self, "episode", _integers("episode", self.episode))
         symmetry, count = self.symmetry, len(self.action)
         shapes: dict[str, tuple[int, ...]] = {
             "action": (count, symmetry.action.size(symmetry.dim)),
             "episode": (count,),
         }
+        object.__setattr__(self, "action_repeat", integer("action_repeat", self.action_repeat, least=1))
         parts = {"action": self.action, "episode": self.episode}
         for prefix in ("observation", "next_observation"):
             arrays = getattr(self, prefix)
             if set(arrays) != set(symmetry.state):
                 raise ArgumentError(prefix, sorted(arrays), "the state fields", symmetry.state)
             # In one order, whoever made them: rows are compared number by number.
-            object.__setattr__(self, prefix, {name: arrays[name] for name in symmetry.state})
+            arrays = {name: _floats(f"{prefix}[{name!r}]", arrays[name]) for name in symmetry.state}
+            object.__setattr__(self, prefix, arrays)
             for name, array in arrays.items():
                 parts[f"{prefix}[{name!r}]"] = array
                 shapes[f"{prefix}[{name!r}]"] = (count, symmetry.observation[name].size(symmetry.dim))
@@ -85,7 +94,7 @@ class Dataset:
 
     def slice_of_headings(self, half_width: float, centre: float = 0.0) -> Dataset:
         """The transitions that begin with the heading within `centre` ± `half_width` [rad]."""
-        return self.select(self.heading_offset(centre) <= half_width)
+        return self.select(self.heading_offset(centre) <= number("half_width", half_width, least=0))
 
     def heading_offset(self, centre: float = 0.0) -> NDArray[np.floating]:
         """How far each transition's first heading is from `centre`: `(N,)` in [0, π] [rad]."""
@@ -94,7 +103,7 @@ class Dataset:
             raise ArgumentError(
                 "dataset", "a symmetry without a heading", "a symmetry that names its heading"
             )
-        turned = self.observation[name][:, 0] - centre
+        turned = self.observation[name][:, 0] - number("centre", centre)
         return np.abs((turned + np.pi) % (2 * np.pi) - np.pi)
 
     def transform(self, g: GroupElement) -> Dataset:
@@ -119,19 +128,30 @@ class Dataset:
             self.state_features(self.next_observation, dtype),
         )
 
-    def make_env(self) -> gym.Env:
+    def make_env(self, env: str | None = None, arguments: Mapping[str, Any] | None = None) -> gym.Env:
         """The environment that it was collected from, made again with the same arguments.
 
+        Args:
+            env: its id, such as "module:id", for an environment that this process does not know: what is imported
+                is the caller's choice, never that of a file.
+            arguments: of `gym.make`; those that it was collected with if None.
+
         Raises:
-            ArgumentError: it does not say, or Gymnasium cannot make it.
+            ArgumentError: it does not say, its environment is not known here, it was collected through wrappers, or
+                Gymnasium cannot make it.
         """
-        env_id, arguments = (self.provenance.get(key) for key in ("environment", "arguments"))
+        env_id = known_id("provenance", self.provenance.get("environment")) if env is None else env
+        if env is None and "wrappers" in self.provenance:
+            got = f"{env_id} in {self.provenance['wrappers']}"
+            raise ArgumentError("provenance", got, "no wrappers; make the environment and wrap it yourself")
+        if arguments is None:
+            arguments = _literals(self.provenance.get("arguments", {}))
         try:
-            known = {name: ast.literal_eval(text) for name, text in (arguments or {}).items()}
-            return gym.make(str(env_id), disable_env_checker=True, **known)
-        except (ValueError, SyntaxError, TypeError, gym.error.Error) as error:
-            got = f"environment {env_id!r} with {arguments} ({error})"
-            raise ArgumentError("provenance", got, "an environment that Gymnasium can make again") from error
+            return gym.make(env_id, disable_env_checker=True, **arguments)
+        except (ValueError, TypeError, ImportError, gym.error.Error) as error:
+            got = f"environment {env_id!r} with {dict(arguments)} ({error})"
+            where = "provenance" if env is None else "env"
+            raise ArgumentError(where, got, "an environment that Gymnasium can make") from error
 
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
@@ -174,16 +194,16 @@ class Dataset:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, whole or not at all."""
-        tensors = {"action": self.action, "episode": self.episode}
+        tensors: dict[str, NDArray[Any]] = {"action": self.action, "episode": self.episode}
         tensors |= {f"observation.{name}": array for name, array in self.observation.items()}
         tensors |= {f"next_observation.{name}": array for name, array in self.next_observation.items()}
         settings = {
             "symmetry": symmetry_to_dict(self.symmetry),
             "action_repeat": self.action_repeat,
-            "provenance": dict(self.provenance),
+            "provenance": to_plain(self.provenance),
         }
         return save_tensors(
-            path, "dataset", {name: torch.as_tensor(array) for name, array in tensors.items()}, settings
+            path, "dataset", {name: _tensor(each) for name, each in tensors.items()}, settings
         )
 
     @staticmethod
@@ -202,74 +222,49 @@ class Dataset:
                 if name.startswith(prefix)
             }
 
-        return Dataset(
-            symmetry_from_dict(settings["symmetry"]),
-            group("observation."),
-            tensors["action"].numpy(),
-            group("next_observation."),
-            tensors["episode"].numpy(),
-            settings["action_repeat"],
-            settings["provenance"],
-        )
-
-    def _digests(self, names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
-        """A digest of each transition, `(N,)`: of its action and these fields before and after."""
-        arrays = [
-            self.action,
-            *(part[name] for part in (self.observation, self.next_observation) for name in names),
-        ]
-        # −0 and 0 are one number.
-        columns = [np.ascontiguousarray(array.astype(dtype) + dtype.type(0)) for array in arrays]
-        found = np.empty(len(self), "S32")
-        for index in range(len(self)):
-            digest = hashlib.blake2b(digest_size=16)
-            for column in columns:
-                digest.update(column[index].data)
-            found[index] = digest.hexdigest()
-        return found
+        try:
+            return Dataset(
+                symmetry_from_dict(settings["symmetry"]),
+                group("observation."),
+                tensors["action"].numpy(),
+                group("next_observation."),
+                tensors["episode"].numpy(),
+                settings["action_repeat"],
+                settings["provenance"],
+            )
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise CheckpointError(
+                f"{os.fspath(path)} holds no whole dataset ({what}); collect it anew"
+            ) from error
 
 
-def _shared_transitions(first: Dataset, second: Dataset) -> int:
-    """How many transitions two datasets share, in the fields of equal size and in the coarser of their dtypes."""
-    sizes = [{name: array.shape[1] for name, array in data.observation.items()} for data in (first, second)]
-    names = [name for name, size in sizes[0].items() if sizes[1].get(name) == size]
-    dtype = min((first.action.dtype, second.action.dtype), key=lambda one: one.itemsize)
-    ours, theirs = (np.unique(data._digests(names, dtype)) for data in (first, second))
-    return len(np.intersect1d(ours, theirs, assume_unique=True))
+def _floats(name: str, value: Any) -> NDArray[np.floating]:
+    """Numbers as float64 of this machine's byte order, or as the float32 that they are; copied only if need be."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise ArgumentError(name, f"an array of {array.dtype}", "an array of numbers")
+    single = array.dtype.newbyteorder("=") == np.float32
+    return np.asarray(array, np.float32 if single else np.float64)
 
 
-def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
-    """Prove that datasets share no episode and no transition.
+def _integers(name: str, value: Any) -> NDArray[np.int64]:
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu":
+        raise ArgumentError(name, f"an array of {array.dtype}", "an array of whole numbers")
+    return np.asarray(array, np.int64)
 
-    A transformed copy keeps its episodes' numbers, so test data that is training data turned is found too: to an
-    equivariant model it is data it was trained on. Collect each part with a seed of its own.
 
-    Args:
-        datasets: by name, such as `train=…, seen_test=…, turned_test=…`.
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """The array's numbers. Torch takes none that is read backwards, be it along an axis of one, or only to be read."""
+    return torch.from_numpy(np.require(array.reshape(-1), requirements=["C", "W"]).reshape(array.shape))
 
-    Returns:
-        What was checked, for the result file: the sizes, and the shared counts (all zero).
 
-    Raises:
-        OverlapError: two share an episode or a transition; names them and how many.
-    """
-    names = list(datasets)
-    report: dict[str, Any] = {
-        "transitions": {name: len(data) for name, data in datasets.items()},
-        "shared": {},
-    }
-    episodes = {name: np.unique(data.episode) for name, data in datasets.items()}
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            counts = {
-                "transitions": _shared_transitions(datasets[first], datasets[second]),
-                "episodes": len(np.intersect1d(episodes[first], episodes[second], assume_unique=True)),
-            }
-            for what, shared in counts.items():
-                if shared:
-                    raise OverlapError(
-                        f"{first} and {second} share {shared} {what}; expected none: collect them with "
-                        "different seeds, or split by episode"
-                    )
-                report["shared"][f"{first}/{second} {what}"] = shared
-    return report
+def _literals(arguments: Any) -> dict[str, Any]:
+    """The arguments of `gym.make` that a provenance holds as text: numbers, strings and the like, never code."""
+    try:
+        return {str(name): ast.literal_eval(text) for name, text in dict(arguments).items()}
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        got = f"arguments {arguments} ({error})"
+        expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
+        raise ArgumentError("provenance", got, expected) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import warnings
 from dataclasses import asdict, dataclass
@@ -15,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError
+from equiworld.files import check_folder
 from equiworld.models import WorldModel
 from equiworld.models.stage import Batch, Stage
 from equiworld.storage import load_tensors, save_tensors
@@ -25,6 +26,8 @@ from equiworld.training.dataset import Dataset
 __all__ = ["TrainingConfig", "train"]
 
 CHECKPOINT = "checkpoint.safetensors"
+LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0, "joint_steps": 0, "seed": 0}
+"""The smallest of each whole number of a configuration."""
 
 
 @dataclass(frozen=True)
@@ -54,24 +57,20 @@ class TrainingConfig:
     gradient_clip: float = 100.0
     seed: int = 0
     checkpoint_every: int = 1000
-    folder: str | None = None
+    folder: str | os.PathLike[str] | None = None
     progress: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "checkpoint_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ArgumentError(name, value, "a positive integer")
-        for name in ("encoder_steps", "joint_steps"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 0:
-                raise ArgumentError(name, value, "an integer of at least 0")
+        plain: dict[str, Any] = {
+            name: integer(name, getattr(self, name), least=least) for name, least in LEAST.items()
+        }
         for name in ("learning_rate", "gradient_clip"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise ArgumentError(name, value, "a positive number")
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise ArgumentError("weight_decay", self.weight_decay, "a number of at least 0")
+            plain[name] = number(name, getattr(self, name), above=0)
+        plain["weight_decay"] = number("weight_decay", self.weight_decay, least=0)
+        if self.folder is not None:
+            plain["folder"] = os.fspath(self.folder)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
 
 
 def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None) -> WorldModel:
@@ -96,6 +95,8 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         raise ArgumentError("data", data.symmetry.channels(), expected)
     if not len(data):
         raise ArgumentError("data", "no transitions", "at least one")
+    if config.folder is not None:
+        check_folder("folder", config.folder, [CHECKPOINT])
     model.action_repeat = data.action_repeat
     _take_over(model, data)
     run = _Run(model, data, config)

@@ -243,8 +243,8 @@ def test_a_crash_in_mid_episode_keeps_the_chunks_before_it(tmp_path):
 
 @pytest.mark.usefixtures("small_chunks")
 def test_a_crash_in_a_worker_is_told():
-    with pytest.raises(SimulationError, match=r"equiworld/PushT-v0 failed .* disc of radius 100 px"):
-        collect(PUSHT, 100, workers=2, exploration=PushExploration(lengths=(150.0, 200.0)))
+    with pytest.raises(SimulationError, match=r"equiworld/PushT-v0 failed .*chunk .*OverflowError"):
+        collect(PUSHT, 100, workers=2, exploration=PushExploration(lengths=(150.0, float("nan"))))
 
 
 @pytest.mark.parametrize("nan_at", [1, 17])
