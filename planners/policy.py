@@ -146,6 +146,7 @@ class MPCPolicy:
             for one in self.bounds
         )
         self.door = self._make_door(model) if door else None
+        self._null_action = self._make_null_action()
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
             self.task.check_invariance(self.latent, self._radius, model.action_repeat)
@@ -327,7 +328,7 @@ class MPCPolicy:
             size=self.symmetry.action.size(self.symmetry.dim),
             bounds=self.bounds,
             goal=goal,
-            null_action=self._null_action(observation),
+            null_action=self._null_action,
             propose=self._propose,
         )
 
@@ -379,7 +380,7 @@ class MPCPolicy:
                 observation = observation | symmetry.observation_arrays(z)
         return torch.stack(actions, 1)
 
-    def _null_action(self, observation: Any) -> Tensor | None:
+    def _make_null_action(self) -> Tensor | None:
         """Where absolute targets are looked for: about the frame's origin. None for actions that are relative."""
         symmetry, parts = self.symmetry, list[NDArray[Any]]()
         if not any(leaf.kind == "points" for leaf in leaves(symmetry.action)):

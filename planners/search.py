@@ -107,7 +107,10 @@ class Search:
             last: one after the last that is; to the end if None.
         """
         out = self.candidates[:, :, first:last]
-        out.copy_(torch.addcmul(centre, self._noise(out.shape[2]), spread))
+        if out.shape[2] == self.count:
+            torch.addcmul(centre, self._noise(self.count), spread, out=out)
+        else:
+            out.copy_(torch.addcmul(centre, self._noise(out.shape[2]), spread))
 
     def cycled_elites(self) -> Tensor:
         """Elites repeated to fill all candidate slots, `(H, B, n, size)`."""
@@ -117,12 +120,13 @@ class Search:
     def _noise(self, count: int) -> Tensor:
         """`(H, B, n, size)`."""
         horizon, size = self.settings.horizon, self.problem.size
-        noise = torch.stack(
-            [self._like.new_empty(horizon, count, size).normal_(generator=each) for each in self.generators], 1
-        )
+        noise = self._like.new_empty(self.problem.envs, horizon, count, size)
+        for each, generator in zip(noise, self.generators, strict=True):
+            each.normal_(generator=generator)
+        noise = noise.transpose(0, 1)
         if self.settings.correlation:
             mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype)
-            noise = (mixing @ noise.flatten(1)).view(noise.shape)
+            noise = (mixing @ noise.flatten(1)).view(noise.shape)  # mixes times, nothing else
         return noise
 
     def evaluate(self) -> None:

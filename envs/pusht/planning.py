@@ -95,30 +95,40 @@ def _edges(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 @lru_cache(maxsize=4)
 def _boxes(dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Low and high corners of bar and stem in body axes, `(2, 2)` each."""
+    """Centres and half sizes of bar and stem in body axes, `(2, 2)` each."""
     parts = torch.as_tensor(geometry.KEYPOINTS, dtype=dtype).unflatten(0, (2, 4))
-    return parts.amin(1), parts.amax(1)
+    return (parts.amax(1) + parts.amin(1)) / 2, (parts.amax(1) - parts.amin(1)) / 2
 
 
 def _clearance(points: Tensor) -> Tensor:
     """Distance [px] of body-frame points `(…, 2)` to the T; 0 inside: `(…,)`."""
-    low, high = _boxes(points.dtype)
-    points = points[..., None, :]
-    outside = torch.maximum(low - points, points - high).clamp(min=0.0)
+    centre, half = _boxes(points.dtype)
+    outside = (points[..., None, :] - centre).abs_().sub_(half).clamp_(min=0.0)
     return torch.linalg.vector_norm(outside, dim=-1).amin(-1)
 
 
-def _steer(agent: Tensor, contact: Tensor, wanted: Tensor) -> Tensor:
-    """Where to go next towards `contact`, at the angle `wanted`, without touching the block, body frame: `(…, 2)`."""
-    fractions = torch.linspace(0.0, 1.0, 7, dtype=agent.dtype)[:-1, None]
-    line = agent[..., None, :] + fractions * (contact - agent)[..., None, :]  # from here on
-    gaps = _clearance(line)
+@lru_cache(maxsize=4)
+def _fractions(dtype: torch.dtype) -> Tensor:
+    """Of the way to a contact, from here on."""
+    return torch.linspace(0.0, 1.0, 7, dtype=dtype)[:-1, None]
+
+
+def _steer(agent: Tensor, contact: Tensor, apart: Tensor, wanted: Tensor) -> Tensor:
+    """Where to go next towards `contact` without touching the block, body frame: `(…, 2)`.
+
+    Args:
+        agent: where it is, `(…, 2)`.
+        contact: where it shall be.
+        apart: contact − agent.
+        wanted: the angle of the contact, about the block.
+    """
+    gaps = _clearance(torch.addcmul(agent[..., None, :], _fractions(agent.dtype), apart[..., None, :]))
     needed = gaps[..., :1].clamp(max=geometry.AGENT_RADIUS + 1.0)
     blocked = (gaps[..., 1:] < needed).any(-1)
     angle = torch.atan2(agent[..., 1], agent[..., 0])
-    turn = torch.remainder(wanted - angle + math.pi, 2 * math.pi) - math.pi
-    around = angle + turn.clamp(-DETOUR_ANGLE, DETOUR_ANGLE)
-    detour = DETOUR_RADIUS * torch.stack([around.cos(), around.sin()], -1)
+    turn = (wanted - angle).add_(math.pi).remainder_(2 * math.pi).sub_(math.pi)
+    around = angle + turn.clamp_(-DETOUR_ANGLE, DETOUR_ANGLE)
+    detour = torch.stack([around.cos(), around.sin_()], -1).mul_(DETOUR_RADIUS)
     return torch.where(blocked[..., None], detour, contact)
 
 
@@ -174,15 +184,19 @@ def propose_pushes(
     a, b, c, e = agent_response(action_repeat)
     wanted = torch.atan2(contact[..., 1], contact[..., 0])
     arrived = torch.zeros(uniform.shape[:-1], dtype=torch.bool)
-    pushed = torch.zeros_like(stride)
+    pushed = torch.full_like(stride, CLEARANCE)
     actions = []
     for _ in range(horizon):
-        arrived = arrived | (torch.linalg.vector_norm(agent - contact, dim=-1) < 6.0)
-        pushed = pushed + stride * arrived[..., None]
-        aim = torch.where(arrived[..., None], contact + push * (pushed + CLEARANCE), _steer(agent, contact, wanted))
-        action = (aim - agent - b * velocity) / a  # the target that brings the agent there in time
-        length = torch.linalg.vector_norm(action, dim=-1, keepdim=True)
-        action = action * (radius / length.clamp(min=radius))
-        agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
+        apart = contact - agent
+        arrived = arrived | (torch.linalg.vector_norm(apart, dim=-1) < 6.0)
+        pushed = torch.addcmul(pushed, stride, arrived[..., None])
+        aim = torch.where(
+            arrived[..., None], torch.addcmul(contact, push, pushed), _steer(agent, contact, apart, wanted)
+        )
+        drift = b * velocity
+        action = (aim - agent).sub_(drift).div_(a)  # the target that brings the agent there in time
+        action *= radius / torch.linalg.vector_norm(action, dim=-1, keepdim=True).clamp_(min=radius)
+        agent = torch.add(agent + drift, action, alpha=a)
+        velocity = torch.add(c * action, velocity, alpha=e)
         actions.append(action)
     return torch.stack(actions, -2) @ axes[..., None, :, :].transpose(-1, -2)

@@ -152,6 +152,9 @@ class LatentModel(WorldModel):
     def loss(self, z: Features, action: Features, target: Features) -> Tensor:
         return self.dynamics.loss(z, action, target)
 
+    def check_old_format(self) -> None:
+        self.dynamics.check_old_format()
+
     # --- training ------------------------------------------------------------------------------------
 
     def stages(self, data: Transitions, settings: Settings) -> list[Stage]:

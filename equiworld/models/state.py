@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equiworld.errors import ArgumentError
+from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal
-from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry
+from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry, Vector
 
 __all__ = ["StateModel"]
 
@@ -37,6 +37,7 @@ class StateModel(WorldModel):
     linear: Tensor
     relative: Tensor
     is_heading: Tensor
+    is_other: Tensor
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__(symmetry, env_id, settings)
@@ -82,9 +83,10 @@ class StateModel(WorldModel):
         self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars, dtype=torch.float32))
         self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors, dtype=torch.float32))
         self.register_buffer("relative", self._relative(), persistent=False)
-        is_heading = torch.zeros(state.vectors, dtype=torch.bool)
-        is_heading[self.headings] = True
+        is_heading = torch.zeros(state.vectors, dtype=torch.float32)
+        is_heading[self.headings] = 1.0
         self.register_buffer("is_heading", is_heading, persistent=False)
+        self.register_buffer("is_other", 1.0 - is_heading, persistent=False)
         self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
 
     @abstractmethod
@@ -98,18 +100,24 @@ class StateModel(WorldModel):
         prepare = getattr(self.network, "prepared", None)
         network = self.network if prepare is None else prepare()
         relative = self.relative.to(self.in_vector_scale.dtype)
-        scaled, known = relative / self.in_vector_scale, relative @ self.linear.T
-        out_scale, out_scalar_scale = self.out_vector_scale, self.out_scalar_scale
-        points, arrows = self.state_type.points, self.state_type.points + self.state_type.vectors
+        # What the network sees beside what is known without it, in one product.
+        both = torch.cat([relative / self.in_vector_scale, relative @ self.linear.T], -1)
+        out_scale, out_scalar_scale, count = self.out_vector_scale, self.out_scalar_scale, self.in_type.vectors
+        points, arrows, dim = self.state_type.points, self.state_type.points + self.state_type.vectors, self.symmetry.dim
+        pushed = type(self.symmetry.action) is Vector and not self.in_type.scalars
 
         def step(z: Features, action: Features | Tensor) -> Features:
-            acted = self.action_features(action)
-            before = torch.cat([z.points, z.vectors, acted.vectors, acted.points], -1)
-            seen = self._about_middle(before)
-            scalars = self._scaled_scalars(z, acted)
-            vectors = seen @ scaled
+            if pushed and isinstance(action, Tensor):  # at every step of every plan: nothing is made that is empty
+                acting = action.unflatten(-1, (-1, dim)).mT
+                scalars = z.scalars
+            else:
+                acted = self.action_features(action)
+                acting, scalars = torch.cat([acted.vectors, acted.points], -1), self._scaled_scalars(z, acted)
+            before = torch.cat([z.points, z.vectors, acting] if points else [z.vectors, acting], -1)
+            seen = self._about_middle(before) @ both
+            vectors = seen[..., :count]
             found = network(Features(scalars, vectors, vectors[..., :0]))
-            moved = torch.addcmul(before[..., :arrows] + seen @ known, found.vectors, out_scale)
+            moved = torch.addcmul(before[..., :arrows] + seen[..., count:], found.vectors, out_scale)
             after, numbers = self._orthonormal(moved[..., points:]), z.scalars
             if numbers.shape[-1]:
                 numbers = numbers + found.scalars * out_scalar_scale
@@ -130,8 +138,8 @@ class StateModel(WorldModel):
     def _orthonormal(self, vectors: Tensor) -> Tensor:
         """Headings of length 1 again, and the axes of rotations orthonormal."""
         if self.headings:
-            length = torch.linalg.vector_norm(vectors, dim=-2, keepdim=True)
-            vectors = vectors / torch.where(self.is_heading, length.clamp(min=1e-12), 1.0)
+            length = torch.linalg.vector_norm(vectors, dim=-2, keepdim=True).clamp(min=1e-12)
+            vectors = vectors / torch.addcmul(self.is_other, length, self.is_heading)
         for axes in self.rotations:
             whole = orthonormal(vectors[..., axes])
             vectors = torch.cat([vectors[..., : axes.start], whole, vectors[..., axes.stop :]], -1)
@@ -154,6 +162,13 @@ class StateModel(WorldModel):
             squared.append((step.scalars - wanted.scalars / self.out_scalar_scale).square())
         beta = self.huber
         return beta * (torch.sqrt(torch.cat(squared, -1) / beta**2 + 1) - 1).sum(-1).mean()
+
+    def check_old_format(self) -> None:
+        if type(self).centred and not self.centred and self.state_type.points:
+            raise CheckpointError(
+                f"this model of release 0.1.0 saw points from their mean; under {self.symmetry.group!r}, which has no "
+                "translations, they are seen from the centre now: train it anew, or use equiworld 0.1.0"
+            )
 
     def fit_scales(self, z: Features, action: Features, target: Features) -> None:
         """One length for each channel from the training data, and the linear combinations that are exact."""

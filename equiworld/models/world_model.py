@@ -27,6 +27,10 @@ from equiworld.symmetry.spaces import scales_of_space
 
 __all__ = ["WorldModel"]
 
+_DTYPES = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
+_FORMAT = 2
+"""Raised when weights of the same shapes mean something else; 1 is that of release 0.1.0."""
+
 
 class WorldModel(nn.Module, ABC):
     """A model z′ = F(z, a) of how a typed latent state z follows an action a.
@@ -210,6 +214,7 @@ class WorldModel(nn.Module, ABC):
         from equiworld.results import versions
 
         return {
+            "format": _FORMAT,
             "family": self.family,
             "env_id": self.env_id,
             "settings": self.settings,
@@ -238,7 +243,11 @@ class WorldModel(nn.Module, ABC):
         tensors, description = load_tensors(Path(folder) / "model.safetensors", "model")
         symmetry = symmetry_from_dict(description["symmetry"])
         model = build(description["family"], symmetry, description["env_id"], description["settings"])
-        model = model.to(getattr(torch, description["dtype"])).eval()
+        if description["dtype"] not in _DTYPES:  # a file names no attribute of torch
+            raise CheckpointError(f"dtype: got {description['dtype']!r}; expected one of {', '.join(_DTYPES)}")
+        model = model.to(_DTYPES[description["dtype"]]).eval()
+        if description.get("format", 1) < _FORMAT:
+            model.check_old_format()
         try:
             return model.restore(tensors, description)
         except RuntimeError as error:  # torch's word for tensors of other names or shapes
@@ -246,6 +255,13 @@ class WorldModel(nn.Module, ABC):
                 f"{Path(folder) / 'model.safetensors'} holds other tensors than this release's family "
                 f"{model.family!r}; train it anew, or use equiworld {description['versions'].get('equiworld')}"
             ) from error
+
+    def check_old_format(self) -> None:
+        """Refuse weights of release 0.1.0 that mean something else now.
+
+        Raises:
+            CheckpointError: says what changed, and what to do.
+        """
 
     def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> Self:
         """Take over the weights and what training had set."""

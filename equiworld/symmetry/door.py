@@ -169,6 +169,7 @@ class Door:
         self._sizes = [stops["scalars"], dim * stops["vectors"], dim * stops["points"]]
         self._units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
         self._pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
+        self._mirrors = any(any(each) for each in pseudo.values())
 
     def _read_frame(self) -> None:
         """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
@@ -259,6 +260,8 @@ class Door:
         vectors = vectors / self._units["vectors"]
         origin = points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
         seen = (points - origin.unsqueeze(-1)) @ self._arrows / self.symmetry.length_scale
+        if not self._mirrors:
+            return frame_of(torch.cat([seen, vectors], -1), self.symmetry.group, pose=self._pose, origin=origin)
         axial = self._pseudo["vectors"]
         return frame_of(
             torch.cat([seen, vectors[..., ~axial]], -1),
@@ -271,7 +274,7 @@ class Door:
 
     def _posed(self, frame: Frame) -> tuple[Frame, Tensor]:
         """The frame as the reference pose has it, and its rotation, whole."""
-        rotation = frame.completed()
+        rotation = frame.axes if frame.fixed is None else frame.completed()
         if self.reference_pose is None:
             return frame, rotation
         turn = torch.from_numpy(self.reference_pose.matrix).T
@@ -284,7 +287,7 @@ class Door:
         back, scalars = frame.axes.mT, channels["scalars"]
         points = back @ (channels["points"] - frame.origin.unsqueeze(-1))
         vectors = back @ channels["vectors"]
-        if self._pseudo["scalars"].any() or self._pseudo["vectors"].any():
+        if self._mirrors:
             # Where nothing tells which mirror image it is, what a mirror would negate is too small to tell, and dropped.
             sign = torch.linalg.det(rotation).sign()
             told = sign * (frame.axes[..., -1].square().sum(-1) > 0.5)

@@ -130,11 +130,19 @@ def frame_of(
 
 def _plane_axes(axis: Tensor) -> Tensor:
     """A unit vector `(…, 2)` of the plane and itself turned by a quarter, as columns."""
-    return (axis @ axis.new_tensor(_QUARTER_TURN)).unflatten(-1, (2, 2))
+    return (axis @ _quarter_turn_of(axis.dtype)).unflatten(-1, (2, 2))
+
+
+@lru_cache(maxsize=4)
+def _quarter_turn_of(dtype: torch.dtype) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(_QUARTER_TURN, dtype=dtype)
 
 
 def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Axes of space by Gram–Schmidt, from the first arrow that is long enough and the first that is off it."""
+    if not arrows.shape[-1]:
+        arrows = torch.cat((arrows, arrows.sum(-1, keepdim=True)), -1)  # one of length 0 says as little
     first, length, known, index = _first_direction(arrows)
     lengths = torch.linalg.vector_norm(arrows, dim=-2)
     # Projected twice: after heavy cancellation one pass leaves a part along the axis.

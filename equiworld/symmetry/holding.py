@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.symmetry.fields import leaves
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["held_action", "origin_of"]
@@ -25,7 +26,8 @@ def held_action(
         now: the observation now.
 
     Returns:
-        `(…, size)`: `action` itself unless the symmetry names an `action_origin` o; then a + o(before) − o(now).
+        `(…, size)`: `action` itself unless the symmetry names an `action_origin` o; then its vectors become
+        a + o(before) − o(now).
 
     >>> from equiworld.symmetry import symmetry_of
     >>> import numpy as np
@@ -35,7 +37,16 @@ def held_action(
     """
     if symmetry.action_origin is None:
         return action
-    return action + (origin_of(symmetry, before) - origin_of(symmetry, now))
+    shift = origin_of(symmetry, before) - origin_of(symmetry, now)
+    if action.shape[-1] == symmetry.dim:
+        return action + shift
+    vectors = [leaf.kind == "vectors" for leaf in leaves(symmetry.action)]
+    sizes = [leaf.size(symmetry.dim) for leaf in leaves(symmetry.action)]
+    parts = [
+        np.tile(shift, size // symmetry.dim) if moves else np.zeros((*shift.shape[:-1], size))
+        for moves, size in zip(vectors, sizes, strict=True)
+    ]
+    return action + np.concatenate(parts, -1)
 
 
 def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:

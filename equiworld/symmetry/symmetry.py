@@ -14,7 +14,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers, to_numpy
-from equiworld.symmetry.fields import Cloud, Heading, Point, Vector, leaves
+from equiworld.symmetry.fields import Cloud, Heading, Point, leaves
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
@@ -185,9 +185,6 @@ class Symmetry:
         dim, size = self.dim, self.action.size(self.dim)
         if action.shape[-1] != size:
             raise ArgumentError("action", f"shape {tuple(action.shape)}", f"shape (…, {size})")
-        if type(self.action) is Vector:  # of all actions the most common, and asked for at every step of a plan
-            vectors = action.unflatten(-1, (-1, dim)).mT
-            return Features(action[..., :0], vectors, vectors[..., :0])
         found: dict[Kind, list[torch.Tensor]] = {kind: [] for kind in _KINDS}
         start = 0
         for leaf in leaves(self.action):
@@ -196,7 +193,7 @@ class Symmetry:
             if isinstance(leaf, Heading):
                 part = torch.stack((part.cos(), part.sin()), -2)
             elif leaf.kind != "scalars":
-                part = part.unflatten(-1, (-1, dim)).transpose(-1, -2)
+                part = part.unflatten(-1, (-1, dim)).mT
             if leaf.kind == "points":
                 part = part - torch.tensor(self.centre, dtype=action.dtype, device=action.device)[:, None]
             found[leaf.kind].append(part)
@@ -204,7 +201,7 @@ class Symmetry:
         def join(kind: Kind, *empty: int) -> torch.Tensor:
             parts = found[kind]
             if not parts:
-                return action.new_zeros(*action.shape[:-1], *empty)
+                return action.new_empty(*action.shape[:-1], *empty)
             return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
         return Features(join("scalars", 0), join("vectors", dim, 0), join("points", dim, 0))
