@@ -30,7 +30,7 @@ BENCHMARKS: dict[str, str] = {
     "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
-    "planner-exactness": "equiworld.benchmarks.planner_exactness:PlannerExactnessConfig",
+    "door": "equiworld.benchmarks.door:DoorConfig",
     "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""

@@ -123,7 +123,9 @@ def observations(symmetry: Symmetry, rng: np.random.Generator, kind: str, count:
 
 def cost(states: Any, channels: Any, goal: Any, goal_channels: Any) -> torch.Tensor:
     """Lengths, inner products and distances of whatever there is; no isometry changes it."""
-    vectors = torch.cat([states.vectors, goal.vectors.expand(*states.batch_shape, *goal.vectors.shape[-2:])], -1)
+    vectors = torch.cat(
+        [states.vectors, goal.vectors.expand(*states.batch_shape, *goal.vectors.shape[-2:])], -1
+    )
     points = torch.cat([states.points, goal.points.expand(*states.batch_shape, *goal.points.shape[-2:])], -1)
     arrows = torch.cat([vectors, points - points[..., :1]], -1) if points.shape[-1] else vectors
     products = (arrows.mT @ arrows).flatten(-2)
@@ -152,7 +154,9 @@ def tried(seed: int) -> Verdict:
     return replace(
         verdict,
         inexact=tuple(sorted(inexact)),
-        silent=tuple(f"{kind}: {worst[kind]:.1e}" for kind in STATES if not said[kind] and worst[kind] > EXACT),
+        silent=tuple(
+            f"{kind}: {worst[kind]:.1e}" for kind in STATES if not said[kind] and worst[kind] > EXACT
+        ),
         exact=tuple(kind for kind in STATES if not said[kind] and worst[kind] <= EXACT),
         flagged=tuple(kind for kind in STATES if said[kind]),
         deviation=max((worst[kind] for kind in STATES if not said[kind]), default=0.0),
@@ -166,7 +170,9 @@ def _policy(symmetry: Symmetry, family: str, settings: Any, planner: Planner, se
     return MPCPolicy(model, planner, dtype="float64", seed=seed, task=Task(cost=cost))
 
 
-def _deviation(policy: MPCPolicy, seen: dict[str, NDArray[Any]], rng: np.random.Generator) -> tuple[float, bool]:
+def _deviation(
+    policy: MPCPolicy, seen: dict[str, NDArray[Any]], rng: np.random.Generator
+) -> tuple[float, bool]:
     """How far actions at g·s are from g·(actions at s), of the largest; and whether the policy said that they may."""
     symmetry, (actions, state) = policy.symmetry, policy.predict(seen)
     worst, said = 0.0, bool(state.degenerate.any())

@@ -14,14 +14,12 @@ from torch import Tensor, nn
 from equiworld.groups import O2, O3, SO2, SO3, Group
 from equiworld.nn import (
     EquivariantLinear,
-    Frame,
     Gate,
     ScalarVectorBlock,
     SeededLinear,
-    frame_from_heading,
-    frame_from_two_vectors,
 )
 from equiworld.symmetry.features import Features, FeatureType
+from equiworld.symmetry.frame import frame_of
 from equiworld.verify.equivariance import equivariance_residual
 
 __all__ = ["ELEMENTS", "PLAIN", "CanonicalBlock", "Layer", "e3nn_version", "flat_layer", "layers_of"]
@@ -90,18 +88,13 @@ class CanonicalBlock(nn.Module):
 
     def __init__(self, kind: FeatureType, generator: torch.Generator) -> None:
         super().__init__()
-        self.kind = kind
+        self.kind, self.group = kind, ROTATIONS[kind.dim]
         self.linear = SeededLinear(kind.size, kind.size, generator=generator)
 
     def forward(self, features: Features) -> Features:
-        frame = self._frame(features.vectors)
+        frame = frame_of(features.vectors, self.group)
         inside = nn.functional.silu(self.linear(frame.to_frame(features).flatten()))
         return frame.from_frame(Features.unflatten(inside, self.kind))
-
-    def _frame(self, vectors: Tensor) -> Frame:
-        if self.kind.dim == 2:
-            return frame_from_heading(vectors[..., 0])
-        return frame_from_two_vectors(vectors[..., 0], vectors[..., 1])
 
 
 def layers_of(kind: FeatureType, seed: int) -> list[Layer]:

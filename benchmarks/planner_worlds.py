@@ -8,7 +8,6 @@ import torch
 from equiworld.benchmarks.contenders import World
 from torch import Tensor, nn
 
-from equiworld.nn import Frame, frame_from_heading, frame_from_two_vectors
 
 __all__ = ["network_world", "point_mass", "point_mass_states", "turned", "unicycle", "unicycle_states"]
 
@@ -31,10 +30,7 @@ def network_world(seed: int, hidden: int = 128) -> World:
     def cost(states: Tensor, actions: Tensor) -> Tensor:
         return states[..., :2].square().sum(-1) + 0.01 * actions.square().sum(-1)
 
-    def frame(state: Tensor) -> Frame:
-        return frame_from_heading(state[:, 2:4])
-
-    return World(f"network 18→{hidden}→16", 16, 2, dynamics, cost, frame)
+    return World(f"network 18→{hidden}→16", 16, 2, dynamics, cost)
 
 
 def point_mass(dim: int, posts: int = POSTS) -> World:
@@ -53,13 +49,7 @@ def point_mass(dim: int, posts: int = POSTS) -> World:
     def cost(states: Tensor, actions: Tensor) -> Tensor:
         return _cost(states[..., :dim], states[..., 2 * dim :].unflatten(-1, (-1, dim)), actions)
 
-    def frame(state: Tensor) -> Frame:
-        position, goal, post = state[:, :dim], state[:, 2 * dim : 3 * dim], state[:, 3 * dim : 4 * dim]
-        if dim == 2:
-            return frame_from_heading(goal - position, position)
-        return frame_from_two_vectors(goal - position, post - position, position)
-
-    return World(f"point mass, {dim}D", (3 + posts) * dim, dim, dynamics, cost, frame)
+    return World(f"point mass, {dim}D", (3 + posts) * dim, dim, dynamics, cost)
 
 
 def unicycle(posts: int = POSTS) -> World:

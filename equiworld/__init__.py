@@ -25,6 +25,7 @@ from equiworld import envs, planners
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, GroupElement, Permutation
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
+from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Symmetry, register_symmetry, symmetry_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify import assert_equivariant
@@ -62,6 +63,7 @@ __all__ = [
     "evaluate",
     "planners",
     "register_symmetry",
+    "symmetrise",
     "symmetry_of",
     "train",
 ]

@@ -277,9 +277,13 @@ class MPCPolicy:
                 self.seed if seed is None else integer("seed", seed), [0] * len(inside.margin)
             )
             found = self.planner.plan(self._problem(inside.observation), generators)
-            carried = torch.from_numpy(self._moved(inside.element, found.carried.double().numpy())).to(self.dtype)
+            carried = torch.from_numpy(self._moved(inside.element, found.carried.double().numpy())).to(
+                self.dtype
+            )
             degeneracy, margin = (torch.from_numpy(each) for each in (inside.degeneracy, inside.margin))
-            return replace(found, actions=carried[:, 0], carried=carried, degeneracy=degeneracy, margin=margin)
+            return replace(
+                found, actions=carried[:, 0], carried=carried, degeneracy=degeneracy, margin=margin
+            )
 
     # --- deciding ------------------------------------------------------------------------------------
 
@@ -356,7 +360,11 @@ class MPCPolicy:
     def _held(self, memory: PolicyState, now: NDArray[np.float64]) -> NDArray[np.floating]:
         """The first action of each plan, asked for again from where its origin is now, within the action space."""
         name, space = self.symmetry.action_origin, self.model.action_space
-        asked = memory.action if name is None else held_action(self.symmetry, memory.action, {name: memory.origin}, {name: now})
+        asked = (
+            memory.action
+            if name is None
+            else held_action(self.symmetry, memory.action, {name: memory.origin}, {name: now})
+        )
         asked = project(torch.from_numpy(asked.copy()), self._bounds_in_world).numpy()
         within = space.clip(asked)
         cut = np.abs(within - asked).max(-1, initial=0.0)
@@ -386,7 +394,11 @@ class MPCPolicy:
         if not any(leaf.kind == "points" for leaf in leaves(symmetry.action)):
             return None
         for leaf in leaves(symmetry.action):
-            here = np.tile(symmetry.centre, leaf.count) if leaf.kind == "points" else np.zeros(leaf.size(symmetry.dim))
+            here = (
+                np.tile(symmetry.centre, leaf.count)
+                if leaf.kind == "points"
+                else np.zeros(leaf.size(symmetry.dim))
+            )
             parts.append(here)
         return torch.from_numpy(np.concatenate(parts)).to(self.dtype)
 
@@ -424,14 +436,18 @@ class MPCPolicy:
             raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
         memory = PolicyState(*(np.array(part) for part in state))
         if memory.steps.shape != (len(now),):
-            raise ArgumentError("state", f"of {memory.steps.size} environments", f"one of {len(now)}, or None")
+            raise ArgumentError(
+                "state", f"of {memory.steps.size} environments", f"one of {len(now)}, or None"
+            )
         for name, found, expected in zip(PolicyState._fields, memory, blank, strict=True):
             if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
                 got, wanted = (f"shape {each.shape}, dtype {each.dtype}" for each in (found, expected))
                 raise ArgumentError(f"state.{name}", got, wanted)
             if found.dtype.kind == "f" and not np.isfinite(found).all():
                 rows = np.flatnonzero(~np.isfinite(found).reshape(len(now), -1).all(1)).tolist()
-                raise ArgumentError(f"state.{name}", f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
+                raise ArgumentError(
+                    f"state.{name}", f"NaN or infinity in row(s) {rows[:8]}", "finite numbers"
+                )
         return memory
 
     @staticmethod
@@ -452,7 +468,9 @@ class MPCPolicy:
     def _stacked(self, observation: Any, batched: bool) -> Any:
         """Arrays with a leading axis, all finite, of one length; notices those that are rounded to float32."""
         named = dict(observation) if isinstance(observation, Mapping) else {"observation": observation}
-        stacked = {name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in named.items()}
+        stacked = {
+            name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in named.items()
+        }
         check_leading(stacked)
         for name, array in stacked.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -170,7 +170,9 @@ def _sized(bounds: Sequence[Bound], size: int) -> tuple[Bound, ...]:
     )
     sizes = [bound.size for bound in sized]
     if None in sizes or sum(sizes) != size:  # type: ignore[arg-type]
-        raise ArgumentError("bounds", f"parts of {sizes} numbers", f"parts that make up the {size} of an action")
+        raise ArgumentError(
+            "bounds", f"parts of {sizes} numbers", f"parts that make up the {size} of an action"
+        )
     for bound in sized:
         whole = bound.size if bound.item is None else bound.item
         for name, wanted in (("low", bound.size), ("high", bound.size)):

@@ -60,7 +60,11 @@ def planner_from_dict(data: Mapping[str, Any]) -> Planner:
         raise UnknownNameError("planner", str(name), PLANNERS, "add a line to equiworld.planners.PLANNERS")
     for setting in settings:
         if setting in _REMOVED:
-            raise ArgumentError(f"planner.{setting}", settings[setting], f"no such setting any more: {_REMOVED[setting]}")
+            raise ArgumentError(
+                f"planner.{setting}", settings[setting], f"no such setting any more: {_REMOVED[setting]}"
+            )
         if setting not in PLANNERS[name].__dataclass_fields__:
-            raise ArgumentError("planner", repr(setting), f"settings of {name}", PLANNERS[name].__dataclass_fields__)
+            raise ArgumentError(
+                "planner", repr(setting), f"settings of {name}", PLANNERS[name].__dataclass_fields__
+            )
     return PLANNERS[name](**settings)

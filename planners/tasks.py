@@ -57,7 +57,6 @@ class Task:
             return None
         return Proposal(_resolve(self.proposals), self.random_numbers, symmetry, radius, action_repeat)
 
-
     def check_invariance(self, symmetry: Symmetry, radius: float, action_repeat: int) -> None:
         """Try cost and proposals under eight elements of the group, on states that no symmetry singles out.
 
@@ -75,7 +74,9 @@ class Task:
         cost, found = self.objective().bind(symmetry), list[Tensor]()
         with torch.no_grad():
             for observed, acted in both:
-                z, goal = (symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal))
+                z, goal = (
+                    symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)
+                )
                 value = cost(z[None, :, None], torch.from_numpy(acted)[None, :, None], goal[None, :, None])
                 found.append(torch.as_tensor(value).double().flatten())
         _compare("cost", _name(self.cost), "made of distances, lengths and inner products", *found)
@@ -84,13 +85,19 @@ class Task:
             return
         uniform = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers)))
         made = [
-            propose(*(symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)), uniform, 2)
+            propose(
+                *(symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)),
+                uniform,
+                2,
+            )
             for observed, _ in both
         ]
         elements = GroupElement(group, *(np.repeat(part, 8, 0) for part in (g.matrix, g.translation)))
         size = symmetry.action.size(symmetry.dim)
         turned = symmetry.transform_action(elements, made[0].reshape(-1, size)).reshape(made[1].shape)
-        _compare("proposals", _name(self.proposals), "that turn with the world", torch.from_numpy(turned), made[1])
+        _compare(
+            "proposals", _name(self.proposals), "that turn with the world", torch.from_numpy(turned), made[1]
+        )
 
 
 def _compare(what: str, name: str, expected: str, here: Tensor, there: Tensor) -> None:

@@ -16,11 +16,10 @@ __all__ = ["Ours"]
 class Ours(Contender):
     """Any registered planner, with its own defaults wherever the budget says nothing.
 
-    Noise is drawn in the world's frame if it has one. Each candidate counts the same for all planners: `ICEM`, which
+    Each candidate counts the same for all planners: `ICEM`, which
     draws fewer of them in each iteration, begins with as many more as make up the same number in all.
 
     Args:
-        framed: whether to use the world's frame.
         bound: of the actions.
     """
 
@@ -32,17 +31,16 @@ class Ours(Contender):
         budget: Budget,
         planner: str,
         *,
-        framed: bool = True,
         bound: Bound | None = None,
     ) -> None:
         super().__init__(world, budget, planner)
-        self._framed, self._bound = framed, bound
+        self._bound = bound
         kind = PLANNERS[planner]
         given: dict[str, Any] = {
             "horizon": budget.horizon,
             "samples": budget.samples,
             "iterations": budget.iterations,
-            "spread": budget.spread / (1.0 if bound is None else bound.length(world.action_size)),
+            "spread": budget.spread / (bound.radius if bound is not None and bound.radius else 1.0),
             "cost_of_last": 0.0,
         }
         default = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
@@ -53,19 +51,16 @@ class Ours(Contender):
         if isinstance(self._planner, ICEM):
             self._planner = _with_the_same_total(given, budget.candidates)
         self.settings = {name: getattr(self._planner, name) for name in default} | {
-            "in a frame": framed and world.frame is not None,
             "bound": None if bound is None else "ball" if bound.radius is not None else "box",
         }
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
-        frame = self.world.frame(state) if self._framed and self.world.frame is not None else None
         found = plan(
             self.world.dynamics,
             self.world.cost,
             state,
             action_size=self.world.action_size,
             planner=self._planner,
-            frame=frame,
             bound=self._bound,
             seed=seed,
         )

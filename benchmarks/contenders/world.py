@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.nn import Frame
 
 __all__ = ["Budget", "World"]
 
@@ -26,7 +25,6 @@ class World:
         action_size: numbers in an action.
         dynamics: `(N, n)` and `(N, size)` to `(N, n)`, no gradient recorded for its parameters.
         cost: states `(…, n)` and actions `(…, size)` to `(…,)`.
-        frame: of states `(B, n)`, for those planners that use one; None for none.
     """
 
     name: str
@@ -34,7 +32,6 @@ class World:
     action_size: int
     dynamics: Callable[[Tensor, Tensor], Tensor]
     cost: Callable[[Tensor, Tensor], Tensor]
-    frame: Callable[[Tensor], Frame] | None = None
 
     def plan_cost(self, state: Tensor, actions: Tensor) -> Tensor:
         """What plans cost: states `(N, n)` and plans `(N, H, size)` to `(N,)`."""

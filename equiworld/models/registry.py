@@ -42,7 +42,9 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
 
     family = best_family(symmetry) if family == "auto" else family
     if family not in FAMILIES:
-        raise UnknownNameError("family", family, ["auto", *FAMILIES], "add one with equiworld.models.register_family")
+        raise UnknownNameError(
+            "family", family, ["auto", *FAMILIES], "add one with equiworld.models.register_family"
+        )
     options = list(inspect.signature(FAMILIES[family]).parameters)[2:]
     for name in settings:
         if name not in options:

@@ -81,7 +81,9 @@ class StateModel(WorldModel):
             self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars, dtype=torch.float32))
             self.register_buffer(f"{name}_vector_scale", lengths)
         self.register_buffer("in_scalar_mean", torch.zeros(self.in_type.scalars, dtype=torch.float32))
-        self.register_buffer("linear", torch.zeros(self.out_type.vectors, self.in_type.vectors, dtype=torch.float32))
+        self.register_buffer(
+            "linear", torch.zeros(self.out_type.vectors, self.in_type.vectors, dtype=torch.float32)
+        )
         self.register_buffer("relative", self._relative(), persistent=False)
         is_heading = torch.zeros(state.vectors, dtype=torch.float32)
         is_heading[self.headings] = 1.0
@@ -102,12 +104,22 @@ class StateModel(WorldModel):
         relative = self.relative.to(self.in_vector_scale.dtype)
         # What the network sees beside what is known without it, in one product.
         both = torch.cat([relative / self.in_vector_scale, relative @ self.linear.T], -1)
-        out_scale, out_scalar_scale, count = self.out_vector_scale, self.out_scalar_scale, self.in_type.vectors
-        points, arrows, dim = self.state_type.points, self.state_type.points + self.state_type.vectors, self.symmetry.dim
+        out_scale, out_scalar_scale, count = (
+            self.out_vector_scale,
+            self.out_scalar_scale,
+            self.in_type.vectors,
+        )
+        points, arrows, dim = (
+            self.state_type.points,
+            self.state_type.points + self.state_type.vectors,
+            self.symmetry.dim,
+        )
         pushed = type(self.symmetry.action) is Vector and not self.in_type.scalars
 
         def step(z: Features, action: Features | Tensor) -> Features:
-            if pushed and isinstance(action, Tensor):  # at every step of every plan: nothing is made that is empty
+            if pushed and isinstance(
+                action, Tensor
+            ):  # at every step of every plan: nothing is made that is empty
                 acting = action.unflatten(-1, (-1, dim)).mT
                 scalars = z.scalars
             else:

@@ -244,7 +244,9 @@ class WorldModel(nn.Module, ABC):
         symmetry = symmetry_from_dict(description["symmetry"])
         model = build(description["family"], symmetry, description["env_id"], description["settings"])
         if description["dtype"] not in _DTYPES:  # a file names no attribute of torch
-            raise CheckpointError(f"dtype: got {description['dtype']!r}; expected one of {', '.join(_DTYPES)}")
+            raise CheckpointError(
+                f"dtype: got {description['dtype']!r}; expected one of {', '.join(_DTYPES)}"
+            )
         model = model.to(_DTYPES[description["dtype"]]).eval()
         if description.get("format", 1) < _FORMAT:
             model.check_old_format()
@@ -269,7 +271,9 @@ class WorldModel(nn.Module, ABC):
         self.action_repeat = description["action_repeat"]
         self.action_bound = bounds_from_dicts(self.symmetry, description["action_bound"])
         space = description.get("action_space", {})
-        sides = {name: None if side is None else tuple(side) for name, side in space.items() if name != "dtype"}
+        sides = {
+            name: None if side is None else tuple(side) for name, side in space.items() if name != "dtype"
+        }
         self.action_space = ActionSpace(**sides, dtype=space.get("dtype", "float64"))
         self.scales, self.single = description.get("scales", {}), description.get("single", False)
         return self

@@ -172,7 +172,9 @@ def bounds_from_dicts(symmetry: Symmetry, data: Any) -> tuple[Bound, ...]:
         return ()
     if isinstance(data, Mapping):
         if "radius" in data:
-            return tuple(replace(_blank(symmetry, leaf), radius=data["radius"]) for leaf in leaves(symmetry.action))
+            return tuple(
+                replace(_blank(symmetry, leaf), radius=data["radius"]) for leaf in leaves(symmetry.action)
+            )
 
         class Box:
             low, high = np.asarray(data["low"], np.float64), np.asarray(data["high"], np.float64)

@@ -97,7 +97,8 @@ class Door:
         self._lay_out()
         self._read_frame()
         self.turns = any(
-            leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper) for leaf in leaves(symmetry.action)
+            leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
+            for leaf in leaves(symmetry.action)
         )
         self.inexact = self._limits()
         self._resized: dict[tuple[int, ...], Door] = {}
@@ -133,6 +134,11 @@ class Door:
             self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift
         )
 
+    def step_of(self, name: str) -> float:
+        """The step of the grid that a field's numbers are snapped to, in their units."""
+        cloud = isinstance(self.symmetry.observation[name], Cloud)
+        return (_SINGLE if self.single else _CLOUD if cloud else _FINE) * _power(self.scales[name])
+
     # --- the layout ----------------------------------------------------------------------------------
 
     def _scale(self, name: str, scales: Mapping[str, float]) -> float:
@@ -156,9 +162,8 @@ class Door:
             unit, starts = _power(self.scales[name]), dict(stops)
             for leaf in leaves(self.symmetry.observation[name]):
                 width = getattr(leaf.feature_type(dim), leaf.kind)
-                base = _SINGLE if self.single else _CLOUD if isinstance(leaf, Cloud) else _FINE
                 units[leaf.kind] += [unit] * width
-                steps[leaf.kind] += [base * unit] * width
+                steps[leaf.kind] += [self.step_of(name)] * width
                 pseudo[leaf.kind] += [leaf.pseudo and not self.symmetry.group.proper] * width
                 stops[leaf.kind] += width
             self._slices[name] = {
@@ -180,7 +185,9 @@ class Door:
                 continue
             single = torch.eye(count, dtype=torch.float64)[:, slices["points"]]
             middles[name] = single.mean(-1)
-            columns += [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
+            columns += (
+                [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
+            )
         self._origin = self._arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:
             self._arrows = torch.stack(columns, -1)
@@ -230,7 +237,9 @@ class Door:
         if counts == tuple(fields[name].count for name in clouds):
             return self
         if counts not in self._resized:
-            resized = {name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)}
+            resized = {
+                name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)
+            }
             symmetry = replace(self.symmetry, observation={**fields, **resized})
             self._resized[counts] = Door(symmetry, self.names, self.scales, self.single, self.reference_pose)
         return self._resized[counts]
@@ -241,7 +250,10 @@ class Door:
         """Scalars `(B, n)`, vectors and points `(B, d, n)`, points about the symmetry's centre."""
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
         arrays = symmetry.observed(observation, self.names)
-        values = {name: numbers(arrays[name], symmetry.observation[name].size(symmetry.dim), name) for name in self.names}
+        values = {
+            name: numbers(arrays[name], symmetry.observation[name].size(symmetry.dim), name)
+            for name in self.names
+        }
         check_leading(values)
         joined: dict[Kind, list[Array]] = {kind: [] for kind in _KINDS}
         for name, value in values.items():
@@ -261,7 +273,9 @@ class Door:
         origin = points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
         seen = (points - origin.unsqueeze(-1)) @ self._arrows / self.symmetry.length_scale
         if not self._mirrors:
-            return frame_of(torch.cat([seen, vectors], -1), self.symmetry.group, pose=self._pose, origin=origin)
+            return frame_of(
+                torch.cat([seen, vectors], -1), self.symmetry.group, pose=self._pose, origin=origin
+            )
         axial = self._pseudo["vectors"]
         return frame_of(
             torch.cat([seen, vectors[..., ~axial]], -1),
@@ -306,7 +320,7 @@ class Door:
         for name, slices in self._slices.items():
             if isinstance(self.symmetry.observation[name], Cloud):
                 cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = self._sorted(cloud, _CLOUD * _power(self.scales[name]))
+                inside["points"][..., slices["points"]] = self._sorted(cloud, self.step_of(name))
         return inside, margin
 
     @staticmethod
@@ -327,7 +341,9 @@ class Door:
             )
             for name, slices in self._slices.items()
         }
-        return np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
+        return (
+            np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
+        )
 
 
 def _power(scale: float) -> float:

@@ -21,7 +21,9 @@ def random_array(
 ) -> NDArray[np.float64]:
     """Values `(…, size)` of one field: numbers and vectors of order `scale`, points about the centre, any orientation."""
     if isinstance(field, Concatenation):
-        return np.concatenate([random_array(part, rng, batch_shape, centre, scale) for part in field.parts], -1)
+        return np.concatenate(
+            [random_array(part, rng, batch_shape, centre, scale) for part in field.parts], -1
+        )
     dim = len(centre)
     if isinstance(field, Rotation):
         count = int(np.prod(batch_shape)) * field.count

@@ -18,7 +18,9 @@ __all__ = ["beginning_moved"]
 _SLACK = 1e-6  # in length scales: far above rounding, far below any real mistake
 
 
-def beginning_moved(move: Callable[[gym.Env, GroupElement], Any], g: GroupElement, symmetry: Symmetry) -> Begin:
+def beginning_moved(
+    move: Callable[[gym.Env, GroupElement], Any], g: GroupElement, symmetry: Symmetry
+) -> Begin:
     """How episodes begin at g·s: reset at s, moved by g, and observed again.
 
     Raises (from what comes back):
@@ -36,7 +38,9 @@ def beginning_moved(move: Callable[[gym.Env, GroupElement], Any], g: GroupElemen
         for name, _, error in field_errors(symmetry, stack([after]), stack([expected])):
             if not error.max() <= _SLACK * max(symmetry.length_scale, 1.0):
                 got = f"one after which {name} is {error.max():.2g} from where g takes it"
-                raise ArgumentError("move", got, "a function that brings the simulator to g·s, goal and time with it")
+                raise ArgumentError(
+                    "move", got, "a function that brings the simulator to g·s, goal and time with it"
+                )
         return after, info
 
     return begin
@@ -47,7 +51,9 @@ def _observe(env: gym.Env) -> Any:
     base = env.unwrapped
     look = getattr(base, "_get_obs", None) or getattr(base, "get_obs", None)
     if look is None:
-        raise ArgumentError("move", "nothing returned", "the observation, from an environment without `_get_obs`")
+        raise ArgumentError(
+            "move", "nothing returned", "the observation, from an environment without `_get_obs`"
+        )
     observation, wrappers = look(), list[gym.ObservationWrapper]()
     while isinstance(env, gym.Wrapper):
         if isinstance(env, gym.ObservationWrapper):

@@ -53,7 +53,8 @@ class Decisions:
             return Decisions()
         decided = running & (np.asarray(taken) != getattr(before, "decisions", 0))
         counts = (
-            int((decided & np.asarray(getattr(after, name, False))).sum()) for name in ("degenerate", "clipped")
+            int((decided & np.asarray(getattr(after, name, False))).sum())
+            for name in ("degenerate", "clipped")
         )
         return Decisions(int(decided.sum()), *counts)
 

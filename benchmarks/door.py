@@ -1,0 +1,329 @@
+"""Is what is decided at g·s to the bit what is decided at s? Every planner, model and dtype, and random declarations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import equiworld.envs  # noqa: F401  registers the environments
+import gymnasium as gym
+import numpy as np
+from equiworld.benchmarks.door_declarations import STATES, tried
+from equiworld.benchmarks.door_loops import (
+    PEER,
+    PLANNERS,
+    bits_row,
+    loop_row,
+    policy_of,
+    round_starts,
+    run_loops,
+)
+from equiworld.benchmarks.parallel import in_parallel
+from equiworld.benchmarks.stages import stage_folder
+
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.results import make_result, read_json, text_table, write_json
+from equiworld.symmetry import Door, symmetry_of
+from equiworld.training import Dataset, TrainingConfig, collect, train
+
+__all__ = ["DoorConfig", "report", "run"]
+
+PLANE, SPACE = "equiworld/PushT-v0", "equiworld/CloudPush-v0"
+TARGETS = {"loop in the plane [px]": 1e-8, "loop in space [m]": 1e-9, "rate of unequal bits": 1e-5}
+FAR = 1000.0  # [m], the longest shift in space
+
+
+@dataclass(frozen=True)
+class DoorConfig:
+    """How much is tried.
+
+    Attributes:
+        out: folder for models, finished rows and `door.json`.
+        seed: of everything random.
+        quick: a small version whose numbers prove little.
+        models: folders of trained models that are tried too: in the plane, plain ones included, or of clouds.
+        planners: ours by name, and another library's if it is installed.
+        dtypes: to plan in.
+        elements: of each closed loop, none of them told.
+        episodes: at each, half of them from whole numbers.
+        steps: of each in the plane; half as many in space.
+        pairs: (state, element) pairs whose bits are compared, for each of two kinds.
+        declarations: drawn at random.
+        transitions: that the small models of this benchmark are trained on.
+        workers: processes; as many as cores if None.
+        progress: show progress bars.
+    """
+
+    out: Path = Path("runs/door")
+    seed: int = 0
+    quick: bool = False
+    models: tuple[Path, ...] = ()
+    planners: tuple[str, ...] = (*PLANNERS, PEER)
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    elements: int = 16
+    episodes: int = 4
+    steps: int = 120
+    pairs: int = 150_000
+    declarations: int = 400
+    transitions: int = 20_000
+    workers: int | None = None
+    progress: bool = True
+
+    def reduced(self) -> DoorConfig:
+        """The small version, if asked for."""
+        if not self.quick:
+            return self
+        small = replace(self, planners=("CEM", "MPPI"), dtypes=("float32",), elements=2, episodes=2, steps=6)
+        return replace(small, pairs=500, declarations=6, transitions=400)
+
+
+def run(config: DoorConfig) -> dict[str, Any]:
+    """Try everything, write `door.json` and return its content."""
+    began = time.perf_counter()
+    config = config.reduced()
+    models = _models(config)
+    jobs: list[tuple[Any, ...]] = [
+        (config, _loops, str(folder), planner, dtype)
+        for folder in models
+        for planner in config.planners
+        for dtype in config.dtypes
+        if planner != PEER or _installed()
+    ]
+    # What is inexact by design, and the same policy with other noise: what "exact" is to be compared with.
+    jobs += [(config, _loops, str(folder), "CEM, no door", "float32") for folder in models[:1]]
+    jobs += [(config, _loops, str(folder), "CEM, other seed", "float32") for folder in models[:1]]
+    jobs += [(config, _bits, kind) for kind in ("turned", "closed loops", "clouds")]
+    step = max(1, config.declarations // 20)
+    jobs += [(config, _declared, first, step) for first in range(0, config.declarations, step)]
+    parts = in_parallel(_kept, jobs, "door", config.workers, config.progress)
+    settings = {**asdict(config), "targets": TARGETS, "planners": {k: asdict(v) for k, v in PLANNERS.items()}}
+    settings["definitions"] = {
+        "deviation": "largest distance of an observed point from g·(that of the unturned loop), all steps",
+        "floor": "the same where the unturned loop's actions, turned, are replayed at g·s",
+        "crossings": "episodes in which a decision at g·s was not the one at s, turned",
+    }
+    result = make_result(
+        "door", settings, [row for part in parts for row in part], time.perf_counter() - began
+    )
+    write_json(config.out / "door.json", result, allow_nonfinite=True)
+    return result
+
+
+def _kept(config: DoorConfig, way: Callable[..., Any], *what: Any) -> list[dict[str, Any]]:
+    """The rows of one job; an interrupted run does not do it again."""
+    free = {
+        key: value
+        for key, value in asdict(config).items()
+        if key not in ("out", "workers", "progress", "models")
+    }
+    file = stage_folder(config.out / "rows", way.__name__.strip("_"), {**free, "what": what}).with_suffix(
+        ".json"
+    )
+    if not file.exists():
+        rows = way(config, *what)
+        write_json(file, make_result("door", free, rows, 0.0), allow_nonfinite=True)
+    return read_json(file)["rows"]
+
+
+def _models(config: DoorConfig) -> list[Path]:
+    """The models that were given, or small ones made here: trained, plain, and of clouds; and an untrained one."""
+    found, made = list(config.models), [("untrained", PLANE, "state", 0)]
+    if not config.models:
+        made += [("plain", PLANE, "mlp", 1500), ("trained", PLANE, "state", 1500), ("clouds", SPACE, "latent", 500)]
+    for name, env_id, family, steps in made:
+        folder = stage_folder(
+            config.out / "models", name, {"family": family, "steps": steps, "n": config.transitions}
+        )
+        found.append(folder)
+        if (folder / "model.safetensors").exists():
+            continue
+        steps = min(steps, 20) if config.quick else steps
+        env = gym.make(env_id, disable_env_checker=True)
+        model = WorldModel.for_env(env, family, seed=config.seed)
+        if steps:
+            count = config.transitions // (4 if family == "latent" else 1)
+            data: Dataset = collect(env, max(count, 200), 10_000 + config.seed, workers=1, progress=False)
+            settings = TrainingConfig(steps=steps, encoder_steps=min(steps, 400), joint_steps=min(steps, 50))
+            train(model, data, replace(settings, batch_size=512 if not config.quick else 64))
+        model.save(folder)
+        env.close()
+    return found
+
+
+def _loops(config: DoorConfig, folder: str, planner: str, dtype: str) -> list[dict[str, Any]]:
+    """Closed loops of one planner over one model."""
+    model = WorldModel.load(folder)
+    space = model.symmetry.dim == 3
+    name, _, variant = planner.partition(", ")
+    policy = policy_of(model, name, dtype, config.seed, door=variant != "no door")
+    rng = np.random.default_rng([config.seed, 3])
+    if space:
+        arguments: dict[str, Any] = {"points": 128}
+        options: list[Mapping[str, Any]] = [{"seed": 8_000_000 + i} for i in range(config.episodes)]
+        scale, steps = FAR, max(config.steps // 2, 2)
+    else:
+        arguments, scale, steps = {"walls": False}, 100.0, config.steps
+        round_ones = round_starts(rng, config.episodes // 2)
+        seeds = range(8_000_000, 8_000_000 + config.episodes - len(round_ones))
+        options = [*({"state": start} for start in round_ones), *({"seed": seed} for seed in seeds)]
+    envs = [gym.make(model.env_id, disable_env_checker=True, **arguments) for _ in options]
+    elements = model.symmetry.group.sample(rng, config.elements, scale=scale)
+    try:
+        if variant == "other seed":
+            return [
+                _other_seed(
+                    config, policy, policy_of(model, name, dtype, config.seed + 1), envs, options, steps
+                )
+            ]
+        loop = run_loops(policy, envs, options, elements, steps)
+    finally:
+        for env in envs:
+            env.close()
+    what = {
+        "model": Path(folder).name,
+        "family": model.family,
+        "planner": planner,
+        "dtype": dtype,
+        "steps": steps,
+    }
+    return [loop_row(loop, env=model.env_id, **what)]
+
+
+def _other_seed(
+    config: DoorConfig, policy: Any, other: Any, envs: list[gym.Env], options: list[Any], steps: int
+) -> dict[str, Any]:
+    """How far apart two policies come at g = identity that differ by the seed of their noise alone."""
+    identity = policy.symmetry.group.identity(1)
+    here = run_loops(policy, envs, options, identity, steps)
+    there = run_loops(_Alternating(policy, other), envs, options, identity, steps)
+    return loop_row(
+        there, env=PLANE, model="", planner="CEM, other seed at g = identity", dtype="float32", steps=steps
+    ) | {"floor": float(here.deviation.max())}
+
+
+class _Alternating:
+    """The first policy in the first run, the second in all that follow: a run begins without a state."""
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self.policies, self.runs, self.symmetry = (first, second), 0, first.symmetry
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> Any:
+        self.runs += state is None
+        return self.policies[self.runs > 1].predict(observation, state, episode_start, deterministic)
+
+
+def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
+    """Bits of canonical observations: of observations turned by hand, and of loops that the physics turned."""
+    env_id = SPACE if kind == "clouds" else PLANE
+    arguments: dict[str, Any] = {"points": 128} if kind == "clouds" else {"walls": False}
+    envs = [gym.make(env_id, disable_env_checker=True, **arguments) for _ in range(2)]
+    symmetry, rng = symmetry_of(envs[0]), np.random.default_rng([config.seed, 5])
+    door = Door(symmetry, (*symmetry.state, *symmetry.goal), {"agent_vel": 100.0 if env_id == PLANE else 0.3})
+    try:
+        if kind != "closed loops":
+            pairs = config.pairs if kind == "turned" else config.pairs // 30
+            seen = _observed(envs[0], rng, min(pairs, 2000))
+            return [bits_row(door, symmetry, seen, pairs, rng, kind)]
+        here, there, elements = _replayed(envs, symmetry, rng, config.pairs)
+    finally:
+        for env in envs:
+            env.close()
+    first, second = door.enter(here), door.enter(there)
+    same = np.ones(len(elements), bool)
+    for name, array in first.observation.items():
+        same &= (array == second.observation[name]).all(-1)
+    different, done = int((~same).sum()), len(same)
+    rounding = symmetry.transform_observation(elements, here)
+    apart = sum(
+        (np.abs(rounding[name] - there[name]).clip(max=door.step_of(name)) / door.step_of(name)).sum(-1)
+        for name in door.names
+    )
+    high = 3.0 / done if not different else (different + 2 * different**0.5) / done
+    row = {"part": "bits", "kind": kind, "pairs": done, "different": different, "rate": different / done}
+    return [row | {"rate_high_95": high, "predicted": float(np.mean(apart))}]
+
+
+def _observed(env: gym.Env, rng: np.random.Generator, count: int) -> dict[str, Any]:
+    """Observations along random actions, stacked."""
+    env.action_space.seed(int(rng.integers(2**31)))
+    found = []
+    while len(found) < count:
+        found.append(env.reset(seed=int(rng.integers(2**31)))[0])
+        for _ in range(min(20, count - len(found))):
+            found.append(env.step(env.action_space.sample())[0])
+    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+def _replayed(
+    envs: list[gym.Env], symmetry: Any, rng: np.random.Generator, count: int
+) -> tuple[dict[str, Any], dict[str, Any], GroupElement]:
+    """Observations of a loop, of the loop begun at g·s with its actions turned, and the elements."""
+    envs[0].action_space.seed(int(rng.integers(2**31)))
+    exploration = envs[0].unwrapped.exploration  # type: ignore[attr-defined]
+    here, there, elements = [], [], []
+    while len(here) < count:
+        seed, g = int(rng.integers(2**31)), symmetry.group.sample(rng, scale=symmetry.length_scale)
+        first, second = envs[0].reset(seed=seed)[0], envs[1].reset(seed=seed, options={"group_element": g})[0]
+        for _ in range(60):
+            here.append(first)
+            there.append(second)
+            elements.append(g)
+            action = exploration.action(rng, first)
+            first = envs[0].step(action)[0]
+            second = envs[1].step(symmetry.transform_action(g, action))[0]
+    stacked = ({name: np.stack([one[name] for one in part]) for name in part[0]} for part in (here, there))
+    return (*stacked, GroupElement.stack(elements))  # type: ignore[return-value]
+
+
+def _declared(config: DoorConfig, first: int, count: int) -> list[dict[str, Any]]:
+    """Declarations drawn at random."""
+    verdicts = [tried(config.seed * 1_000_000 + seed) for seed in range(first, first + count)]
+    return [{"part": "declaration", **asdict(each)} for each in verdicts]
+
+
+def _installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(PEER) is not None
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Loops, bits and declarations, a table each."""
+    rows = result["rows"]
+    loops = [row for row in rows if row["part"] == "loop"]
+    bits = [row for row in rows if row["part"] == "bits"]
+    drawn = [row for row in rows if row["part"] == "declaration"]
+    columns = {
+        name: name.replace("_", " ")
+        for name in (
+            "env",
+            "family",
+            "model",
+            "planner",
+            "dtype",
+            "deviation",
+            "floor",
+            "crossings",
+            "decisions",
+        )
+    } | {
+        "degenerate": "degenerate",
+        "success_unturned": "solved",
+        "success_worst": "worst g",
+        "moved": "moved",
+    }
+    counted = {
+        "declarations": len(drawn),
+        "silently inexact": sum(bool(row["silent"]) for row in drawn),
+        "refused": sum(row["refused"] is not None for row in drawn),
+        "exact and unflagged": sum(len(row["exact"]) == len(STATES) for row in drawn),
+        "exact in generic states": sum(STATES[0] in row["exact"] for row in drawn),
+        "said to be inexact": sum(bool(row["inexact"]) for row in drawn),
+    }
+    return "\n\n".join([text_table(loops, columns), text_table(bits), text_table([counted])])

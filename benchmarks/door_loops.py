@@ -1,0 +1,270 @@
+"""Closed loops behind the door: is the path the same at every element, with every planner, model and dtype?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from equiworld.envs.pusht.simulation import PushTState
+from equiworld.planners import CEM, ICEM, MPPI, FlatModel, GradientPlanner, MPCPolicy, Planner, RandomShooting
+from numpy.typing import NDArray
+
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.sb3 import symmetrise
+from equiworld.symmetry import Symmetry, symmetry_of
+
+__all__ = ["PEER", "PLANNERS", "Loop", "bits_row", "loop_row", "policy_of", "round_starts"]
+
+PLANNERS: dict[str, Planner] = {
+    "CEM": CEM(),
+    "ICEM": ICEM(),
+    "MPPI": MPPI(),
+    "GradientPlanner": GradientPlanner(),
+    "RandomShooting": RandomShooting(),
+}
+PEER = "pytorch_mppi"
+"""The planner of another library."""
+
+
+class PeerPolicy:
+    """pytorch_mppi's MPPI over one of our models, as a policy: one decision at a time, no memory."""
+
+    def __init__(self, model: WorldModel, dtype: str, seed: int) -> None:
+        from pytorch_mppi import MPPI as Other
+
+        self.dtype = getattr(torch, dtype)
+        self.model = model.to(self.dtype)
+        self.flat, self.seed = FlatModel(self.model), seed
+        self.radius = float(model.action_bound[0].radius or 1.0)
+        size = model.latent.feature_type().size
+        noise = (0.3 * self.radius) ** 2 * torch.eye(
+            model.symmetry.action.size(model.symmetry.dim), dtype=self.dtype
+        )
+        self.planner = Other(
+            self.flat.dynamics,
+            self.flat.running_cost,
+            size,
+            noise,
+            num_samples=128,
+            horizon=6,
+            terminal_state_cost=None,
+        )
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[np.float64], Any]:
+        actions = []
+        rows = len(next(iter(observation.values())))
+        for row in range(rows):
+            start = self.flat.state({name: array[row] for name, array in observation.items()})[0]
+            with torch.random.fork_rng(devices=[]), torch.inference_mode():
+                torch.manual_seed(self.seed)  # it draws from the global generator
+                self.planner.U = start.new_zeros(6, self.planner.nu)
+                for _ in range(3):
+                    action = self.planner.command(start, shift_nominal_trajectory=False)
+            actions.append(action.double().numpy())
+        found = np.stack(actions)
+        length = np.linalg.norm(found, axis=-1, keepdims=True)
+        return found * (self.radius / np.maximum(length, self.radius)), None
+
+
+def policy_of(model: WorldModel, planner: str, dtype: str, seed: int = 0, door: bool = True) -> Any:
+    """A planner over a model: ours, or the other library's, behind the door or not."""
+    if planner != PEER:
+        return MPCPolicy(model, PLANNERS[planner], dtype=dtype, seed=seed, door=door)  # type: ignore[arg-type]
+    policy = PeerPolicy(model, dtype, seed)
+    return symmetrise(policy, model.symmetry, scales=model.scales) if door else policy
+
+
+def round_starts(rng: np.random.Generator, count: int) -> list[PushTState]:
+    """Starts at whole numbers: the agent on an edge's line, headings of whole quarters, nothing moving."""
+    starts = [PushTState((215.0, 220.0), (0.0, 0.0), (200.0, 200.0, 0.0), (300.0, 300.0, 1.0))]
+    while len(starts) < count:
+        x, y = (float(number) for number in rng.integers(200, 310, 2))
+        heading = float(rng.integers(-2, 3)) * math.pi / 2
+        agent = (x + float(rng.choice([-120, -60, 0, 60, 120])), y + float(rng.choice([-120, 90, 120])))
+        goal = (float(rng.integers(180, 330)), float(rng.integers(180, 330)), float(rng.integers(-3, 4)))
+        starts.append(PushTState(agent, (0.0, 0.0), (x, y, heading), goal))
+    return starts
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Closed loops from s and from g·s.
+
+    Attributes:
+        deviation: `(G, E)`, the largest distance of an observed point from g·(that of the unturned loop).
+        floor: `(G, E)`, the same where the unturned loop's actions, turned, are replayed: what of it is physics.
+        success: `(G, E)`.
+        moved: how far anything moved in the unturned loops.
+        decisions: all that were taken.
+        degenerate: of these, where nothing fixed the frame.
+        crossings: decisions at g·s that were not those at s, turned.
+    """
+
+    deviation: NDArray[np.float64]
+    floor: NDArray[np.float64]
+    success: NDArray[np.bool_]
+    moved: float
+    decisions: int
+    degenerate: int
+    crossings: int
+
+
+def _points(symmetry: Symmetry, observation: Mapping[str, Any]) -> NDArray[np.float64]:
+    """All points observed but clouds, whose sensors draw them anew, `(n, d)`."""
+    from equiworld.symmetry import Cloud
+
+    parts = [
+        np.asarray(observation[name], np.float64).reshape(-1, symmetry.dim)
+        for name, field in symmetry.observation.items()
+        if field.kind == "points" and not isinstance(field, Cloud)
+    ]
+    return np.concatenate(parts)
+
+
+def run_loops(
+    policy: Any,
+    envs: Sequence[gym.Env],
+    options: Sequence[Mapping[str, Any]],
+    elements: GroupElement,
+    steps: int,
+) -> Loop:
+    """Run E episodes unturned and at each of G elements, in the same rows of a batch."""
+    symmetry, count = symmetry_of(envs[0]), len(envs)
+
+    def play(g: GroupElement | None, replay: NDArray[np.float64] | None = None) -> dict[str, Any]:
+        seen = []
+        for env, each in zip(envs, options, strict=True):
+            chosen = {key: value for key, value in each.items() if key != "seed"}
+            observation, _ = env.reset(
+                seed=each.get("seed"), options=chosen if g is None else {**chosen, "group_element": g}
+            )
+            seen.append(observation)
+        points, state, actions = [np.stack([_points(symmetry, one) for one in seen])], None, []
+        success, flags, before = np.zeros(count, bool), 0, np.zeros(count, np.int64)
+        total = 0
+        for step in range(steps):
+            if replay is None:
+                stacked = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
+                acting, state = policy.predict(stacked, state, np.full(count, step == 0))
+                decided = state.decisions != before
+                before, total = state.decisions.copy(), total + int(decided.sum())
+                flags += int((state.degenerate & decided).sum())
+            else:
+                acting = symmetry.transform_action(g, replay[step])  # type: ignore[arg-type]
+            actions.append(acting)
+            for row, env in enumerate(envs):
+                seen[row], _, _, _, info = env.step(acting[row])
+                success[row] |= bool(info["is_success"])
+            points.append(np.stack([_points(symmetry, one) for one in seen]))
+        return {
+            "points": np.stack(points),
+            "actions": np.stack(actions),
+            "success": success,
+            "flags": flags,
+            "decisions": total,
+        }
+
+    first = play(None)
+    centre = np.asarray(symmetry.centre)
+    shape = (len(elements), count)
+    deviation, floor, success = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
+    decisions, flags, crossings = first["decisions"], first["flags"], 0
+    for index, g in enumerate(elements):
+        turned, again = play(g), play(g, first["actions"])
+        expected = g.act(first["points"] - centre) + centre
+        for found, target in ((turned, deviation), (again, floor)):
+            target[index] = np.linalg.norm(found["points"] - expected, axis=-1).max((0, 2))
+        wanted = symmetry.transform_action(g, first["actions"])
+        apart = np.abs(turned["actions"] - wanted).max(-1) / np.abs(wanted).max()
+        crossings += int((apart > 1e-9).any(0).sum())
+        success[index] = turned["success"]
+        decisions, flags = decisions + turned["decisions"], flags + turned["flags"]
+    moved = float(np.linalg.norm(first["points"] - first["points"][:1], axis=-1).max())
+    return Loop(deviation, floor, np.vstack([first["success"], success]), moved, decisions, flags, crossings)
+
+
+def loop_row(loop: Loop, **what: Any) -> dict[str, Any]:
+    """One row of a table."""
+    return {
+        "part": "loop",
+        **what,
+        "deviation": float(loop.deviation.max()),
+        "floor": float(loop.floor.max()),
+        "success_unturned": int(loop.success[0].sum()),
+        "success_worst": int(loop.success[1:].sum(1).min()),
+        "episodes": loop.success.shape[1],
+        "elements": len(loop.success) - 1,
+        "moved": loop.moved,
+        "decisions": loop.decisions,
+        "degenerate": loop.degenerate,
+        "crossings": loop.crossings,
+    }
+
+
+def bits_row(
+    door: Any,
+    symmetry: Symmetry,
+    seen: Mapping[str, NDArray[Any]],
+    pairs: int,
+    rng: np.random.Generator,
+    kind: str,
+) -> dict[str, Any]:
+    """How many of the canonical observations of s and g·s differ in a bit, beside the rate that rounding predicts.
+
+    Args:
+        door: that brings them in.
+        symmetry: of the observations.
+        seen: observations `(N, size)`.
+        pairs: how many (observation, element) pairs.
+        rng: of the elements.
+        kind: what the observations are.
+    """
+    count = len(next(iter(seen.values())))
+    here = door.enter(seen)
+    different, done, predicted = 0, 0, 0.0
+    while done < pairs:
+        g = symmetry.group.sample(rng, count, scale=symmetry.length_scale)
+        there = door.enter(symmetry.transform_observation(g, seen))
+        same = np.ones(count, bool)
+        for name, array in here.observation.items():
+            same &= (array == there.observation[name]).all(-1)
+        different += int((~same).sum())
+        done += count
+        if not predicted:
+            predicted = crossing_rate(door, seen, g, here, there)
+    return {
+        "part": "bits",
+        "kind": kind,
+        "pairs": done,
+        "different": different,
+        "rate": different / done,
+        "rate_high_95": 3.0 / done if not different else (different + 2 * math.sqrt(different)) / done,
+        "predicted": predicted,
+    }
+
+
+def crossing_rate(door: Any, seen: Mapping[str, Any], g: GroupElement, here: Any, there: Any) -> float:
+    """Σ|δ|/step of one pair on average: the chance that rounding δ carries a number over a seam of its grid."""
+    symmetry = door.symmetry
+    turned = symmetry.transform_observation(g, seen)
+    first = {
+        name: value for name, value in _inside(symmetry, here.element, seen).items() if name in door.names
+    }
+    second = _inside(symmetry, there.element, turned)
+    total = np.zeros(len(next(iter(seen.values()))))
+    for name, array in first.items():
+        step = door.step_of(name)
+        total += np.abs(array - second[name]).clip(max=step).sum(-1) / step
+    return float(total.mean())
+
+
+def _inside(symmetry: Symmetry, element: GroupElement, seen: Mapping[str, Any]) -> dict[str, Any]:
+    return symmetry.transform_observation(element.inverse(), dict(seen))
