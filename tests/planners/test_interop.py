@@ -90,9 +90,31 @@ def test_what_a_prior_would_do_is_among_the_candidates(observations):
     expected = 0.5 * (observations["block_pos"] - observations["agent_pos"])
     near = np.linalg.norm(expected, axis=-1) < 100
     assert near.sum() > 5
-    assert np.allclose(action[near], expected[near], rtol=0, atol=1e-9)
-    assert np.allclose(state.plan[near, 0], expected[near][:, None], rtol=0, atol=1e-9)
+    grid = 100 * 2.0**-20  # [px] of what it is asked on
+    assert np.allclose(action[near], expected[near], rtol=0, atol=grid)
+    planned = np.einsum("bij,bhj->bhi", state.rotation, state.plan[:, 0])
+    assert np.allclose(planned[near], expected[near][:, None], rtol=0, atol=grid)
     assert len(prior.asked) == 1
+
+
+class Eastward:
+    """Knows nothing of any symmetry."""
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        way = np.array([80.0, 0.0]) + 0.1 * observation["goal_pos"] - 0.05 * observation["agent_pos"]
+        return way, None
+
+
+def test_a_prior_is_asked_in_the_frame_and_needs_no_symmetry_of_its_own(observations):
+    settings = {"prior": Eastward(), "task": Task(cost=-1 * ActionCost()), "dtype": "float32"}
+    planner = CEM(horizon=3, samples=8, iterations=1, elites=1)
+    for door in (True, False):
+        policy = MPCPolicy(model_of("mlp"), planner, door=door, **settings)
+        action, _ = policy.predict(observations)
+        g = SE2().sample(np.random.default_rng(0), 16, scale=100.0)
+        turned, _ = policy.predict(policy.symmetry.transform_observation(g, observations))
+        apart = np.abs(turned - policy.symmetry.transform_action(g, action)).max()
+        assert apart <= 1e-9 if door else apart > 1.0  # and the negative control
 
 
 class Walk(gym.Env):
@@ -128,16 +150,22 @@ def test_a_prior_is_asked_again_where_the_model_says_what_it_will_see():
         away = states.select(channels["position"]) - goal.select(goal_channels["target"])
         return away.square().sum((-2, -1))
 
-    model = WorldModel.for_env("tests/Walk-v0", hidden=(8,), periodic=0)
+    model = WorldModel.for_env("tests/Walk-v0", "state", hidden=(8,), periodic=0)
     policy = MPCPolicy(model, CEM(horizon=4, samples=8, elites=2), prior=Homing(), task=Task(cost=cost))
     seen = {"position": np.array([1.5, 2.5]), "way": np.array([0.3]), "target": np.array([0.0, 1.0])}
     policy.predict(seen)
     assert len(asked) == 4
-    assert np.allclose(asked[0]["position"], seen["position"])
-    following = policy.model.predict(policy.model.encode(seen), torch.tensor([-0.15, -0.15]))
+    # It sees its frame: distances are those of the world, and so is the goal while the position moves on.
+    for one in asked:
+        assert set(one) == set(seen)
+    way = [one["target"] - one["position"] for one in asked]
+    assert np.linalg.norm(way[0]) == pytest.approx(np.hypot(1.5, 1.5), abs=1e-5)
+    following = policy.model.predict(
+        policy.model.encode(asked[0]), torch.as_tensor(0.1 * way[0], dtype=torch.float32)
+    )
     arrays = symmetry.observation_arrays(following)
     assert np.allclose(asked[1]["position"], arrays["position"], atol=1e-5)
-    assert np.allclose(asked[1]["target"], seen["target"])
+    assert np.array_equal(asked[1]["target"], asked[0]["target"])
     assert not np.allclose(asked[1]["position"], asked[0]["position"], atol=1e-3)
 
 

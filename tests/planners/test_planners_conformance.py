@@ -1,4 +1,4 @@
-"""What every planner keeps: plans that turn with the world, within bounds, each on its own, to the bit."""
+"""What every planner keeps: plans within bounds, each on its own, to the bit, whatever mode torch is in."""
 
 from __future__ import annotations
 
@@ -9,130 +9,32 @@ import numpy as np
 import planner_cases as cases
 import pytest
 import torch
-from equiworld.planners import CEM, Bound, Planner
-from equiworld.planners.frames import planning_frame
-from equiworld.planners.spread import spread_of
-from planner_cases import SIZES, every_planner, every_world, made, posed
+from equiworld.planners import CEM, PLANNERS, Bound, Problem
+from equiworld.planners.registry import planner_from_dict, planner_to_dict
+from planner_cases import every_planner, every_world, made, posed
 
-from equiworld.errors import ArgumentError
-
-ENVS = 40
-
-
-def deviation(planner: Planner, world: str, dtype=torch.float64, warm=False, turned=True, **settings):
-    """|plan(g·s, g·goal) − ρ(g)·plan(s, goal)| for 40 elements, relative to the plan: `(40,)`."""
-    symmetry = cases.SYMMETRIES[world]
-    z, goal = cases.states(symmetry, ENVS), cases.states(symmetry, ENVS, seed=1)
-    g = symmetry.group.sample(np.random.default_rng(0), n=ENVS, scale=3.0)
-    absolute, size = settings.get("absolute", False), settings.get("arrows", 1) * symmetry.dim
-    start = None
-    if warm:
-        start = 0.3 * torch.randn(ENVS, planner.horizon, size, generator=cases.generators(1)[0]).to(z.dtype)
-    plans = []
-    for element in (None, g):
-        here, there = (z, goal) if element is None else (z.transform(g), goal.transform(g))
-        begin = start
-        if start is not None and element is not None and turned:
-            begin = cases.moved(start, g, absolute)
-        posed = cases.problem(symmetry, here.to(dtype), there.to(dtype), frame=planner.frame, **settings)
-        begin = None if begin is None else begin.to(dtype)
-        plans.append(planner.plan(posed, cases.generators(ENVS), begin).actions.double())
-    expected = cases.moved(plans[0], g, absolute)
-    assert expected.isfinite().all()
-    assert expected.std(0).min() > 0.01  # plans that never differ would prove nothing
-    error = (plans[1] - expected).abs().amax((1, 2))
-    return error / expected.square().mean((1, 2)).sqrt()
-
-
-def assert_exact(error: torch.Tensor) -> None:
-    assert error.median() <= 1e-12
-    assert error.max() <= 1e-10
-
-
-# ---------------------------------------------------------------------------- plans turn with the world
-
-
-@every_planner
-@every_world
-def test_plans_turn_with_the_world(variant, world):
-    assert_exact(deviation(made(variant), world))
-
-
-@every_planner
-@every_world
-def test_plans_turn_with_the_world_in_float32(variant, world):
-    assert deviation(made(variant), world, torch.float32).median() <= 1e-5
-
-
-@every_planner
-@pytest.mark.parametrize("world", ["plane", "space"])
-@pytest.mark.parametrize("settings", [{"absolute": True}, {"arrows": 2}, {"bound": Bound()}], ids=str)
-def test_plans_of_points_of_several_vectors_and_without_bounds_do_too(variant, world, settings):
-    assert_exact(deviation(made(variant), world, **settings))
-
-
-@every_planner
-@pytest.mark.parametrize("world", ["plane", "space"])
-def test_warm_starts_turn_along(variant, world):
-    planner = made(variant, spread=0.1)
-    assert_exact(deviation(planner, world, warm=True))
-    # Negative control: a start that stays behind is noticed.
-    assert deviation(planner, world, warm=True, turned=False).median() > 1e-2
-
-
-@every_planner
-@every_world
-def test_noise_of_the_world_does_not_turn(variant, world):
-    """Negative control: the stock sampler."""
-    assert deviation(made(variant, frame=None), world).median() > 1e-2
-
-
-@every_planner
-@every_world
-def test_a_box_does_not_turn(variant, world):
-    """Negative control: componentwise bounds."""
-    limit = torch.full((cases.SYMMETRIES[world].dim,), 0.3, dtype=torch.float64)
-    error = deviation(made(variant, spread=3.0), world, bound=Bound(low=-limit, high=limit))
-    assert error.median() > 1e-2
-
-
-class PerAxis(CEM):
-    """A spread for each axis of the world."""
-
-    def update(self, search):
-        mean = search.kept.mean(3, keepdim=True)
-        search.scatter(mean, search.kept.std(3, keepdim=True) * search.axes)
-
-
-class Cholesky(CEM):
-    """Noise shaped by a Cholesky factor of each vector's covariance."""
-
-    def update(self, search):
-        mean = search.kept.mean(3, keepdim=True)
-        covariance = spread_of(search, mean, "full")[:, :, 0]
-        root = torch.linalg.cholesky(covariance + 1e-6 * torch.eye(search.problem.dim, dtype=mean.dtype))
-        search.scatter(mean, root @ search.axes)
-
-
-@pytest.mark.parametrize("broken", [PerAxis, Cholesky])
-@every_world
-def test_spreads_that_know_the_axes_of_the_world_do_not_turn(broken, world):
-    """Negative control; the shapes of `CEM` are among the variants above."""
-    assert deviation(broken(**SIZES), world).median() > 1e-2
-
+from equiworld.errors import ArgumentError, UnknownNameError
 
 # ------------------------------------------------------------------------------------------ the contract
 
 
 @every_planner
 @every_world
-def test_shapes_dtype_and_cost_of_a_plan(variant, world):
-    planner, problem = made(variant), posed(world)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_shapes_dtype_and_cost_of_a_plan(variant, world, dtype):
+    symmetry = cases.SYMMETRIES[world]
+    z, goal = cases.states(symmetry, 6, dtype), cases.states(symmetry, 6, dtype, seed=1)
+    planner, problem = made(variant), cases.problem(symmetry, z, goal)
     plan = planner.plan(problem, cases.generators(6))
-    assert plan.actions.shape == (6, 4, problem.dim)
-    assert plan.actions.dtype == torch.float64
-    assert plan.cost.shape == plan.degeneracy.shape == (6,)
-    assert torch.allclose(plan.cost, cases.cost_of(planner, problem, plan.actions), rtol=1e-12)
+    assert plan.actions.shape == (6, 4, symmetry.dim)
+    assert plan.actions.dtype == plan.carried.dtype == dtype
+    assert plan.carried.shape == (6, planner.n_carried, 4, symmetry.dim)
+    assert torch.equal(plan.carried[:, 0], plan.actions)
+    assert plan.cost.shape == (6,)
+    tolerance = 1e-12 if dtype == torch.float64 else 1e-5
+    assert torch.allclose(plan.cost, cases.cost_of(planner, problem, plan.actions), rtol=tolerance)
+    assert plan.degeneracy is plan.margin is None  # whose are policies'
+    assert plan.actions.std(0).min() > 1e-3
 
 
 @every_planner
@@ -147,10 +49,106 @@ def test_plans_stay_within_the_ball(variant, arrows):
 
 
 @every_planner
-def test_plans_stay_within_the_box(variant):
-    low, high = torch.tensor([-0.1, 0.2]).double(), torch.tensor([0.3, 0.9]).double()
-    plan = made(variant, spread=5.0).plan(posed(bound=Bound(low=low, high=high)), cases.generators(6))
-    assert ((plan.actions >= low) & (plan.actions <= high)).all()
+def test_balls_are_about_the_null_action(variant):
+    null = torch.tensor([5.0, -3.0]).double()
+    plan = made(variant, spread=5.0).plan(posed(null_action=null), cases.generators(6))
+    length = (plan.actions - null).norm(dim=-1)
+    assert length.max() <= cases.RADIUS * (1 + 1e-12)
+    assert length.max() > 0.5 * cases.RADIUS
+    # It is also where planning starts from.
+    still = made(variant, samples=1, iterations=1, **({"elites": 1} if "cem" in variant else {}))
+    assert torch.equal(still.plan(posed(null_action=null), cases.generators(6)).actions, null.expand(6, 4, 2))
+
+
+@every_planner
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        ((-0.1, 0.2), (0.3, 0.9)),
+        (-0.1, 0.3),
+        ((0.0, 0.0), None),
+        (None, -0.2),
+        ((-np.inf, 0.1), (0.2, np.inf)),
+    ],
+)
+def test_plans_stay_within_the_box_of_one_side_or_two(variant, low, high):
+    plan = made(variant, spread=5.0).plan(posed(bounds=[Bound(low=low, high=high)]), cases.generators(6))
+    inside = torch.ones(6, 4, 2, dtype=torch.bool)
+    if low is not None:
+        inside &= plan.actions >= torch.tensor(low, dtype=torch.float64)
+    if high is not None:
+        inside &= plan.actions <= torch.tensor(high, dtype=torch.float64)
+    assert inside.all()
+    assert plan.actions.isfinite().all()
+
+
+def reached(target: torch.Tensor, bounds: list[Bound]) -> Problem:
+    """Each number of an action is charged its distance to a target, in units of its bound."""
+    state = torch.zeros(1, len(target), dtype=torch.float64)
+    unit = Problem(state, lambda z, a: a, lambda *_: state, len(target), bounds).unit
+    return Problem(
+        state=state,
+        predict=lambda z, a: a,
+        cost=lambda states, actions, goal: ((states - target) / unit).square().sum(-1),
+        size=len(target),
+        bounds=bounds,
+    )
+
+
+MIXED = [
+    Bound(radius=2.0, size=4, item=2),
+    Bound(low=-0.01, high=0.01, size=1),
+    Bound(low=(0.0, -1000.0), high=(50.0, 1000.0), size=2),
+]
+
+
+@every_planner
+def test_each_part_of_an_action_has_its_own_bound(variant):
+    target = torch.tensor([6.0, 0.0, 0.0, -6.0, 0.03, 100.0, -3000.0]).double()
+    plan = made(variant, spread=1.0, iterations=8, samples=64).plan(
+        reached(target, MIXED), cases.generators(1)
+    )
+    arrows = plan.actions[..., :4].unflatten(-1, (2, 2)).norm(dim=-1)
+    assert arrows.max() <= 2.0 * (1 + 1e-12)
+    assert plan.actions[..., 4].abs().max() <= 0.01
+    low, high = torch.tensor([0.0, -1000.0]), torch.tensor([50.0, 1000.0])
+    assert ((plan.actions[..., 5:] >= low) & (plan.actions[..., 5:] <= high)).all()
+    null = planner.plan(reached(target, MIXED), cases.generators(1), active=torch.tensor([False])).actions
+    away = [((one[0, 0] - target) / reached(target, MIXED).unit).square().sum() for one in (plan.actions, null)]
+    assert away[0] < 0.8 * away[1]
+
+
+@every_planner
+def test_numbers_of_very_different_size_are_planned_alike(variant):
+    """A range of ±1000 and one of ±0.1: noise is in units of each."""
+    bounds = [Bound(low=-1000.0, high=1000.0, size=1), Bound(low=-0.1, high=0.1, size=1)]
+    target = torch.tensor([500.0, 0.05]).double()
+    settings = {"iterations": 12, "samples": 128, "horizon": 1}
+    if variant == "random-shooting":
+        settings |= {"iterations": 1, "samples": 2000}
+    plan = made(variant, **settings).plan(reached(target, bounds), cases.generators(1))
+    apart = (plan.actions[0, 0] - target).abs() / torch.tensor([1000.0, 0.1])
+    assert apart.max() < 0.15
+
+
+def test_bounds_that_do_not_make_up_an_action_are_refused():
+    with pytest.raises(ArgumentError, match="bounds: got"):
+        posed(bounds=[Bound(radius=1.0, size=3)])
+    with pytest.raises(ArgumentError, match="bounds: got"):
+        posed(bounds=[Bound(radius=1.0), Bound(radius=1.0)])
+    with pytest.raises(ArgumentError, match=r"bound\.low: got 3 numbers"):
+        posed(bounds=[Bound(low=(0.0, 0.0, 0.0))])
+    with pytest.raises(ArgumentError, match=r"bound\.item: got 2"):
+        Problem(torch.zeros(1, 3), lambda z, a: z, lambda *_: None, 3, [Bound(radius=1.0, item=2)])
+    for wrong in (
+        {"radius": 0.0},
+        {"radius": np.nan},
+        {"low": 1.0, "high": 0.0},
+        {"size": 0},
+        {"low": [[1.0]]},
+    ):
+        with pytest.raises(ArgumentError, match="bound"):
+            Bound(**wrong)
 
 
 @every_planner
@@ -188,26 +186,149 @@ def test_one_seed_means_one_plan_to_the_last_bit_and_nothing_else_is_touched(var
     assert before[2] == random.getstate()
 
 
+# ------------------------------------------------------------------------------------------- torch's modes
+
+MODES = {
+    "as it is": torch.enable_grad,
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+}
+
+
 @every_planner
-def test_no_gradient_is_kept(variant):
-    plan = made(variant).plan(posed(), cases.generators(6))
-    assert not plan.actions.requires_grad
+@pytest.mark.parametrize("mode", MODES)
+def test_plans_are_ordinary_tensors_in_any_mode(variant, mode):
+    """They may be used in a loss, and written to; and the mode is as it was."""
+    planner, plain = made(variant), made(variant).plan(posed(), cases.generators(6))
+    with MODES[mode]():
+        before = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        plan = planner.plan(posed(), cases.generators(6))
+        assert (torch.is_grad_enabled(), torch.is_inference_mode_enabled()) == before
+    assert torch.equal(plan.actions, plain.actions)
+    for part in (plan.actions, plan.cost, plan.carried):
+        assert not part.requires_grad
+        assert not part.is_inference()
+        part.add_(0.0)
+    weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    (plan.actions * weight).square().sum().backward()
+    assert weight.grad.isfinite().all()
 
 
-# ------------------------------------------------------------------------------------------------ frames
+@every_planner
+def test_gradients_of_a_model_are_left_alone(variant):
+    weight = torch.ones((), dtype=torch.float64, requires_grad=True)
+    problem = posed()
+    clean = problem.predict
+    planned = made(variant).plan(
+        replace(problem, predict=lambda z, a: clean(z, a * weight)), cases.generators(6)
+    )
+    assert weight.grad is None
+    assert not planned.actions.requires_grad
 
 
-def test_frames_are_made_from_what_there_is():
-    for symmetry in cases.SYMMETRIES.values():
-        z = cases.states(symmetry, 5)
-        g = symmetry.group.sample(np.random.default_rng(1), scale=3.0)
-        frame, turned = (planning_frame("state", symmetry, state, state) for state in (z, z.transform(g)))
-        expected = torch.as_tensor(g.matrix) @ frame.rotation
-        assert torch.allclose(turned.rotation, expected, rtol=0, atol=1e-12)
-        assert frame.origin.isfinite().all()
-        if z.points.shape[-1]:
-            assert torch.allclose(turned.origin, torch.as_tensor(g.act(frame.origin.numpy())), atol=1e-12)
-        assert planning_frame(None, symmetry, z, z) is None
-    lonely = replace(cases.ARROWS, observation={"speed": cases.ARROWS.observation["speed"]}, state=("speed",))
-    with pytest.raises(ArgumentError, match=r"frame: got 'state'; .* 3 points or 2 vectors; options: None"):
-        planning_frame("state", lonely, cases.states(lonely, 2), cases.states(lonely, 2))
+@every_planner
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16], ids=str)
+def test_the_default_dtype_changes_nothing(variant, dtype):
+    plain = made(variant).plan(posed(), cases.generators(6))
+    torch.set_default_dtype(dtype)
+    try:
+        plan = made(variant).plan(posed(), cases.generators(6))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(plan.actions, plain.actions)
+    assert torch.equal(plan.cost, plain.cost)
+
+
+# ------------------------------------------------------------------------------------- costs of any dtype
+
+
+@every_planner
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("kind", [torch.bool, torch.long, torch.half, torch.float32, torch.float64], ids=str)
+def test_costs_of_any_real_dtype_are_numbers(variant, dtype, kind):
+    z, goal = (cases.states(cases.PLANE, 3, dtype, seed=seed) for seed in (0, 1))
+    problem, planner = cases.problem(cases.PLANE, z, goal), made(variant)
+    clean, differentiable = problem.cost, kind.is_floating_point
+
+    def cost(trajectory, actions, goal):
+        found = clean(trajectory, actions, goal)
+        return (found > 2.0 if kind == torch.bool else 10 * found).to(kind)
+
+    if planner.differentiates and not differentiable:
+        with pytest.raises(ArgumentError, match="cost"):  # source bug: torch's RuntimeError is shown
+            planner.plan(replace(problem, cost=cost), cases.generators(3))
+        return
+    plan = planner.plan(replace(problem, cost=cost), cases.generators(3))
+    assert plan.actions.dtype == plan.cost.dtype == dtype
+    assert plan.cost.isfinite().all()
+    if kind in (torch.float32, torch.float64):
+        expected = 10 * cases.cost_of(planner, problem, plan.actions)
+        assert torch.allclose(plan.cost, expected, rtol=1e-4)
+
+
+@every_planner
+@pytest.mark.parametrize("wrong", [lambda cost: cost + 1j, lambda cost: cost.tolist(), lambda cost: None])
+def test_costs_that_are_no_real_numbers_are_refused(variant, wrong):
+    problem = posed()
+    clean = problem.cost
+    broken = replace(problem, cost=lambda *given: wrong(clean(*given)))
+    with pytest.raises(ArgumentError, match=r"cost: got .*expected a tensor of real numbers"):
+        made(variant).plan(broken, cases.generators(6))
+
+
+# ---------------------------------------------------------------------------------------------- settings
+
+
+@every_planner
+def test_numbers_of_numpy_are_numbers_and_bool_is_none(variant):
+    plain = made(variant)
+    numpys = made(
+        variant,
+        horizon=np.int64(4),
+        samples=np.int32(48),
+        iterations=np.int64(3),
+        spread=np.float32(0.5),
+        proposals=np.float64(0.75),
+        chunk=np.int64(100),
+    )
+    assert numpys == replace(plain, spread=0.5, chunk=100)
+    assert type(numpys.samples) is int
+    assert type(numpys.spread) is float
+    assert planner_from_dict(planner_to_dict(numpys)) == numpys
+    for name in ("horizon", "samples", "iterations", "chunk", "spread"):
+        with pytest.raises(ArgumentError, match=f"{name}: got True"):
+            made(variant, **{name: True})
+    with pytest.raises(ArgumentError, match=r"samples: got 3\.0"):
+        made(variant, samples=3.0)
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_planners_are_saved_by_name_and_settings(name):
+    planner = PLANNERS[name](samples=33, spread=0.2)
+    data = planner_to_dict(planner)
+    assert data["name"] == name
+    assert planner_from_dict(data) == planner
+    with pytest.raises(ArgumentError, match=r"'wings'.*settings of"):
+        planner_from_dict(data | {"wings": 2})
+    with pytest.raises(ArgumentError, match="samples: got 0"):
+        planner_from_dict(data | {"samples": 0})
+
+
+@pytest.mark.parametrize(
+    ("setting", "instead"), [("frame", "door"), ("symmetrise_above", "degenerate"), ("shape", "one number")]
+)
+def test_settings_that_are_no_more_are_refused_with_what_replaces_them(setting, instead):
+    with pytest.raises(
+        ArgumentError, match=rf"planner\.{setting}: got .*no such setting any more.*{instead}"
+    ):
+        planner_from_dict(planner_to_dict(CEM()) | {setting: "state"})
+
+
+def test_planners_that_nobody_registered_are_refused():
+    class Mine(CEM):
+        pass
+
+    with pytest.raises(ArgumentError, match="planner: got Mine"):
+        planner_to_dict(Mine())
+    with pytest.raises(UnknownNameError, match="planner"):
+        planner_from_dict({"name": "dreams"})

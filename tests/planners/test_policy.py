@@ -1,8 +1,10 @@
-"""The policy: stable-baselines3's protocol, and closed loops that turn with the world."""
+"""The policy: stable-baselines3's protocol, its memory, what it refuses, and copies of it."""
 
 from __future__ import annotations
 
 import copy
+import json
+import pickle
 import random
 
 import gym_pusht  # noqa: F401  registers the stock environment
@@ -10,11 +12,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.planners import CEM, MPCPolicy, PolicyState
+from equiworld.planners import CEM, MPCPolicy, PolicyState, Task
 from family_cases import STATE_FAMILIES
-from policy_cases import ENV, PLAIN, PLANNER, model_of, policy_of, rows
+from policy_cases import ENV, PLAIN, PLANNER, PLANNERS, model_of, policy_of, rows
 
-from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
 from equiworld.models import WorldModel
 
 
@@ -51,7 +53,17 @@ def test_one_observation_or_many(family, dtype, observations):
     actions, state = policy.predict(observations)
     assert actions.shape == (16, 2)
     assert all(space.contains(one) for one in actions)
-    assert [part.shape for part in state] == [(16, 1, 3, 2), (16, 2), (16,), (16,)]
+    assert [part.shape for part in state] == [
+        (16, 1, 3, 2),
+        (16, 2, 2),
+        *[(16, 2)] * 3,
+        *[(16,)] * 5,
+    ]
+    assert all(isinstance(part, np.ndarray) for part in state)  # as SB3's states are
+    assert not state.degenerate.any()
+    assert not state.clipped.any()
+    assert ((state.seam_margin > 0) & (state.seam_margin <= 0.5)).all()
+    assert not policy.inexact
     assert policy.predict(rows(observations, slice(0, 1)))[0].shape == (1, 2)
 
 
@@ -135,8 +147,26 @@ def test_the_last_plan_shifted_is_the_next_start(observations):
     start = asked[1][1].numpy()
     expected = np.concatenate([state.plan[:, :, 1:], state.plan[:, :, -1:]], 2)
     expected[3] = 0.0
-    assert np.array_equal(start, expected)
+    # What is seen is the same, and so the frame: the plan is turned by no more than a step of the grid.
+    assert np.abs(start - expected).max() <= 100 * 4 * 2.0**-22
+    assert (start[3] == 0).all()
     assert np.abs(expected).max() > 1
+
+
+def test_a_plan_is_carried_from_one_frame_to_the_next(observations):
+    """In the world it stays as it was, wherever the next frame stands."""
+    policy = policy_of(planner=SPY)
+    _, state = policy.predict(observations)
+    following = {name: np.roll(array, 1, 0) for name, array in observations.items()}
+    _, after = policy.predict(following, state)
+
+    def in_the_world(plan, rotation):
+        return np.einsum("bij,bkhj->bkhi", rotation, plan)
+
+    shifted = np.concatenate([state.plan[:, :, 1:], state.plan[:, :, -1:]], 2)
+    expected, found = in_the_world(shifted, state.rotation), in_the_world(asked[1][1].numpy(), after.rotation)
+    assert np.abs(found - expected).max() <= 100 * 4 * 2.0**-22
+    assert np.abs(asked[1][1].numpy() - shifted).max() > 1  # negative control: the frames do differ
 
 
 def test_noise_is_fresh_unless_asked_to_be_deterministic(observations):
@@ -177,7 +207,10 @@ def test_a_plan_may_be_looked_at(observations):
     policy = policy_of()
     plan = policy.plan(rows(observations, 0))
     assert plan.actions.shape == (1, 3, 2)
-    assert np.array_equal(plan.actions[0, 0].numpy(), policy.predict(rows(observations, 0))[0])
+    assert np.allclose(plan.actions[0, 0], policy.predict(rows(observations, 0))[0], rtol=0, atol=1e-9)
+    assert plan.degeneracy.shape == plan.margin.shape == (1,)
+    assert float(plan.degeneracy) == 0
+    assert 0 < float(plan.margin) <= 0.5
     assert policy.plan(observations).cost.shape == (16,)
     assert not torch.equal(policy.plan(rows(observations, 0), seed=1).actions, plan.actions)
 
@@ -221,7 +254,7 @@ def test_bad_observations_are_refused_by_field(observations):
         r"agent_vel: got dtype object": good | {"agent_vel": np.array([None, 1.0])},
         r"agent_vel: got dtype complex": good | {"agent_vel": np.array([1j, 1.0])},
         r"undeclared key 'colour'": good | {"colour": np.zeros(3)},
-        r"observation: got ndarray; expected a mapping": np.zeros(43),
+        r"observation: got .*ndarray; expected a mapping": np.zeros(43),
     }
     for message, observation in wrong.items():
         with pytest.raises(ArgumentError, match=message):
@@ -249,16 +282,237 @@ def test_bad_states_and_masks_are_refused(observations):
             policy.predict(rows(observations, 0), garbage)
     longer = MPCPolicy(model_of(), CEM(horizon=5, samples=16), dtype="float64")
     with pytest.raises(
-        ArgumentError, match=r"state\.plan: got shape \(3, 1, 3, 2\); expected shape \(3, 1, 5, 2\)"
+        ArgumentError, match=r"state\.plan: got shape \(3, 1, 3, 2\).*; expected shape \(3, 1, 5, 2\)"
     ):
         longer.predict(rows(observations, slice(0, 3)), state)
     with pytest.raises(ArgumentError, match=r"episode_start: got shape \(2,\); expected shape \(3,\)"):
         policy.predict(rows(observations, slice(0, 3)), state, [True, False])
 
 
+@pytest.mark.parametrize("name", ["plan", "rotation", "shift", "action", "origin"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_states_that_are_not_finite_are_refused_by_their_rows(name, bad, observations):
+    policy = policy_of(repeat=2)
+    _, state = policy.predict(observations)
+    spoilt = getattr(state, name).copy()
+    spoilt[[4, 9]] = bad
+    with pytest.raises(ArgumentError, match=rf"state\.{name}: got NaN or infinity in row\(s\) \[4, 9\]"):
+        policy.predict(observations, state._replace(**{name: spoilt}))
+
+
+def test_states_of_other_dtypes_are_refused(observations):
+    policy = policy_of()
+    _, state = policy.predict(observations)
+    with pytest.raises(ArgumentError, match=r"state\.steps: got .*float64"):
+        policy.predict(observations, state._replace(steps=state.steps.astype(float)))
+    with pytest.raises(ArgumentError, match="expected what the last call returned"):
+        policy.predict(observations, state[:4])  # of an earlier release
+    listed = tuple(part.copy() for part in state)  # SB3 makes plain tuples of them
+    assert np.array_equal(policy.predict(observations, listed)[0], policy.predict(observations, state)[0])
+
+
 def test_what_cannot_be_a_policy_is_refused():
-    with pytest.raises(ArgumentError, match=r"dtype: got 'float16'.*float32, float64"):
-        policy_of(dtype="float16")
+    wrong = {
+        "dtype": ("float16", r"dtype: got 'float16'.*float32, float64"),
+        "device": ("meta", "device: got 'meta'.*cpu"),
+        "bound": ("cube", "bound: got 'cube'.*ball, box"),
+        "seed": (1.5, r"seed: got 1\.5"),
+        "prior": (3, "prior: got int; expected a policy with predict"),
+    }
+    for name, (value, message) in wrong.items():
+        with pytest.raises(ArgumentError, match=message):
+            policy_of(**{name: value})
+    with pytest.raises(ArgumentError, match="seed: got True"):
+        policy_of(seed=True)
     stock = WorldModel.for_env(gym.make("gym_pusht/PushT-v0", obs_type="state"), **PLAIN)
     with pytest.raises(UnknownNameError, match=r"gym_pusht/PushT-v0.*register_task.*equiworld/PushT-v0"):
         MPCPolicy(stock, PLANNER)
+
+
+# ------------------------------------------------------------------------------------ numbers and modes
+
+
+def test_numbers_of_numpy_are_numbers(observations):
+    plain, one = policy_of(seed=3), rows(observations, 0)
+    for seed in (np.int64(3), np.uint8(3)):
+        assert np.array_equal(policy_of(seed=seed).predict(one)[0], plain.predict(one)[0])
+        assert torch.equal(plain.plan(one, seed=seed).actions, plain.plan(one).actions)
+    assert not torch.equal(plain.plan(one, seed=np.int64(4)).actions, plain.plan(one).actions)
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_mode_of_torch_will_do(name, dtype, observations):
+    policy, one = policy_of(planner=PLANNERS[name], dtype=dtype), rows(observations, slice(0, 3))
+    expected, plan = policy.predict(one)[0], policy.plan(one)
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            inside = policy_of(planner=PLANNERS[name], dtype=dtype)
+            assert np.array_equal(inside.predict(one)[0], expected)
+            planned = inside.plan(one)
+        assert torch.equal(planned.actions, plan.actions)
+        # What was made there works outside.
+        assert np.array_equal(inside.predict(one)[0], expected)
+        weight = torch.ones(2, dtype=plan.actions.dtype, requires_grad=True)
+        (planned.actions.mul_(1.0) * weight).sum().backward()
+        assert weight.grad.isfinite().all()
+    policy.predict(one)
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("name", ["cem", "gradient"])
+@pytest.mark.parametrize("default", [torch.float64, torch.float16], ids=str)
+def test_the_default_dtype_changes_nothing(name, default, observations):
+    one = rows(observations, slice(0, 3))
+    expected = policy_of(planner=PLANNERS[name], dtype="float32").predict(one)[0]
+    torch.set_default_dtype(default)
+    try:
+        model = WorldModel.for_env(gym.make(ENV, walls=False), "state", **PLAIN)
+        found = MPCPolicy(model, PLANNERS[name], dtype="float32").predict(one)[0]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["cem", "mppi"])
+@pytest.mark.parametrize("kind", [torch.bool, torch.long, torch.half, torch.float64], ids=str)
+def test_costs_may_be_of_any_dtype(name, kind, observations):
+    def cost(states, channels, goal, goal_channels):
+        away = states.select(channels["block_pos"]) - goal.select(goal_channels["goal_pos"])
+        away = away[..., 0].norm(dim=-1)
+        return (away > 100 if kind == torch.bool else away).to(kind)
+
+    policy = policy_of(planner=PLANNERS[name], dtype="float32", task=Task(cost=cost))
+    assert np.isfinite(policy.predict(observations)[0]).all()
+
+
+# ----------------------------------------------------------------------------------------- copies and files
+
+
+def saved_and_loaded(policy, folder):
+    policy.save(folder / "policy")
+    return MPCPolicy.load(folder / "policy")
+
+
+def through_torch(policy, folder):
+    torch.save(policy, folder / "policy.pt")
+    return torch.load(folder / "policy.pt", weights_only=False)
+
+
+COPIES = {
+    "pickle": lambda policy, folder: pickle.loads(pickle.dumps(policy)),
+    "deepcopy": lambda policy, folder: copy.deepcopy(policy),
+    "torch.save": through_torch,
+    "save": saved_and_loaded,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize(
+    "settings", [{}, {"dtype": "float32", "seed": 7, "door": False, "bound": "box"}], ids=str
+)
+def test_a_copy_decides_alike(how, settings, observations, tmp_path):
+    policy = policy_of("mlp", 2, PLANNERS["icem"], **settings)
+    _, state = policy.predict(observations)
+    twin = COPIES[how](policy, tmp_path)
+    assert twin.inexact == policy.inexact
+    for _ in range(3):
+        action, after = policy.predict(observations, state)
+        other, other_after = twin.predict(observations, state)
+        assert np.array_equal(action, other)
+        assert all(np.array_equal(one, two) for one, two in zip(after, other_after, strict=True))
+        state = after
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy", "torch.save"])
+def test_a_copy_goes_on_with_the_same_fresh_noise_and_apart(how, observations, tmp_path):
+    policy, one = policy_of(), rows(observations, 0)
+    policy.predict(one, deterministic=False)
+    twin = COPIES[how](policy, tmp_path)
+    first = [policy.predict(one, deterministic=False)[0] for _ in range(2)]
+    second = [twin.predict(one, deterministic=False)[0] for _ in range(2)]
+    assert np.array_equal(first, second)
+    assert not np.array_equal(*first)
+
+
+def test_what_no_file_can_hold_is_refused(tmp_path):
+    class Prior:
+        def predict(self, observation, **_):
+            return np.zeros(2), None
+
+    with pytest.raises(ArgumentError, match="prior: got Prior; expected a policy without one"):
+        policy_of(prior=Prior()).save(tmp_path)
+
+
+def test_files_that_are_damaged_or_of_another_release_are_refused(tmp_path):
+    folder = policy_of().save(tmp_path / "policy")
+    path = folder / "policy.json"
+    good = json.loads(path.read_text())
+    wrong = [
+        "",
+        "[]",
+        "3",
+        "{",
+        json.dumps({name: value for name, value in good.items() if name != "planner"}),
+        json.dumps(good | {"planner": "cem"}),
+        json.dumps(good | {"planner": good["planner"] | {"samples": 0}}),
+        json.dumps(good | {"wings": 2}),
+        json.dumps(good | {"seed": "much"}),
+        json.dumps(good | {"dtype": "float8"}),
+    ]
+    for text in wrong:
+        path.write_text(text)
+        with pytest.raises(CheckpointError, match=r"policy\.json"):
+            MPCPolicy.load(folder)
+    path.write_text(json.dumps(good | {"planner": good["planner"] | {"frame": "state"}}))
+    with pytest.raises(CheckpointError, match=r"planner\.frame.*door"):
+        MPCPolicy.load(folder)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        MPCPolicy.load(folder)
+    with pytest.raises(FileNotFoundError):
+        MPCPolicy.load(tmp_path / "nowhere")
+
+
+# --------------------------------------------------------------------------- costs that name a direction
+
+
+def upward(states, channels, goal, goal_channels):
+    return -states.select(channels["block_pos"])[..., 1, 0]
+
+
+def to_a_place(states, channels, goal, goal_channels):
+    return states.select(channels["block_pos"])[..., 0].norm(dim=-1)
+
+
+def rightward(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat):
+    step = torch.tensor([radius, 0.0]).to(uniform)
+    return step.expand(*uniform.shape[:2], horizon, 2)
+
+
+def random_direction(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat):
+    way = (goal.select(goal_channels["goal_pos"]) - state.select(channels["block_pos"]))[..., 0]
+    return (uniform[..., :1, None] * way[:, None, None]).expand(*uniform.shape[:2], horizon, 2)
+
+
+def to_the_goal(states, channels, goal, goal_channels):
+    return (states.select(channels["block_pos"]) - goal.select(goal_channels["goal_pos"]))[..., 0].norm(
+        dim=-1
+    )
+
+
+@pytest.mark.parametrize("cost", [upward, to_a_place])
+def test_a_cost_that_names_a_direction_or_place_is_refused_by_name(cost, observations):
+    with pytest.raises(ArgumentError, match=rf"task\.cost: got {cost.__name__}, which changes.*door=False"):
+        policy_of(task=Task(cost=cost))
+    without = policy_of(task=Task(cost=cost), door=False)
+    assert np.isfinite(without.predict(observations)[0]).all()
+    assert any("door=False" in reason for reason in without.inexact)
+
+
+def test_proposals_that_name_a_direction_are_refused_by_name(observations):
+    task = Task(cost=to_the_goal, proposals=rightward, random_numbers=1)
+    with pytest.raises(ArgumentError, match=r"task\.proposals: got rightward"):
+        policy_of(task=task)
+    policy_of(task=task, door=False).predict(observations)
+    policy_of(task=Task(cost=to_the_goal, proposals=random_direction, random_numbers=1)).predict(observations)
