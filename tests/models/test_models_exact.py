@@ -26,6 +26,8 @@ from model_cases import (
 
 from equiworld.errors import ArgumentError
 
+pytestmark = pytest.mark.exact
+
 
 @pytest.mark.parametrize("family", EXACT)
 def test_exact_before_training(env, family):

@@ -18,6 +18,8 @@ from equiworld.nn import (
 )
 from equiworld.symmetry.features import Features, FeatureType
 
+pytestmark = pytest.mark.exact
+
 DTYPES = [torch.float32, torch.float64]
 numbers = st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 1e-300, 1e-40, 1e-20, 1e-9, 1e30])
 

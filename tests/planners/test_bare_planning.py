@@ -74,6 +74,7 @@ def test_an_action_of_any_size_needs_no_frame():
     assert found.cost < 1.5
 
 
+@pytest.mark.exact
 def test_a_frame_makes_bare_functions_turn():
     """Only with it."""
     target = torch.tensor([[0.7, 0.2]]).double()

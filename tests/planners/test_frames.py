@@ -36,6 +36,7 @@ def drawn(symmetry: Symmetry, envs: int = 40) -> tuple[Features, Features]:
     )
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("kind", FRAMES)
 @pytest.mark.parametrize("dim", [2, 3])
 def test_every_frame_turns_with_the_world(kind, dim):
@@ -106,6 +107,7 @@ def test_the_finite_group_is_one(dim):
         assert len(set(distances.argmin(1).tolist())) == len(elements)
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("dim", [2, 3])
 def test_symmetrised_noise_is_the_same_set_turned(dim):
     noise = torch.randn(5, 2, 1, dim, 50, generator=torch.Generator().manual_seed(0)).double()
@@ -120,6 +122,7 @@ def test_symmetrised_noise_is_the_same_set_turned(dim):
         assert apart.min(1).values.max() < 1e-12
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("iterations", [1, 3])
 @pytest.mark.parametrize("around", ["elites", "mean"])
 def test_without_a_frame_plans_still_turn_with_the_finite_group(around, iterations):

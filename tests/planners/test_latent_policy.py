@@ -105,6 +105,7 @@ def passive_deviation(policy: MPCPolicy) -> float:
     return worst
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
 def test_what_is_seen_turned_is_answered_turned(family):
     deviation = passive_deviation(policy_of(family))
@@ -141,6 +142,7 @@ def closed_loop_deviation(policy: MPCPolicy, seed: int = 0, steps: int = 10) -> 
     return worst, float(np.linalg.norm(infos[0]["body_pos"] - start))
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("settings", [{}, {"vectors": 2, "scalars": 3}], ids=str)
 @pytest.mark.parametrize("repeat", [1, 2])
 @pytest.mark.parametrize("family", EXACT)
@@ -231,6 +233,7 @@ def test_plans_say_how_degenerate_their_frame_is(shape):
     assert 0 <= float(alone.degeneracy) <= 1
 
 
+@pytest.mark.exact
 def test_the_policy_alone_turns_with_what_it_is_shown():
     """Passive: the simulator is as ever, and the policy is shown it turned."""
     certificate = certify(

@@ -52,18 +52,21 @@ def assert_exact(error: torch.Tensor) -> None:
 # ---------------------------------------------------------------------------- plans turn with the world
 
 
+@pytest.mark.exact
 @every_planner
 @every_world
 def test_plans_turn_with_the_world(variant, world):
     assert_exact(deviation(made(variant), world))
 
 
+@pytest.mark.exact
 @every_planner
 @every_world
 def test_plans_turn_with_the_world_in_float32(variant, world):
     assert deviation(made(variant), world, torch.float32).median() <= 1e-5
 
 
+@pytest.mark.exact
 @every_planner
 @pytest.mark.parametrize("world", ["plane", "space"])
 @pytest.mark.parametrize("settings", [{"absolute": True}, {"arrows": 2}, {"bound": Bound()}], ids=str)
@@ -71,6 +74,7 @@ def test_plans_of_points_of_several_vectors_and_without_bounds_do_too(variant, w
     assert_exact(deviation(made(variant), world, **settings))
 
 
+@pytest.mark.exact
 @every_planner
 @pytest.mark.parametrize("world", ["plane", "space"])
 def test_warm_starts_turn_along(variant, world):

@@ -54,6 +54,7 @@ def data() -> Dataset:
     return collect(made(), transitions=800, seed=0, workers=1)
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", EXACT)
 def test_a_world_in_space_started_turned_stays_turned(family, data):
     """After a little training, and with nothing to do but to run into the body."""

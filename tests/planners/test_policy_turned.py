@@ -15,6 +15,8 @@ from policy_cases import ENV, EXACT, PLAIN, policy_of
 from equiworld.groups import SE2
 from equiworld.models import WorldModel
 
+pytestmark = pytest.mark.exact
+
 # -------------------------------------------------------------------------------- turned with the world
 
 
