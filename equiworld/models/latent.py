@@ -132,13 +132,12 @@ class LatentModel(WorldModel):
         return self.layout.fits(symmetry)
 
     def encode(self, obs: Any) -> Features:
-        return self.encode_features(self.layout.features(obs, self.dtype))
+        return self.encode_features(self.layout.features(obs, torch.float64))
 
     def encode_goal(self, obs: Any) -> Features:
         if not self.layout.has_goal:
             return super().encode_goal(obs)
-        shown = self.layout.features(obs, self.dtype, goal=True)
-        return self.layout.join(self.encoder(self.layout.split(shown, goal=True)[0]), shown, goal=True)
+        return self._encoded(self.layout.features(obs, torch.float64, goal=True), self.encoder, goal=True)
 
     def encode_features(self, observed: Features) -> Features:
         return self._encoded(observed, self.encoder)
@@ -272,8 +271,13 @@ class LatentModel(WorldModel):
                 found.append((self.encode_features(z), action, self.encode_features(following)))
         return tuple(_joined_batches(column) for column in zip(*found, strict=True))
 
-    def _encoded(self, observed: Features, encoder: CloudEncoder) -> Features:
-        return self.layout.join(encoder(self.layout.split(observed)[0]), observed)
+    def _encoded(self, observed: Features, encoder: CloudEncoder, goal: bool = False) -> Features:
+        """The latent in the model's dtype; the encoder sees the cloud in that of what is observed.
+
+        Best in float64: a cloud far from the scene's centre would else have lost its digits on the way to its own.
+        """
+        found = encoder(self.layout.split(observed, goal)[0])
+        return self.layout.join(found, observed, goal).to(self.dtype)
 
     def _thinned(self, observed: Features, rng: np.random.Generator) -> Features:
         """The observation with some points of its cloud."""

@@ -28,6 +28,10 @@ class CloudEncoder(nn.Module):
     made of the guess itself, which have no signs left to choose, to correct it. The final keypoints are convex
     combinations of the cloud (`hull_attention`), so that no cloud, however strange, throws them out of it.
 
+    Means, axes and the attention are computed in float64, in the parameters' dtype only what the perceptrons say. So
+    rounding is not magnified where axes are poorly fixed; and a cloud given in float64 is, to the last bit or nearly,
+    the same to the perceptrons however far away it lies and however it is turned.
+
     For groups of rotations the axes are right-handed, so a mirrored cloud is another cloud. For groups with
     reflections all signs are tried and axes are made of vectors alone: of a flat cloud, say, it cannot tell up from
     down. Where two variances of a cloud agree to the last bit, as those of a cube's corners do, its axes are any: what
@@ -88,7 +92,8 @@ class CloudEncoder(nn.Module):
         if group is not None:
             self.register_buffer("signs", _signs(group), persistent=False)
         # The axes of the corrections: differences of the first keypoints, learned from there.
-        starts = torch.eye(arrows, count) - torch.eye(count).roll(1, 0)[:arrows]
+        ones = torch.eye(count, dtype=torch.float32)  # whatever torch's default says, as all parameters
+        starts = ones[:arrows] - ones.roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
         self.guess = _Pooled(dim, spreads, dim * count + (spreads > 0), width, generator)
         last = dim * out_type.vectors + out_type.scalars
@@ -100,7 +105,7 @@ class CloudEncoder(nn.Module):
         )
 
     def forward(self, cloud: Tensor) -> Features:
-        """The features of clouds `(…, d, N)`, N ≥ 1, in the units of the cloud."""
+        """The features of clouds `(…, d, N)`, N ≥ 1, in the units and the dtype of the cloud."""
         return self.rounds(cloud)[0]
 
     def rounds(self, cloud: Tensor) -> tuple[Features, list[Tensor]]:
@@ -108,7 +113,9 @@ class CloudEncoder(nn.Module):
         dim, count = self.out_type.dim, self.out_type.points
         if cloud.shape[-2] != dim or not cloud.shape[-1]:
             raise ArgumentError("cloud", f"shape {tuple(cloud.shape)}", f"shape (…, {dim}, N), N ≥ 1")
-        cloud = cloud.transpose(-1, -2)
+        if not cloud.is_floating_point():
+            raise ArgumentError("cloud", cloud.dtype, "a floating type")
+        given, cloud = cloud.dtype, cloud.transpose(-1, -2).to(torch.float64)
         middle = self._middle(cloud)
         seen = (cloud - middle) / self.length
         points = self._first(seen)
@@ -118,7 +125,7 @@ class CloudEncoder(nn.Module):
             own = points - origin
             axes = self._axes(own)
             known = own @ axes
-            found = correction((seen - origin) @ axes, known.flatten(-2))
+            found = self._asked(correction, (seen - origin) @ axes, known.flatten(-2))
             step, rest = found[..., : dim * count].unflatten(-1, (count, dim)), found[..., dim * count :]
             points = points + step @ axes.transpose(-1, -2)
             guesses.append(points)
@@ -127,11 +134,11 @@ class CloudEncoder(nn.Module):
         vectors = vectors @ axes.transpose(-1, -2)
 
         def placed_back(part: Tensor) -> Tensor:
-            return (part * self.length + middle).transpose(-1, -2)
+            return (part * self.length + middle).transpose(-1, -2).to(given)
 
         features = Features(
-            rest[..., dim * self.out_type.vectors :],
-            vectors.transpose(-1, -2) * self.length,
+            rest[..., dim * self.out_type.vectors :].to(given),
+            (vectors.transpose(-1, -2) * self.length).to(given),
             placed_back(places),
         )
         return features, [placed_back(part) for part in guesses]
@@ -140,23 +147,28 @@ class CloudEncoder(nn.Module):
         """The first guess `(…, K, d)` from centred clouds `(…, N, d)`."""
         dim, count = self.out_type.dim, self.out_type.points
         if self.group is None:
-            return self.guess(seen, seen[..., 0, :0]).unflatten(-1, (count, dim))
+            return self._asked(self.guess, seen, seen[..., 0, :0]).unflatten(-1, (count, dim))
         with torch.no_grad():  # clouds are data
             centre = seen - seen.mean(-2, keepdim=True)
             variances, axes = torch.linalg.eigh(centre.transpose(-1, -2) @ centre / seen.shape[-2])
             if self.group.proper:
-                axes = (
-                    axes * torch.where(torch.linalg.det(axes) < 0, -1.0, 1.0).to(axes.dtype)[..., None, None]
-                )
-            axes = axes[..., None, :, :] * self.signs[:, None, :]  # (…, signs, d, d)
+                right = torch.where(torch.linalg.det(axes) < 0, -1.0, 1.0).to(axes.dtype)
+                axes = axes * right[..., None, None]
+            signs = self.signs.to(axes.dtype)
             # Softened: the root of a flat cloud's smallest variance would turn a rounding error of 1e-16 into 1e-8.
-            spread = (
-                (variances.clamp(min=0.0) + _SOFTNESS**2).sqrt()[..., None, :].expand(*axes.shape[:-2], dim)
-            )
-        found = self.guess(seen[..., None, :, :] @ axes, spread)
-        guesses = found[..., : dim * count].unflatten(-1, (count, dim)) @ axes.transpose(-1, -2)
+            spread = (variances.clamp(min=0.0) + _SOFTNESS**2).sqrt()[..., None, :]
+            spread = spread.expand(*spread.shape[:-2], *signs.shape)
+        own = (seen @ axes).to(self.axes.dtype)[..., None, :, :] * self.signs[:, None, :]  # (…, signs, N, d)
+        found = self._asked(self.guess, own, spread)
+        guesses = found[..., : dim * count].unflatten(-1, (count, dim)) * signs[:, None, :]
+        guesses = guesses @ axes[..., None, :, :].transpose(-1, -2)
         share = torch.softmax(found[..., -1], -1)
         return (share[..., None, None] * guesses).sum(-3)
+
+    def _asked(self, network: nn.Module, points: Tensor, extra: Tensor) -> Tensor:
+        """What a network, which computes in its parameters' dtype, answers to numbers in float64."""
+        dtype = self.axes.dtype
+        return network(points.to(dtype), extra.to(dtype)).to(torch.float64)
 
     def _middle(self, points: Tensor) -> Tensor:
         """Where points `(…, N, d)` are seen from, `(…, 1, d)`: their mean, or the origin."""
@@ -166,7 +178,7 @@ class CloudEncoder(nn.Module):
         """The axes `(…, d, d)` of keypoints `(…, K, d)` about their mean; for the baseline the world's."""
         if self.group is None:
             return torch.eye(own.shape[-1], dtype=own.dtype, device=own.device)
-        arrows = (self.axes @ own).transpose(-1, -2)
+        arrows = (self.axes.to(own.dtype) @ own).transpose(-1, -2)
         return soft_axes(arrows, self.group.proper, _SOFTNESS)
 
 
@@ -186,5 +198,5 @@ class _Pooled(nn.Module):
 
 def _signs(group: Group) -> Tensor:
     """Signs of the covariance's axes to average over, `(n, d)`: those that the group does not tell apart."""
-    every = torch.tensor(list(itertools.product((1.0, -1.0), repeat=group.dim)))
+    every = torch.tensor(list(itertools.product((1.0, -1.0), repeat=group.dim)), dtype=torch.float32)
     return every[every.prod(-1) > 0] if group.proper else every

@@ -9,6 +9,7 @@ __all__ = ["hull_attention"]
 
 _ITERATIONS = 8
 _RIDGE = 1e-4  # share of the cloud's variance: keeps Newton's steps finite where all weight is on few points
+_LEAST_SPREAD = 1e3  # of a cloud, in rounding errors of its largest coordinate
 _LONGEST_STEP = 4.0  # in units of 1/spread of the cloud
 
 
@@ -37,8 +38,13 @@ def hull_attention(targets: Tensor, cloud: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = cloud.detach().mean(-2, keepdim=True)
     variance = (cloud.detach() - mean).square().sum(-1).mean(-1)[..., None, None, None]  # (…, 1, 1, 1)
-    # Of one point again and again it is 0: far from that, yet no square of what follows may overflow.
-    variance = variance.clamp(min=torch.finfo(cloud.dtype).tiny ** 0.25)
+    # Of one point again and again it is 0 or what rounding left: kept far above both, so that Newton's matrices have
+    # an inverse, yet no square of what follows may overflow.
+    known = torch.finfo(cloud.dtype)
+    size = cloud.detach().abs().amax((-1, -2))[..., None, None, None]
+    variance = torch.maximum(variance, (_LEAST_SPREAD * known.eps * size).square()).clamp(
+        min=known.tiny**0.25
+    )
     ridge = _RIDGE * variance * torch.eye(cloud.shape[-1], dtype=cloud.dtype, device=cloud.device)
     longest = _LONGEST_STEP * variance[..., 0].rsqrt()
     query = torch.zeros_like(targets)
@@ -62,7 +68,7 @@ def _newton_step(query: Tensor, targets: Tensor, cloud: Tensor, ridge: Tensor, l
         points = weights @ cloud
         offset = cloud[..., None, :, :] - points[..., :, None, :]  # (…, K, N, d)
         covariance = (weights[..., None] * offset).transpose(-1, -2) @ offset + ridge
-        inverse = torch.linalg.inv(covariance)
+        inverse = torch.linalg.inv_ex(covariance).inverse
     step = (inverse @ (targets - points)[..., None])[..., 0]
     length = torch.linalg.vector_norm(step.detach(), dim=-1, keepdim=True)
     return step * (longest / torch.maximum(length, longest))

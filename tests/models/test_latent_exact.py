@@ -25,6 +25,8 @@ from equiworld.training import train
 from equiworld.verify.equivariance import EquivarianceReport, equivariance_residual
 from equiworld.verify.representations import as_representation
 
+pytestmark = pytest.mark.exact
+
 pytest.importorskip("mujoco")
 
 EXACT = [name for name in CLOUD_FAMILIES if FAMILIES[name].equivariant]
@@ -134,3 +136,23 @@ def test_centred_families_commute_with_translations(family):
     )
     shifted = plain.encode(observation).transform(SE3().translation([0.3, 0.0, 0.0]))
     assert (there.vectors - shifted.vectors).abs().max() > 1e-3  # negative control
+
+
+@pytest.mark.parametrize("far", [1e3, 1e5, 4e6])
+@pytest.mark.parametrize("steps", [0, 60])
+def test_in_float32_a_world_far_away_is_encoded_as_one_nearby(far, steps):
+    """Points come out as float32 can say them so far away; vectors and scalars know no distance."""
+    model, observation = model_of("latent", steps), cloud_observations()
+    exact = copy.deepcopy(model).double()
+    g = SE3().translation(far * np.array([0.6, -0.48, 0.64]))
+    moved = model.symmetry.transform_observation(g, observation)
+    for encode, truth in ((model.encode, exact.encode), (model.encode_goal, exact.encode_goal)):
+        here, there, wanted = encode(observation), encode(moved), truth(observation)
+        assert {here.dtype, there.dtype} == {torch.float32}
+        for part in ("vectors", "scalars"):
+            near, distant = (
+                (getattr(found, part) - getattr(wanted, part)).abs().max().item() for found in (here, there)
+            )
+            assert 0 < distant <= 5 * near, part
+        room = torch.finfo(torch.float32).eps * far
+        assert (there.points - wanted.transform(g).points).abs().max() <= room + 1e-5

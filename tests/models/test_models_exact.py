@@ -25,6 +25,8 @@ from model_cases import (
 )
 
 
+pytestmark = pytest.mark.exact
+
 
 @pytest.mark.parametrize("family", EXACT)
 def test_exact_before_training(env, family):

@@ -52,6 +52,7 @@ def with_nothing_else_to_go_by(data: Dataset) -> tuple[dict[str, np.ndarray], np
     return observation, data.action[:32]
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize(("family", "group"), CASES, ids=str)
 def test_exact_whatever_else_degenerates(family, group):
     data = spinning(group)
@@ -75,6 +76,7 @@ def test_without_the_pose_as_frame_nothing_would_be_told_apart_there():
     assert residual(model, torch.float64, observation, action).residual < 1e-9
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("family", STATE_FAMILIES)
 def test_predicted_axes_stay_orthonormal(family, dtype):

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.groups import E3, O2, O3, SE3, SO2, SO3, Group
+from equiworld.groups import E3, O2, O3, SE3, SO2, SO3, Group, GroupElement
 from equiworld.nn import CloudEncoder
 from equiworld.symmetry.features import FeatureType
 
 GROUPS: dict[str, Group] = {"SO2": SO2(), "O2": O2(), "SO3": SO3(), "O3": O3(), "SE3": SE3(), "E3": E3()}
 LENGTH = 0.1  # [m]
+PARTS = ("scalars", "vectors", "points")
+DTYPES = [torch.float32, torch.float64]
 BOX = np.array([1.2, 0.6, 0.3])
 
 
@@ -99,3 +101,18 @@ def degenerate_clouds(dim: int) -> dict[str, Tensor]:
             1,
         )
     return {name: torch.from_numpy(LENGTH * cloud) for name, cloud in found.items()}
+
+
+def deviation(
+    encoder: CloudEncoder, cloud: Tensor, g: GroupElement, dtype: torch.dtype | None = None
+) -> dict[str, float]:
+    """The largest |E(g·cloud) − g·E(cloud)| of each output, moved by exact numbers and then rounded to a dtype.
+
+    That of the encoder's parameters unless given.
+    """
+    dtype = dtype or next(encoder.parameters()).dtype
+    moved = torch.from_numpy(g.matrix) @ cloud + torch.from_numpy(g.translation)[..., None]
+    with torch.no_grad():
+        expected, found = encoder(cloud.to(dtype)).transform(g), encoder(moved.to(dtype))
+    assert all(getattr(found, part).isfinite().all() for part in PARTS)
+    return {part: (getattr(found, part) - getattr(expected, part)).abs().max().item() for part in PARTS}

@@ -13,6 +13,8 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import O2, O3, SO2, SO3
 from equiworld.nn import hull_attention, soft_axes
 
+pytestmark = pytest.mark.exact
+
 PROPERTY = settings(max_examples=40, deadline=None, database=None, derandomize=True)
 CASES = {"dim": st.sampled_from([2, 3]), "points": st.integers(8, 60), "seed": st.integers(0, 10**6)}
 
@@ -109,6 +111,20 @@ def test_numbers_of_any_size_stay_finite(dtype, size, far):
     found, weights = hull_attention(target, cloud)
     assert weights.isfinite().all()
     assert found.abs().max() <= cloud.abs().max()
+    gradients = torch.autograd.grad(found.sum(), [cloud, target])
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("size", [1e-17, 1.0, 1e6])
+def test_of_one_point_again_and_again_only_that_point_is_made(dtype, size):
+    """What rounding leaves of its spread is no direction to go in."""
+    draws = size * torch.randn(100, 1, 3, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    cloud = draws.expand(100, 128, 3).clone().requires_grad_()
+    target = torch.randn(100, 4, 3, dtype=dtype, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    found, weights = hull_attention(target, cloud)
+    assert (found - draws).abs().max() <= 200 * torch.finfo(dtype).eps * size
+    assert weights.isfinite().all()
     gradients = torch.autograd.grad(found.sum(), [cloud, target])
     assert all(gradient.isfinite().all() for gradient in gradients)
 

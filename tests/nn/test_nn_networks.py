@@ -71,6 +71,7 @@ FAMILIES = [
 ]
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize(("family", "group"), FAMILIES, ids=str)
 def test_equivariant(family, group, dtype):
@@ -80,6 +81,7 @@ def test_equivariant(family, group, dtype):
     assert (report.reflections > 0) == (not group.proper)
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", ["linear", "steerable", "canonical"])
 @pytest.mark.parametrize("group", [SE2(), SE3()], ids=str)
 def test_far_translations_leave_no_trace(family, group):
@@ -106,6 +108,7 @@ def test_only_groups_without_reflections_get_the_weaker_layers(family, dim):
         assert mirrored.residual > 1e-2
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", ["linear", "steerable"])
 @pytest.mark.parametrize("group", [Cyclic(4), Dihedral(4), SO2(), O2()], ids=str)
 def test_translations_are_safe_where_the_group_has_none(family, group):
@@ -113,6 +116,7 @@ def test_translations_are_safe_where_the_group_has_none(family, group):
     assert_equivariant(network, network.in_type, network.out_type, SE2() if group.proper else E2())
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", ["linear", "steerable"])
 @pytest.mark.parametrize("group", [SE2(), E2(), SE3(), E3()], ids=str)
 @settings(max_examples=12, deadline=None, database=None, derandomize=True)

@@ -76,6 +76,7 @@ def pusht(walls=False, **settings):
 SHORT = {"elements": 5, "episodes": 2, "steps": 30}
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("policy", [Push(), Remembering()])
 def test_an_equivariant_policy_without_walls_passes(policy):
     certificate = certify(policy, pusht(), modes=("active", "passive"), elements=8, episodes=3, steps=40)
@@ -131,6 +132,7 @@ def test_a_loop_at_rest_proves_nothing():
     assert "at rest" in str(certificate)
 
 
+@pytest.mark.exact
 def test_float32_needs_a_tolerance_of_its_own():
     class Rounded(Push):
         def predict(self, obs, state=None, episode_start=None, deterministic=True):
@@ -197,6 +199,7 @@ def plane_symmetry(monkeypatch):
     register_symmetry("Plane", Symmetry(O2(), {"position": Point()}, Vector(), length_scale=0.1))
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("group", [None, SO2(), Cyclic(4), Dihedral(3)])
 def test_other_environments_and_groups(group):
     certificate = certify(Inwards(), Plane, group, **SHORT)

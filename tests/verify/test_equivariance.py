@@ -117,6 +117,7 @@ FALSE_CLAIMS = [
 ]
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("function", [identity, symmetric_spread])
 @pytest.mark.parametrize("group", [SE2(), E2(), SO2(), Cyclic(6), Dihedral(5)], ids=str)
 def test_true_claims_pass(function, group):
@@ -188,6 +189,7 @@ def test_elements_cover_the_neighbourhood_and_the_seed_fixes_them():
     assert all(np.array_equal(one, other) for one, other in zip(first, seen, strict=True))
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch_size", [None, 1, 5])
 def test_fields(dtype, batch_size):
@@ -211,6 +213,7 @@ def test_field_claims_can_fail():
     assert not equivariance_residual(lambda x: x * np.nan, Vector(), Vector(), SO2()).passed
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("flat", [False, True])
 def test_symmetries(flat):
     """A policy in world coordinates, about a centre that is not the origin."""
