@@ -1,4 +1,4 @@
-"""Is what is decided at g·s to the bit what is decided at s? Every planner, model and dtype, and random declarations."""
+"""Is the decision at g·s to the bit the decision at s? Every planner, model and dtype, and random declarations."""
 
 from __future__ import annotations
 
@@ -133,7 +133,11 @@ def _models(config: DoorConfig) -> list[Path]:
     """The models that were given, or small ones made here: trained, plain, and of clouds; and an untrained one."""
     found, made = list(config.models), [("untrained", PLANE, "state", 0)]
     if not config.models:
-        made += [("plain", PLANE, "mlp", 1500), ("trained", PLANE, "state", 1500), ("clouds", SPACE, "latent", 500)]
+        made += [
+            ("plain", PLANE, "mlp", 1500),
+            ("trained", PLANE, "state", 1500),
+            ("clouds", SPACE, "latent", 500),
+        ]
     for name, env_id, family, steps in made:
         folder = stage_folder(
             config.out / "models", name, {"family": family, "steps": steps, "n": config.transitions}
@@ -252,7 +256,7 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
 def _observed(env: gym.Env, rng: np.random.Generator, count: int) -> dict[str, Any]:
     """Observations along random actions, stacked."""
     env.action_space.seed(int(rng.integers(2**31)))
-    found = []
+    found: list[dict[str, Any]] = []
     while len(found) < count:
         found.append(env.reset(seed=int(rng.integers(2**31)))[0])
         for _ in range(min(20, count - len(found))):
@@ -266,7 +270,7 @@ def _replayed(
     """Observations of a loop, of the loop begun at g·s with its actions turned, and the elements."""
     envs[0].action_space.seed(int(rng.integers(2**31)))
     exploration = envs[0].unwrapped.exploration  # type: ignore[attr-defined]
-    here, there, elements = [], [], []
+    here, there, elements = list[dict[str, Any]](), list[dict[str, Any]](), list[GroupElement]()
     while len(here) < count:
         seed, g = int(rng.integers(2**31)), symmetry.group.sample(rng, scale=symmetry.length_scale)
         first, second = envs[0].reset(seed=seed)[0], envs[1].reset(seed=seed, options={"group_element": g})[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from equiworld.groups import O2, O3, SO2, SO3, Group
 from equiworld.nn import (

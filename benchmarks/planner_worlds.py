@@ -8,7 +8,6 @@ import torch
 from equiworld.benchmarks.contenders import World
 from torch import Tensor, nn
 
-
 __all__ = ["network_world", "point_mass", "point_mass_states", "turned", "unicycle", "unicycle_states"]
 
 POSTS = 3  # obstacles of each task

@@ -4,6 +4,7 @@ from equiworld.planners.cem import CEM
 from equiworld.planners.gradient import GradientPlanner
 from equiworld.planners.icem import ICEM
 from equiworld.planners.interop import FlatModel
+from equiworld.planners.memory import PolicyState
 from equiworld.planners.mppi import MPPI
 from equiworld.planners.objectives import (
     ActionCost,
@@ -18,7 +19,7 @@ from equiworld.planners.objectives import (
 )
 from equiworld.planners.planner import Planner
 from equiworld.planners.planning import plan
-from equiworld.planners.policy import MPCPolicy, PolicyState
+from equiworld.planners.policy import MPCPolicy
 from equiworld.planners.problem import Bound, Plan, Problem
 from equiworld.planners.random_shooting import RandomShooting
 from equiworld.planners.registry import PLANNERS

@@ -8,11 +8,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from equiworld.planners.cem import CEM
+from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
 from equiworld.planners.planning import seeded_generators
 from equiworld.planners.problem import Plan, Problem, project
@@ -31,41 +32,12 @@ from equiworld.symmetry.fields import leaves
 from equiworld.symmetry.holding import held_action, origin_of
 from equiworld.symmetry.validation import check_leading
 
-__all__ = ["MPCPolicy", "PolicyState"]
+__all__ = ["MPCPolicy"]
 
 _FILE = "policy.json"
 _MADE = ("_cost", "_predict", "_propose")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
-
-
-class PolicyState(NamedTuple):
-    """All that a policy carries from step to step, for each of B environments; arrays, as SB3's states are.
-
-    Attributes:
-        plan: `(B, K, H, size)` the last plan, in the frame that it was decided in, its first action being carried out;
-            behind it what else the planner wants the next decision to start from.
-        rotation: `(B, d, d)` that frame's axes.
-        shift: `(B, d)` where it stands, relative to the symmetry's centre.
-        action: `(B, size)` the first action, in the world.
-        origin: `(B, d)` where the point that actions are measured from was at the last decision.
-        steps: `(B,)` environment steps since the last decision.
-        decisions: `(B,)` decisions taken in the episode.
-        degenerate: `(B,)` bool, whether nothing fixed the frame of the last decision: it is equal in law only.
-        seam_margin: `(B,)` in [0, 1/2], how near the last decision's observation was to a seam of the grid, in steps.
-        clipped: `(B,)` bool, whether the action space cut the last action short where it turns with the world.
-    """
-
-    plan: NDArray[np.float64]
-    rotation: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    action: NDArray[np.float64]
-    origin: NDArray[np.float64]
-    steps: NDArray[np.int64]
-    decisions: NDArray[np.int64]
-    degenerate: NDArray[np.bool_]
-    seam_margin: NDArray[np.float64]
-    clipped: NDArray[np.bool_]
 
 
 class MPCPolicy:
@@ -255,10 +227,9 @@ class MPCPolicy:
             batched = self._is_batched(observation)
             observation = self._stacked(observation, batched)
             now = self._origin(observation)
-            memory = self._recalled(state, now)
-            start = self._starts(state, episode_start, len(now))
-            memory.steps[start] = 0
-            memory.decisions[start] = 0
+            size = self.symmetry.action.size(self.symmetry.dim)
+            shape = (self.planner.n_carried, self.planner.horizon, size)
+            memory = PolicyState.recalled(state, episode_start, now, shape)
             deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
             if len(deciding):
                 self._decide(observation, deciding, memory, deterministic)
@@ -410,54 +381,6 @@ class MPCPolicy:
             return origin_of(self.symmetry, observation)
         first = observation if self.symmetry.flat else next(iter(observation.values()))
         return np.zeros((len(first), self.symmetry.dim))
-
-    def _initial(self, now: NDArray[np.float64]) -> PolicyState:
-        envs, dim = len(now), self.symmetry.dim
-        size = self.symmetry.action.size(dim)
-        return PolicyState(
-            plan=np.zeros((envs, self.planner.n_carried, self.planner.horizon, size)),
-            rotation=np.tile(np.eye(dim), (envs, 1, 1)),
-            shift=np.zeros((envs, dim)),
-            action=np.zeros((envs, size)),
-            origin=now.copy(),
-            steps=np.zeros(envs, np.int64),
-            decisions=np.zeros(envs, np.int64),
-            degenerate=np.zeros(envs, np.bool_),
-            seam_margin=np.full(envs, 0.5),
-            clipped=np.zeros(envs, np.bool_),
-        )
-
-    def _recalled(self, state: Any, now: NDArray[np.float64]) -> PolicyState:
-        """A copy of `state` after checking it, or a blank one."""
-        blank = self._initial(now)
-        if state is None:
-            return blank
-        if not isinstance(state, tuple | list) or len(state) != len(blank):
-            raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
-        memory = PolicyState(*(np.array(part) for part in state))
-        if memory.steps.shape != (len(now),):
-            raise ArgumentError(
-                "state", f"of {memory.steps.size} environments", f"one of {len(now)}, or None"
-            )
-        for name, found, expected in zip(PolicyState._fields, memory, blank, strict=True):
-            if found.shape != expected.shape or found.dtype.kind != expected.dtype.kind:
-                got, wanted = (f"shape {each.shape}, dtype {each.dtype}" for each in (found, expected))
-                raise ArgumentError(f"state.{name}", got, wanted)
-            if found.dtype.kind == "f" and not np.isfinite(found).all():
-                rows = np.flatnonzero(~np.isfinite(found).reshape(len(now), -1).all(1)).tolist()
-                raise ArgumentError(
-                    f"state.{name}", f"NaN or infinity in row(s) {rows[:8]}", "finite numbers"
-                )
-        return memory
-
-    @staticmethod
-    def _starts(state: Any, episode_start: ArrayLike | None, envs: int) -> NDArray[np.bool_]:
-        if episode_start is None:
-            return np.full(envs, state is None)
-        start = np.atleast_1d(np.asarray(episode_start, dtype=bool))
-        if start.shape != (envs,):
-            raise ArgumentError("episode_start", f"shape {start.shape}", f"shape ({envs},)")
-        return start if state is not None else np.full(envs, True)
 
     def _is_batched(self, observation: Any) -> bool:
         if self.symmetry.flat:

@@ -21,7 +21,7 @@ from equiworld.planners.objectives import (
 from equiworld.planners.problem import Propose
 from torch import Tensor
 
-from equiworld.errors import UnknownNameError
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.sampling import random_array, random_observation
@@ -83,15 +83,12 @@ class Task:
         propose = self.proposal(symmetry, radius, action_repeat)
         if propose is None:
             return
-        uniform = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers)))
-        made = [
-            propose(
-                *(symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)),
-                uniform,
-                2,
+        uniform, made = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers))), list[Tensor]()
+        for observed, _ in both:
+            z, goal = (
+                symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)
             )
-            for observed, _ in both
-        ]
+            made.append(propose(z, goal, uniform, 2))
         elements = GroupElement(group, *(np.repeat(part, 8, 0) for part in (g.matrix, g.translation)))
         size = symmetry.action.size(symmetry.dim)
         turned = symmetry.transform_action(elements, made[0].reshape(-1, size)).reshape(made[1].shape)

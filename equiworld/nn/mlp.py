@@ -145,7 +145,7 @@ class MLP(nn.Module):
         layers = list(self.layers)
         waves = layers.pop(0) if isinstance(layers[0], Periodic) else None
         weights = [(layer.weight, layer.bias) for layer in layers if isinstance(layer, SeededLinear)]
-        wave_weights = None if waves is None else (waves.weight, waves.bias)
+        wave_weights = None if not isinstance(waves, Periodic) else (waves.weight, waves.bias)
         hidden, last = weights[:-1], weights[-1]
 
         def run(values: Tensor) -> Tensor:

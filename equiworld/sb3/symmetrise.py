@@ -114,8 +114,9 @@ def symmetrise(
     """Make any policy exactly equivariant, without training it again.
 
     The policy is asked about each observation as it looks in its frame (see `equiworld.symmetry.Door`), and its action
-    is turned back: π′(g·o) = ρ(g)·π′(o) to the rounding of one rotation, whatever the policy is. It is *good* only where
-    the frame's pose is one that the policy was trained on, and where the task itself turns: goals have to be observed.
+    is turned back: π′(g·o) = ρ(g)·π′(o) to the rounding of one rotation, whatever the policy is. It is *good* only
+    where the frame's pose is one that the policy was trained on, and where the task itself turns: goals have to be
+    observed.
 
     Args:
         policy: anything with `predict(observation, state, episode_start, deterministic)`, of stable-baselines3 say.
@@ -134,7 +135,8 @@ def symmetrise(
     >>> class East:  # runs east: as far from equivariant as can be
     ...     def predict(self, obs, state=None, episode_start=None, deterministic=True):
     ...         return np.array([1.0, 0.0]), state
-    >>> policy, (observation, _) = symmetrise(East(), "equiworld/PushT-v0"), gym.make("equiworld/PushT-v0").reset(seed=0)
+    >>> policy = symmetrise(East(), "equiworld/PushT-v0")
+    >>> observation, _ = gym.make("equiworld/PushT-v0").reset(seed=0)
     >>> g = ew.SE2().rotation(2.0)
     >>> turned = ew.symmetry_of("equiworld/PushT-v0").transform_observation(g, observation)
     >>> bool(abs(policy.predict(turned)[0] - g.rotate(policy.predict(observation)[0])).max() < 1e-12)

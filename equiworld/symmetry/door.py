@@ -1,8 +1,7 @@
-"""The frame at the door: what is observed is brought into its frame and snapped, decided upon there, and brought back."""
+"""The frame at the door: observations are brought into their frame and snapped to a grid; actions are brought back."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
 from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.grid import power_of_two, snap, sorted_points
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -25,7 +25,6 @@ from equiworld.symmetry.validation import check_leading
 __all__ = ["Canonical", "Door"]
 
 _FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
-_SHIFT = 0.3819660112501051  # of the grid, in steps: irrational, so that no round number lies on a seam
 _KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 Channels = dict[Kind, Tensor]
@@ -115,9 +114,9 @@ class Door:
         """
         door = self._for_clouds(observation)
         channels = door._encoded(observation)
-        frame, rotation = door._posed(door._frame(channels))
-        inside, margin = door._snapped(frame, rotation, channels)
-        element = GroupElement(self.symmetry.group, rotation.numpy(), frame.origin.numpy())
+        frame, rotation, origin = door._posed(door._frame(channels), channels["points"])
+        inside, margin = door._snapped(frame, rotation, origin, channels)
+        element = GroupElement(self.symmetry.group, rotation.numpy(), origin.numpy())
         count = len(element)
         lost = np.zeros(count, bool) if frame.fixed is None else ~frame.fixed.numpy() & self.turns
         degeneracy = np.zeros(count) if frame.certainty is None else 1.0 - frame.certainty.numpy()
@@ -126,10 +125,10 @@ class Door:
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         apart = now.inverse() @ before
-        found = np.linalg.qr(_snap(torch.from_numpy(apart.matrix), _FINE)[0].numpy())
+        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), _FINE)[0].numpy())
         rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
-        step = _FINE * _power(self.symmetry.length_scale)
-        shift = _snap(torch.from_numpy(apart.translation), step)[0].numpy()
+        step = _FINE * power_of_two(self.symmetry.length_scale)
+        shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
         return GroupElement(
             self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift
         )
@@ -137,7 +136,7 @@ class Door:
     def step_of(self, name: str) -> float:
         """The step of the grid that a field's numbers are snapped to, in their units."""
         cloud = isinstance(self.symmetry.observation[name], Cloud)
-        return (_SINGLE if self.single else _CLOUD if cloud else _FINE) * _power(self.scales[name])
+        return (_SINGLE if self.single else _CLOUD if cloud else _FINE) * power_of_two(self.scales[name])
 
     # --- the layout ----------------------------------------------------------------------------------
 
@@ -159,7 +158,7 @@ class Door:
         pseudo: dict[Kind, list[bool]] = {kind: [] for kind in _KINDS}
         self._slices: dict[str, dict[Kind, slice]] = {}
         for name in self.names:
-            unit, starts = _power(self.scales[name]), dict(stops)
+            unit, starts = power_of_two(self.scales[name]), dict(stops)
             for leaf in leaves(self.symmetry.observation[name]):
                 width = getattr(leaf.feature_type(dim), leaf.kind)
                 units[leaf.kind] += [unit] * width
@@ -270,7 +269,7 @@ class Door:
     def _frame(self, channels: Channels) -> Frame:
         points, vectors, scalars = channels["points"], channels["vectors"], channels["scalars"]
         vectors = vectors / self._units["vectors"]
-        origin = points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
+        origin = self._stand(points)
         seen = (points - origin.unsqueeze(-1)) @ self._arrows / self.symmetry.length_scale
         if not self._mirrors:
             return frame_of(
@@ -286,30 +285,37 @@ class Door:
             origin=origin,
         )
 
-    def _posed(self, frame: Frame) -> tuple[Frame, Tensor]:
-        """The frame as the reference pose has it, and its rotation, whole."""
+    def _stand(self, points: Tensor) -> Tensor:
+        """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
+        return points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
+
+    def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
+        """The frame as the reference pose has it, its rotation, whole, and where it stands."""
         rotation = frame.axes if frame.fixed is None else frame.completed()
+        origin = self._stand(points)
         if self.reference_pose is None:
-            return frame, rotation
+            return frame, rotation, origin
         turn = torch.from_numpy(self.reference_pose.matrix).T
         axes, rotation = frame.axes @ turn, rotation @ turn
-        origin = frame.origin - rotation @ torch.from_numpy(self.reference_pose.translation)
-        return replace(frame, axes=axes, origin=origin), rotation
+        origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
+        return replace(frame, axes=axes, origin=origin), rotation, origin
 
-    def _snapped(self, frame: Frame, rotation: Tensor, channels: Channels) -> tuple[Channels, Tensor]:
+    def _snapped(
+        self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
+    ) -> tuple[Channels, Tensor]:
         """The channels in the frame, on the grid, and how far from its seams."""
         back, scalars = frame.axes.mT, channels["scalars"]
-        points = back @ (channels["points"] - frame.origin.unsqueeze(-1))
+        points = back @ (channels["points"] - origin.unsqueeze(-1))
         vectors = back @ channels["vectors"]
         if self._mirrors:
-            # Where nothing tells which mirror image it is, what a mirror would negate is too small to tell, and dropped.
+            # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
             sign = torch.linalg.det(rotation).sign()
             told = sign * (frame.axes[..., -1].square().sum(-1) > 0.5)
             scalars = torch.where(self._pseudo["scalars"], told[:, None] * scalars, scalars)
             signs = torch.cat([told[:, None].expand(-1, self.symmetry.dim - 1), sign[:, None]], -1)
             axial = signs.unsqueeze(-1) * (rotation.mT @ channels["vectors"])
             vectors = torch.where(self._pseudo["vectors"], axial, vectors)
-        flat, margin = _snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self._steps)
+        flat, margin = snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self._steps)
         scalars, vectors, points = flat.split(self._sizes, -1)
         dim = self.symmetry.dim
         inside: Channels = {
@@ -320,17 +326,8 @@ class Door:
         for name, slices in self._slices.items():
             if isinstance(self.symmetry.observation[name], Cloud):
                 cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = self._sorted(cloud, self.step_of(name))
+                inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
         return inside, margin
-
-    @staticmethod
-    def _sorted(cloud: Tensor, step: float) -> Tensor:
-        """Points `(B, d, N)` in the order of their coordinates: an order that does not depend on the sensor's."""
-        index = (cloud / step).round().to(torch.int64)
-        key = index[:, 0]
-        for axis in range(1, cloud.shape[1]):
-            key = key * 2**21 + index[:, axis]
-        return cloud.gather(-1, torch.argsort(key, stable=True).unsqueeze(1).expand_as(cloud))
 
     def _decoded(self, channels: Channels) -> Any:
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
@@ -344,17 +341,3 @@ class Door:
         return (
             np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
         )
-
-
-def _power(scale: float) -> float:
-    """The nearest power of two: multiples of it are exact."""
-    return 2.0 ** round(math.log2(scale))
-
-
-def _snap(values: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor]:
-    """Numbers `(B, …)` on the grid, and `(B,)` how near one is to the next step, in steps."""
-    steps = values / step + _SHIFT
-    nearest = steps.round()
-    apart = 0.5 - (steps - nearest).abs()
-    margin = apart.flatten(1).amin(-1) if apart[0].numel() else apart.new_full((len(apart),), 0.5)
-    return (nearest - _SHIFT) * step, margin

@@ -103,7 +103,7 @@ def frame_of(
     Args:
         arrows: `(…, d, n)`, vectors in the order of their rank, each in units of its scale.
         group: that the frame turns with.
-        pose: which of the arrows are the orthonormal axes of a body: one of them in the plane, a heading, three in space.
+        pose: which of the arrows are the orthonormal axes of a body: in the plane one, a heading; in space three.
         pseudoscalars: `(…, m)`, numbers that reflections negate, in units of their scales.
         pseudovectors: `(…, d, m)`, likewise det(R) R v; of a group without reflections they are arrows.
         origin: `(…, d)`; the world's origin if None.
@@ -114,7 +114,8 @@ def frame_of(
         return Frame(axes, origin, certainty, fixed, chosen)
     if pose is not None and dim == 3:
         return Frame(arrows[..., pose], origin)  # under reflections its handedness is fixed too
-    certainty = fixed = None
+    certainty: Tensor | None = None
+    fixed: Tensor | None = None
     if pose is not None:
         axes = _plane_axes(arrows[..., pose.start])
     elif dim == 2:

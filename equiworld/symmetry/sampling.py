@@ -19,7 +19,7 @@ __all__ = ["random_array", "random_observation"]
 def random_array(
     field: Field, rng: np.random.Generator, batch_shape: Sequence[int], centre: Array, scale: float = 1.0
 ) -> NDArray[np.float64]:
-    """Values `(…, size)` of one field: numbers and vectors of order `scale`, points about the centre, any orientation."""
+    """Values `(…, size)` of a field: numbers and vectors of order `scale`, points about the centre, any orientation."""
     if isinstance(field, Concatenation):
         return np.concatenate(
             [random_array(part, rng, batch_shape, centre, scale) for part in field.parts], -1

@@ -243,7 +243,7 @@ def _take_over(model: WorldModel, data: Dataset) -> None:
     """What the data says of actions and sizes: a planner must not ask for actions beyond those the model has seen."""
     symmetry, origin = model.symmetry, None
     name = symmetry.origin_field
-    if name in data.observation:
+    if name is not None and name in data.observation:
         origin = data.observation[name].astype(np.float64).reshape(len(data), -1, symmetry.dim).mean(1)
     model.action_bound = bounds_of_data(symmetry, model.action_bound, data.action, origin)
     for name, array in data.observation.items():

@@ -35,9 +35,9 @@ def beginning_moved(
         except Exception as error:
             raise SimulationError(f"moving the environment failed at seed {seed}: {error}") from error
         expected = symmetry.transform_observation(g, before)
-        for name, _, error in field_errors(symmetry, stack([after]), stack([expected])):
-            if not error.max() <= _SLACK * max(symmetry.length_scale, 1.0):
-                got = f"one after which {name} is {error.max():.2g} from where g takes it"
+        for name, _, apart in field_errors(symmetry, stack([after]), stack([expected])):
+            if not apart.max() <= _SLACK * max(symmetry.length_scale, 1.0):
+                got = f"one after which {name} is {apart.max():.2g} from where g takes it"
                 raise ArgumentError(
                     "move", got, "a function that brings the simulator to g·s, goal and time with it"
                 )

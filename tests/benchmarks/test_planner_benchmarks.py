@@ -7,7 +7,9 @@ import pytest
 import torch
 from equiworld.benchmarks.contenders import Budget
 from equiworld.benchmarks.contenders.ours import Ours
-from equiworld.benchmarks.planner_exactness import PlannerExactnessConfig, residuals
+from equiworld.benchmarks.door import DoorConfig
+from equiworld.benchmarks.door import run as run_door
+from equiworld.benchmarks.door_declarations import tried
 from equiworld.benchmarks.planner_quality import PlannerQualityConfig
 from equiworld.benchmarks.planner_quality import run as run_quality
 from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
@@ -66,24 +68,27 @@ def test_a_plan_costs_the_sum_over_its_states(world, states):
     torch.testing.assert_close(found, expected)
 
 
-def test_residuals_tell_exact_planners_from_others():
-    world = point_mass(2)
-    states = point_mass_states(2, 6, generator(), **DOUBLE)
-    elements = E2().sample(np.random.default_rng(1), 6)
-    rotations = E2().element(np.broadcast_to(np.eye(2), (6, 2, 2)), elements.translation)
-    exact, dearer = residuals(Ours(world, SMALL, "cem"), world, states, rotations, seed=0)
-    assert exact.max() < 1e-12
-    assert dearer.max() < 1e-12
-    stock = Ours(world, SMALL, "cem", framed=False)
-    turning = torch.as_tensor(elements.matrix).det() > 0
-    assert residuals(stock, world, states, elements, seed=0)[0][turning].min() > 1e-3
-    # What only shifts needs no frame.
-    assert residuals(stock, world, states, rotations, seed=0)[0].max() < 1e-12
+@pytest.mark.exact
+def test_the_door_in_small(tmp_path):
+    """Every part runs, is exact, and tells what is inexact by design."""
+    result = run_door(DoorConfig(out=tmp_path, quick=True, workers=1, progress=False))
+    rows = {part: [row for row in result["rows"] if row["part"] == part] for part in ("loop", "bits", "declaration")}
+    by_design = [row for row in rows["loop"] if "," in row["planner"]]
+    assert {row["planner"].partition(", ")[2] for row in by_design} == {"no door", "other seed at g = identity"}
+    assert all(row["deviation"] > 1.0 for row in by_design)
+    exact = [row for row in rows["loop"] if row not in by_design]
+    assert {row["family"] for row in exact} == {"state", "mlp", "latent"}
+    assert all(row["deviation"] <= 1e-9 < row["moved"] for row in exact)
+    assert all(row["different"] == 0 for row in rows["bits"])
+    assert all(not row["silent"] for row in rows["declaration"])
 
 
-def test_unknown_groups_are_refused():
-    with pytest.raises(ArgumentError, match="SE3"):
-        PlannerExactnessConfig(groups=("SE4",))
+@pytest.mark.exact
+@pytest.mark.parametrize("seed", range(100, 130))
+def test_no_declaration_is_silently_inexact(seed):
+    verdict = tried(seed)
+    assert not verdict.silent
+    assert verdict.refused is not None or {*verdict.exact, *verdict.flagged}
 
 
 def test_bare_evaluations_are_those_recorded():
@@ -120,6 +125,6 @@ def test_quality_says_how_far_ours_are_from_the_best_peer(tmp_path):
     assert {row["world"] for row in rows} == {"point mass, 2D", "unicycle"}
 
 
-@pytest.mark.parametrize("config", [PlannerSpeedConfig(), PlannerExactnessConfig(), PlannerQualityConfig()])
+@pytest.mark.parametrize("config", [PlannerSpeedConfig(), DoorConfig(), PlannerQualityConfig()])
 def test_reduced_only_if_asked_for(config):
     assert config.reduced() is config

@@ -21,13 +21,12 @@ from equiworld.nn import (
     SeededLinear,
     SteerableNetwork,
     VectorLinear,
-    frame_from_two_vectors,
     hull_attention,
-    identity_frame,
     orthonormal,
     soft_axes,
 )
 from equiworld.symmetry.features import Features, FeatureType
+from equiworld.symmetry.frame import Frame, frame_of
 
 OTHERS = [torch.float64, torch.float16, torch.bfloat16]
 IN, OUT = (FeatureType(3, scalars=2, vectors=3, points=points) for points in (4, 2))
@@ -52,10 +51,10 @@ def encoder(group: Group | None, dim: int) -> CloudEncoder:
 
 
 def canonical() -> CanonicalNetwork:
-    def frame_of(z: Features) -> equiworld.nn.Frame:
-        return frame_from_two_vectors(z.vectors[..., 0], z.vectors[..., 1], z.points[..., 0])
+    def read_frame(z: Features) -> Frame:
+        return frame_of(z.vectors, SE3(), origin=z.points[..., 0])
 
-    return CanonicalNetwork(IN, OUT, SE3(), frame_of=frame_of, hidden=(8,), periodic=2, generator=seeded())
+    return CanonicalNetwork(IN, OUT, SE3(), frame_of=read_frame, hidden=(8,), periodic=2, generator=seeded())
 
 
 # Each makes a module, and what goes into it.
@@ -82,7 +81,6 @@ FUNCTIONS: dict[str, Callable[[], list[Tensor]]] = {
     "hull_attention": lambda: list(hull_attention(drawn(5, 4, 3), drawn(5, 20, 3))),
     "soft_axes": lambda: [soft_axes(drawn(5, 3, 2), True, 0.1), soft_axes(drawn(5, 3, 3), False, 0.1)],
     "orthonormal": lambda: [orthonormal(drawn(5, 3, 3)), orthonormal(drawn(5, 3, 3), 0.1)],
-    "identity_frame": lambda: [identity_frame((5,), 3).rotation, identity_frame((5,), 3).origin],
 }
 
 

@@ -1,0 +1,43 @@
+"""The grid that observations are snapped to in their frame: numbers that differ by rounding become equal to the bit."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["power_of_two", "snap", "sorted_points"]
+
+_SHIFT = 0.3819660112501051  # of the grid, in steps: irrational, so that no round number lies on a seam
+
+
+def power_of_two(scale: float) -> float:
+    """The nearest power of two: multiples of it are exact.
+
+    >>> power_of_two(100.0)
+    128.0
+    """
+    return 2.0 ** round(math.log2(scale))
+
+
+def snap(values: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Numbers `(B, …)` on the grid, and `(B,)` in [0, 1/2] how near one of them is to the next step, in steps.
+
+    >>> snap(torch.tensor([[1.0, 1.0 + 1e-13]]), 0.25)[0].unique().shape
+    torch.Size([1])
+    """
+    steps = values / step + _SHIFT
+    nearest = steps.round()
+    apart = 0.5 - (steps - nearest).abs()
+    margin = apart.flatten(1).amin(-1) if apart[0].numel() else apart.new_full((len(apart),), 0.5)
+    return (nearest - _SHIFT) * step, margin
+
+
+def sorted_points(cloud: Tensor, step: float) -> Tensor:
+    """Points `(B, d, N)` on the grid in the order of their coordinates, which does not depend on the sensor's."""
+    index = (cloud / step).round().to(torch.int64)
+    key = index[:, 0]
+    for axis in range(1, cloud.shape[1]):
+        key = key * 2**21 + index[:, axis]
+    return cloud.gather(-1, torch.argsort(key, stable=True).unsqueeze(1).expand_as(cloud))
