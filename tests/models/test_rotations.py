@@ -67,7 +67,10 @@ def test_without_the_pose_as_frame_nothing_would_be_told_apart_there():
     data = spinning(SE3())
     model = model_of(data.symmetry, "state").double()
     observation, action = with_nothing_else_to_go_by(data)
-    z, following = model.encode(observation), model.predict(model.encode(observation), torch.as_tensor(action))
+    z, following = (
+        model.encode(observation),
+        model.predict(model.encode(observation), torch.as_tensor(action)),
+    )
     pushed = torch.linalg.cross((following.points - z.points)[..., 0], torch.as_tensor(action))
     assert pushed.norm(dim=-1).max() > 1e-3
     model.pose = None

@@ -15,8 +15,11 @@ import torch
 
 from equiworld import files
 from equiworld.errors import CheckpointError, UnknownNameError
+from equiworld.groups import SO2
 from equiworld.models import WorldModel
+from equiworld.models.registry import build
 from equiworld.storage import FORMAT_VERSION, load_tensors, save_tensors
+from equiworld.symmetry import Bound, Point, Symmetry, Vector
 
 FILE = "model.safetensors"
 
@@ -218,6 +221,44 @@ def test_the_description_is_there_to_read(model, folder):
     assert description == json.loads(json.dumps(model.describe()))
     assert description["family"] == "state"
     assert description["action_bound"] == [{"radius": 100.0, "size": 2, "item": 2}]
+
+
+def as_release_0_1_0(folder: Path, bound: object) -> None:
+    """Rewrite a saved model as that release wrote it: one bound for all parts, no scales, no format."""
+    tensors, settings = load_tensors(folder / FILE, "model")
+    old = {
+        key: settings[key] for key in settings if key not in ("format", "scales", "single", "action_space")
+    }
+    save_tensors(folder / FILE, "model", tensors, old | {"action_bound": bound})
+
+
+@pytest.mark.parametrize(
+    ("bound", "radius"),
+    [({"radius": 70.0}, 70.0), ({"low": [-3.0, -4.0], "high": [5.0, 6.0]}, 3.0), ({}, None)],
+)
+def test_models_of_release_0_1_0_load(model, folder, bound, radius):
+    as_release_0_1_0(folder, bound)
+    loaded = WorldModel.load(folder)
+    assert same_weights(loaded, model)
+    assert loaded.action_bound == (() if radius is None else (Bound(radius=radius, size=2, item=2),))
+    assert (loaded.single, loaded.action_space.dtype) == (False, "float64")
+
+
+def test_models_of_release_0_1_0_that_mean_something_else_now_are_refused(tmp_path):
+    symmetry = Symmetry(SO2(), {"place": Point(2), "speed": Vector()}, action=Vector())
+    folder = build("state", symmetry, "toy", {"seed": 0, "hidden": (8,)}).save(tmp_path / "model")
+    WorldModel.load(folder)
+    as_release_0_1_0(folder, {"radius": 1.0})
+    with pytest.raises(CheckpointError, match=r"release 0\.1\.0 saw points from their mean.*train it anew"):
+        WorldModel.load(folder)
+
+
+def test_a_file_names_no_attribute_of_torch(folder):
+    tensors, settings = load_tensors(folder / FILE, "model")
+    for name in ("onnx", "nn", "float128", "save"):
+        save_tensors(folder / FILE, "model", tensors, settings | {"dtype": name})
+        with pytest.raises(CheckpointError, match=f"dtype: got '{name}'; expected one of"):
+            WorldModel.load(folder)
 
 
 # ---------------------------------------------------------------------------------- nothing unpickles
