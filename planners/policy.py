@@ -108,7 +108,7 @@ class MPCPolicy:
         self.dtype = _DTYPES[dtype]
         self.task = task or task_of(model.env_id)
         self.planner = planner or CEM()
-        self.prior, self.bound, self._single = prior, bound, model.single
+        self.prior, self.bound, self._rounded = prior, bound, model.single
         self.symmetry, self.latent = model.symmetry, model.latent
         self.bounds = _planning_bounds(model, bound)
         # Positions are seen from the frame's origin, which stands at the centre; their balls are about it.
@@ -117,20 +117,21 @@ class MPCPolicy:
             replace(one, radius=None) if one.item is not None and (absolute or bound == "box") else one
             for one in self.bounds
         )
-        self.door = self._make_door(model) if door else None
+        self.door = self._make_door(model, model.single) if door else None
+        self._coarse = self._make_door(model, True) if door else None
         self._null_action = self._make_null_action()
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
             self.task.check_invariance(self.latent, self._radius, model.action_repeat)
+        self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.dtype).eval()
-        self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
-        self._bind()
+            self._bind()
 
-    def _make_door(self, model: WorldModel) -> Door:
+    def _make_door(self, model: WorldModel, single: bool) -> Door:
         symmetry = self.symmetry
         names = [*symmetry.state, *symmetry.goal, *([symmetry.reference] if symmetry.reference else [])]
-        return Door(symmetry, names, model.scales, self._single)
+        return Door(symmetry, names if self.prior is None else None, model.scales, single)
 
     def _bind(self) -> None:
         """Make of the task what planning calls; not pickled, for functions made here cannot be."""
@@ -146,7 +147,8 @@ class MPCPolicy:
         vars(self).update(state)
         self._free_generator = torch.Generator()
         self._free_generator.set_state(state["_free_generator"])
-        self._bind()
+        with torch.inference_mode(False):
+            self._bind()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the model and `policy.json`: planner, seed and other settings, but neither task nor prior.
@@ -185,15 +187,20 @@ class MPCPolicy:
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
             planner = planner_from_dict(settings.pop("planner"))
-            return MPCPolicy(model, planner, task=task, prior=prior, **settings)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            kinds = {"dtype": str, "seed": int, "door": bool, "bound": str}
+            known = settings.get("dtype") in _DTYPES and settings.get("bound") in ("ball", "box")
+            if not known or {name: type(value) for name, value in settings.items()} != kinds:
+                raise ArgumentError("settings", settings, "a dtype, a seed, a door and a bound")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
+        return MPCPolicy(model, planner, task=task, prior=prior, **settings)
 
     @property
     def inexact(self) -> tuple[str, ...]:
         """See the class."""
         found = ["door=False: planned along the world's axes, exact nowhere"] if self.door is None else []
-        found += [] if self.door is None else self.door.inexact
+        used = self._coarse if self._rounded else self.door
+        found += [] if used is None else used.inexact
         if self.planner.time_budget is not None:
             found.append("time_budget: how many iterations fit depends on the machine")
         if self.bound == "box" and self.bounds != self._bounds_in_world:
@@ -285,8 +292,11 @@ class MPCPolicy:
 
     def _entered(self, observation: Any) -> Canonical:
         """The observation in its frame; as it is, without the door."""
-        if self.door is not None:
-            return self.door.enter(observation)
+        if self.door is not None and self._coarse is not None:
+            arrays = observation.values() if isinstance(observation, dict) else [observation]
+            rounded = any(array.dtype in (np.float32, np.float16) for array in arrays)
+            self._rounded = self._rounded or rounded  # only to say so
+            return (self._coarse if rounded else self.door).enter(observation)
         count = len(self._origin(observation))
         nothing = np.zeros(count)
         return Canonical(
@@ -399,9 +409,6 @@ class MPCPolicy:
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1)).tolist()
                 raise ArgumentError(name, f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
-            if self.door is not None and not self._single and array.dtype in (np.float32, np.float16):
-                self._single = True
-                self.door = self._make_door(self.model)
         return stacked if isinstance(observation, Mapping) else stacked["observation"]
 
 

@@ -171,6 +171,10 @@ class Search:
         with torch.enable_grad():
             leaf = actions.clone().requires_grad_()
             cost = self._costs(chunk, leaf)
+            if not cost.requires_grad:
+                raise ArgumentError(
+                    "cost", "costs without a gradient", "differentiable ones, or another planner"
+                )
             (gradient,) = torch.autograd.grad(cost.sum(), leaf)
         self.cost[chunk.envs, chunk.samples] = cost.detach()
         self.gradient[:, chunk.envs, chunk.samples] = gradient

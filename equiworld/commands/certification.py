@@ -35,7 +35,7 @@ class Certify:
         elements: group elements besides the identity.
         episodes: at each.
         steps: environment steps of an episode at most.
-        dtype: of the planning; float32 passes only looser tolerances.
+        dtype: of the planning: that which is deployed.
         tolerance: largest deviation that passes, in the units of the observation.
         seed: of episodes, elements and planner.
         planner: settings of the cross-entropy method.
@@ -50,7 +50,7 @@ class Certify:
     elements: int = 16
     episodes: int = 4
     steps: int = 100
-    dtype: Literal["float32", "float64"] = "float64"
+    dtype: Literal["float32", "float64"] = "float32"
     tolerance: float | None = None
     seed: int = 0
     planner: CEM = field(default_factory=CEM)

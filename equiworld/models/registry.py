@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models.world_model import WorldModel
 from equiworld.symmetry import Cloud, Rotation, Symmetry
@@ -31,6 +35,13 @@ def best_family(symmetry: Symmetry) -> str:
     return "state-steerable"
 
 
+def _plain(value: Any) -> Any:
+    """A setting with Python's own numbers, which files can hold."""
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        return [_plain(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> WorldModel:
     """A fresh model of a family.
 
@@ -49,4 +60,7 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
     for name in settings:
         if name not in options:
             raise ArgumentError("settings", repr(name), f"settings of the family {family!r}", options)
-    return FAMILIES[family](symmetry, env_id, **settings)
+    plain = {name: _plain(value) for name, value in settings.items()}
+    if "seed" in plain:
+        plain["seed"] = integer("seed", plain["seed"], least=0)
+    return FAMILIES[family](symmetry, env_id, **plain)

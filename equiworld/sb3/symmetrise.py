@@ -36,11 +36,13 @@ class Symmetrised:
 
     def __init__(self, policy: Any, door: Door, ignore: Sequence[str] = ()) -> None:
         self.policy, self.door, self.symmetry, self.ignore = policy, door, door.symmetry, tuple(ignore)
+        self._coarse = Door(door.symmetry, None, door.scales, True, door.reference_pose)
+        self._rounded = False
 
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed."""
-        return self.door.inexact
+        return self._coarse.inexact if self._rounded else self.door.inexact
 
     @property
     def dtype(self) -> Any:
@@ -69,9 +71,9 @@ class Symmetrised:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite.
         """
         seen, batched = self._stacked(observation)
-        if not self.door.single and any(array.dtype in (np.float32, np.float16) for array in _arrays(seen)):
-            self.door = Door(self.symmetry, None, self.door.scales, True, self.door.reference_pose)
-        inside = self.door.enter(seen)
+        rounded = any(array.dtype in (np.float32, np.float16) for array in _arrays(seen))
+        self._rounded = self._rounded or rounded  # only to say so
+        inside = (self._coarse if rounded else self.door).enter(seen)
         shown = inside.observation if batched else _first(inside.observation)
         memory = None if state is None else SymmetrisedState(*state)
         action, inner = self.policy.predict(

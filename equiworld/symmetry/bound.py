@@ -50,7 +50,10 @@ class Bound:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, integer(f"bound.{name}", getattr(self, name), least=1))
         for name in ("low", "high"):
-            object.__setattr__(self, name, _limits(f"bound.{name}", getattr(self, name)))
+            object.__setattr__(self, name, _limits(f"bound.{name}", getattr(self, name), name == "low"))
+        sizes = {len(each) for each in (self.low, self.high) if isinstance(each, tuple)}
+        if len(sizes) > 1:
+            raise ArgumentError("bound", f"{len(self.low)} low and {len(self.high)} high", "as many of both")
         low, high = (np.asarray(math.nan if each is None else each) for each in (self.low, self.high))
         if (low > high).any():
             raise ArgumentError("bound", f"low {self.low} above high {self.high}", "low ≤ high")
@@ -90,13 +93,23 @@ class Bound:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; infinite limits are None."""
-        found = {name: getattr(self, name) for name in ("radius", "low", "high", "size", "item")}
+        found = {name: _finite(getattr(self, name)) for name in ("radius", "low", "high", "size", "item")}
         return {name: value for name, value in found.items() if value is not None}
 
 
-def _limits(name: str, value: Any) -> Any:
+def _finite(value: Any) -> Any:
+    """The value with None for infinite numbers."""
+    if isinstance(value, tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and math.isinf(value) else value
+
+
+def _limits(name: str, value: Any, low: bool) -> Any:
+    """Limits as plain numbers; None where there is none."""
     if value is None:
         return None
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = [(-math.inf if low else math.inf) if each is None else each for each in value]
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

@@ -297,8 +297,11 @@ class Door:
             return frame, rotation, origin
         turn = torch.from_numpy(self.reference_pose.matrix).T
         axes, rotation = frame.axes @ turn, rotation @ turn
+        sign = float(self.reference_pose.determinant)
+        axial = None if frame.axial is None else sign * frame.axial @ turn
+        hand = None if frame.handedness is None else sign * frame.handedness
         origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
-        return replace(frame, axes=axes, origin=origin), rotation, origin
+        return replace(frame, axes=axes, axial=axial, handedness=hand), rotation, origin
 
     def _snapped(
         self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
@@ -307,14 +310,11 @@ class Door:
         back, scalars = frame.axes.mT, channels["scalars"]
         points = back @ (channels["points"] - origin.unsqueeze(-1))
         vectors = back @ channels["vectors"]
-        if self._mirrors:
+        if frame.handedness is not None and frame.axial is not None:
             # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
-            sign = torch.linalg.det(rotation).sign()
-            told = sign * (frame.axes[..., -1].square().sum(-1) > 0.5)
-            scalars = torch.where(self._pseudo["scalars"], told[:, None] * scalars, scalars)
-            signs = torch.cat([told[:, None].expand(-1, self.symmetry.dim - 1), sign[:, None]], -1)
-            axial = signs.unsqueeze(-1) * (rotation.mT @ channels["vectors"])
-            vectors = torch.where(self._pseudo["vectors"], axial, vectors)
+            negated = frame.handedness[:, None] * scalars
+            scalars = torch.where(self._pseudo["scalars"], negated, scalars)
+            vectors = torch.where(self._pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
         flat, margin = snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self._steps)
         scalars, vectors, points = flat.split(self._sizes, -1)
         dim = self.symmetry.dim

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -35,6 +36,8 @@ class Frame:
         fixed: `(…,)` bool, whether all axes are fixed, and no two arrows so nearly parallel that rounding matters;
             None if they are whatever the example.
         representative: `(…, d, d)`, of a finite group: the element itself.
+        axial: `(…, d, d)`, what stands for the axes where pseudovectors pass through the frame; None for the axes.
+        handedness: `(…,)`, what pseudoscalars are multiplied by: det of the axes, 0 where nothing tells; None for 1.
 
     >>> from equiworld.groups import SE2
     >>> frame = frame_of(torch.tensor([[0.0], [2.0]]), SE2(), origin=torch.tensor([5.0, 5.0]))
@@ -50,6 +53,8 @@ class Frame:
     certainty: Tensor | None = None
     fixed: Tensor | None = None
     representative: Tensor | None = None
+    axial: Tensor | None = None
+    handedness: Tensor | None = None
 
     def to_frame(self, features: Features) -> Features:
         """World to frame: vectors Aᵀ v, points Aᵀ (p − origin). Batch shapes broadcast."""
@@ -109,24 +114,43 @@ def frame_of(
         origin: `(…, d)`; the world's origin if None.
     """
     dim = arrows.shape[-2]
+    if pose is not None and not group.finite and (dim == 3 or group.proper):
+        axes = arrows[..., pose] if dim == 3 else _plane_axes(arrows[..., pose.start])
+        # Under reflections a pose in space is fixed with its handedness.
+        hand = None if group.proper else torch.linalg.det(axes).sign()
+        return Frame(
+            axes, origin, axial=None if hand is None else hand[..., None, None] * axes, handedness=hand
+        )
+    arrows = _finite(arrows)
+    if pseudovectors is not None:
+        pseudovectors = _finite(pseudovectors)
     if group.finite:
-        axes, certainty, fixed, chosen = _representative(arrows, group, pseudoscalars)
-        return Frame(axes, origin, certainty, fixed, chosen)
-    if pose is not None and dim == 3:
-        return Frame(arrows[..., pose], origin)  # under reflections its handedness is fixed too
+        return _representative(arrows, group, pseudoscalars, pseudovectors, origin)
+    axial = not group.proper and pseudovectors is not None and bool(pseudovectors.shape[-1])
+    every = arrows if pseudovectors is None else torch.cat((arrows, pseudovectors), -1)
     certainty: Tensor | None = None
     fixed: Tensor | None = None
     if pose is not None:
         axes = _plane_axes(arrows[..., pose.start])
     elif dim == 2:
-        axis, length, fixed, _ = _first_direction(arrows)
+        axis, length, fixed, _ = _first_direction(every)
         axes, certainty = _plane_axes(axis), length.clamp(max=1.0) * fixed
     else:
-        axes, certainty, fixed = _of_two_arrows(arrows)
-    if not group.proper:
-        axes, mirrored = _mirrored(axes, arrows, pseudoscalars, pseudovectors)
-        fixed = mirrored if fixed is None else fixed & mirrored
-    return Frame(axes, origin, certainty, fixed)
+        axes, certainty, fixed = _of_two_arrows(every)
+    if group.proper:
+        return Frame(axes, origin, certainty, fixed)
+    if axial:
+        frame = _signed(axes, arrows, pseudoscalars, pseudovectors, origin, pose is not None)
+    else:
+        axes, hand = _mirrored(axes, arrows, pseudoscalars)
+        frame = Frame(axes, origin, fixed=hand != 0, axial=hand[..., None, None] * axes, handedness=hand)
+    fixed = frame.fixed if fixed is None else fixed & frame.fixed
+    return replace(frame, certainty=1.0 * fixed if certainty is None else certainty * fixed, fixed=fixed)
+
+
+def _finite(arrows: Tensor) -> Tensor:
+    """Zero in the place of arrows that are not finite: replaced first, they spoil neither lengths nor gradients."""
+    return torch.where(arrows.isfinite().all(-2, keepdim=True), arrows, 0.0)
 
 
 def _plane_axes(axis: Tensor) -> Tensor:
@@ -162,56 +186,101 @@ def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return axes, certainty, found & (sine > _LEAST_SINE)
 
 
-def _mirrored(
-    axes: Tensor, arrows: Tensor, pseudoscalars: Tensor | None, pseudovectors: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Axes whose last one points to the side of the first pseudoscalar, and whether there is one."""
+def _mirrored(axes: Tensor, arrows: Tensor, pseudoscalars: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Axes whose last one points to the side of the first pseudoscalar, and their handedness, 0 without one."""
     last = axes[..., -1:]
     signed, sizes = [(last * arrows).sum(-2)], [torch.linalg.vector_norm(arrows, dim=-2)]
     if pseudoscalars is not None:
         signed.append(pseudoscalars)
         sizes.append(pseudoscalars.abs())
-    if pseudovectors is not None:  # of these a reflection negates what lies in its mirror
-        inside = axes[..., :-1].transpose(-1, -2) @ pseudovectors
-        signed.append(inside.flatten(-2))
-        sizes += [torch.linalg.vector_norm(pseudovectors, dim=-2)] * inside.shape[-2]
     numbers, size = torch.cat(signed, -1), torch.cat(sizes, -1)
     there = (numbers.abs() > MARGIN) & (numbers.abs() > _ROUNDING * torch.finfo(size.dtype).eps * size)
     known = there.any(-1)
     if not numbers.shape[-1]:
-        return torch.cat((axes[..., :-1], 0.0 * last), -1), known
+        return torch.cat((axes[..., :-1], 0.0 * last), -1), 0.0 * last[..., 0, 0]
     index = there.to(torch.int8).argmax(-1)
     sign = torch.where(known, _at(numbers, index).sign(), 0.0).detach().to(axes.dtype)
-    return torch.cat((axes[..., :-1], last * sign[..., None, None]), -1), known
+    return torch.cat((axes[..., :-1], last * sign[..., None, None]), -1), sign
+
+
+def _signed(
+    axes: Tensor,
+    arrows: Tensor,
+    pseudoscalars: Tensor | None,
+    pseudovectors: Tensor,
+    origin: Tensor | None,
+    posed: bool,
+) -> Frame:
+    """Axes that were read from vectors and pseudovectors alike, and whose signs a reflection may therefore change.
+
+    Of a heading it changes the second one alone.
+    """
+    signs = torch.tensor(list(itertools.product((1.0, -1.0), repeat=axes.shape[-1])), dtype=axes.dtype)
+    signs = signs[signs[:, 0] > 0] if posed else signs
+    chosen = _best(torch.diag_embed(signs), axes.mT @ arrows, pseudoscalars, axes.mT @ pseudovectors)
+    return Frame(
+        axes @ chosen.axes,
+        origin,
+        fixed=chosen.fixed,
+        axial=axes @ chosen.axial,
+        handedness=chosen.handedness,
+    )
 
 
 def _representative(
-    arrows: Tensor, group: Group, pseudoscalars: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of a finite group the element under which the arrows look most like a fixed direction, and by how much.
+    arrows: Tensor,
+    group: Group,
+    pseudoscalars: Tensor | None,
+    pseudovectors: Tensor | None,
+    origin: Tensor | None,
+) -> Frame:
+    """Of a finite group the element under which the arrows look most like a fixed direction, and by how much."""
+    elements = _elements(group, arrows.dtype)
+    return replace(_best(elements, arrows, pseudoscalars, pseudovectors), origin=origin)
+
+
+def _best(
+    elements: Tensor, arrows: Tensor, pseudoscalars: Tensor | None, pseudovectors: Tensor | None
+) -> Frame:
+    """The element `(d, d)` of several h for which h⁻¹·(what there is) is nearest to a fixed direction.
 
     Elements that tie are averaged: that projects on what no element of the stabiliser moves.
     """
-    elements, turned, signs = _generic(group, arrows.shape[-1], arrows.dtype)
-    score = torch.einsum("kda,...da->...k", turned, arrows)
+    dim, dtype = arrows.shape[-2], arrows.dtype
+    determinants = torch.linalg.det(elements.double()).sign().to(dtype)
+    parts = [(elements, arrows, 0)]
+    if pseudovectors is not None:
+        parts.append((determinants[:, None, None] * elements, pseudovectors, arrows.shape[-1]))
+    score = arrows.new_zeros((*arrows.shape[:-2], len(elements)))
+    for matrices, each, start in parts:
+        weights = _irrational(dim * (start + each.shape[-1]), dtype)[dim * start :]
+        if each.shape[-1]:
+            turned = matrices @ weights.unflatten(-1, (-1, dim)).mT
+            score = score + torch.einsum("kda,...da->...k", turned, each)
     if pseudoscalars is not None and pseudoscalars.shape[-1]:
-        weights = _irrational(pseudoscalars.shape[-1], arrows.dtype)
-        score = score + (pseudoscalars @ weights).unsqueeze(-1) * signs
+        told = pseudoscalars @ _irrational(pseudoscalars.shape[-1], dtype)
+        score = score + told.unsqueeze(-1) * determinants
+    score = score.nan_to_num()
     best = score.amax(-1, keepdim=True)
-    tied = (score >= best - MARGIN).to(arrows.dtype)
-    axes = torch.einsum("...k,kij->...ij", tied / tied.sum(-1, keepdim=True), elements)
-    gap = best[..., 0] - torch.where(score < best, score, -math.inf).amax(-1)
+    tied = (score >= best - MARGIN).to(dtype)
+    share = tied / tied.sum(-1, keepdim=True)
+    gap = best[..., 0] - torch.where(tied > 0, -math.inf, score).amax(-1)
     fixed = tied.sum(-1) == 1
-    return axes, torch.where(fixed, gap.clamp(max=1.0), 0.0), fixed, elements[score.argmax(-1)]
+    return Frame(
+        torch.einsum("...k,kij->...ij", share, elements),
+        certainty=torch.where(fixed, gap.clamp(max=1.0), 0.0),
+        fixed=fixed,
+        representative=elements[score.argmax(-1)],
+        axial=torch.einsum("...k,kij->...ij", share, determinants[:, None, None] * elements),
+        handedness=share @ determinants,
+    )
 
 
 @lru_cache(maxsize=32)
-def _generic(group: Group, count: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """The elements `(k, d, d)`, the fixed direction `(d, n)` turned by each, and their determinants."""
-    elements = torch.as_tensor(group.elements().matrix, dtype=dtype)
-    direction = _irrational(group.dim * count, dtype).unflatten(-1, (group.dim, count)) if count else None
-    turned = elements @ direction if direction is not None else elements[..., :0]
-    return elements, turned, torch.linalg.det(elements.double()).sign().to(dtype)
+def _elements(group: Group, dtype: torch.dtype) -> Tensor:
+    """All matrices of a finite group, `(k, d, d)`."""
+    with torch.inference_mode(False):
+        return torch.as_tensor(group.elements().matrix, dtype=dtype)
 
 
 def _irrational(count: int, dtype: torch.dtype) -> Tensor:

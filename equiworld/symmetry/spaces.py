@@ -12,7 +12,7 @@ from gymnasium import spaces
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.field import Array, Field, check_pairing
-from equiworld.symmetry.fields import Pseudovector, Vector
+from equiworld.symmetry.fields import Pseudovector, Vector, leaves
 from equiworld.symmetry.validation import check_element
 
 if TYPE_CHECKING:
@@ -86,7 +86,10 @@ def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
 
 
 def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, float], bool]:
-    """By field, half the width of its bounds where these are finite; and whether any number is rounded to float32."""
+    """By field, half the width of its bounds; and whether any number is rounded to float32.
+
+    Limits are often so wide that they say nothing: at most the length scale counts for vectors, and 1 for scalars.
+    """
     if symmetry.flat:
         parts = {name: _Limits.of(space, segment) for name, segment in symmetry.segments()}
     else:
@@ -94,8 +97,10 @@ def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, 
     scales = {}
     for name, (low, high, _) in parts.items():
         width = float((high - low).max(initial=0.0)) / 2
-        if 0 < width < np.inf:
-            scales[name] = width
+        scalar = any(leaf.kind == "scalars" for leaf in leaves(symmetry.observation[name]))
+        most = min(1.0, symmetry.length_scale) if scalar else symmetry.length_scale
+        if width > 0:
+            scales[name] = min(width, most)
     return scales, any(dtype.kind == "f" and dtype.itemsize < 8 for *_, dtype in parts.values())
 
 

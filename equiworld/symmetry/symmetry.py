@@ -109,7 +109,7 @@ class Symmetry:
         for kind in (Cloud, Point):
             for names in (self.state, ranked):
                 for name in names:
-                    if isinstance(self.observation[name], kind):
+                    if any(isinstance(leaf, kind) for leaf in leaves(self.observation[name])):
                         return name
         return None
 

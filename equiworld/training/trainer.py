@@ -244,7 +244,11 @@ def _take_over(model: WorldModel, data: Dataset) -> None:
     symmetry, origin = model.symmetry, None
     name = symmetry.origin_field
     if name is not None and name in data.observation:
-        origin = data.observation[name].astype(np.float64).reshape(len(data), -1, symmetry.dim).mean(1)
+        centre = np.asarray(symmetry.centre)
+        points = symmetry.observation[name].encode(data.observation[name].astype(np.float64), centre)[
+            "points"
+        ]
+        origin = points.mean(-1) + centre
     model.action_bound = bounds_of_data(symmetry, model.action_bound, data.action, origin)
     for name, array in data.observation.items():
         spread = float(array.astype(np.float64).std(0).max())

@@ -84,15 +84,17 @@ def round_observations() -> dict[str, np.ndarray]:
 class Toy(gym.Env):
     """A world that has spaces only: what a policy over an untrained model needs."""
 
-    def __init__(self, symmetry: Symmetry, action_space: gym.Space, dtype: type = np.float64) -> None:
+    def __init__(
+        self, symmetry: Symmetry, action_space: gym.Space, dtype: type = np.float64, limit: float = 10.0
+    ) -> None:
         dim = symmetry.dim
         boxes = {
-            name: gym.spaces.Box(-10.0, 10.0, (field.size(dim),), dtype)
+            name: gym.spaces.Box(-limit, limit, (field.size(dim),), dtype)
             for name, field in symmetry.observation.items()
         }
         size = sum(box.shape[0] for box in boxes.values())
         self.observation_space = (
-            gym.spaces.Box(-10.0, 10.0, (size,), dtype) if symmetry.flat else gym.spaces.Dict(boxes)
+            gym.spaces.Box(-limit, limit, (size,), dtype) if symmetry.flat else gym.spaces.Dict(boxes)
         )
         self.action_space = action_space
 
@@ -100,14 +102,14 @@ class Toy(gym.Env):
 _numbers = count()
 
 
-def toy(symmetry: Symmetry, action_space: gym.Space | None = None, dtype: type = np.float64) -> gym.Env:
+def toy(symmetry: Symmetry, action_space: gym.Space | None = None, **made: Any) -> gym.Env:
     """An environment that carries a declaration."""
     size = symmetry.action.size(symmetry.dim)
     name = f"tests/Toy{next(_numbers)}-v0"
     register_symmetry(name, symmetry)
     gym.register(name, Toy)
     space = gym.spaces.Box(-1.0, 1.0, (size,), np.float32) if action_space is None else action_space
-    return gym.make(name, symmetry=symmetry, action_space=space, dtype=dtype, disable_env_checker=True)
+    return gym.make(name, symmetry=symmetry, action_space=space, disable_env_checker=True, **made)
 
 
 def toy_model(symmetry: Symmetry, family: str = "auto", action_space: gym.Space | None = None, **made: Any):
@@ -121,7 +123,8 @@ def toy_policy(
     planner: Planner = PLANNER,
     family: str = "auto",
     action_space: gym.Space | None = None,
+    limit: float = 10.0,
     **settings: Any,
 ) -> MPCPolicy:
-    model = toy_model(symmetry, family, action_space)
+    model = toy_model(symmetry, family, action_space, limit=limit)
     return MPCPolicy(model, planner, **({"dtype": "float64", "task": Task(cost=cost)} | settings))

@@ -117,6 +117,20 @@ def test_a_prior_is_asked_in_the_frame_and_needs_no_symmetry_of_its_own(observat
         assert apart <= 1e-9 if door else apart > 1.0  # and the negative control
 
 
+@pytest.mark.parametrize("door", [True, False])
+def test_a_prior_sees_all_that_is_observed(door, observations):
+    """Also what neither the model nor the cost looks at: it was trained on whole observations."""
+    seen = []
+
+    class Whole:
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            seen.append(observation)
+            return np.zeros_like(observation["agent_pos"]), None
+
+    MPCPolicy(model_of(), PLANNER, prior=Whole(), door=door).predict(observations)
+    assert set(seen[0]) == set(observations)  # source bug: block_keypoints and goal_keypoints are withheld
+
+
 class Walk(gym.Env):
     """A point in the plane that sees where it is going."""
 

@@ -97,11 +97,11 @@ def test_evaluate_policy_takes_it_as_it_is(envs):
 
 
 def passive_deviation(policy: MPCPolicy) -> float:
-    """The largest |π(g·o) − ρ(g)·π(o)| [m] over 20 elements, clouds shuffled."""
+    """The largest |π(g·o) − ρ(g)·π(o)| [m] over 3 elements, clouds shuffled."""
     observations, rng = cloud_observations(), np.random.default_rng(0)
     symmetry, worst = policy.symmetry, 0.0
     actions, _ = policy.predict(observations)
-    for g in [SE3().near_identity(rng), *SE3().sample(rng, n=19, scale=2.0)]:
+    for g in [SE3().near_identity(rng), *SE3().sample(rng, n=2, scale=2.0)]:
         seen = reordered(symmetry.transform_observation(g, observations), rng)
         turned, _ = policy.predict(seen)
         worst = max(worst, float(np.abs(turned - symmetry.transform_action(g, actions)).max()))
@@ -126,13 +126,13 @@ def test_without_the_door_it_is_not(family):
     assert passive_deviation(policy_of(family, door=False)) > 1e-2
 
 
-def closed_loop_deviation(policy: MPCPolicy, seed: int = 0, steps: int = 8) -> tuple[float, float]:
+def closed_loop_deviation(policy: MPCPolicy, seed: int = 0, steps: int = 6) -> tuple[float, float]:
     """How far worlds started at g·s come from g·(the world started at s), and how far the body went [m].
 
     Each has a call of its own; nobody is told.
     """
     rng = np.random.default_rng(1)
-    elements = [SE3().identity(), SE3().near_identity(rng), *SE3().sample(rng, n=2, scale=1.0)]
+    elements = [SE3().identity(), SE3().near_identity(rng), *SE3().sample(rng, n=1, scale=1.0)]
     envs = [env_of() for _ in elements]
     resets = [
         env.reset(seed=seed, options={"group_element": g}) for env, g in zip(envs, elements, strict=True)
@@ -152,15 +152,16 @@ def closed_loop_deviation(policy: MPCPolicy, seed: int = 0, steps: int = 8) -> t
     return worst, float(np.linalg.norm(infos[0]["body_pos"] - start))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("family", "repeat"), [("latent", 1), ("latent", 2), ("latent-mlp", 1)])
+@pytest.mark.parametrize(
+    ("family", "repeat", "dtype"),
+    [("latent", 1, "float64"), ("latent", 2, "float32"), ("latent-mlp", 1, "float32")],
+)
 def test_a_world_started_turned_stays_turned(family, repeat, dtype):
     policy = policy_of(family, repeat, dtype=dtype)
-    found = [closed_loop_deviation(policy, seed) for seed in range(2)]
-    assert max(deviation for deviation, _ in found) <= 1e-9
+    assert closed_loop_deviation(policy)[0] <= 1e-9
 
 
-@pytest.mark.parametrize("family", ["latent", "latent-mlp"])
+@pytest.mark.parametrize("family", ["latent"])
 def test_a_world_started_turned_does_not_stay_turned_without_the_door(family):
     """Negative control."""
     assert closed_loop_deviation(policy_of(family, door=False))[0] > 1e-3

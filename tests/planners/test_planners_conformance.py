@@ -105,16 +105,17 @@ MIXED = [
 @every_planner
 def test_each_part_of_an_action_has_its_own_bound(variant):
     target = torch.tensor([6.0, 0.0, 0.0, -6.0, 0.03, 100.0, -3000.0]).double()
-    plan = made(variant, spread=1.0, iterations=8, samples=64).plan(
-        reached(target, MIXED), cases.generators(1)
-    )
+    planner = made(variant, spread=1.0, iterations=8, samples=64, horizon=1)
+    plan = planner.plan(reached(target, MIXED), cases.generators(1))
     arrows = plan.actions[..., :4].unflatten(-1, (2, 2)).norm(dim=-1)
     assert arrows.max() <= 2.0 * (1 + 1e-12)
     assert plan.actions[..., 4].abs().max() <= 0.01
     low, high = torch.tensor([0.0, -1000.0]), torch.tensor([50.0, 1000.0])
     assert ((plan.actions[..., 5:] >= low) & (plan.actions[..., 5:] <= high)).all()
     null = planner.plan(reached(target, MIXED), cases.generators(1), active=torch.tensor([False])).actions
-    away = [((one[0, 0] - target) / reached(target, MIXED).unit).square().sum() for one in (plan.actions, null)]
+    away = [
+        ((one[0, 0] - target) / reached(target, MIXED).unit).square().sum() for one in (plan.actions, null)
+    ]
     assert away[0] < 0.8 * away[1]
 
 

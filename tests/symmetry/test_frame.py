@@ -41,7 +41,7 @@ every_kind_of_group = pytest.mark.parametrize(
     "group", [SO2(), O2(), SO3(), O3(), Cyclic(4), Dihedral(3), Permutation(3)], ids=str
 )
 few = settings(
-    max_examples=30, deadline=None, database=None, derandomize=True, phases=(Phase.generate, Phase.shrink)
+    max_examples=12, deadline=None, database=None, derandomize=True, phases=(Phase.generate, Phase.shrink)
 )
 ROWS = 200
 
@@ -184,12 +184,18 @@ FIXED = {
 }
 
 
-@every_continuous
-@pytest.mark.parametrize("kind", FIXED)
-def test_what_is_fixed_and_what_is_not(group, kind):
-    expected = FIXED[kind][2 * (group.dim == 3) + (not group.proper)]
-    if expected is None:  # an axis may yet be used for the second direction: no promise
-        pytest.skip("no promise either way")
+def promised(kind: str, group: Group) -> bool | None:
+    """Whether it fixes the frame; None for no promise."""
+    return FIXED[kind][2 * (group.dim == 3) + (not group.proper)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [(kind, group) for kind in FIXED for group in CONTINUOUS if promised(kind, group) is not None],
+    ids=str,
+)
+def test_what_is_fixed_and_what_is_not(kind, group):
+    expected = promised(kind, group)
     frame = KINDS[kind](group.dim).frame(group)
     assert fixed_of(frame).all() if expected else not fixed_of(frame).any()
     missing = frame.axes.square().sum(-2).sum(-1) < group.dim - 0.5
@@ -416,7 +422,7 @@ def test_whatever_comes_in_frames_are_finite_and_honest(group, dtype, entries, s
 @given(entries=everything)
 def test_whatever_comes_in_gradients_are_finite(group, dtype, entries):
     arrows = torch.tensor(entries, dtype=dtype).reshape(3, 3)[: group.dim].clone().requires_grad_()
-    frame = frame_of(arrows, group)  # source bug: NaN and 1e200 give NaN gradients
+    frame = frame_of(arrows, group)  # source bug: NaN and infinity give NaN gradients
     (frame.axes.sum() + certainty_of(frame)).backward()
     assert arrows.grad is None or arrows.grad.isfinite().all()
 
