@@ -88,9 +88,9 @@ def run(config: DoorConfig) -> dict[str, Any]:
     models = _models(config)
     jobs: list[tuple[Any, ...]] = [
         (config, _loops, str(folder), planner, dtype)
-        for folder in models
-        for planner in config.planners
         for dtype in config.dtypes
+        for planner in config.planners
+        for folder in models
         if planner != PEER or _installed()
     ]
     # What is inexact by design, and the same policy with other noise: what "exact" is to be compared with.

@@ -1,4 +1,4 @@
-"""Planners that are equivariant along the whole path, and the policy that uses them."""
+"""Planners, which see numbers and bounds, and the policy that has them decide in the frame at the door."""
 
 from equiworld.planners.cem import CEM
 from equiworld.planners.gradient import GradientPlanner

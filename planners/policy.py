@@ -203,6 +203,12 @@ class MPCPolicy:
         found += [] if used is None else used.inexact
         if self.planner.time_budget is not None:
             found.append("time_budget: how many iterations fit depends on the machine")
+        turns = self.door is not None and self.door.turns
+        if turns and np.dtype(self.model.action_space.dtype).itemsize < 8:
+            found.append(
+                f"actions are {self.model.action_space.dtype}: rounded in the world, equal in law only; an action space "
+                "of float64 makes it exact"
+            )
         if self.bound == "box" and self.bounds != self._bounds_in_world:
             found.append("box on a vector: what is turned out of it is cut off")
         return tuple(found)

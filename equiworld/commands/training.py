@@ -27,7 +27,8 @@ class Train:
         out: folder for the model and its checkpoint.
         env: id of the environment, or module:id; the data's by default, if it is known without an import.
         env_arguments: arguments of `gym.make`, as JSON; those that the data was collected with by default.
-        family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent.
+        family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent; auto takes the one
+            that the declaration can carry best.
         steps: optimiser steps.
         batch_size: transitions in each.
         learning_rate: peak of the one-cycle schedule.
@@ -42,7 +43,7 @@ class Train:
     out: Path = Path("runs/model")
     env: str | None = None
     env_arguments: str | None = None
-    family: str = "state"
+    family: str = "auto"
     steps: int = DEFAULTS.steps
     batch_size: int = DEFAULTS.batch_size
     learning_rate: float = DEFAULTS.learning_rate
@@ -77,6 +78,6 @@ class Train:
         train(model, data, config)
         model.save(self.out)
         return Outcome(
-            f"{self.family} model of {model.env_id}, {model.parameter_count} parameters, {config.steps} steps on "
+            f"{model.family} model of {model.env_id}, {model.parameter_count} parameters, {config.steps} steps on "
             f"{len(data)} transitions in {time.perf_counter() - began:.0f} s: {self.out}"
         )

@@ -65,7 +65,7 @@ class Symmetrised:
             deterministic: handed on.
 
         Returns:
-            The action `(size,)` or actions `(B, size)` in the dtype that the policy gives, and the state.
+            The action `(size,)` or actions `(B, size)`, float64, and the state.
 
         Raises:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite.
@@ -82,7 +82,8 @@ class Symmetrised:
             episode_start=episode_start,
             deterministic=deterministic,
         )
-        actions = np.asarray(action) if batched else np.asarray(action)[None]
+        # What is turned is not rounded again: in float32 the world would tell apart what was the same inside.
+        actions = np.asarray(action, np.float64) if batched else np.asarray(action, np.float64)[None]
         turned = self.symmetry.transform_action(inside.element, actions)
         count = len(inside.margin)
         decisions = np.zeros(count, np.int64) if memory is None else np.array(memory.decisions)
