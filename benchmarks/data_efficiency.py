@@ -113,7 +113,7 @@ def _measure(
         tried.append((error, len(tried), model, {"learning_rate": rate, **settings}))
     error, _, model, chosen = min(tried, key=lambda each: each[:2])
     result = evaluate(
-        MPCPolicy(model, CEM(), seed=config.seed),
+        MPCPolicy(model, CEM(), seed=config.seed, door=model.equivariant),
         lambda: gym.make(ENV, disable_env_checker=True),
         episodes=config.episodes,
         seed=config.first_episode,

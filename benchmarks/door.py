@@ -11,20 +11,12 @@ from typing import Any
 import equiworld.envs  # noqa: F401  registers the environments
 import gymnasium as gym
 import numpy as np
+from equiworld.benchmarks.door_bits import bits_row, observed, replayed
 from equiworld.benchmarks.door_declarations import STATES, tried
-from equiworld.benchmarks.door_loops import (
-    PEER,
-    PLANNERS,
-    bits_row,
-    loop_row,
-    policy_of,
-    round_starts,
-    run_loops,
-)
+from equiworld.benchmarks.door_loops import PEER, PLANNERS, loop_row, policy_of, round_starts, run_loops
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import stage_folder
 
-from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.results import make_result, read_json, text_table, write_json
 from equiworld.symmetry import Door, symmetry_of
@@ -232,9 +224,9 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
     try:
         if kind != "closed loops":
             pairs = config.pairs if kind == "turned" else config.pairs // 30
-            seen = _observed(envs[0], rng, min(pairs, 2000))
+            seen = observed(envs[0], rng, min(pairs, 2000))
             return [bits_row(door, symmetry, seen, pairs, rng, kind)]
-        here, there, elements = _replayed(envs, symmetry, rng, config.pairs)
+        here, there, elements = replayed(envs, symmetry, rng, config.pairs)
     finally:
         for env in envs:
             env.close()
@@ -245,44 +237,15 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
     different, done = int((~same).sum()), len(same)
     rounding = symmetry.transform_observation(elements, here)
     apart = sum(
-        (np.abs(rounding[name] - there[name]).clip(max=door.step_of(name)) / door.step_of(name)).sum(-1)
+        (
+            np.abs(rounding[name] - there[name]).clip(max=door.layout.step_of(name))
+            / door.layout.step_of(name)
+        ).sum(-1)
         for name in door.names
     )
     high = 3.0 / done if not different else (different + 2 * different**0.5) / done
     row = {"part": "bits", "kind": kind, "pairs": done, "different": different, "rate": different / done}
     return [row | {"rate_high_95": high, "predicted": float(np.mean(apart))}]
-
-
-def _observed(env: gym.Env, rng: np.random.Generator, count: int) -> dict[str, Any]:
-    """Observations along random actions, stacked."""
-    env.action_space.seed(int(rng.integers(2**31)))
-    found: list[dict[str, Any]] = []
-    while len(found) < count:
-        found.append(env.reset(seed=int(rng.integers(2**31)))[0])
-        for _ in range(min(20, count - len(found))):
-            found.append(env.step(env.action_space.sample())[0])
-    return {name: np.stack([one[name] for one in found]) for name in found[0]}
-
-
-def _replayed(
-    envs: list[gym.Env], symmetry: Any, rng: np.random.Generator, count: int
-) -> tuple[dict[str, Any], dict[str, Any], GroupElement]:
-    """Observations of a loop, of the loop begun at g·s with its actions turned, and the elements."""
-    envs[0].action_space.seed(int(rng.integers(2**31)))
-    exploration = envs[0].unwrapped.exploration  # type: ignore[attr-defined]
-    here, there, elements = list[dict[str, Any]](), list[dict[str, Any]](), list[GroupElement]()
-    while len(here) < count:
-        seed, g = int(rng.integers(2**31)), symmetry.group.sample(rng, scale=symmetry.length_scale)
-        first, second = envs[0].reset(seed=seed)[0], envs[1].reset(seed=seed, options={"group_element": g})[0]
-        for _ in range(60):
-            here.append(first)
-            there.append(second)
-            elements.append(g)
-            action = exploration.action(rng, first)
-            first = envs[0].step(action)[0]
-            second = envs[1].step(symmetry.transform_action(g, action))[0]
-    stacked = ({name: np.stack([one[name] for one in part]) for name in part[0]} for part in (here, there))
-    return (*stacked, GroupElement.stack(elements))  # type: ignore[return-value]
 
 
 def _declared(config: DoorConfig, first: int, count: int) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from equiworld.models import WorldModel
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Symmetry, symmetry_of
 
-__all__ = ["PEER", "PLANNERS", "Loop", "bits_row", "loop_row", "policy_of", "round_starts"]
+__all__ = ["PEER", "PLANNERS", "Loop", "loop_row", "policy_of", "round_starts", "run_loops"]
 
 PLANNERS: dict[str, Planner] = {
     "CEM": CEM(),
@@ -207,64 +207,3 @@ def loop_row(loop: Loop, **what: Any) -> dict[str, Any]:
         "degenerate": loop.degenerate,
         "crossings": loop.crossings,
     }
-
-
-def bits_row(
-    door: Any,
-    symmetry: Symmetry,
-    seen: Mapping[str, NDArray[Any]],
-    pairs: int,
-    rng: np.random.Generator,
-    kind: str,
-) -> dict[str, Any]:
-    """How many of the canonical observations of s and g·s differ in a bit, beside the rate that rounding predicts.
-
-    Args:
-        door: that brings them in.
-        symmetry: of the observations.
-        seen: observations `(N, size)`.
-        pairs: how many (observation, element) pairs.
-        rng: of the elements.
-        kind: what the observations are.
-    """
-    count = len(next(iter(seen.values())))
-    here = door.enter(seen)
-    different, done, predicted = 0, 0, 0.0
-    while done < pairs:
-        g = symmetry.group.sample(rng, count, scale=symmetry.length_scale)
-        there = door.enter(symmetry.transform_observation(g, seen))
-        same = np.ones(count, bool)
-        for name, array in here.observation.items():
-            same &= (array == there.observation[name]).all(-1)
-        different += int((~same).sum())
-        done += count
-        if not predicted:
-            predicted = crossing_rate(door, seen, g, here, there)
-    return {
-        "part": "bits",
-        "kind": kind,
-        "pairs": done,
-        "different": different,
-        "rate": different / done,
-        "rate_high_95": 3.0 / done if not different else (different + 2 * math.sqrt(different)) / done,
-        "predicted": predicted,
-    }
-
-
-def crossing_rate(door: Any, seen: Mapping[str, Any], g: GroupElement, here: Any, there: Any) -> float:
-    """Σ|δ|/step of one pair on average: the chance that rounding δ carries a number over a seam of its grid."""
-    symmetry = door.symmetry
-    turned = symmetry.transform_observation(g, seen)
-    first = {
-        name: value for name, value in _inside(symmetry, here.element, seen).items() if name in door.names
-    }
-    second = _inside(symmetry, there.element, turned)
-    total = np.zeros(len(next(iter(seen.values()))))
-    for name, array in first.items():
-        step = door.step_of(name)
-        total += np.abs(array - second[name]).clip(max=step).sum(-1) / step
-    return float(total.mean())
-
-
-def _inside(symmetry: Symmetry, element: GroupElement, seen: Mapping[str, Any]) -> dict[str, Any]:
-    return symmetry.transform_observation(element.inverse(), dict(seen))

@@ -81,12 +81,18 @@ def _call(way: Any, *arguments: Any) -> Any:
     return way(*arguments)
 
 
+def _policy(config: Config, folder: Path, dtype: Literal[float32, float64]) -> MPCPolicy:
+    """Models without the symmetry plan along the world's axes: behind the door any policy is equivariant."""
+    model = WorldModel.load(folder)
+    return MPCPolicy(model, CEM(), dtype=dtype, seed=config.seed, door=model.equivariant)
+
+
 def _play_own_task(config: Config, folder: Path, data: Dataset) -> Evaluation:
     """gym-pusht's own task: walls, its resets, its success."""
     env = gym.make(ENV, disable_env_checker=True)
     try:
         return evaluate(
-            MPCPolicy(WorldModel.load(folder), CEM(), dtype="float32", seed=config.seed),
+            _policy(config, folder, "float32"),
             env,
             episodes=config.episodes,
             seed=10_000 + config.seed,
@@ -99,7 +105,7 @@ def _play_own_task(config: Config, folder: Path, data: Dataset) -> Evaluation:
 
 def _play_orbit(config: Config, folder: Path, data: Dataset) -> Orbit:
     """The same tasks at every orientation, without walls."""
-    policy = MPCPolicy(WorldModel.load(folder), CEM(), dtype="float64", seed=config.seed)
+    policy = _policy(config, folder, "float64")
     tasks = draw_tasks(np.random.default_rng([config.seed, 3]), config.tasks, math.radians(config.half_width))
     return run_orbit(policy, tasks, orientations(PLAYED), config.task_steps)
 

@@ -160,7 +160,8 @@ def run(config: SpaceConfig) -> dict[str, Any]:
 def policy_of(config: SpaceConfig, name: str, dtype: str = "float32") -> MPCPolicy:
     """The policy of one of the models."""
     model = config.stages.model(MODELS[name], "slice")
-    return MPCPolicy(model, PLANNER, dtype=dtype, seed=config.seed)  # type: ignore[arg-type]
+    # Behind the door any policy is equivariant: models without the symmetry plan along the world's axes.
+    return MPCPolicy(model, PLANNER, dtype=dtype, seed=config.seed, door=model.equivariant)  # type: ignore[arg-type]
 
 
 def _train(config: SpaceConfig, name: str, progress: bool) -> None:

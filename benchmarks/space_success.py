@@ -197,7 +197,7 @@ def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any
         arguments |= {"points": 0, "observe_pose": True}
     steps = config.steps_near * 4 // 3 if what == "far" else config.steps_near
     count = max(1, round(config.episodes * contender.share * (0.5 if what in SENSORS else 1.0)))
-    policy = MPCPolicy(model, PLANNER, seed=config.seed)
+    policy = MPCPolicy(model, PLANNER, seed=config.seed, door=model.equivariant)
     seeds = list(range(config.first_episode, config.first_episode + count))
     if what == "within the slice":
         half_width = math.radians(config.half_width)

@@ -242,7 +242,7 @@ def _try(config: SuccessConfig, model: WorldModel, task: str, episodes: int) -> 
         return gym.make(ENV, disable_env_checker=True, **TASKS[task])
 
     result = evaluate(
-        MPCPolicy(model, CEM(), seed=config.seed),
+        MPCPolicy(model, CEM(), seed=config.seed, door=model.equivariant),
         make,
         episodes=episodes,
         seed=config.first_episode,

@@ -23,7 +23,7 @@ class FlatModel:
     | pytorch_mppi, pytorch_icem | `MPPI(flat.dynamics, flat.running_cost, …).command(flat.state(observation)[0])` |
     | stable-worldmodel | `CEMSolver(flat, …)`: it is a `Costable`; observations are the `info_dict` |
 
-    Their noise is drawn along the axes that they see: behind `equiworld.symmetrise` those of the frame, else the world's.
+    Their noise is drawn along the axes that they see: the world's, or behind `equiworld.symmetrise` the frame's.
 
     Args:
         model: a trained world model, with the dtype that planning shall have; its parameters are not touched.

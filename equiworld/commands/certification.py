@@ -36,6 +36,7 @@ class Certify:
         episodes: at each.
         steps: environment steps of an episode at most.
         dtype: of the planning: that which is deployed.
+        door: whether to decide in the frame at the door; without it planning goes on along the world's axes.
         tolerance: largest deviation that passes, in the units of the observation.
         seed: of episodes, elements and planner.
         planner: settings of the cross-entropy method.
@@ -51,6 +52,7 @@ class Certify:
     episodes: int = 4
     steps: int = 100
     dtype: Literal["float32", "float64"] = "float32"
+    door: bool = True
     tolerance: float | None = None
     seed: int = 0
     planner: CEM = field(default_factory=CEM)
@@ -67,7 +69,7 @@ class Certify:
             env_id,
             SYMMETRIC_ARGUMENTS.get(env_id.rpartition(":")[2], "{}") if arguments is None else arguments,
         )
-        policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed)
+        policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed, door=self.door)
         numbers = (self.elements, self.episodes, self.steps)
         if self.quick:
             least = (QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS)

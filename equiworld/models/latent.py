@@ -15,7 +15,7 @@ from equiworld.groups import Group
 from equiworld.models.canonical import CanonicalStateModel
 from equiworld.models.cloud_layout import CloudLayout
 from equiworld.models.registry import register_family
-from equiworld.models.stage import Batch, Settings, Stage, Transitions
+from equiworld.models.stage import Batch, Settings, Stage, Transitions, joined
 from equiworld.models.state import StateModel
 from equiworld.models.steerable import SteerableStateModel
 from equiworld.models.world_model import WorldModel
@@ -269,7 +269,7 @@ class LatentModel(WorldModel):
                     g = group.sample(rng, len(z.scalars))
                     z, action, following = (part.transform(g) for part in (z, action, following))
                 found.append((self.encode_features(z), action, self.encode_features(following)))
-        return tuple(_joined_batches(column) for column in zip(*found, strict=True))
+        return tuple(joined(column) for column in zip(*found, strict=True))
 
     def _encoded(self, observed: Features, encoder: CloudEncoder, goal: bool = False) -> Features:
         """The latent in the model's dtype; the encoder sees the cloud in that of what is observed.
@@ -294,11 +294,3 @@ class LatentModel(WorldModel):
 def _log_noise(found: Tensor, goal: Tensor, scale: float) -> Tensor:
     """log of the mean square distance from a common goal: halving small noise counts as much as halving large."""
     return torch.log(((found - goal) / scale).square().sum(-2).mean() + _NOISE_FLOOR)
-
-
-def _joined_batches(parts: Sequence[Features]) -> Features:
-    return Features(
-        torch.cat([part.scalars for part in parts]),
-        torch.cat([part.vectors for part in parts]),
-        torch.cat([part.points for part in parts]),
-    )

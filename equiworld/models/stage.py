@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from equiworld.symmetry import Features
 
-__all__ = ["Batch", "Settings", "Stage", "Transitions"]
+__all__ = ["Batch", "Settings", "Stage", "Transitions", "joined"]
 
 Batch = tuple[Features, ...]
 
@@ -65,3 +65,12 @@ class Stage:
     loss: Callable[[Batch, np.random.Generator], Tensor]
     augmented: bool = True
     after_step: Callable[[], None] | None = None
+
+
+def joined(parts: Sequence[Features]) -> Features:
+    """Examples of several batches `(N,)` in one."""
+    return Features(
+        torch.cat([part.scalars for part in parts]),
+        torch.cat([part.vectors for part in parts]),
+        torch.cat([part.points for part in parts]),
+    )

@@ -96,7 +96,7 @@ class StateModel(WorldModel):
         """The map from features of `in_type` to displacements of `out_type`."""
 
     def predict(self, z: Features, action: Features | Tensor) -> Features:
-        return self.stepper()(z, action)
+        return self.stepper()(z, self.action_features(action))
 
     def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
         prepare = getattr(self.network, "prepared", None)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Door, Symmetry, symmetry_of
+from equiworld.symmetry.batches import as_batch, is_rounded
 
 __all__ = ["Symmetrised", "SymmetrisedState", "symmetrise"]
 
@@ -36,7 +37,7 @@ class Symmetrised:
 
     def __init__(self, policy: Any, door: Door, ignore: Sequence[str] = ()) -> None:
         self.policy, self.door, self.symmetry, self.ignore = policy, door, door.symmetry, tuple(ignore)
-        self._coarse = Door(door.symmetry, None, door.scales, True, door.reference_pose)
+        self._coarse = Door(door.symmetry, None, door.layout.scales, True, door.reference_pose)
         self._rounded = False
 
     @property
@@ -70,8 +71,10 @@ class Symmetrised:
         Raises:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite.
         """
-        seen, batched = self._stacked(observation)
-        rounded = any(array.dtype in (np.float32, np.float16) for array in _arrays(seen))
+        if isinstance(observation, Mapping):
+            observation = {name: value for name, value in observation.items() if name not in self.ignore}
+        seen, batched = as_batch(self.symmetry, observation)
+        rounded = is_rounded(seen)
         self._rounded = self._rounded or rounded  # only to say so
         inside = (self._coarse if rounded else self.door).enter(seen)
         shown = inside.observation if batched else _first(inside.observation)
@@ -91,19 +94,6 @@ class Symmetrised:
             decisions[np.atleast_1d(np.asarray(episode_start, bool))] = 0
         after = SymmetrisedState(inner, decisions + 1, inside.degenerate, inside.margin)
         return (turned if batched else turned[0]), after
-
-    def _stacked(self, observation: Any) -> tuple[Any, bool]:
-        """Arrays with a leading axis, and whether they had one."""
-        if self.symmetry.flat:
-            array = np.asarray(observation)
-            return (array, True) if array.ndim > 1 else (array[None], False)
-        if isinstance(observation, Mapping):
-            observation = {name: value for name, value in observation.items() if name not in self.ignore}
-        shown = self.symmetry.observed(observation)
-        batched = np.ndim(shown[next(iter(self.symmetry.observation))]) > 1
-        return {
-            name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in shown.items()
-        }, batched
 
 
 def symmetrise(
@@ -151,10 +141,6 @@ def symmetrise(
         return policy
     declared = symmetry if isinstance(symmetry, Symmetry) else symmetry_of(symmetry)
     return Symmetrised(policy, Door(declared, None, scales, False, reference_pose), ignore)
-
-
-def _arrays(observation: Any) -> list[NDArray[Any]]:
-    return list(observation.values()) if isinstance(observation, Mapping) else [observation]
 
 
 def _first(observation: Any) -> Any:

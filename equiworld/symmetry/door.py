@@ -15,17 +15,16 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, numbers
-from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
+from equiworld.symmetry.fields import Cloud, leaves
 from equiworld.symmetry.frame import Frame, frame_of
 from equiworld.symmetry.grid import power_of_two, snap, sorted_points
+from equiworld.symmetry.layout import FINE, KINDS, Layout
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
 __all__ = ["Canonical", "Door"]
 
-_FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
-_KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 Channels = dict[Kind, Tensor]
 
@@ -92,9 +91,7 @@ class Door:
         ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
-        self.scales = {name: self._scale(name, scales or {}) for name in self.names}
-        self._lay_out()
-        self._read_frame()
+        self.layout = Layout(symmetry, self.names, scales or {}, single)
         self.turns = any(
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
@@ -125,80 +122,15 @@ class Door:
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         apart = now.inverse() @ before
-        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), _FINE)[0].numpy())
+        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), FINE)[0].numpy())
         rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
-        step = _FINE * power_of_two(self.symmetry.length_scale)
+        step = FINE * power_of_two(self.symmetry.length_scale)
         shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
         return GroupElement(
             self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift
         )
 
-    def step_of(self, name: str) -> float:
-        """The step of the grid that a field's numbers are snapped to, in their units."""
-        cloud = isinstance(self.symmetry.observation[name], Cloud)
-        return (_SINGLE if self.single else _CLOUD if cloud else _FINE) * power_of_two(self.scales[name])
-
-    # --- the layout ----------------------------------------------------------------------------------
-
-    def _scale(self, name: str, scales: Mapping[str, float]) -> float:
-        field = self.symmetry.observation[name]
-        if field.scale is not None:
-            return field.scale
-        if isinstance(field, Heading | Rotation):
-            return 1.0
-        if isinstance(field, Point | Cloud):
-            return self.symmetry.length_scale
-        return float(scales.get(name) or 1.0)
-
-    def _lay_out(self) -> None:
-        """Where the channels of each field lie, and the step of each number."""
-        dim, stops = self.symmetry.dim, dict[Kind, int].fromkeys(_KINDS, 0)
-        units: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
-        steps: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
-        pseudo: dict[Kind, list[bool]] = {kind: [] for kind in _KINDS}
-        self._slices: dict[str, dict[Kind, slice]] = {}
-        for name in self.names:
-            unit, starts = power_of_two(self.scales[name]), dict(stops)
-            for leaf in leaves(self.symmetry.observation[name]):
-                width = getattr(leaf.feature_type(dim), leaf.kind)
-                units[leaf.kind] += [unit] * width
-                steps[leaf.kind] += [self.step_of(name)] * width
-                pseudo[leaf.kind] += [leaf.pseudo and not self.symmetry.group.proper] * width
-                stops[leaf.kind] += width
-            self._slices[name] = {
-                kind: slice(starts[kind], stops[kind]) for kind in _KINDS if stops[kind] > starts[kind]
-            }
-        flat = [*steps["scalars"], *steps["vectors"] * dim, *steps["points"] * dim]
-        self._steps = torch.tensor(flat, dtype=torch.float64)
-        self._sizes = [stops["scalars"], dim * stops["vectors"], dim * stops["points"]]
-        self._units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
-        self._pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
-        self._mirrors = any(any(each) for each in pseudo.values())
-
-    def _read_frame(self) -> None:
-        """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
-        symmetry, count = self.symmetry, len(self._units["points"])
-        columns, middles, pose = list[Tensor](), dict[str, Tensor](), None
-        for name, slices in self._slices.items():
-            if "points" not in slices:
-                continue
-            single = torch.eye(count, dtype=torch.float64)[:, slices["points"]]
-            middles[name] = single.mean(-1)
-            columns += (
-                [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
-            )
-        self._origin = self._arrows = torch.zeros(count, 0, dtype=torch.float64)
-        if columns:
-            self._arrows = torch.stack(columns, -1)
-            self._origin = middles.get(symmetry.origin_field or "", torch.zeros_like(columns[0]))
-        axes = {name: slices["vectors"] for name, slices in self._slices.items() if "vectors" in slices}
-        for name in symmetry.state:
-            field = symmetry.observation[name]
-            known = isinstance(field, Rotation) or name == symmetry.heading
-            if pose is None and known and name in axes:
-                start = len(columns) + int((~self._pseudo["vectors"][: axes[name].start]).sum())
-                pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
-        self._pose = pose
+    # --- the declaration -----------------------------------------------------------------------------
 
     def _limits(self) -> tuple[str, ...]:
         """What keeps every decision from being exact, tried on observations of no particular kind."""
@@ -207,7 +139,7 @@ class Door:
         if self.single:
             found.append("observations are float32: equal in law only; float64 observations make it exact")
         absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
-        if absolute and symmetry.group.has_translations and not len(self._units["points"]):
+        if absolute and symmetry.group.has_translations and not len(self.layout.units["points"]):
             raise ArgumentError(
                 "action",
                 f"{symmetry.action!r} under {symmetry.group!r} where no point is observed",
@@ -240,7 +172,9 @@ class Door:
                 name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)
             }
             symmetry = replace(self.symmetry, observation={**fields, **resized})
-            self._resized[counts] = Door(symmetry, self.names, self.scales, self.single, self.reference_pose)
+            self._resized[counts] = Door(
+                symmetry, self.names, self.layout.scales, self.single, self.reference_pose
+            )
         return self._resized[counts]
 
     # --- the way in ----------------------------------------------------------------------------------
@@ -254,7 +188,7 @@ class Door:
             for name in self.names
         }
         check_leading(values)
-        joined: dict[Kind, list[Array]] = {kind: [] for kind in _KINDS}
+        joined: dict[Kind, list[Array]] = {kind: [] for kind in KINDS}
         for name, value in values.items():
             for kind, channels in symmetry.observation[name].encode(value.astype(np.float64), centre).items():
                 joined[kind].append(channels)
@@ -268,26 +202,30 @@ class Door:
 
     def _frame(self, channels: Channels) -> Frame:
         points, vectors, scalars = channels["points"], channels["vectors"], channels["scalars"]
-        vectors = vectors / self._units["vectors"]
+        vectors = vectors / self.layout.units["vectors"]
         origin = self._stand(points)
-        seen = (points - origin.unsqueeze(-1)) @ self._arrows / self.symmetry.length_scale
-        if not self._mirrors:
+        seen = (points - origin.unsqueeze(-1)) @ self.layout.arrows / self.symmetry.length_scale
+        if not self.layout.mirrors:
             return frame_of(
-                torch.cat([seen, vectors], -1), self.symmetry.group, pose=self._pose, origin=origin
+                torch.cat([seen, vectors], -1), self.symmetry.group, pose=self.layout.pose, origin=origin
             )
-        axial = self._pseudo["vectors"]
+        axial = self.layout.pseudo["vectors"]
         return frame_of(
             torch.cat([seen, vectors[..., ~axial]], -1),
             self.symmetry.group,
-            pose=self._pose,
-            pseudoscalars=(scalars / self._units["scalars"])[..., self._pseudo["scalars"]],
+            pose=self.layout.pose,
+            pseudoscalars=(scalars / self.layout.units["scalars"])[..., self.layout.pseudo["scalars"]],
             pseudovectors=vectors[..., axial],
             origin=origin,
         )
 
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
-        return points @ self._origin if self._origin.ndim == 1 else points.new_zeros(points.shape[:-1])
+        return (
+            points @ self.layout.origin
+            if self.layout.origin.ndim == 1
+            else points.new_zeros(points.shape[:-1])
+        )
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
@@ -313,20 +251,24 @@ class Door:
         if frame.handedness is not None and frame.axial is not None:
             # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
             negated = frame.handedness[:, None] * scalars
-            scalars = torch.where(self._pseudo["scalars"], negated, scalars)
-            vectors = torch.where(self._pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
-        flat, margin = snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self._steps)
-        scalars, vectors, points = flat.split(self._sizes, -1)
+            scalars = torch.where(self.layout.pseudo["scalars"], negated, scalars)
+            vectors = torch.where(
+                self.layout.pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors
+            )
+        flat, margin = snap(
+            torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self.layout.steps
+        )
+        scalars, vectors, points = flat.split(self.layout.sizes, -1)
         dim = self.symmetry.dim
         inside: Channels = {
             "scalars": scalars,
             "vectors": vectors.unflatten(-1, (dim, -1)) if vectors.shape[-1] else channels["vectors"],
             "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
         }
-        for name, slices in self._slices.items():
+        for name, slices in self.layout.slices.items():
             if isinstance(self.symmetry.observation[name], Cloud):
                 cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
+                inside["points"][..., slices["points"]] = sorted_points(cloud, self.layout.step_of(name))
         return inside, margin
 
     def _decoded(self, channels: Channels) -> Any:
@@ -336,7 +278,7 @@ class Door:
             name: symmetry.observation[name].decode(
                 {kind: plain[kind][..., where] for kind, where in slices.items()}, centre
             )
-            for name, slices in self._slices.items()
+            for name, slices in self.layout.slices.items()
         }
         return (
             np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays

@@ -202,10 +202,7 @@ class Cloud(_Arrows):
 
 @dataclass(frozen=True)
 class Concatenation(Field):
-    """Several fields in one array, one behind the other: a pose (x, y, angle), a force and a gripper.
-
-    Attributes:
-        parts: the fields, in order.
+    """Several fields, `parts`, in one array, one behind the other: a pose (x, y, angle), a force and a gripper.
 
     >>> from equiworld.groups import SE2
     >>> pose = Concatenation((Point(), Heading()))
@@ -298,5 +295,4 @@ def leaves(field: Field) -> Iterator[Field]:
 
 
 def _join(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """The bounds of several fields as those of one array."""
     return np.concatenate([low for low, _ in pairs], -1), np.concatenate([high for _, high in pairs], -1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from equiworld.groups import Group
 from equiworld.symmetry.features import Features
+from equiworld.symmetry.representative import MARGIN, representative
 
 __all__ = ["MARGIN", "Frame", "frame_of"]
 
-MARGIN = 64 * 2.0**-22
-"""From this length on an arrow counts, in units of its scale: 64 steps of the door's grid."""
 _CLEAR_SINE = 0.1  # of the angle from which on a second arrow is preferred
 _LEAST_SINE = 1e-4  # below, a second arrow magnifies rounding so much that it is reported
 _QUARTER_TURN = ((1.0, 0.0, 0.0, 1.0), (0.0, -1.0, 1.0, 0.0))  # x y ↦ x −y, y x
@@ -125,7 +123,8 @@ def frame_of(
     if pseudovectors is not None:
         pseudovectors = _finite(pseudovectors)
     if group.finite:
-        return _representative(arrows, group, pseudoscalars, pseudovectors, origin)
+        found = representative(_elements(group, arrows.dtype), arrows, pseudoscalars, pseudovectors)
+        return Frame(found.mean, origin, found.gap, found.fixed, found.element, found.axial, found.handedness)
     axial = not group.proper and pseudovectors is not None and bool(pseudovectors.shape[-1])
     every = arrows if pseudovectors is None else torch.cat((arrows, pseudovectors), -1)
     certainty: Tensor | None = None
@@ -216,63 +215,10 @@ def _signed(
     Of a heading it changes the second one alone.
     """
     signs = torch.tensor(list(itertools.product((1.0, -1.0), repeat=axes.shape[-1])), dtype=axes.dtype)
-    signs = signs[signs[:, 0] > 0] if posed else signs
-    chosen = _best(torch.diag_embed(signs), axes.mT @ arrows, pseudoscalars, axes.mT @ pseudovectors)
+    signs = torch.diag_embed(signs[signs[:, 0] > 0] if posed else signs)
+    found = representative(signs, axes.mT @ arrows, pseudoscalars, axes.mT @ pseudovectors)
     return Frame(
-        axes @ chosen.axes,
-        origin,
-        fixed=chosen.fixed,
-        axial=axes @ chosen.axial,
-        handedness=chosen.handedness,
-    )
-
-
-def _representative(
-    arrows: Tensor,
-    group: Group,
-    pseudoscalars: Tensor | None,
-    pseudovectors: Tensor | None,
-    origin: Tensor | None,
-) -> Frame:
-    """Of a finite group the element under which the arrows look most like a fixed direction, and by how much."""
-    elements = _elements(group, arrows.dtype)
-    return replace(_best(elements, arrows, pseudoscalars, pseudovectors), origin=origin)
-
-
-def _best(
-    elements: Tensor, arrows: Tensor, pseudoscalars: Tensor | None, pseudovectors: Tensor | None
-) -> Frame:
-    """The element `(d, d)` of several h for which h⁻¹·(what there is) is nearest to a fixed direction.
-
-    Elements that tie are averaged: that projects on what no element of the stabiliser moves.
-    """
-    dim, dtype = arrows.shape[-2], arrows.dtype
-    determinants = torch.linalg.det(elements.double()).sign().to(dtype)
-    parts = [(elements, arrows, 0)]
-    if pseudovectors is not None:
-        parts.append((determinants[:, None, None] * elements, pseudovectors, arrows.shape[-1]))
-    score = arrows.new_zeros((*arrows.shape[:-2], len(elements)))
-    for matrices, each, start in parts:
-        weights = _irrational(dim * (start + each.shape[-1]), dtype)[dim * start :]
-        if each.shape[-1]:
-            turned = matrices @ weights.unflatten(-1, (-1, dim)).mT
-            score = score + torch.einsum("kda,...da->...k", turned, each)
-    if pseudoscalars is not None and pseudoscalars.shape[-1]:
-        told = pseudoscalars @ _irrational(pseudoscalars.shape[-1], dtype)
-        score = score + told.unsqueeze(-1) * determinants
-    score = score.nan_to_num()
-    best = score.amax(-1, keepdim=True)
-    tied = (score >= best - MARGIN).to(dtype)
-    share = tied / tied.sum(-1, keepdim=True)
-    gap = best[..., 0] - torch.where(tied > 0, -math.inf, score).amax(-1)
-    fixed = tied.sum(-1) == 1
-    return Frame(
-        torch.einsum("...k,kij->...ij", share, elements),
-        certainty=torch.where(fixed, gap.clamp(max=1.0), 0.0),
-        fixed=fixed,
-        representative=elements[score.argmax(-1)],
-        axial=torch.einsum("...k,kij->...ij", share, determinants[:, None, None] * elements),
-        handedness=share @ determinants,
+        axes @ found.mean, origin, fixed=found.fixed, axial=axes @ found.axial, handedness=found.handedness
     )
 
 
@@ -281,11 +227,6 @@ def _elements(group: Group, dtype: torch.dtype) -> Tensor:
     """All matrices of a finite group, `(k, d, d)`."""
     with torch.inference_mode(False):
         return torch.as_tensor(group.elements().matrix, dtype=dtype)
-
-
-def _irrational(count: int, dtype: torch.dtype) -> Tensor:
-    """Numbers between 1/2 and 3/2 that no symmetry relates."""
-    return (0.5 + torch.arange(1, count + 1, dtype=torch.float64).sqrt().mul(math.sqrt(2)).frac()).to(dtype)
 
 
 def _first_direction(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

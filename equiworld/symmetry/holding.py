@@ -1,4 +1,4 @@
-"""Holding one action over several environment steps."""
+"""Where actions are measured from, and holding one over several environment steps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.symmetry.fields import leaves
+from equiworld.symmetry.fields import Cloud, Point, leaves
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["held_action", "origin_of"]
+__all__ = ["action_origin", "held_action", "origin_field", "origin_of"]
 
 
 def held_action(
@@ -61,3 +61,28 @@ def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArr
     if symmetry.flat and not isinstance(observation, Mapping):
         return np.asarray(observation, np.float64)[..., dict(symmetry.segments())[name]]
     return np.asarray(observation[name], np.float64)
+
+
+def action_origin(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:
+    """Where actions are measured from in a batch of observations, `(B, d)`; zeros if they are not relative."""
+    if symmetry.action_origin is not None:
+        return origin_of(symmetry, observation)
+    first = observation if symmetry.flat else next(iter(observation.values()))
+    return np.zeros((len(first), symmetry.dim))
+
+
+def origin_field(symmetry: Symmetry) -> str | None:
+    """The observed points whose middle frames stand at and absolute actions are seen from.
+
+    The reference; or the first cloud, or the first points, of the state before others. None without translations,
+    where that is the centre, or where no point is observed.
+    """
+    if not symmetry.group.has_translations or symmetry.reference is not None:
+        return symmetry.reference if symmetry.group.has_translations else None
+    ranked = dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation))
+    for kind in (Cloud, Point):
+        for names in (symmetry.state, ranked):
+            for name in names:
+                if any(isinstance(leaf, kind) for leaf in leaves(symmetry.observation[name])):
+                    return name
+    return None

@@ -14,7 +14,6 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers, to_numpy
-from equiworld.symmetry.fields import Cloud, Heading, Point, leaves
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
@@ -96,23 +95,6 @@ class Symmetry:
         """The dimension d of the space that the group moves."""
         return self.group.dim
 
-    @property
-    def origin_field(self) -> str | None:
-        """The observed points whose middle frames stand at and absolute actions are seen from.
-
-        The reference; or the first cloud, or the first points, of the state before others. None without translations,
-        where that is the centre, or where no point is observed.
-        """
-        if not self.group.has_translations or self.reference is not None:
-            return self.reference if self.group.has_translations else None
-        ranked = dict.fromkeys((*self.state, *self.goal, *self.observation))
-        for kind in (Cloud, Point):
-            for names in (self.state, ranked):
-                for name in names:
-                    if any(isinstance(leaf, kind) for leaf in leaves(self.observation[name])):
-                        return name
-        return None
-
     def transform_observation(self, g: GroupElement, obs: Any) -> Any:
         """ρ(g)·observation.
 
@@ -179,32 +161,6 @@ class Symmetry:
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
         return self._features([channels], values.shape[:-1], dtype)
-
-    def features_of_action(self, action: torch.Tensor) -> Features:
-        """`action_features` of a tensor `(…, size)`, with its dtype, device and gradient."""
-        dim, size = self.dim, self.action.size(self.dim)
-        if action.shape[-1] != size:
-            raise ArgumentError("action", f"shape {tuple(action.shape)}", f"shape (…, {size})")
-        found: dict[Kind, list[torch.Tensor]] = {kind: [] for kind in _KINDS}
-        start = 0
-        for leaf in leaves(self.action):
-            part = action[..., start : start + leaf.size(dim)]
-            start += leaf.size(dim)
-            if isinstance(leaf, Heading):
-                part = torch.stack((part.cos(), part.sin()), -2)
-            elif leaf.kind != "scalars":
-                part = part.unflatten(-1, (-1, dim)).mT
-            if leaf.kind == "points":
-                part = part - torch.tensor(self.centre, dtype=action.dtype, device=action.device)[:, None]
-            found[leaf.kind].append(part)
-
-        def join(kind: Kind, *empty: int) -> torch.Tensor:
-            parts = found[kind]
-            if not parts:
-                return action.new_empty(*action.shape[:-1], *empty)
-            return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
-
-        return Features(join("scalars", 0), join("vectors", dim, 0), join("points", dim, 0))
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""

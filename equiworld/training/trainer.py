@@ -21,6 +21,7 @@ from equiworld.models import WorldModel
 from equiworld.models.stage import Batch, Stage
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry.bound import bounds_of_data
+from equiworld.symmetry.holding import origin_field
 from equiworld.training.dataset import Dataset
 
 __all__ = ["TrainingConfig", "train"]
@@ -242,10 +243,10 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _take_over(model: WorldModel, data: Dataset) -> None:
     """What the data says of actions and sizes: a planner must not ask for actions beyond those the model has seen."""
     symmetry, origin = model.symmetry, None
-    name = symmetry.origin_field
+    name = origin_field(symmetry)
     if name is not None and name in data.observation:
         centre = np.asarray(symmetry.centre)
-        points = symmetry.observation[name].encode(data.observation[name].astype(np.float64), centre)[
+        points = data.symmetry.observation[name].encode(data.observation[name].astype(np.float64), centre)[
             "points"
         ]
         origin = points.mean(-1) + centre

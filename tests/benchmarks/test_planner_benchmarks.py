@@ -23,7 +23,6 @@ from equiworld.benchmarks.planner_worlds import (
     unicycle_states,
 )
 
-from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3
 
 DOUBLE = {"dtype": torch.float64}
@@ -72,9 +71,15 @@ def test_a_plan_costs_the_sum_over_its_states(world, states):
 def test_the_door_in_small(tmp_path):
     """Every part runs, is exact, and tells what is inexact by design."""
     result = run_door(DoorConfig(out=tmp_path, quick=True, workers=1, progress=False))
-    rows = {part: [row for row in result["rows"] if row["part"] == part] for part in ("loop", "bits", "declaration")}
+    rows = {
+        part: [row for row in result["rows"] if row["part"] == part]
+        for part in ("loop", "bits", "declaration")
+    }
     by_design = [row for row in rows["loop"] if "," in row["planner"]]
-    assert {row["planner"].partition(", ")[2] for row in by_design} == {"no door", "other seed at g = identity"}
+    assert {row["planner"].partition(", ")[2] for row in by_design} == {
+        "no door",
+        "other seed at g = identity",
+    }
     assert all(row["deviation"] > 1.0 for row in by_design)
     exact = [row for row in rows["loop"] if row not in by_design]
     assert {row["family"] for row in exact} == {"state", "mlp", "latent"}
@@ -111,9 +116,9 @@ def test_a_race_times_all_in_turn():
 
 def test_memory_that_is_held_is_seen():
     before = resident_mb()
-    held = torch.ones(5_000_000)
-    assert 15 < resident_mb() - before < 60
-    assert len(held) == 5_000_000
+    held = torch.ones(50_000_000)  # so much that memory let go of before cannot hold it
+    assert 150 < resident_mb() - before < 250
+    assert len(held) == 50_000_000
 
 
 def test_quality_says_how_far_ours_are_from_the_best_peer(tmp_path):

@@ -208,7 +208,7 @@ def disturbed(count: int = 40, samples: int = 5) -> float:
 
 def test_the_way_to_a_push_goes_around_the_block(monkeypatch):
     around = disturbed()
-    monkeypatch.setattr(planning, "_steer", lambda agent, contact: contact)
+    monkeypatch.setattr(planning, "_steer", lambda agent, contact, *others: contact)
     straight = disturbed()
     assert around <= 0.1
     assert straight > 2 * around + 0.1  # negative control: the straight way runs into it

@@ -25,8 +25,6 @@ from equiworld.training import train
 from equiworld.verify.equivariance import EquivarianceReport, equivariance_residual
 from equiworld.verify.representations import as_representation
 
-pytestmark = pytest.mark.exact
-
 pytest.importorskip("mujoco")
 
 EXACT = [name for name in CLOUD_FAMILIES if FAMILIES[name].equivariant]
@@ -61,6 +59,7 @@ def report_of(model: WorldModel, dtype: torch.dtype, far: float = 0.1, group=Non
     return equivariance_residual(step, source, (state, state, goal), group or symmetry.group, dtype=name)
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("far", [0.1, 1.0, 100.0])
 @pytest.mark.parametrize("family", EXACT)
 def test_exact_before_and_after_training(family, far):
@@ -81,6 +80,7 @@ def test_exact_before_and_after_training(family, far):
                 assert report.residual <= tolerance, str(report)
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", EXACT)
 def test_exact_to_twelve_digits_once_keypoints_are_spread(family):
     model = model_of(family, 600, rich=False)
@@ -119,6 +119,7 @@ def test_the_smallest_preferred_direction_is_found():
     assert report_of(model, torch.float64).residual > 1e-10
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("family", ["latent", "latent-mlp-centred", "latent-augmented"])
 def test_centred_families_commute_with_translations(family):
     model, observation = copy.deepcopy(model_of(family)).double(), cloud_observations()
@@ -138,6 +139,7 @@ def test_centred_families_commute_with_translations(family):
     assert (there.vectors - shifted.vectors).abs().max() > 1e-3  # negative control
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("far", [1e3, 1e5, 4e6])
 @pytest.mark.parametrize("steps", [0, 60])
 def test_in_float32_a_world_far_away_is_encoded_as_one_nearby(far, steps):

@@ -24,7 +24,6 @@ from model_cases import (
     trained,
 )
 
-
 pytestmark = pytest.mark.exact
 
 

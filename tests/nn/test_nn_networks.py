@@ -54,6 +54,7 @@ def make(family, group, kind_in=None, kind_out=None, seed=0):
     if family == "steerable":
         sizes = {"scalars": 12, "vectors": 8, "depth": 3}
         return SteerableNetwork(kind_in, kind_out, group, **sizes, generator=seeded(seed))
+
     def read_frame(features):
         origin = features.points[..., 0]
         if not group.has_translations:

@@ -121,7 +121,7 @@ def test_the_user_may_name_it(pusht_data, tmp_path, capsys):
     assert sung()
     model = WorldModel.load(tmp_path / "model")
     assert model.env_id == PUSHT
-    assert model.action_bound["radius"] <= 50
+    assert model.action_bound[0].radius <= 50
 
 
 @pytest.mark.parametrize("command", ["evaluate", "certify"])

@@ -15,7 +15,7 @@ from trainer_cases import CONFIG, PLAIN, fresh, interrupted, same
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.models import WorldModel
 from equiworld.storage import load_tensors
-from equiworld.symmetry import Point
+from equiworld.symmetry import Bound, Point
 from equiworld.training import TrainingConfig, collect, train
 from equiworld.training.trainer import CHECKPOINT
 
@@ -95,16 +95,16 @@ def test_what_never_moves_is_left_where_it_is(pusht_data):
 
 def test_training_sets_what_a_planner_must_know(pusht_data):
     model = fresh()
-    assert (model.action_repeat, model.action_bound) == (1, {"radius": 100.0})
+    assert (model.action_repeat, model.action_bound) == (1, (Bound(radius=100.0, size=2, item=2),))
     assert train(model, pusht_data, CONFIG) is model
     assert not model.training
     longest = float(np.linalg.norm(pusht_data.action, axis=-1).max())
-    assert (model.action_repeat, model.action_bound) == (2, {"radius": longest})
+    assert (model.action_repeat, model.action_bound) == (2, (Bound(radius=longest, size=2, item=2),))
     shorter = pusht_data.select(np.linalg.norm(pusht_data.action, axis=-1) < 20)
     train(model, shorter, CONFIG)
-    assert model.action_bound["radius"] < 20
+    assert model.action_bound[0].radius < 20
     train(model, pusht_data, CONFIG)
-    assert model.action_bound["radius"] < 20  # never wider again
+    assert model.action_bound[0].radius < 20  # never wider again
 
 
 def test_augmentation_turns_what_the_network_sees(pusht_data):

@@ -1,0 +1,109 @@
+"""Are the canonical observations of s and g·s equal to the bit, and how often would rounding let them differ?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.groups import GroupElement
+from equiworld.symmetry import Symmetry
+
+__all__ = ["bits_row", "crossing_rate", "observed", "replayed"]
+
+
+def bits_row(
+    door: Any,
+    symmetry: Symmetry,
+    seen: Mapping[str, NDArray[Any]],
+    pairs: int,
+    rng: np.random.Generator,
+    kind: str,
+) -> dict[str, Any]:
+    """How many of the canonical observations of s and g·s differ in a bit, beside the rate that rounding predicts.
+
+    Args:
+        door: that brings them in.
+        symmetry: of the observations.
+        seen: observations `(N, size)`.
+        pairs: how many (observation, element) pairs.
+        rng: of the elements.
+        kind: what the observations are.
+    """
+    count = len(next(iter(seen.values())))
+    here = door.enter(seen)
+    different, done, predicted = 0, 0, 0.0
+    while done < pairs:
+        g = symmetry.group.sample(rng, count, scale=symmetry.length_scale)
+        there = door.enter(symmetry.transform_observation(g, seen))
+        same = np.ones(count, bool)
+        for name, array in here.observation.items():
+            same &= (array == there.observation[name]).all(-1)
+        different += int((~same).sum())
+        done += count
+        if not predicted:
+            predicted = crossing_rate(door, seen, g, here, there)
+    return {
+        "part": "bits",
+        "kind": kind,
+        "pairs": done,
+        "different": different,
+        "rate": different / done,
+        "rate_high_95": 3.0 / done if not different else (different + 2 * math.sqrt(different)) / done,
+        "predicted": predicted,
+    }
+
+
+def crossing_rate(door: Any, seen: Mapping[str, Any], g: GroupElement, here: Any, there: Any) -> float:
+    """Σ|δ|/step of one pair on average: the chance that rounding δ carries a number over a seam of its grid."""
+    symmetry = door.symmetry
+    turned = symmetry.transform_observation(g, seen)
+    first = {
+        name: value for name, value in _inside(symmetry, here.element, seen).items() if name in door.names
+    }
+    second = _inside(symmetry, there.element, turned)
+    total = np.zeros(len(next(iter(seen.values()))))
+    for name, array in first.items():
+        step = door.layout.step_of(name)
+        total += np.abs(array - second[name]).clip(max=step).sum(-1) / step
+    return float(total.mean())
+
+
+def _inside(symmetry: Symmetry, element: GroupElement, seen: Mapping[str, Any]) -> dict[str, Any]:
+    return symmetry.transform_observation(element.inverse(), dict(seen))
+
+
+def observed(env: gym.Env, rng: np.random.Generator, count: int) -> dict[str, Any]:
+    """Observations along random actions, stacked."""
+    env.action_space.seed(int(rng.integers(2**31)))
+    found: list[dict[str, Any]] = []
+    while len(found) < count:
+        found.append(env.reset(seed=int(rng.integers(2**31)))[0])
+        for _ in range(min(20, count - len(found))):
+            found.append(env.step(env.action_space.sample())[0])
+    return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+def replayed(
+    envs: list[gym.Env], symmetry: Any, rng: np.random.Generator, count: int
+) -> tuple[dict[str, Any], dict[str, Any], GroupElement]:
+    """Observations of a loop, of the loop begun at g·s with its actions turned, and the elements."""
+    envs[0].action_space.seed(int(rng.integers(2**31)))
+    exploration = envs[0].unwrapped.exploration  # type: ignore[attr-defined]
+    here, there, elements = list[dict[str, Any]](), list[dict[str, Any]](), list[GroupElement]()
+    while len(here) < count:
+        seed, g = int(rng.integers(2**31)), symmetry.group.sample(rng, scale=symmetry.length_scale)
+        first, second = envs[0].reset(seed=seed)[0], envs[1].reset(seed=seed, options={"group_element": g})[0]
+        for _ in range(60):
+            here.append(first)
+            there.append(second)
+            elements.append(g)
+            action = exploration.action(rng, first)
+            first = envs[0].step(action)[0]
+            second = envs[1].step(symmetry.transform_action(g, action))[0]
+    stacked = ({name: np.stack([one[name] for one in part]) for name in part[0]} for part in (here, there))
+    return (*stacked, GroupElement.stack(elements))  # type: ignore[return-value]

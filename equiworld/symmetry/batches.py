@@ -1,0 +1,53 @@
+"""One observation, or several of them stacked: either way a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.validation import check_leading
+
+__all__ = ["as_batch", "is_rounded", "rows_of"]
+
+
+def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
+    """Arrays with a leading axis, all of one length and finite, and whether they had one.
+
+    Args:
+        symmetry: of the observation.
+        observation: a mapping of arrays `(size,)` or `(B, size)`, or one such array if the symmetry is flat.
+
+    Raises:
+        ArgumentError: a field is missing or undeclared, arrays differ in length, or one is not finite; names it, and
+            the rows.
+    """
+    shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
+    first = next(iter(shown if symmetry.flat else symmetry.observation))
+    batched = np.ndim(shown[first]) > 1
+    arrays = {
+        name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in shown.items()
+    }
+    check_leading(arrays)
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1)).tolist()
+            raise ArgumentError(name, f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
+    return arrays["observation"] if symmetry.flat else arrays, batched
+
+
+def is_rounded(observation: Any) -> bool:
+    """Whether any array of an observation is of less than float64."""
+    arrays = observation.values() if isinstance(observation, Mapping) else [observation]
+    return any(array.dtype.kind == "f" and array.dtype.itemsize < 8 for array in arrays)
+
+
+def rows_of(observation: Any, which: NDArray[np.int64]) -> Any:
+    """Some rows of a batch."""
+    if isinstance(observation, Mapping):
+        return {name: array[which] for name, array in observation.items()}
+    return observation[which]

@@ -1,0 +1,115 @@
+"""Where the fields that a door brings in lie among its channels, how finely each is told apart, and what is a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from equiworld.symmetry.features import Kind
+from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
+from equiworld.symmetry.grid import power_of_two
+from equiworld.symmetry.holding import origin_field
+from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["FINE", "KINDS", "Layout"]
+
+FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
+KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
+
+
+class Layout:
+    """The channels of some observed fields: scalars, vectors and points, each field's behind one another.
+
+    Args:
+        symmetry: of the fields.
+        names: which, in order of their rank.
+        scales: by name, a typical size of a field's numbers, where its declaration does not say.
+        single: whether numbers come in float32.
+
+    Attributes:
+        scales: by name.
+        slices: by name and kind, where a field's channels lie.
+        steps: of the grid, for all numbers: scalars, then vectors and points coordinate by coordinate.
+        sizes: how many numbers are scalars, in vectors, in points.
+        units: by kind, the scale of each channel, a power of two.
+        pseudo: by kind, whether a reflection gives a channel one sign more.
+        mirrors: whether any is such.
+        origin: `(n,)` weights of the points that make the origin; `(n, 0)` where no point is observed.
+        arrows: `(n, m)` weights of the points, seen from the origin, that make arrows.
+        pose: which of the arrows, those of points before vectors, are a body's axes.
+    """
+
+    def __init__(
+        self, symmetry: Symmetry, names: Sequence[str], scales: Mapping[str, float], single: bool
+    ) -> None:
+        self.symmetry, self.names, self.single = symmetry, tuple(names), single
+        self.scales = {name: self._scale(name, scales) for name in names}
+        self._lay_out()
+        self._read_frame()
+
+    def step_of(self, name: str) -> float:
+        """The step of the grid that a field's numbers are snapped to, in their units."""
+        cloud = isinstance(self.symmetry.observation[name], Cloud)
+        return (_SINGLE if self.single else _CLOUD if cloud else FINE) * power_of_two(self.scales[name])
+
+    def _scale(self, name: str, scales: Mapping[str, float]) -> float:
+        field = self.symmetry.observation[name]
+        if field.scale is not None:
+            return field.scale
+        if isinstance(field, Heading | Rotation):
+            return 1.0
+        if isinstance(field, Point | Cloud):
+            return self.symmetry.length_scale
+        return float(scales.get(name) or 1.0)
+
+    def _lay_out(self) -> None:
+        """Where the channels of each field lie, and the step of each number."""
+        dim, stops = self.symmetry.dim, dict[Kind, int].fromkeys(KINDS, 0)
+        units: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
+        steps: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
+        pseudo: dict[Kind, list[bool]] = {kind: [] for kind in KINDS}
+        self.slices: dict[str, dict[Kind, slice]] = {}
+        for name in self.names:
+            unit, starts = power_of_two(self.scales[name]), dict(stops)
+            for leaf in leaves(self.symmetry.observation[name]):
+                width = getattr(leaf.feature_type(dim), leaf.kind)
+                units[leaf.kind] += [unit] * width
+                steps[leaf.kind] += [self.step_of(name)] * width
+                pseudo[leaf.kind] += [leaf.pseudo and not self.symmetry.group.proper] * width
+                stops[leaf.kind] += width
+            self.slices[name] = {
+                kind: slice(starts[kind], stops[kind]) for kind in KINDS if stops[kind] > starts[kind]
+            }
+        flat = [*steps["scalars"], *steps["vectors"] * dim, *steps["points"] * dim]
+        self.steps = torch.tensor(flat, dtype=torch.float64)
+        self.sizes = [stops["scalars"], dim * stops["vectors"], dim * stops["points"]]
+        self.units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
+        self.pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
+        self.mirrors = any(any(each) for each in pseudo.values())
+
+    def _read_frame(self) -> None:
+        """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
+        symmetry, count = self.symmetry, len(self.units["points"])
+        columns, middles, pose = list[Tensor](), dict[str, Tensor](), None
+        for name, slices in self.slices.items():
+            if "points" not in slices:
+                continue
+            single = torch.eye(count, dtype=torch.float64)[:, slices["points"]]
+            middles[name] = single.mean(-1)
+            columns += (
+                [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
+            )
+        self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
+        if columns:
+            self.arrows = torch.stack(columns, -1)
+            self.origin = middles.get(origin_field(symmetry) or "", torch.zeros_like(columns[0]))
+        axes = {name: slices["vectors"] for name, slices in self.slices.items() if "vectors" in slices}
+        for name in symmetry.state:
+            field = symmetry.observation[name]
+            known = isinstance(field, Rotation) or name == symmetry.heading
+            if pose is None and known and name in axes:
+                start = len(columns) + int((~self.pseudo["vectors"][: axes[name].start]).sum())
+                pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
+        self.pose = pose

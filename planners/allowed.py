@@ -1,0 +1,100 @@
+"""Which actions a policy plans with, part by part, inside its frame and in the world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from equiworld.planners.memory import PolicyState
+from equiworld.planners.problem import project
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.symmetry import Bound, Symmetry
+from equiworld.symmetry.bound import ActionSpace
+from equiworld.symmetry.fields import leaves
+from equiworld.symmetry.holding import held_action
+
+__all__ = ["bounds_in_world", "held", "moved", "null_action", "planning_bounds"]
+
+_BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
+
+
+def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
+    """The bounds of each part of an action, none of them open.
+
+    Args:
+        model: that says what it was trained on.
+        how: a box bounds a vector: by the "ball" inside it, or by the one around it, for "box".
+
+    Raises:
+        ArgumentError: a part has no limits.
+    """
+    bounds = model.action_space.circumscribed(model.action_bound) if how == "box" else model.action_bound
+    if not bounds or any(bound.open for bound in bounds):
+        raise ArgumentError(
+            "model.action_bound",
+            "actions without limits" if bounds else "nothing about which actions are allowed",
+            "limits for each part of an action: train the model, which takes them from the data, or give the "
+            "environment a finite action space (gymnasium.wrappers.RescaleAction, ClipAction)",
+        )
+    return bounds
+
+
+def bounds_in_world(symmetry: Symmetry, bounds: tuple[Bound, ...], how: str) -> tuple[Bound, ...]:
+    """The bounds that hold outside of the frame too: balls about 0, and intervals of what does not turn."""
+    # Positions are seen from the frame's origin: their balls are about a point that the world does not know.
+    absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
+    return tuple(
+        replace(one, radius=None) if one.item is not None and (absolute or how == "box") else one
+        for one in bounds
+    )
+
+
+def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
+    """Where absolute targets are looked for, `(size,)`: about the frame's origin. None for relative actions."""
+    parts = list(leaves(symmetry.action))
+    if not any(leaf.kind == "points" for leaf in parts):
+        return None
+    here = [
+        np.tile(symmetry.centre, leaf.count) if leaf.kind == "points" else np.zeros(leaf.size(symmetry.dim))
+        for leaf in parts
+    ]
+    return torch.from_numpy(np.concatenate(here)).to(dtype)
+
+
+def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ρ(g)·actions for a batch `(B,)` of elements and actions `(B, …, size)`."""
+    batch, dim = actions.shape[:-1], symmetry.dim
+    inner = (1,) * (len(batch) - 1)
+    matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
+    shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
+    return np.asarray(
+        symmetry.transform_action(GroupElement(element.group, matrix, shift), actions), np.float64
+    )
+
+
+def held(
+    memory: PolicyState,
+    symmetry: Symmetry,
+    now: NDArray[np.float64],
+    bounds: tuple[Bound, ...],
+    space: ActionSpace,
+) -> NDArray[np.floating]:
+    """The actions in force, asked for again from where their origins `(B, d)` are now, within the action space.
+
+    What the space cuts off beyond rounding is written to `memory.clipped`.
+    """
+    name = symmetry.action_origin
+    asked = memory.action.copy()
+    if name is not None:
+        asked = held_action(symmetry, asked, {name: memory.origin}, {name: now})
+    asked = project(torch.from_numpy(asked), bounds).numpy()
+    within = space.clip(asked)
+    cut = np.abs(within - asked).max(-1, initial=0.0)
+    memory.clipped[:] = cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
+    return within.astype(space.dtype)
