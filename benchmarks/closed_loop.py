@@ -115,7 +115,7 @@ def run_orbit(policy: MPCPolicy, tasks: list[PushTState], elements: GroupElement
             lasting[row] = not (terminated or truncated)
         record.put(step + 1, running, observations)
         # Episodes that have ended are not planned for any more.
-        running, memory = running[lasting], PolicyState(*(part[lasting] for part in memory))
+        running, memory = running[lasting], PolicyState._make(part[lasting] for part in memory)
         if not len(running):
             break
     goals = np.stack([_pose(observation, "goal") for observation in observations])

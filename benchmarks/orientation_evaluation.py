@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -81,7 +81,7 @@ def _call(way: Any, *arguments: Any) -> Any:
     return way(*arguments)
 
 
-def _policy(config: Config, folder: Path, dtype: Literal[float32, float64]) -> MPCPolicy:
+def _policy(config: Config, folder: Path, dtype: Literal["float32", "float64"]) -> MPCPolicy:
     """Models without the symmetry plan along the world's axes: behind the door any policy is equivariant."""
     model = WorldModel.load(folder)
     return MPCPolicy(model, CEM(), dtype=dtype, seed=config.seed, door=model.equivariant)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,12 +62,10 @@ class MPCPolicy:
             what is turned out of it.
 
     Attributes:
-        inexact: why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed,
-            which `PolicyState.degenerate` tells.
+        inexact: why decisions are exact in law only, in words; empty if they are exact wherever the frame is fixed.
 
     Raises:
-        ArgumentError: an argument is wrong; actions have no bound; or the task's cost or proposals name a direction of
-            the world.
+        ArgumentError: an argument is wrong; actions have no bound; or cost or proposals name a direction of the world.
         UnknownNameError: no task is registered for the model's environment.
 
     >>> import equiworld.envs
@@ -238,19 +235,13 @@ class MPCPolicy:
         """Plan afresh for one observation or a stack of them, without memory, in the world; for looking at plans."""
         with torch.inference_mode(False), torch.no_grad():
             inside = self._entered(as_batch(self.symmetry, observation)[0])
-            generators = seeded_generators(
-                self.seed if seed is None else integer("seed", seed), [0] * len(inside.margin)
-            )
+            chosen = self.seed if seed is None else integer("seed", seed)
+            generators = seeded_generators(chosen, [0] * len(inside.margin))
             found = self.planner.plan(self._problem(inside.observation), generators)
-            carried = torch.from_numpy(
-                moved(self.symmetry, inside.element, found.carried.double().numpy())
-            ).to(self.dtype)
-            degeneracy, margin = (torch.from_numpy(each) for each in (inside.degeneracy, inside.margin))
-            return replace(
-                found, actions=carried[:, 0], carried=carried, degeneracy=degeneracy, margin=margin
-            )
-
-    # --- deciding ------------------------------------------------------------------------------------
+            turned = moved(self.symmetry, inside.element, found.carried.double().numpy())
+            carried = torch.from_numpy(turned).to(self.dtype)
+            degeneracy, margin = torch.from_numpy(inside.degeneracy), torch.from_numpy(inside.margin)
+            return Plan(carried[:, 0], found.cost, carried, found.iterations, degeneracy, margin)
 
     def _decide(
         self, observation: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
@@ -259,10 +250,9 @@ class MPCPolicy:
         inside = self._entered(rows_of(observation, deciding))
         problem = self._problem(inside.observation)
         counters = memory.decisions[deciding].tolist()
+        generators = [self._free_generator] * len(counters)
         if deterministic:
             generators = seeded_generators(self.seed, counters)
-        else:
-            generators = [self._free_generator] * len(counters)
         start = self._warm_start(problem, inside.element, memory, deciding)
         if self.prior is not None:
             made = imagined(self.prior, self.model, self.planner.horizon, inside.observation, problem.state)
@@ -279,11 +269,7 @@ class MPCPolicy:
             rounded = is_rounded(observation)
             self._rounded = self._rounded or rounded  # only to say so
             return (self._coarse if rounded else self.door).enter(observation)
-        count = len(action_origin(self.symmetry, observation))
-        nothing = np.zeros(count)
-        return Canonical(
-            observation, self.symmetry.group.identity(count), nothing, nothing > 0, np.full(count, 0.5)
-        )
+        return Canonical.unmoved(self.symmetry, observation, len(action_origin(self.symmetry, observation)))
 
     def _problem(self, observation: Any) -> Problem:
         """What to plan for observations in their frames."""

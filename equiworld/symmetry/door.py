@@ -48,6 +48,14 @@ class Canonical:
     degenerate: NDArray[np.bool_]
     margin: Array
 
+    @staticmethod
+    def unmoved(symmetry: Symmetry, observation: Any, count: int) -> Canonical:
+        """`count` observations as they are, without a door."""
+        nothing = np.zeros(count)
+        return Canonical(
+            observation, symmetry.group.identity(count), nothing, nothing > 0, np.full(count, 0.5)
+        )
+
 
 class Door:
     """Brings observations into their frame, and says how well that is fixed.

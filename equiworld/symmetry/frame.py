@@ -125,7 +125,6 @@ def frame_of(
     if group.finite:
         found = representative(_elements(group, arrows.dtype), arrows, pseudoscalars, pseudovectors)
         return Frame(found.mean, origin, found.gap, found.fixed, found.element, found.axial, found.handedness)
-    axial = not group.proper and pseudovectors is not None and bool(pseudovectors.shape[-1])
     every = arrows if pseudovectors is None else torch.cat((arrows, pseudovectors), -1)
     certainty: Tensor | None = None
     fixed: Tensor | None = None
@@ -138,13 +137,15 @@ def frame_of(
         axes, certainty, fixed = _of_two_arrows(every)
     if group.proper:
         return Frame(axes, origin, certainty, fixed)
-    if axial:
+    if pseudovectors is not None and pseudovectors.shape[-1]:
         frame = _signed(axes, arrows, pseudoscalars, pseudovectors, origin, pose is not None)
     else:
         axes, hand = _mirrored(axes, arrows, pseudoscalars)
         frame = Frame(axes, origin, fixed=hand != 0, axial=hand[..., None, None] * axes, handedness=hand)
+    assert frame.fixed is not None
     fixed = frame.fixed if fixed is None else fixed & frame.fixed
-    return replace(frame, certainty=1.0 * fixed if certainty is None else certainty * fixed, fixed=fixed)
+    sure = fixed.to(axes.dtype)
+    return replace(frame, certainty=sure if certainty is None else certainty * sure, fixed=fixed)
 
 
 def _finite(arrows: Tensor) -> Tensor:
