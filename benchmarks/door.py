@@ -217,7 +217,7 @@ class _Alternating:
 def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
     """Bits of canonical observations: of observations turned by hand, and of loops that the physics turned."""
     env_id = SPACE if kind == "clouds" else PLANE
-    arguments: dict[str, Any] = {"points": 128} if kind == "clouds" else {"walls": False}
+    arguments: dict[str, Any] = {"points": 128} if kind == "clouds" else {"walls": False, "starts": "free"}
     envs = [gym.make(env_id, disable_env_checker=True, **arguments) for _ in range(2)]
     symmetry, rng = symmetry_of(envs[0]), np.random.default_rng([config.seed, 5])
     door = Door(symmetry, (*symmetry.state, *symmetry.goal), {"agent_vel": 100.0 if env_id == PLANE else 0.3})

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.sb3 import symmetrise
-from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry import Point, Symmetry, symmetry_of
 
 __all__ = ["PEER", "PLANNERS", "Loop", "loop_row", "policy_of", "round_starts", "run_loops"]
 
@@ -117,16 +117,23 @@ class Loop:
     crossings: int
 
 
-def _points(symmetry: Symmetry, observation: Mapping[str, Any]) -> NDArray[np.float64]:
-    """All points observed but clouds, whose sensors draw them anew, `(n, d)`."""
-    from equiworld.symmetry import Cloud
+def _points(
+    symmetry: Symmetry, observation: Mapping[str, Any], info: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """All points that are observed or told, but clouds, whose sensors draw them anew, `(n, d)`."""
+    shown = [(observation[name], field) for name, field in symmetry.observation.items()]
+    shown += [(info[name], field) for name, field in symmetry.info.items() if name in info]
+    return np.concatenate(
+        [
+            np.asarray(array, np.float64).reshape(-1, symmetry.dim)
+            for array, field in shown
+            if isinstance(field, Point)
+        ]
+    )
 
-    parts = [
-        np.asarray(observation[name], np.float64).reshape(-1, symmetry.dim)
-        for name, field in symmetry.observation.items()
-        if field.kind == "points" and not isinstance(field, Cloud)
-    ]
-    return np.concatenate(parts)
+
+def _all_points(symmetry: Symmetry, seen: list[Any], told: list[Any]) -> NDArray[np.float64]:
+    return np.stack([_points(symmetry, one, info) for one, info in zip(seen, told, strict=True)])
 
 
 def run_loops(
@@ -140,14 +147,15 @@ def run_loops(
     symmetry, count = symmetry_of(envs[0]), len(envs)
 
     def play(g: GroupElement | None, replay: NDArray[np.float64] | None = None) -> dict[str, Any]:
-        seen = []
+        seen, told = list[Any](), list[Any]()
         for env, each in zip(envs, options, strict=True):
             chosen = {key: value for key, value in each.items() if key != "seed"}
-            observation, _ = env.reset(
+            observation, info = env.reset(
                 seed=each.get("seed"), options=chosen if g is None else {**chosen, "group_element": g}
             )
             seen.append(observation)
-        points, state, actions = [np.stack([_points(symmetry, one) for one in seen])], None, []
+            told.append(info)
+        points, state, actions = [_all_points(symmetry, seen, told)], None, []
         success, flags, before = np.zeros(count, bool), 0, np.zeros(count, np.int64)
         total = 0
         for step in range(steps):
@@ -161,9 +169,9 @@ def run_loops(
                 acting = symmetry.transform_action(g, replay[step])  # type: ignore[arg-type]
             actions.append(acting)
             for row, env in enumerate(envs):
-                seen[row], _, _, _, info = env.step(acting[row])
-                success[row] |= bool(info["is_success"])
-            points.append(np.stack([_points(symmetry, one) for one in seen]))
+                seen[row], _, _, _, told[row] = env.step(acting[row])
+                success[row] |= bool(told[row]["is_success"])
+            points.append(_all_points(symmetry, seen, told))
         return {
             "points": np.stack(points),
             "actions": np.stack(actions),

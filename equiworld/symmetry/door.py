@@ -17,7 +17,7 @@ from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud, leaves
 from equiworld.symmetry.frame import Frame, frame_of
-from equiworld.symmetry.grid import power_of_two, snap, sorted_points
+from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import FINE, KINDS, Layout
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
@@ -60,8 +60,10 @@ class Canonical:
 class Door:
     """Brings observations into their frame, and says how well that is fixed.
 
-    The frame is that of a pose or heading of the state; else of arrows, in order of declaration: from the origin to
-    each point and to the middle of each cloud, then vectors; of the state first, then of the goal. The origin is the
+    The frame is that of a pose or heading of the state; else of arrows: of what the state's clouds look like, then, in
+    order of declaration, from the origin to each point and to the middle of each cloud, then vectors; of the state
+    first, then of the goal. A frame of the body comes first, for one that turns with whoever pushes it feeds errors of
+    the pusher's place back into his direction, and they grow from step to step. The origin is the
     symmetry's `origin_field`; without translations the centre.
     All is done in float64 and then snapped to a grid that round numbers do not meet. So what is decided at g·s and at
     s is decided from the same bits, whoever decides.
@@ -209,23 +211,17 @@ class Door:
         }
 
     def _frame(self, channels: Channels) -> Frame:
-        points, vectors, scalars = channels["points"], channels["vectors"], channels["scalars"]
-        vectors = vectors / self.layout.units["vectors"]
+        layout, points = self.layout, channels["points"]
+        vectors, axial = channels["vectors"] / layout.units["vectors"], layout.pseudo["vectors"]
         origin = self._stand(points)
-        seen = (points - origin.unsqueeze(-1)) @ self.layout.arrows / self.symmetry.length_scale
-        if not self.layout.mirrors:
-            return frame_of(
-                torch.cat([seen, vectors], -1), self.symmetry.group, pose=self.layout.pose, origin=origin
-            )
-        axial = self.layout.pseudo["vectors"]
-        return frame_of(
-            torch.cat([seen, vectors[..., ~axial]], -1),
-            self.symmetry.group,
-            pose=self.layout.pose,
-            pseudoscalars=(scalars / self.layout.units["scalars"])[..., self.layout.pseudo["scalars"]],
-            pseudovectors=vectors[..., axial],
-            origin=origin,
-        )
+        seen = (points - origin.unsqueeze(-1)) @ layout.arrows / self.symmetry.length_scale
+        arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
+        arrows += [seen, vectors[..., ~axial] if layout.mirrors else vectors]
+        pseudo: dict[str, Tensor] = {}
+        if layout.mirrors:
+            scalars = (channels["scalars"] / layout.units["scalars"])[..., layout.pseudo["scalars"]]
+            pseudo = {"pseudoscalars": scalars, "pseudovectors": vectors[..., axial]}
+        return frame_of(torch.cat(arrows, -1), self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
 
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""

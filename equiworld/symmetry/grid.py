@@ -1,4 +1,4 @@
-"""The grid that observations are snapped to in their frame: numbers that differ by rounding become equal to the bit."""
+"""The grid that observations are snapped to in their frame, and what a door needs to know of clouds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["power_of_two", "snap", "sorted_points"]
+__all__ = ["lean", "power_of_two", "snap", "sorted_points"]
 
 _SHIFT = 0.3819660112501051  # of the grid, in steps: irrational, so that no round number lies on a seam
 
@@ -41,3 +41,17 @@ def sorted_points(cloud: Tensor, step: float) -> Tensor:
     for axis in range(1, cloud.shape[1]):
         key = key * 2**21 + index[:, axis]
     return cloud.gather(-1, torch.argsort(key, stable=True).unsqueeze(1).expand_as(cloud))
+
+
+def lean(cloud: Tensor) -> Tensor:
+    """Two arrows of points `(B, d, N)`, `(B, d, 2)`: the side m that they lean to, and where their spread turns it.
+
+    m is the mean of |x|² x about their middle, the second arrow the mean of x xᵀ m.
+
+    >>> lean(torch.tensor([[[0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]]))[..., 0]
+    tensor([[2., 0.]])
+    """
+    about = cloud - cloud.mean(-1, keepdim=True)
+    first = (about.square().sum(-2, keepdim=True) * about).mean(-1, keepdim=True)
+    second = about @ (about.mT @ first) / cloud.shape[-1]
+    return torch.cat((first, second), -1)

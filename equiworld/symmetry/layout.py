@@ -38,6 +38,7 @@ class Layout:
         mirrors: whether any is such.
         origin: `(n,)` weights of the points that make the origin; `(n, 0)` where no point is observed.
         arrows: `(n, m)` weights of the points, seen from the origin, that make arrows.
+        clouds: where the points of the state's clouds lie.
         pose: which of the arrows, those of points before vectors, are a body's axes.
     """
 
@@ -101,6 +102,12 @@ class Layout:
             columns += (
                 [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
             )
+        fields = symmetry.observation
+        self.clouds = [
+            self.slices[n]["points"]
+            for n in symmetry.state
+            if isinstance(fields[n], Cloud) and n in self.slices
+        ]
         self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:
             self.arrows = torch.stack(columns, -1)
@@ -110,6 +117,10 @@ class Layout:
             field = symmetry.observation[name]
             known = isinstance(field, Rotation) or name == symmetry.heading
             if pose is None and known and name in axes:
-                start = len(columns) + int((~self.pseudo["vectors"][: axes[name].start]).sum())
+                start = (
+                    2 * len(self.clouds)
+                    + len(columns)
+                    + int((~self.pseudo["vectors"][: axes[name].start]).sum())
+                )
                 pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
         self.pose = pose

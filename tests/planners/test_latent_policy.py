@@ -236,15 +236,27 @@ def test_plans_say_how_degenerate_their_frame_is(shape):
     assert 0 <= float(alone.degeneracy) < 1
 
 
-def test_a_body_that_lies_where_it_should_is_said_to_fix_nothing():
-    """The end-effector at rest in the middle of both clouds: no arrow is left."""
+def test_a_body_that_lies_where_it_should_fixes_the_frame_unless_it_is_a_ball():
+    """The end-effector at rest in the middle of both clouds: what is left is what the body's cloud looks like."""
     observation = dict(cloud_observations(4))
     middle = observation["cloud"].reshape(4, -1, 3).mean(1)
     observation |= {"goal_cloud": observation["cloud"], "agent_pos": middle, "agent_vel": np.zeros((4, 3))}
     _, state = policy_of().predict(observation)
-    assert state.degenerate.all()
-    _, state = policy_of().predict(cloud_observations(4))
     assert not state.degenerate.any()
+    # Every point and its mirror image: the cloud leans nowhere.
+    half = observation["cloud"].reshape(4, -1, 3)[:, : observation["cloud"].shape[1] // 6] - middle[:, None]
+    ball = np.concatenate([middle[:, None] + half, middle[:, None] - half], 1).reshape(4, -1)
+    _, state = policy_of().predict(observation | {"cloud": ball, "goal_cloud": ball})
+    assert state.degenerate.all()
+
+
+def test_errors_do_not_grow_from_step_to_step_a_kilometre_away():
+    """A frame of the body: one of the pusher would feed errors of its place back into its direction."""
+    certificate = certify(
+        policy_of(), env_of(), elements=2, episodes=2, steps=30, seed=8_000_000, translation_scale=1000.0
+    )
+    assert certificate.degenerate == 0
+    assert certificate.max_deviation <= 1e-9
 
 
 def test_the_policy_alone_turns_with_what_it_is_shown():

@@ -411,7 +411,7 @@ NEVER = {
     "one vector in space": (SO3(), {"speed": Vector()}),
     "two points in space": (SE3(), {"hand": Point(), "body": Point()}),
     "no sign under reflections": (O2(), {"speed": Vector(1), "mass": Scalar()}),
-    "one cloud in the plane": (SE2(), {"cloud": Cloud(9)}),
+    "one point as a cloud": (SE2(), {"cloud": Cloud(1)}),
     "no arrow of a finite group": (Cyclic(4), {"mass": Scalar(2)}),
 }
 
