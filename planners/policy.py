@@ -27,7 +27,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.symmetry import Canonical, Door
-from equiworld.symmetry.batches import as_batch, is_rounded, rows_of
+from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.holding import action_origin
 
 __all__ = ["MPCPolicy"]
@@ -102,12 +102,11 @@ class MPCPolicy:
         self.dtype = _DTYPES[dtype]
         self.task = task or task_of(model.env_id)
         self.planner = planner or CEM()
-        self.prior, self.bound, self._rounded = prior, bound, model.single
+        self.prior, self.bound = prior, bound
         self.symmetry, self.latent = model.symmetry, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
-        self.door = self._make_door(model, model.single) if door else None
-        self._coarse = self._make_door(model, True) if door else None
+        self.door = self._make_door(model) if door else None
         self._null_action = null_action(self.symmetry, self.dtype)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
@@ -117,10 +116,10 @@ class MPCPolicy:
             self.model = copy.deepcopy(model).to(self.dtype).eval()
             self._bind()
 
-    def _make_door(self, model: WorldModel, single: bool) -> Door:
+    def _make_door(self, model: WorldModel) -> Door:
         symmetry = self.symmetry
         names = [*symmetry.state, *symmetry.goal, *([symmetry.reference] if symmetry.reference else [])]
-        return Door(symmetry, names if self.prior is None else None, model.scales, single)
+        return Door(symmetry, names if self.prior is None else None, model.scales, model.single)
 
     def _bind(self) -> None:
         """Make of the task what planning calls; not pickled, for functions made here cannot be."""
@@ -176,21 +175,19 @@ class MPCPolicy:
     @property
     def inexact(self) -> tuple[str, ...]:
         """See the class."""
-        used = self._coarse if self._rounded else self.door
-        dtype, box = (
-            self.model.action_space.dtype,
-            self.bound == "box" and self.bounds != self._bounds_in_world,
-        )
-        said = {
-            "door=False: planned along the world's axes, exact nowhere": used is None,
-            "time_budget: how many iterations fit depends on the machine": self.planner.time_budget
-            is not None,
-            f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact": (
-                used is not None and used.turns and np.dtype(dtype).itemsize < 8
-            ),
-            "box on a vector: what is turned out of it is cut off": box,
-        }
-        return (*(() if used is None else used.inexact), *(text for text, holds in said.items() if holds))
+        dtype = self.model.action_space.dtype
+        found = ["door=False: planned along the world's axes, exact nowhere"]
+        if self.door is not None:
+            found = list(self.door.inexact)
+        if self.planner.time_budget is not None:
+            found.append("time_budget: how many iterations fit depends on the machine")
+        if self.door is not None and self.door.turns and np.dtype(dtype).itemsize < 8:
+            found.append(
+                f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact"
+            )
+        if self.bound == "box" and self.bounds != self._bounds_in_world:
+            found.append("box on a vector: what is turned out of it is cut off")
+        return tuple(found)
 
     def predict(
         self,
@@ -265,10 +262,8 @@ class MPCPolicy:
 
     def _entered(self, observation: Any) -> Canonical:
         """The observation in its frame; as it is, without the door."""
-        if self.door is not None and self._coarse is not None:
-            rounded = is_rounded(observation)
-            self._rounded = self._rounded or rounded  # only to say so
-            return (self._coarse if rounded else self.door).enter(observation)
+        if self.door is not None:
+            return self.door.enter(observation)
         return Canonical.unmoved(self.symmetry, observation, len(action_origin(self.symmetry, observation)))
 
     def _problem(self, observation: Any) -> Problem:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Bound, Features
+from equiworld.symmetry.bound import parts_of
 
 __all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state", "project"]
 
@@ -124,16 +125,6 @@ class Plan:
     iterations: int
     degeneracy: Tensor | None = None
     margin: Tensor | None = None
-
-
-def parts_of(bounds: Sequence[Bound]) -> list[tuple[slice, Bound]]:
-    """Where the numbers lie that each bound is for."""
-    found, start = [], 0
-    for bound in bounds:
-        assert bound.size is not None
-        found.append((slice(start, start + bound.size), bound))
-        start += bound.size
-    return found
 
 
 def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = None) -> Tensor:

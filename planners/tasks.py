@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from equiworld.planners.allowed import moved
 from equiworld.planners.objectives import (
     Approach,
     FirstOf,
@@ -22,7 +23,6 @@ from equiworld.planners.problem import Propose
 from torch import Tensor
 
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.groups import GroupElement
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.sampling import random_array, random_observation
 
@@ -67,34 +67,27 @@ class Task:
         g = group.sample(rng, _TRIED, scale=symmetry.length_scale)
         here = random_observation(symmetry, rng, _TRIED)
         action = random_array(symmetry.action, rng, (_TRIED,), np.asarray(centre), radius)
-        both = (
-            (here, action),
-            (symmetry.transform_observation(g, here), symmetry.transform_action(g, action)),
-        )
+        actions = (action, symmetry.transform_action(g, action))
+        both = [
+            (
+                symmetry.to_features(seen, None, torch.float64),
+                symmetry.to_features(seen, symmetry.goal, torch.float64),
+            )
+            for seen in (here, symmetry.transform_observation(g, here))
+        ]
         cost, found = self.objective().bind(symmetry), list[Tensor]()
         with torch.no_grad():
-            for observed, acted in both:
-                z, goal = (
-                    symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)
-                )
+            for (z, goal), acted in zip(both, actions, strict=True):
                 value = cost(z[None, :, None], torch.from_numpy(acted)[None, :, None], goal[None, :, None])
                 found.append(torch.as_tensor(value).double().flatten())
         _compare("cost", _name(self.cost), "made of distances, lengths and inner products", *found)
         propose = self.proposal(symmetry, radius, action_repeat)
         if propose is None:
             return
-        uniform, made = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers))), list[Tensor]()
-        for observed, _ in both:
-            z, goal = (
-                symmetry.to_features(observed, names, torch.float64) for names in (None, symmetry.goal)
-            )
-            made.append(propose(z, goal, uniform, 2))
-        elements = GroupElement(group, *(np.repeat(part, 8, 0) for part in (g.matrix, g.translation)))
-        size = symmetry.action.size(symmetry.dim)
-        turned = symmetry.transform_action(elements, made[0].reshape(-1, size)).reshape(made[1].shape)
-        _compare(
-            "proposals", _name(self.proposals), "that turn with the world", torch.from_numpy(turned), made[1]
-        )
+        uniform = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers)))
+        plain, made = (propose(z, goal, uniform, 2) for z, goal in both)
+        turned = torch.from_numpy(moved(symmetry, g, plain.detach().numpy()))
+        _compare("proposals", _name(self.proposals), "that turn with the world", turned, made)
 
 
 def _compare(what: str, name: str, expected: str, here: Tensor, there: Tensor) -> None:

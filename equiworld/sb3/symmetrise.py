@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Door, Symmetry, symmetry_of
-from equiworld.symmetry.batches import as_batch, is_rounded
+from equiworld.symmetry.batches import as_batch
 
 __all__ = ["Symmetrised", "SymmetrisedState", "symmetrise"]
 
@@ -37,13 +37,11 @@ class Symmetrised:
 
     def __init__(self, policy: Any, door: Door, ignore: Sequence[str] = ()) -> None:
         self.policy, self.door, self.symmetry, self.ignore = policy, door, door.symmetry, tuple(ignore)
-        self._coarse = Door(door.symmetry, None, door.layout.scales, True, door.reference_pose)
-        self._rounded = False
 
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed."""
-        return self._coarse.inexact if self._rounded else self.door.inexact
+        return self.door.inexact
 
     @property
     def dtype(self) -> Any:
@@ -74,9 +72,7 @@ class Symmetrised:
         if isinstance(observation, Mapping):
             observation = {name: value for name, value in observation.items() if name not in self.ignore}
         seen, batched = as_batch(self.symmetry, observation)
-        rounded = is_rounded(seen)
-        self._rounded = self._rounded or rounded  # only to say so
-        inside = (self._coarse if rounded else self.door).enter(seen)
+        inside = self.door.enter(seen)
         shown = inside.observation if batched else _first(inside.observation)
         memory = None if state is None else SymmetrisedState(*state)
         action, inner = self.policy.predict(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import torch
 
 from equiworld.errors import ArgumentError
-from equiworld.symmetry.features import Features, Kind
-from equiworld.symmetry.fields import Heading, leaves
+from equiworld.symmetry.features import KINDS, Features, Kind
+from equiworld.symmetry.fields import Heading, placed
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["features_of_action"]
-
-_KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 
 def features_of_action(symmetry: Symmetry, action: torch.Tensor) -> Features:
@@ -19,11 +17,9 @@ def features_of_action(symmetry: Symmetry, action: torch.Tensor) -> Features:
     dim, size = symmetry.dim, symmetry.action.size(symmetry.dim)
     if action.shape[-1] != size:
         raise ArgumentError("action", f"shape {tuple(action.shape)}", f"shape (…, {size})")
-    found: dict[Kind, list[torch.Tensor]] = {kind: [] for kind in _KINDS}
-    start = 0
-    for leaf in leaves(symmetry.action):
-        part = action[..., start : start + leaf.size(dim)]
-        start += leaf.size(dim)
+    found: dict[Kind, list[torch.Tensor]] = {kind: [] for kind in KINDS}
+    for leaf, where in placed(symmetry.action, dim):
+        part = action[..., where]
         if isinstance(leaf, Heading):
             part = torch.stack((part.cos(), part.sin()), -2)
         elif leaf.kind != "scalars":

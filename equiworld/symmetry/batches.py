@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,11 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     return arrays["observation"] if symmetry.flat else arrays, batched
 
 
-def is_rounded(observation: Any) -> bool:
-    """Whether any array of an observation is of less than float64."""
-    arrays = observation.values() if isinstance(observation, Mapping) else [observation]
-    return any(array.dtype.kind == "f" and array.dtype.itemsize < 8 for array in arrays)
+def is_rounded(observation: Any, names: Sequence[str]) -> bool:
+    """Whether any array of an observation, or of these fields of a mapping, is of floating numbers below float64."""
+    some = observation if isinstance(observation, Mapping) else dict.fromkeys(names[:1], observation)
+    dtypes = [np.asarray(some[name]).dtype for name in names if name in some]
+    return any(dtype.kind == "f" and dtype.itemsize < 8 for dtype in dtypes)
 
 
 def rows_of(observation: Any, which: NDArray[np.int64]) -> Any:

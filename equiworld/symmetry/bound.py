@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
-from equiworld.symmetry.fields import Heading, Rotation, leaves
+from equiworld.symmetry.fields import Heading, Rotation, leaves, placed
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["ActionSpace", "Bound", "bounds_from_dicts", "bounds_of_data", "bounds_of_space"]
+__all__ = ["ActionSpace", "Bound", "bounds_from_dicts", "bounds_of_data", "bounds_of_space", "parts_of"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,16 @@ def _limits(name: str, value: Any, low: bool) -> Any:
     return float(array) if array.ndim == 0 else tuple(array.tolist())
 
 
+def parts_of(bounds: Sequence[Bound]) -> list[tuple[slice, Bound]]:
+    """Where the numbers lie that each bound is for."""
+    found, start = [], 0
+    for bound in bounds:
+        assert bound.size is not None
+        found.append((slice(start, start + bound.size), bound))
+        start += bound.size
+    return found
+
+
 def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
     """The bounds of an action space, part by part.
 
@@ -130,11 +141,8 @@ def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
         space: a Box, or a ball, which has a `radius`.
     """
     low, high = (np.asarray(each, np.float64) for each in (space.low, space.high))
-    radius, found, start = getattr(space, "radius", None), list[Bound](), 0
-    for leaf in leaves(symmetry.action):
-        size = leaf.size(symmetry.dim)
-        part = slice(start, start + size)
-        start += size
+    radius, found = getattr(space, "radius", None), list[Bound]()
+    for leaf, part in placed(symmetry.action, symmetry.dim):
         blank = _blank(symmetry, leaf)
         if blank.item is not None:
             reach = np.minimum(-low[part], high[part]) if leaf.kind == "vectors" else (high - low)[part] / 2
@@ -164,14 +172,12 @@ def bounds_of_data(
         action: in the environment's units.
         origin: `(N, d)`, where positions are seen from; the symmetry's centre if None.
     """
-    found, start = list[Bound](), 0
-    for index, leaf in enumerate(leaves(symmetry.action)):
-        size = leaf.size(symmetry.dim)
-        values = np.asarray(action[:, start : start + size], np.float64)
-        start += size
+    found = list[Bound]()
+    for index, (leaf, part) in enumerate(placed(symmetry.action, symmetry.dim)):
+        values = np.asarray(action[:, part], np.float64)
         if leaf.kind == "points":
             here = np.asarray(symmetry.centre) if origin is None else origin
-            values = values - np.tile(here, size // symmetry.dim)
+            values = values - np.tile(here, values.shape[-1] // symmetry.dim)
         bound = bounds[index] if bounds else _blank(symmetry, leaf)
         if leaf.pseudo and not symmetry.group.proper and bound.item is None:
             values = np.concatenate([values, -values])
@@ -188,11 +194,7 @@ def bounds_from_dicts(symmetry: Symmetry, data: Any) -> tuple[Bound, ...]:
             return tuple(
                 replace(_blank(symmetry, leaf), radius=data["radius"]) for leaf in leaves(symmetry.action)
             )
-
-        class Box:
-            low, high = np.asarray(data["low"], np.float64), np.asarray(data["high"], np.float64)
-
-        return bounds_of_space(symmetry, Box)
+        return bounds_of_space(symmetry, SimpleNamespace(low=data["low"], high=data["high"]))
     return tuple(Bound(**one) for one in data)
 
 
@@ -218,11 +220,8 @@ class ActionSpace:
 
     def circumscribed(self, bounds: Sequence[Bound]) -> tuple[Bound, ...]:
         """Bounds whose balls hold the whole box, for vectors that are clipped to it."""
-        found, start = list[Bound](), 0
-        for bound in bounds:
-            assert bound.size is not None
-            part = slice(start, start + bound.size)
-            start += bound.size
+        found = list[Bound]()
+        for part, bound in parts_of(bounds):
             if bound.item is not None and self.low is not None and self.high is not None:
                 corner = np.maximum(np.abs(self.low[part]), np.abs(self.high[part])).reshape(-1, bound.item)
                 reach = float(np.linalg.norm(corner, axis=-1).max())

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.symmetry.features import Kind
+from equiworld.symmetry.batches import is_rounded
+from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud, leaves
 from equiworld.symmetry.frame import Frame, frame_of
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
-from equiworld.symmetry.layout import FINE, KINDS, Layout
+from equiworld.symmetry.layout import FINE, Layout
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -73,11 +74,9 @@ class Door:
         names: the observed fields that are wanted; all of them if None.
         scales: by name, a typical size of a field's numbers, which its grid is measured by. A field's own comes first;
             points have the length scale, angles 1, as has what nobody knows better.
-        single: whether observations are rounded to float32: the grid is then so coarse that most of it is not seen.
+        single: whether observations are rounded to float32, whatever they come in: the grid is then so coarse that most
+            of it is not seen. Arrays of less than float64 are seen to be rounded.
         reference_pose: where the frame stands in canonical observations: at the symmetry's centre, unturned, if None.
-
-    Attributes:
-        inexact: why what is decided behind it is exact in law only, in words; empty where it is exact.
 
     Raises:
         ArgumentError: actions are absolute and no point is observed that they could be seen from.
@@ -106,8 +105,15 @@ class Door:
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
         )
-        self.inexact = self._limits()
-        self._resized: dict[tuple[int, ...], Door] = {}
+        self._limits = self._check()
+        self._rounded = single  # or has been, once
+        self._suited: dict[tuple[bool, tuple[int, ...]], Door] = {}
+
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """Why what is decided behind it is exact in law only, in words; empty where it is exact."""
+        single = "observations are float32: equal in law only; float64 observations make it exact"
+        return (single, *self._limits) if self._rounded else self._limits
 
     def enter(self, observation: Any) -> Canonical:
         """Bring observations into their frames.
@@ -119,7 +125,7 @@ class Door:
         Raises:
             ArgumentError: a field is missing, misshapen, not numeric or not finite.
         """
-        door = self._for_clouds(observation)
+        door = self._suited_to(observation)
         channels = door._encoded(observation)
         frame, rotation, origin = door._posed(door._frame(channels), channels["points"])
         inside, margin = door._snapped(frame, rotation, origin, channels)
@@ -142,12 +148,10 @@ class Door:
 
     # --- the declaration -----------------------------------------------------------------------------
 
-    def _limits(self) -> tuple[str, ...]:
+    def _check(self) -> tuple[str, ...]:
         """What keeps every decision from being exact, tried on observations of no particular kind."""
-        symmetry, found = self.symmetry, []
+        symmetry = self.symmetry
         some = random_observation(symmetry, np.random.default_rng(0), 8)
-        if self.single:
-            found.append("observations are float32: equal in law only; float64 observations make it exact")
         absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
         if absolute and symmetry.group.has_translations and not len(self.layout.units["points"]):
             raise ArgumentError(
@@ -158,34 +162,36 @@ class Door:
         fixed = self._frame(self._encoded(some)).fixed
         if self.turns and fixed is not None and not bool(fixed.any()):
             more = "a heading" if symmetry.dim == 2 else "a Rotation"
-            found.append(
+            return (
                 f"nothing observed fixes a frame under {symmetry.group!r}: equal in law only; observe {more}, or "
-                "more points or vectors, such as the way to the goal"
+                "more points or vectors, such as the way to the goal",
             )
-        return tuple(found)
+        return ()
 
-    def _for_clouds(self, observation: Any) -> Door:
-        """This door, or its like for clouds of as many points as are observed."""
+    def _suited_to(self, observation: Any) -> Door:
+        """This door, or its like for clouds of as many points as are observed, and for numbers that are rounded."""
         fields, dim = self.symmetry.observation, self.symmetry.dim
+        single = self.single or is_rounded(observation, self.names)
+        self._rounded = self._rounded or single  # only to say so
         clouds = [name for name in self.names if isinstance(fields[name], Cloud)]
-        if self.symmetry.flat or not clouds or not isinstance(observation, Mapping):
+        counts = declared = tuple(fields[name].count for name in clouds)
+        if clouds and isinstance(observation, Mapping) and not self.symmetry.flat:
+            shapes = [np.shape(observation.get(name, ())) for name in clouds]
+            counts = tuple(
+                max(1, -(-shape[-1] // dim)) if shape else count
+                for count, shape in zip(declared, shapes, strict=True)
+            )
+        if (single, counts) == (self.single, declared):
             return self
-        shapes = [np.shape(observation.get(name, ())) for name in clouds]
-        counts = tuple(
-            max(1, -(-shape[-1] // dim)) if shape else fields[name].count
-            for name, shape in zip(clouds, shapes, strict=True)
-        )
-        if counts == tuple(fields[name].count for name in clouds):
-            return self
-        if counts not in self._resized:
+        if (single, counts) not in self._suited:
             resized = {
                 name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)
             }
             symmetry = replace(self.symmetry, observation={**fields, **resized})
-            self._resized[counts] = Door(
-                symmetry, self.names, self.layout.scales, self.single, self.reference_pose
+            self._suited[single, counts] = Door(
+                symmetry, self.names, self.layout.scales, single, self.reference_pose
             )
-        return self._resized[counts]
+        return self._suited[single, counts]
 
     # --- the way in ----------------------------------------------------------------------------------
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 
-__all__ = ["Channel", "FeatureType", "Features"]
+__all__ = ["KINDS", "Channel", "FeatureType", "Features"]
 
 Kind = Literal["scalars", "vectors", "points"]
+KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 
 class Channel(NamedTuple):

@@ -245,11 +245,8 @@ class Concatenation(Field):
 
     def _split(self, dim: int, *arrays: NDArray) -> Iterator[tuple[Field, tuple[NDArray, ...]]]:
         """Each part with its share of the last axis of every array."""
-        start = 0
-        for part in self.parts:
-            stop = start + part.size(dim)
-            yield part, tuple(array[..., start:stop] for array in arrays)
-            start = stop
+        for part, where in placed(self, dim):
+            yield part, tuple(array[..., where] for array in arrays)
 
     def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
         joined: dict[Kind, list[Array]] = {}
@@ -292,6 +289,15 @@ class Concatenation(Field):
 def leaves(field: Field) -> Iterator[Field]:
     """The plain fields that a field consists of, in order."""
     yield from field.parts if isinstance(field, Concatenation) else (field,)
+
+
+def placed(field: Field, dim: int) -> Iterator[tuple[Field, slice]]:
+    """The plain fields that a field consists of, and where each lies in its last axis."""
+    start = 0
+    for leaf in leaves(field):
+        stop = start + leaf.size(dim)
+        yield leaf, slice(start, stop)
+        start = stop
 
 
 def _join(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:

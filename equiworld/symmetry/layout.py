@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from equiworld.symmetry.features import Kind
+from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
 from equiworld.symmetry.grid import power_of_two
 from equiworld.symmetry.holding import origin_field
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["FINE", "KINDS", "Layout"]
+__all__ = ["FINE", "Layout"]
 
 FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
-KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 
 class Layout:

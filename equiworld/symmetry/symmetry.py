@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.symmetry.features import Channel, Features, FeatureType, Kind
+from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers, to_numpy
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gymnasium import spaces
 
 __all__ = ["Symmetry"]
-
-_KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 
 @dataclass(frozen=True)
@@ -169,7 +167,7 @@ class Symmetry:
             raise ArgumentError("features", features.type, f"the features of an action, {expected}")
         dtype = np.asarray(features.vectors[..., :0].detach().cpu()).dtype
         channels: dict[Kind, Array] = {
-            kind: getattr(features, kind).detach().cpu().numpy().astype(np.float64) for kind in _KINDS
+            kind: getattr(features, kind).detach().cpu().numpy().astype(np.float64) for kind in KINDS
         }
         array = self.action.decode(channels, np.asarray(self.centre))
         return self.action.to_dtype(array, dtype, self.dim)
@@ -194,7 +192,7 @@ class Symmetry:
 
     def channels(self, names: Sequence[str] | None = None) -> dict[str, Channel]:
         """Where each of the fields (`state` if None) lies in `to_features(obs, names)`."""
-        stops: dict[Kind, int] = dict.fromkeys(_KINDS, 0)
+        stops: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         result = {}
         for name in self._names(names):
             declared = self.observation[name]
