@@ -11,7 +11,7 @@ from typing import Any
 import equiworld.envs  # noqa: F401  registers the environments
 import gymnasium as gym
 import numpy as np
-from equiworld.benchmarks.door_bits import bits_row, observed, replayed
+from equiworld.benchmarks.door_bits import bits_row, counted, differing, observed, replayed
 from equiworld.benchmarks.door_declarations import STATES, tried
 from equiworld.benchmarks.door_loops import PEER, PLANNERS, loop_row, policy_of, round_starts, run_loops
 from equiworld.benchmarks.parallel import in_parallel
@@ -231,10 +231,6 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
         for env in envs:
             env.close()
     first, second = door.enter(here), door.enter(there)
-    same = np.ones(len(elements), bool)
-    for name, array in first.observation.items():
-        same &= (array == second.observation[name]).all(-1)
-    different, done = int((~same).sum()), len(same)
     rounding = symmetry.transform_observation(elements, here)
     apart = sum(
         (
@@ -243,9 +239,7 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
         ).sum(-1)
         for name in door.names
     )
-    high = 3.0 / done if not different else (different + 2 * different**0.5) / done
-    row = {"part": "bits", "kind": kind, "pairs": done, "different": different, "rate": different / done}
-    return [row | {"rate_high_95": high, "predicted": float(np.mean(apart))}]
+    return [counted(kind, len(elements), differing(first, second), float(np.mean(apart)))]
 
 
 def _declared(config: DoorConfig, first: int, count: int) -> list[dict[str, Any]]:

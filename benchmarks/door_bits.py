@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
-from equiworld.symmetry import Symmetry
+from equiworld.symmetry import Canonical, Symmetry
 
-__all__ = ["bits_row", "crossing_rate", "observed", "replayed"]
+__all__ = ["bits_row", "counted", "differing", "observed", "replayed"]
 
 
 def bits_row(
@@ -39,29 +39,41 @@ def bits_row(
     different, done, predicted = 0, 0, 0.0
     while done < pairs:
         g = symmetry.group.sample(rng, count, scale=symmetry.length_scale)
-        there = door.enter(symmetry.transform_observation(g, seen))
-        same = np.ones(count, bool)
-        for name, array in here.observation.items():
-            same &= (array == there.observation[name]).all(-1)
-        different += int((~same).sum())
+        turned = symmetry.transform_observation(g, seen)
+        there = door.enter(turned)
+        different += differing(here, there)
         done += count
         if not predicted:
-            predicted = crossing_rate(door, seen, g, here, there)
+            predicted = _crossing_rate(door, seen, turned, here, there)
+    return counted(kind, done, different, predicted)
+
+
+def differing(here: Canonical, there: Canonical) -> int:
+    """How many of the observations of two batches differ in a bit."""
+    same = np.ones(len(here.margin), bool)
+    for name, array in here.observation.items():
+        same &= (array == there.observation[name]).all(-1)
+    return int((~same).sum())
+
+
+def counted(kind: str, pairs: int, different: int, predicted: float) -> dict[str, Any]:
+    """The row of a table, with the 95 % bound of the rate."""
     return {
         "part": "bits",
         "kind": kind,
-        "pairs": done,
+        "pairs": pairs,
         "different": different,
-        "rate": different / done,
-        "rate_high_95": 3.0 / done if not different else (different + 2 * math.sqrt(different)) / done,
+        "rate": different / pairs,
+        "rate_high_95": 3.0 / pairs if not different else (different + 2 * math.sqrt(different)) / pairs,
         "predicted": predicted,
     }
 
 
-def crossing_rate(door: Any, seen: Mapping[str, Any], g: GroupElement, here: Any, there: Any) -> float:
+def _crossing_rate(
+    door: Any, seen: Mapping[str, Any], turned: Mapping[str, Any], here: Canonical, there: Canonical
+) -> float:
     """Σ|δ|/step of one pair on average: the chance that rounding δ carries a number over a seam of its grid."""
     symmetry = door.symmetry
-    turned = symmetry.transform_observation(g, seen)
     first = {
         name: value for name, value in _inside(symmetry, here.element, seen).items() if name in door.names
     }

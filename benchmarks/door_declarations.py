@@ -150,12 +150,12 @@ def tried(seed: int) -> Verdict:
         for kind in STATES:
             found[kind].append(_deviation(policy, observations(symmetry, rng, kind), rng))
     said = {kind: bool(inexact) or any(flag for _, flag in each) for kind, each in found.items()}
-    worst = {kind: max(deviation for deviation, _ in each) for kind, each in found.items()}
+    worst = {kind: float(np.max([deviation for deviation, _ in each])) for kind, each in found.items()}
     return replace(
         verdict,
         inexact=tuple(sorted(inexact)),
         silent=tuple(
-            f"{kind}: {worst[kind]:.1e}" for kind in STATES if not said[kind] and worst[kind] > EXACT
+            f"{kind}: {worst[kind]:.1e}" for kind in STATES if not said[kind] and not worst[kind] <= EXACT
         ),
         exact=tuple(kind for kind in STATES if not said[kind] and worst[kind] <= EXACT),
         flagged=tuple(kind for kind in STATES if said[kind]),
@@ -181,6 +181,6 @@ def _deviation(
         expected = symmetry.transform_action(g, actions)
         size = max(float(np.abs(expected - np.resize(symmetry.centre, expected.shape[-1])).max()), 1e-3)
         size = max(size, float(np.abs(expected).max()))
-        worst = max(worst, float(np.abs(turned - expected).max()) / size)
+        worst = float(np.maximum(worst, np.abs(turned - expected).max() / size))  # NaN stays
         said = said or bool(after.degenerate.any())
     return worst, said

@@ -190,7 +190,7 @@ def run_loops(
         expected = g.act(first["points"] - centre) + centre
         for found, target in ((turned, deviation), (again, floor)):
             target[index] = np.linalg.norm(found["points"] - expected, axis=-1).max((0, 2))
-        wanted = symmetry.transform_action(g, first["actions"])
+        wanted = again["actions"]
         apart = np.abs(turned["actions"] - wanted).max(-1) / np.abs(wanted).max()
         crossings += int((apart > 1e-9).any(0).sum())
         success[index] = turned["success"]

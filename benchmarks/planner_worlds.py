@@ -8,7 +8,7 @@ import torch
 from equiworld.benchmarks.contenders import World
 from torch import Tensor, nn
 
-__all__ = ["network_world", "point_mass", "point_mass_states", "turned", "unicycle", "unicycle_states"]
+__all__ = ["network_world", "point_mass", "point_mass_states", "unicycle", "unicycle_states"]
 
 POSTS = 3  # obstacles of each task
 REACH = 0.6  # how far a post's cost reaches
@@ -107,12 +107,3 @@ def _places(
     aside = 0.4 * torch.randn(count, posts, dim, generator=generator, **kind)
     around = position[:, None] + share * (goal - position)[:, None] + aside
     return position, goal, around.flatten(1)
-
-
-def turned(states: Tensor, dim: int, matrix: Tensor, shift: Tensor) -> Tensor:
-    """Point mass states `(N, n)` in the world moved by N elements: rotations `(N, d, d)` and shifts `(N, d)`."""
-    vectors = states.unflatten(-1, (-1, dim))
-    moved = torch.einsum("nij,nkj->nki", matrix, vectors)
-    is_point = torch.ones(vectors.shape[1], 1, dtype=states.dtype)
-    is_point[1] = 0.0  # the velocity
-    return (moved + is_point * shift[:, None]).flatten(1)

@@ -10,12 +10,12 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 
 __all__ = [
     "as_displacement",
     "as_flag",
-    "as_integer",
     "as_number",
     "as_real",
     "as_seed",
@@ -51,17 +51,9 @@ def as_number(name: str, value: Any, unit: str, high: float = math.inf, zero: bo
     return number
 
 
-def as_integer(name: str, value: Any, low: int = 0) -> int:
-    """An integer of at least `low`, or an ArgumentError that names it."""
-    given = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(given, bool) or not isinstance(given, int) or given < low:
-        raise ArgumentError(name, repr(value), f"an integer of at least {low}")
-    return given
-
-
 def as_seed(seed: Any) -> int | None:
     """What `reset` takes as a seed: None, or an integer of at least 0."""
-    return None if seed is None else as_integer("seed", seed)
+    return None if seed is None else integer("seed", seed, least=0)
 
 
 def as_flag(name: str, value: Any) -> bool:

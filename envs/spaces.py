@@ -6,10 +6,12 @@ import copy
 from typing import Any
 
 import numpy as np
-from equiworld.envs.arguments import as_integer, as_number
+from equiworld.envs.arguments import as_number
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import DTypeLike, NDArray
+
+from equiworld.arguments import integer
 
 __all__ = ["Ball"]
 
@@ -40,7 +42,7 @@ class Ball(spaces.Box):
         seed: int | np.random.Generator | None = None,
         batch: tuple[int, ...] = (),
     ) -> None:
-        self.dim = as_integer("dim", dim, 1)
+        self.dim = integer("dim", dim, least=1)
         self.radius = as_number("radius", radius, "(in the units of the action)")
         self.batch = tuple(batch)
         kind: Any = np.dtype(dtype).type

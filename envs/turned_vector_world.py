@@ -217,7 +217,7 @@ def _turn_entries(
 def _hull(space: gym.Space) -> gym.Space:
     """The smallest single space that holds every row of a batched one."""
     if isinstance(space, spaces.Dict):
-        return in_order_of(space, spaces.Dict({key: _hull(part) for key, part in space.items()}))
+        return spaces.Dict({key: _hull(part) for key, part in space.items()})
     assert isinstance(space, spaces.Box)
     assert space.dtype is not None
     return spaces.Box(space.low.min(axis=0), space.high.max(axis=0), dtype=space.dtype.type)

@@ -7,7 +7,7 @@ from typing import Any
 
 from equiworld.benchmarks.contenders.contender import Contender
 from equiworld.benchmarks.contenders.world import Budget, World
-from equiworld.planners import ICEM, PLANNERS, Bound, Planner, plan
+from equiworld.planners import ICEM, PLANNERS, Planner, plan
 from torch import Tensor
 
 __all__ = ["Ours"]
@@ -16,31 +16,20 @@ __all__ = ["Ours"]
 class Ours(Contender):
     """Any registered planner, with its own defaults wherever the budget says nothing.
 
-    Each candidate counts the same for all planners: `ICEM`, which
-    draws fewer of them in each iteration, begins with as many more as make up the same number in all.
-
-    Args:
-        bound: of the actions.
+    Each candidate counts the same for all planners: `ICEM`, which draws fewer of them in each iteration, begins with as
+    many more as make up the same number in all.
     """
 
     library = "equiworld"
 
-    def __init__(
-        self,
-        world: World,
-        budget: Budget,
-        planner: str,
-        *,
-        bound: Bound | None = None,
-    ) -> None:
+    def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)
-        self._bound = bound
         kind = PLANNERS[planner]
         given: dict[str, Any] = {
             "horizon": budget.horizon,
             "samples": budget.samples,
             "iterations": budget.iterations,
-            "spread": budget.spread / (bound.radius if bound is not None and bound.radius else 1.0),
+            "spread": budget.spread,
             "cost_of_last": 0.0,
         }
         default = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
@@ -50,9 +39,7 @@ class Ours(Contender):
         self._planner = kind(**given)
         if isinstance(self._planner, ICEM):
             self._planner = _with_the_same_total(given, budget.candidates)
-        self.settings = {name: getattr(self._planner, name) for name in default} | {
-            "bound": None if bound is None else "ball" if bound.radius is not None else "box",
-        }
+        self.settings = {name: getattr(self._planner, name) for name in default}
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
         found = plan(
@@ -61,7 +48,6 @@ class Ours(Contender):
             state,
             action_size=self.world.action_size,
             planner=self._planner,
-            bound=self._bound,
             seed=seed,
         )
         return found.actions

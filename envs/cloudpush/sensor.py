@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from equiworld.envs.arguments import as_integer, as_number, finite
+from equiworld.envs.arguments import as_number, finite
 from equiworld.envs.cloudpush.geometry import Array, Pose, Triple, rotation_matrix
 from equiworld.envs.cloudpush.shapes import Shape
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 
 __all__ = ["Sensor"]
@@ -39,7 +40,7 @@ class Sensor:
 
     def __post_init__(self) -> None:
         plain = {
-            "points": as_integer("points", self.points),
+            "points": integer("points", self.points, least=0),
             "noise": as_number("noise", self.noise, "[m]", zero=True),
             "dropout": as_number("dropout", self.dropout, "(a probability)", high=1.0 - 1e-9, zero=True),
         }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from equiworld.envs.arguments import as_integer, check_choice
+from equiworld.envs.arguments import check_choice
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.revolution import StackSurface
 from equiworld.envs.cloudpush.surface import Array, Surface
 from numpy.typing import NDArray
+
+from equiworld.arguments import integer
 
 __all__ = ["SHAPES", "Shape", "make_shape"]
 
@@ -59,7 +61,7 @@ def make_shape(name: str, seed: int = 0) -> Shape:
         ArgumentError: another name, or a seed that is no integer of at least 0.
     """
     check_choice("shape", name, "a body", SHAPES)
-    seed = as_integer("shape_seed", seed)
+    seed = integer("shape_seed", seed, least=0)
     return _make(name, seed if name == "random" else 0)
 
 

@@ -124,7 +124,8 @@ class StateModel(WorldModel):
                 scalars = z.scalars
             else:
                 acted = self.action_features(action)
-                acting, scalars = torch.cat([acted.vectors, acted.points], -1), self._scaled_scalars(z, acted)
+                acting = torch.cat([acted.vectors, acted.points], -1)
+                scalars = self._scaled_scalars(torch.cat([z.scalars, acted.scalars], -1))
             before = torch.cat([z.points, z.vectors, acting] if points else [z.vectors, acting], -1)
             seen = self._about_middle(before) @ both
             vectors = seen[..., :count]
@@ -143,7 +144,7 @@ class StateModel(WorldModel):
         if not self.centred or self.reference or not points:
             return arrows
         middle = arrows[..., :points].mean(-1, keepdim=True)
-        others = self.state_type.points + self.state_type.vectors + self._acting_vectors
+        others = points + self.state_type.vectors + self._acting_vectors
         parts = [arrows[..., :points] - middle, arrows[..., points:others], arrows[..., others:] - middle]
         return torch.cat(parts, -1)
 
@@ -242,15 +243,12 @@ class StateModel(WorldModel):
         return weights[:, [i for i in range(len(weights)) if i not in self.left_out]]
 
     def _scaled(self, inputs: Features) -> Features:
-        scalars = inputs.scalars
-        if scalars.shape[-1]:
-            scalars = (scalars - self.in_scalar_mean) / self.in_scalar_scale
-        return Features(scalars, inputs.vectors / self.in_vector_scale, inputs.points)
+        return Features(
+            self._scaled_scalars(inputs.scalars), inputs.vectors / self.in_vector_scale, inputs.points
+        )
 
-    def _scaled_scalars(self, z: Features, action: Features) -> Tensor:
-        if not self.in_type.scalars:
-            return z.scalars
-        return (torch.cat([z.scalars, action.scalars], -1) - self.in_scalar_mean) / self.in_scalar_scale
+    def _scaled_scalars(self, scalars: Tensor) -> Tensor:
+        return (scalars - self.in_scalar_mean) / self.in_scalar_scale if scalars.shape[-1] else scalars
 
     def _displacement(self, z: Features, target: Features) -> Features:
         arrows = torch.cat([target.points - z.points, target.vectors - z.vectors], -1)

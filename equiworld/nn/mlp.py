@@ -142,10 +142,9 @@ class MLP(nn.Module):
 
     def prepared(self) -> Callable[[Tensor], Tensor]:
         """`forward` for many calls in a row: looking up modules and weights costs more than small products do."""
-        layers = list(self.layers)
-        waves = layers.pop(0) if isinstance(layers[0], Periodic) else None
-        weights = [(layer.weight, layer.bias) for layer in layers if isinstance(layer, SeededLinear)]
-        wave_weights = None if not isinstance(waves, Periodic) else (waves.weight, waves.bias)
+        first = self.layers[0]
+        wave_weights = (first.weight, first.bias) if isinstance(first, Periodic) else None
+        weights = [(layer.weight, layer.bias) for layer in self.layers if isinstance(layer, SeededLinear)]
         hidden, last = weights[:-1], weights[-1]
 
         def run(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Door, Symmetry, symmetry_of
-from equiworld.symmetry.batches import as_batch
+from equiworld.symmetry.batches import as_batch, rows_of
 
 __all__ = ["Symmetrised", "SymmetrisedState", "symmetrise"]
 
@@ -73,7 +73,7 @@ class Symmetrised:
             observation = {name: value for name, value in observation.items() if name not in self.ignore}
         seen, batched = as_batch(self.symmetry, observation)
         inside = self.door.enter(seen)
-        shown = inside.observation if batched else _first(inside.observation)
+        shown = inside.observation if batched else rows_of(inside.observation, 0)
         memory = None if state is None else SymmetrisedState(*state)
         action, inner = self.policy.predict(
             shown,
@@ -135,11 +135,4 @@ def symmetrise(
         raise ArgumentError("policy", type(policy).__name__, "an object with predict(observation, …)")
     if getattr(policy, "door", None) is not None:
         return policy
-    declared = symmetry if isinstance(symmetry, Symmetry) else symmetry_of(symmetry)
-    return Symmetrised(policy, Door(declared, None, scales, False, reference_pose), ignore)
-
-
-def _first(observation: Any) -> Any:
-    if isinstance(observation, Mapping):
-        return {name: array[0] for name, array in observation.items()}
-    return observation[0]
+    return Symmetrised(policy, Door(symmetry_of(symmetry), None, scales, False, reference_pose), ignore)

@@ -47,8 +47,8 @@ def is_rounded(observation: Any, names: Sequence[str]) -> bool:
     return any(dtype.kind == "f" and dtype.itemsize < 8 for dtype in dtypes)
 
 
-def rows_of(observation: Any, which: NDArray[np.int64]) -> Any:
-    """Some rows of a batch."""
+def rows_of(observation: Any, which: int | NDArray[np.int64]) -> Any:
+    """Some rows of a batch, or one."""
     if isinstance(observation, Mapping):
         return {name: array[which] for name, array in observation.items()}
     return observation[which]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equiworld.symmetry.fields import Cloud, Point, leaves
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["action_origin", "held_action", "origin_field", "origin_of"]
+__all__ = ["action_origin", "held_action", "origin_field"]
 
 
 def held_action(

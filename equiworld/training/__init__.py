@@ -1,7 +1,8 @@
 """Data and training."""
 
-from equiworld.training.collect import Exploration, collect
+from equiworld.training.collect import collect
 from equiworld.training.dataset import Dataset
+from equiworld.training.exploring import Exploration
 from equiworld.training.overlap import check_disjoint
 from equiworld.training.trainer import TrainingConfig, train
 

@@ -22,7 +22,7 @@ from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration, Task, explore
 from equiworld.training.workers import end_with
 
-__all__ = ["Exploration", "collect"]
+__all__ = ["collect"]
 
 DTYPES = ("float64", "float32")
 CHUNK = 2500  # transitions one task collects: small enough for a lively progress bar and cheap resuming

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
@@ -23,7 +24,6 @@ from equiworld.verify.lockstep import (
     close_copies,
     dtype_of,
     env_copies,
-    positive,
     reset_env,
 )
 from equiworld.verify.moving import beginning_moved
@@ -118,7 +118,7 @@ def certify(
     """
     as_policy(policy)
     for name, number in (("elements", elements), ("episodes", episodes), ("steps", steps)):
-        positive(name, number)
+        integer(name, number, least=1)
     for mode in modes:
         if mode not in ("active", "passive"):
             raise ArgumentError("modes", repr(mode), "modes to run", ("active", "passive"))

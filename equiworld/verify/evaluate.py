@@ -10,6 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.verify.evaluation import Episode, Evaluation
 from equiworld.verify.lockstep import (
@@ -20,7 +21,6 @@ from equiworld.verify.lockstep import (
     close_copies,
     dtype_of,
     env_copies,
-    positive,
     reset_env,
     step_env,
 )
@@ -102,10 +102,10 @@ def evaluate(
     success 0/2 = 0.0% (95 %: 0.0% to 65.8%), median steps to success inf (95 %: inf to inf)
     """
     as_policy(policy)
-    positive("episodes", episodes)
-    positive("n_envs", n_envs)
+    integer("episodes", episodes, least=1)
+    integer("n_envs", n_envs, least=1)
     if max_steps is not None:
-        positive("max_steps", max_steps)
+        integer("max_steps", max_steps, least=1)
     began = time.perf_counter()
     slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
     config = {

@@ -21,7 +21,6 @@ __all__ = [
     "close_copies",
     "dtype_of",
     "env_copies",
-    "positive",
     "reset_env",
     "stack",
     "step_env",
@@ -65,12 +64,6 @@ def dtype_of(policy: Any) -> str | None:
     """The dtype that a policy says it computes in; None if it does not say."""
     dtype = getattr(policy, "dtype", None)
     return None if dtype is None else str(dtype).removeprefix("torch.")
-
-
-def positive(argument: str, number: Any) -> None:
-    """Refuse what is not a positive integer."""
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-        raise ArgumentError(argument, number, "a positive integer")
 
 
 def env_copies(env: EnvLike, count: int) -> list[gym.Env]:

@@ -32,6 +32,8 @@ def beginning_moved(
         try:
             after = move(env, g)
             after = _observe(env) if after is None else after
+        except ArgumentError:
+            raise
         except Exception as error:
             raise SimulationError(f"moving the environment failed at seed {seed}: {error}") from error
         expected = symmetry.transform_observation(g, before)

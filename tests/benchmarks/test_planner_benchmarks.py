@@ -18,7 +18,6 @@ from equiworld.benchmarks.planner_worlds import (
     network_world,
     point_mass,
     point_mass_states,
-    turned,
     unicycle,
     unicycle_states,
 )
@@ -31,6 +30,15 @@ SMALL = Budget(samples=24, horizon=4, iterations=2)
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def turned(states: torch.Tensor, dim: int, matrix: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Point mass states `(N, n)` in the world moved by N elements: rotations `(N, d, d)` and shifts `(N, d)`."""
+    vectors = states.unflatten(-1, (-1, dim))
+    moved = torch.einsum("nij,nkj->nki", matrix, vectors)
+    is_point = torch.ones(vectors.shape[1], 1, dtype=states.dtype)
+    is_point[1] = 0.0  # the velocity
+    return (moved + is_point * shift[:, None]).flatten(1)
 
 
 @pytest.mark.parametrize("dim", [2, 3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
@@ -38,8 +39,6 @@ def _fresh(family: str) -> WorldModel:
 
 def model_of(family: str = "state", repeat: int = 1) -> WorldModel:
     """A model of its own; policies copy what they are given."""
-    import copy
-
     model = copy.deepcopy(_fresh(family))
     model.action_repeat = repeat
     return model

@@ -128,7 +128,7 @@ def test_a_prior_sees_all_that_is_observed(door, observations):
             return np.zeros_like(observation["agent_pos"]), None
 
     MPCPolicy(model_of(), PLANNER, prior=Whole(), door=door).predict(observations)
-    assert set(seen[0]) == set(observations)  # source bug: block_keypoints and goal_keypoints are withheld
+    assert set(seen[0]) == set(observations)
 
 
 class Walk(gym.Env):

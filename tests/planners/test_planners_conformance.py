@@ -256,7 +256,7 @@ def test_costs_of_any_real_dtype_are_numbers(variant, dtype, kind):
         return (found > 2.0 if kind == torch.bool else 10 * found).to(kind)
 
     if planner.differentiates and not differentiable:
-        with pytest.raises(ArgumentError, match="cost"):  # source bug: torch's RuntimeError is shown
+        with pytest.raises(ArgumentError, match="cost"):
             planner.plan(replace(problem, cost=cost), cases.generators(3))
         return
     plan = planner.plan(replace(problem, cost=cost), cases.generators(3))

@@ -208,7 +208,7 @@ def test_wide_limits_of_an_observation_do_not_blur_it(limit):
         toy_policy(symmetry, fast, PLANNER, "mlp", space_of(symmetry), limit=size).predict(here)[0]
         for size in (10.0, limit)
     )
-    assert np.allclose(one, other, rtol=0, atol=1e-3)  # source bug: the grid's step is 2^-22 of the limit
+    assert np.allclose(one, other, rtol=0, atol=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------ bounds

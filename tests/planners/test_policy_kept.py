@@ -29,7 +29,7 @@ def test_numbers_of_numpy_are_numbers(observations):
 
 @pytest.mark.parametrize("name", PLANNERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_any_mode_of_torch_will_do(name, dtype, observations):  # source bug: steppers made in inference mode
+def test_any_mode_of_torch_will_do(name, dtype, observations):
     policy, one = policy_of(planner=PLANNERS[name], dtype=dtype), rows(observations, slice(0, 3))
     expected, plan = policy.predict(one)[0], policy.plan(one)
     for mode in (torch.no_grad, torch.inference_mode):
@@ -167,7 +167,7 @@ def test_a_task_that_no_file_holds_is_asked_for_by_name(tmp_path):
     model.env_id = "tests/Nowhere-v0"
     folder = MPCPolicy(model, PLANNER, task=Task(cost=to_the_goal)).save(tmp_path / "policy")
     MPCPolicy.load(folder, task=Task(cost=to_the_goal))
-    with pytest.raises(UnknownNameError, match="tests/Nowhere-v0"):  # source bug: called damaged
+    with pytest.raises(UnknownNameError, match="tests/Nowhere-v0"):
         MPCPolicy.load(folder)
     with pytest.raises(ArgumentError, match="prior: got int"):
         MPCPolicy.load(folder, task=Task(cost=to_the_goal), prior=3)

@@ -199,7 +199,7 @@ def test_what_is_decided_does_not_depend_on_what_was_seen_before(observations):
     made = policy_of("mlp")
     before, _ = made.predict(observations)
     made.predict({name: array.astype(np.float32) for name, array in observations.items()})
-    assert np.array_equal(made.predict(observations)[0], before)  # source bug: the grid stays coarse
+    assert np.array_equal(made.predict(observations)[0], before)
 
 
 def test_all_that_keeps_decisions_from_being_exact_is_said():

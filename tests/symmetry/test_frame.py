@@ -406,7 +406,6 @@ def assert_honest(frame: Frame, group: Group, tolerance: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-# source bug: NaN beside a finite group's arrows gives NaN axes, in space a NaN certainty
 @every_kind_of_group
 @few
 @given(entries=everything, signs=st.lists(numbers, min_size=2, max_size=2))
@@ -422,7 +421,7 @@ def test_whatever_comes_in_frames_are_finite_and_honest(group, dtype, entries, s
 @given(entries=everything)
 def test_whatever_comes_in_gradients_are_finite(group, dtype, entries):
     arrows = torch.tensor(entries, dtype=dtype).reshape(3, 3)[: group.dim].clone().requires_grad_()
-    frame = frame_of(arrows, group)  # source bug: NaN and infinity give NaN gradients
+    frame = frame_of(arrows, group)
     (frame.axes.sum() + certainty_of(frame)).backward()
     assert arrows.grad is None or arrows.grad.isfinite().all()
 
@@ -456,7 +455,7 @@ def test_an_arrow_that_says_nothing_leaves_gradients_finite(group, bad):
     for which in range(4):
         arrows, _ = spoilt(group, which, bad)
         frame_of(arrows, group).axes.sum().backward()
-        assert arrows.grad.isfinite().all()  # source bug: vector_norm's gradient is 0 · NaN there
+        assert arrows.grad.isfinite().all()
 
 
 def test_columns_are_the_axes():
