@@ -16,7 +16,7 @@ from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.symmetry import Bound, Symmetry
 from equiworld.symmetry.bound import ActionSpace
-from equiworld.symmetry.fields import leaves
+from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
 
 __all__ = ["bounds_in_world", "held", "moved", "null_action", "planning_bounds"]

@@ -1,12 +1,13 @@
 """How arrays, observations and whole environments transform under a group of isometries."""
 
-import equiworld.symmetry.cloudpush  # noqa: F401  registers
+import equiworld.symmetry.cloudpush
+import equiworld.symmetry.pusht  # noqa: F401  registers
 from equiworld.symmetry.bound import Bound
+from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.door import Canonical, Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
     Cloud,
-    Concatenation,
     Field,
     Heading,
     Point,

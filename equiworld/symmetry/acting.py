@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from equiworld.errors import ArgumentError
+from equiworld.symmetry.concatenation import placed
 from equiworld.symmetry.features import KINDS, Features, Kind
-from equiworld.symmetry.fields import Heading, placed
+from equiworld.symmetry.fields import Heading
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["features_of_action"]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
-from equiworld.symmetry.fields import Heading, Rotation, leaves, placed
+from equiworld.symmetry.concatenation import leaves, placed
+from equiworld.symmetry.fields import Heading, Rotation
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["ActionSpace", "Bound", "bounds_from_dicts", "bounds_of_data", "bounds_of_space", "parts_of"]

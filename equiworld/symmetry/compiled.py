@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.symmetry.fields import Concatenation, Field
+from equiworld.symmetry.concatenation import Concatenation
+from equiworld.symmetry.fields import Field
 from equiworld.symmetry.row import Row
 from equiworld.symmetry.symmetry import Symmetry
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.batches import is_rounded
+from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.field import Array, numbers
-from equiworld.symmetry.fields import Cloud, leaves
+from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame, frame_of
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import FINE, Layout

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.symmetry.fields import Cloud, Point, leaves
+from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.fields import Cloud, Point
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["action_origin", "held_action", "origin_field"]

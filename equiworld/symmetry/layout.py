@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.features import KINDS, Kind
-from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation, leaves
+from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.grid import power_of_two
 from equiworld.symmetry.holding import origin_field
 from equiworld.symmetry.symmetry import Symmetry

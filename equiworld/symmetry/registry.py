@@ -12,8 +12,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.groups import SE2, GroupElement
-from equiworld.symmetry.fields import Concatenation, Field, Heading, Point, Vector
+from equiworld.groups import GroupElement
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
 
@@ -223,78 +222,3 @@ def _call(entry: Callable[[Any], Symmetry], env: Any, env_id: str) -> Symmetry:
     if not isinstance(symmetry, Symmetry):
         raise ArgumentError(f"symmetry of {env_id}", symmetry, "a Symmetry from the registered function")
     return symmetry
-
-
-# ------------------------------------------------------------------------------------------------- PushT
-
-# The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of SE(2).
-_PUSHT_CENTRE = (255.5, 255.5)
-_PUSHT_LENGTH = 100.0  # [px] about the size of the block
-_PUSHT_POSE = Concatenation((Point(), Heading()))
-_PUSHT_INFO: dict[str, Field] = {
-    "pos_agent": Point(),
-    "vel_agent": Vector(),
-    "block_pose": _PUSHT_POSE,
-    "goal_pose": _PUSHT_POSE,
-}
-
-
-def _stock_pusht(env: Any) -> Symmetry:
-    """gym-pusht's own environment, for the observations that are numbers."""
-    kind = getattr(env.unwrapped, "obs_type", None)
-    if kind == "state":
-        return Symmetry(
-            group=SE2(),
-            observation={"agent_pos": Point(), "block_pos": Point(), "block_heading": Heading(low=0.0)},
-            action=Point(),
-            reference="block_pos",
-            heading="block_heading",
-            centre=_PUSHT_CENTRE,
-            length_scale=_PUSHT_LENGTH,
-            info=_PUSHT_INFO,
-            flat=True,
-            holds="away from the walls",
-        )
-    if kind == "environment_state_agent_pos":
-        return Symmetry(
-            group=SE2(),
-            observation={"environment_state": Point(8), "agent_pos": Point()},
-            action=Point(),
-            centre=_PUSHT_CENTRE,
-            length_scale=_PUSHT_LENGTH,
-            info=_PUSHT_INFO,
-            holds="away from the walls",
-        )
-    options = ("state", "environment_state_agent_pos")
-    raise ArgumentError("obs_type", repr(kind), "observations of numbers for gym_pusht/PushT-v0", options)
-
-
-def _pusht(env: Any) -> Symmetry:
-    """equiworld's PushT: the same physics with the goal, the velocity and relative actions in view."""
-    return Symmetry(
-        group=SE2(),
-        observation={
-            "agent_pos": Point(),
-            "agent_vel": Vector(),
-            "block_pos": Point(),
-            "block_heading": Heading(),
-            "block_keypoints": Point(8),
-            "goal_pos": Point(),
-            "goal_heading": Heading(),
-            "goal_keypoints": Point(8),
-        },
-        action=Vector(),
-        state=("agent_pos", "agent_vel", "block_pos", "block_heading"),
-        goal=("goal_pos", "goal_heading", "goal_keypoints"),
-        action_origin="agent_pos",
-        reference="block_pos",
-        heading="block_heading",
-        centre=_PUSHT_CENTRE,
-        length_scale=_PUSHT_LENGTH,
-        info=_PUSHT_INFO,
-        holds="away from the walls" if getattr(env.unwrapped, "walls", True) else "everywhere",
-    )
-
-
-register_symmetry("gym_pusht/PushT-v0", _stock_pusht)
-register_symmetry("equiworld/PushT-v0", _pusht)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
-from equiworld.symmetry.fields import Cloud, Field, Heading, Point, Scalar, Vector, leaves
+from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.fields import Cloud, Field, Heading, Point, Scalar, Vector
 
 __all__ = ["Row"]
 

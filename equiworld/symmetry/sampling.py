@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import SO3
+from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.field import Array, Field
-from equiworld.symmetry.fields import Concatenation, Rotation
+from equiworld.symmetry.fields import Rotation
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["random_array", "random_observation"]

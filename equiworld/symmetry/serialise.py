@@ -8,6 +8,7 @@ from typing import Any
 from equiworld.errors import ArgumentError
 from equiworld.groups import group_from_name
 from equiworld.symmetry import fields as field_types
+from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.symmetry import Symmetry
 
@@ -15,7 +16,7 @@ __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
 
 
 def _field_to_dict(field: Field) -> dict[str, Any]:
-    if isinstance(field, field_types.Concatenation):
+    if isinstance(field, Concatenation):
         return {"type": "Concatenation", "parts": [_field_to_dict(part) for part in field.parts]}
     return {"type": type(field).__name__} | {k: v for k, v in asdict(field).items() if v is not None}
 
@@ -23,10 +24,10 @@ def _field_to_dict(field: Field) -> dict[str, Any]:
 def _field_from_dict(data: dict[str, Any]) -> Field:
     data = dict(data)
     name = data.pop("type")
-    if name not in field_types.__all__:
-        raise ArgumentError("field", repr(name), "a field type", field_types.__all__)
     if name == "Concatenation":
-        return field_types.Concatenation(tuple(_field_from_dict(part) for part in data["parts"]))
+        return Concatenation(tuple(_field_from_dict(part) for part in data["parts"]))
+    if name not in field_types.__all__:
+        raise ArgumentError("field", repr(name), "a field type", ["Concatenation", *field_types.__all__])
     return getattr(field_types, name)(**data)
 
 

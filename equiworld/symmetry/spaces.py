@@ -11,8 +11,9 @@ from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.field import Array, Field, check_pairing
-from equiworld.symmetry.fields import Pseudovector, Vector, leaves
+from equiworld.symmetry.fields import Pseudovector, Vector
 from equiworld.symmetry.validation import check_element
 
 if TYPE_CHECKING:

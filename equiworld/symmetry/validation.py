@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.field import Field
-from equiworld.symmetry.fields import Concatenation, Heading, Point, Rotation
+from equiworld.symmetry.fields import Heading, Point, Rotation
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
@@ -52,8 +53,7 @@ def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
         field.size(symmetry.dim)
     except ArgumentError as error:
         raise ArgumentError(name, str(error), f"a field of dimension {symmetry.dim}") from None
-    parts = field.parts if isinstance(field, Concatenation) else (field,)
-    for part in parts:
+    for part in leaves(field):
         if isinstance(part, Rotation) and part.form != "matrix" and not symmetry.group.proper:
             raise ArgumentError(
                 name,
