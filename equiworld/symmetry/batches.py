@@ -12,7 +12,7 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
-__all__ = ["as_batch", "is_rounded", "rows_of"]
+__all__ = ["as_batch", "each_row", "is_rounded", "rows_of"]
 
 
 def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
@@ -52,3 +52,11 @@ def rows_of(observation: Any, which: int | NDArray[np.int64]) -> Any:
     if isinstance(observation, Mapping):
         return {name: array[which] for name, array in observation.items()}
     return observation[which]
+
+
+def each_row(observation: Any) -> tuple[list[Any], bool]:
+    """Observations one by one, of one or of a batch that was checked, and whether it was a batch."""
+    some = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
+    if np.ndim(some) < 2:
+        return [observation], False
+    return [rows_of(observation, row) for row in range(len(some))], True
