@@ -65,6 +65,11 @@ class PerEnvironment:
         self.factory, self.seed = factory, integer("seed", seed, least=0)
         self._free = np.random.default_rng(self.seed)
 
+    @property
+    def dtype(self) -> Any:
+        """What the members compute in, if the factory says so."""
+        return getattr(self.factory, "dtype", None)
+
     def predict(
         self,
         observation: NDArray[Any] | Mapping[str, NDArray[Any]],

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from equiworld.arguments import number
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import check_folder, write_atomically
@@ -71,7 +69,6 @@ def load_door(folder: str | os.PathLike[str]) -> tuple[Door, tuple[str, ...], Li
             raise ArgumentError("settings", settings, "a flag and names of keys")
         door = Door(symmetry, None, scales, single, None if pose is None else GroupElement.from_dict(pose))
         limits = Limits.from_dict(symmetry, settings["limits"])
-        np.dtype(limits.space.dtype)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
     return door, tuple(ignore), limits

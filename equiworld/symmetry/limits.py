@@ -61,13 +61,14 @@ class Limits:
     @staticmethod
     def from_dict(symmetry: Symmetry, data: Any) -> Limits:
         """What `to_dict` gave."""
-        sides = Bound(low=data.get("low"), high=data.get("high"))
+        sides, dtype = Bound(low=data.get("low"), high=data.get("high")), np.dtype(data["dtype"])
         size = symmetry.action.size(symmetry.dim)
         bounds = bounds_from_dicts(symmetry, data["bounds"])
         lengths = [len(side) for side in (sides.low, sides.high) if side is not None]
-        if any(length != size for length in lengths) or sum(one.size or 0 for one in bounds) not in (0, size):
-            raise ArgumentError("limits", data, f"limits of {size} numbers")
-        return Limits(bounds, ActionSpace(sides.low, sides.high, str(np.dtype(data["dtype"]))))
+        fits = all(length == size for length in lengths) and dtype.kind in "fiu"
+        if not fits or sum(one.size or 0 for one in bounds) not in (0, size):
+            raise ArgumentError("limits", data, f"limits of {size} numbers, and their dtype")
+        return Limits(bounds, ActionSpace(sides.low, sides.high, str(dtype)))
 
 
 def bounds_in_world(symmetry: Symmetry, bounds: tuple[Bound, ...], how: str) -> tuple[Bound, ...]:

@@ -80,6 +80,11 @@ class PeerFactory:
     budget: Budget
     task: Task | None = None
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What is planned in."""
+        return self.model.dtype
+
     def __call__(self) -> PeerMember:
         """A new member."""
         entry, flat = peer(self.name), FlatModel(self.model, self.task)
