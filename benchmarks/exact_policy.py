@@ -151,9 +151,8 @@ def _learned(config: ExactPolicyConfig, learner: str) -> list[dict[str, Any]]:
     )
     if not path.with_suffix(".zip").exists():
         torch.manual_seed(config.seed)
-        envs = make_vec_env(
-            lambda: gym.make(REACH, **_slice(config)), 8 if learner == "PPO" else 1, config.seed
-        )
+        copies = 8 if learner == "PPO" else 1
+        envs = make_vec_env(lambda: gym.make(REACH, confined=True, **_slice(config)), copies, config.seed)
         policy = kind("MlpPolicy", envs, seed=config.seed, device="cpu")
         policy.learn(steps)
         policy.save(path)

@@ -24,10 +24,12 @@ class Reach(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
 
     Args:
         half_width: of the directions that goals lie in, about +x [rad]; π for all of them.
+        confined: whether an episode ends where the goal lies in none of twice those directions any more, as it does for
+            one that has gone past it: what is learned then is learned of the slice alone.
     """
 
-    def __init__(self, half_width: float = math.pi) -> None:
-        self.half_width = half_width
+    def __init__(self, half_width: float = math.pi, confined: bool = False) -> None:
+        self.half_width, self.confined = half_width, confined
         self.observation_space = gym.spaces.Box(-100.0, 100.0, (6,), np.float64)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float64)
 
@@ -54,7 +56,10 @@ class Reach(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         self._position = self._position + self._velocity
         after = float(np.linalg.norm(self._position - self._goal))
         reached = after < REACHED
-        return self._observation(), before - after + reached - 0.01, reached, False, {"is_success": reached}
+        way = self._goal - self._position
+        lost = self.confined and not reached and abs(math.atan2(way[1], way[0])) > 2 * self.half_width
+        reward = before - after + reached - lost - 0.01
+        return self._observation(), reward, reached or lost, False, {"is_success": reached}
 
     def _observation(self) -> NDArray[np.float64]:
         return np.concatenate([self._position, self._velocity, self._goal])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import unmasked
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -29,9 +30,8 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
     first = next(iter(shown if symmetry.flat else symmetry.observation))
     batched = np.ndim(shown[first]) > 1
-    arrays = {
-        name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in shown.items()
-    }
+    arrays = {name: np.asarray(unmasked(name, value)) for name, value in shown.items()}
+    arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
     check_leading(arrays)
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
