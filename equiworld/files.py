@@ -58,24 +58,34 @@ def held_folder(argument: str, folder: str | os.PathLike[str]) -> Iterator[Path]
         ArgumentError: another process holds it.
     """
     path = check_folder(argument, folder)
+    made = [place for place in (path, *path.parents) if not place.exists()]
     path.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(argument, path):
+            yield path
+    finally:
+        for place in made:
+            with suppress(OSError):  # it is not empty
+                place.rmdir()
+
+
+@contextmanager
+def _locked(argument: str, path: Path) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:  # Windows
-        yield path
+        yield
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            expected = (
-                "a folder that no other command is writing to now; wait for it, or choose another folder"
-            )
-            raise ArgumentError(argument, str(folder), expected) from None
+            expected = "a folder that no other command writes to now; wait for it, or choose another folder"
+            raise ArgumentError(argument, str(path), expected) from None
         except OSError:  # a file system without locks
             pass
-        yield path
+        yield
     finally:
         os.close(descriptor)
 

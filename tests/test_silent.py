@@ -150,7 +150,7 @@ def test_two_commands_at_once_into_one_folder(tmp_path, pusht_data, capsys):
     with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
         assert other.stdout.readline() == "held\n"
         assert main([*words, "--seed", "1"]) == 2
-        assert "no other command is writing to" in capsys.readouterr().err
+        assert "no other command writes to" in capsys.readouterr().err
         assert not (tmp_path / "model" / "model.safetensors").exists()
         other.kill()  # the system lets go of the folder whatever ended the process
     assert main([*words, "--seed", "1"]) == 0
