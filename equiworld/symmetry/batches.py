@@ -34,6 +34,8 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
     check_leading(arrays)
     for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise ArgumentError(name, f"dtype {array.dtype}", "real numbers (a floating or integer dtype)")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1)).tolist()
             raise ArgumentError(name, f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
