@@ -134,7 +134,7 @@ def _kept(config: ExactPolicyConfig, way: Callable[..., Any], *what: Any) -> lis
 # --- the reach task --------------------------------------------------------------------------------------
 
 
-def _slice(config: ExactPolicyConfig) -> dict[str, float]:
+def _slice(config: ExactPolicyConfig) -> dict[str, Any]:
     return {"half_width": math.radians(config.half_width)}
 
 
