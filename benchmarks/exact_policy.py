@@ -67,11 +67,11 @@ class ExactPolicyConfig:
     families: tuple[str, ...] = ("mlp", "mlp-centred")
     training_seeds: int = 1
     half_width: float = 30.0
-    steps: tuple[int, int] = (100_000, 15_000)
+    steps: tuple[int, int] = (50_000, 8_000)
     transitions: int = 20_000
     elements: int = 8
-    episodes: int = 200
-    planned: int = 50
+    episodes: int = 100
+    planned: int = 20
     pusht: int = 300
     pusht_before: int = 60
     first_episode: int = 1_000_000

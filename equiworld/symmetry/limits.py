@@ -14,6 +14,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.bound import ActionSpace, Bound, bounds_from_dicts, bounds_of_space, parts_of
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.fields import Rotation
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["Limits", "bounds_in_world", "project", "rounding_note"]
@@ -41,9 +42,16 @@ class Limits:
             symmetry: whose actions it holds.
             space: a Box, or a ball.
             how: what bounds vectors in a box: the largest "ball" in it, or the "box" itself.
+
+        Raises:
+            ArgumentError: it holds another number of numbers than the declared action.
         """
         low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
-        bounds = bounds_in_world(symmetry, bounds_of_space(symmetry, space), how)
+        size, bounds = symmetry.action.size(symmetry.dim), tuple[Bound, ...]()
+        if len(low) != size:
+            raise ArgumentError("action space", f"{space} of {len(low)} numbers", f"{size}, as declared")
+        if not any(isinstance(leaf, Rotation) for leaf in leaves(symmetry.action)):  # which nothing bounds
+            bounds = bounds_in_world(symmetry, bounds_of_space(symmetry, space), how)
         return Limits(bounds, ActionSpace(low, high, str(np.dtype(space.dtype))))
 
     def keep(self, asked: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:

@@ -269,6 +269,34 @@ def test_the_dtype_of_the_action_space_is_kept_and_what_it_costs_is_said():
     assert any("observations are float32" in note for note in policy.inexact)
 
 
+def test_an_action_space_of_another_size_is_refused():
+    class Wide(Box):
+        def __init__(self) -> None:
+            super().__init__()
+            self.action_space = gym.spaces.Box(-1, 1, (3,), np.float64)
+
+    register_symmetry("Wide", DECLARED)
+    with pytest.raises(ArgumentError, match="of 3 numbers; expected 2, as declared"):
+        symmetrise(corner, Wide())
+
+
+def test_observations_normalised_number_by_number_are_refused_and_may_be_behind_the_door(learned):
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    envs = VecNormalize(DummyVecEnv([lambda: gym.make(REACH)]))
+    for wrapped in (envs, gym.wrappers.NormalizeObservation(gym.make(REACH))):
+        with pytest.raises(ArgumentError, match="which scales each number by itself"):
+            symmetrise(learned, wrapped)
+
+    def normalised(seen):
+        return learned.predict(envs.normalize_obs(seen), deterministic=True)[0]
+
+    inside = symmetrise(normalised, gym.make(REACH))
+    seen = np.stack([gym.make(REACH).reset(seed=seed)[0] for seed in range(4)])
+    assert deviation(inside, seen, symmetry_of(REACH), SE2()) <= 1e-9
+    assert isinstance(symmetrise(learned, VecNormalize(envs.venv, norm_obs=False)), Symmetrised)
+
+
 # --- the task and the world ------------------------------------------------------------------------------
 
 
