@@ -29,6 +29,12 @@ from equiworld.verify.evaluate import evaluate
 
 __all__ = ["ExactPolicyConfig", "report", "run"]
 
+LEARNERS: dict[str, dict[str, Any]] = {
+    "PPO": {},
+    "SAC": {"learning_rate": 1e-3, "gamma": 0.95, "ent_coef": 0.01, "gradient_steps": 2},
+}
+"""What they are given beyond stable-baselines3's defaults."""
+
 TARGETS = {"deviation": 1e-8, "worst element below the slice [points]": 2.0, "gym-pusht": 0.99}
 
 
@@ -67,7 +73,7 @@ class ExactPolicyConfig:
     families: tuple[str, ...] = ("mlp", "mlp-centred")
     training_seeds: int = 1
     half_width: float = 30.0
-    steps: tuple[int, int] = (50_000, 8_000)
+    steps: tuple[int, int] = (50_000, 24_000)
     transitions: int = 20_000
     elements: int = 8
     episodes: int = 100
@@ -96,7 +102,7 @@ def run(config: ExactPolicyConfig) -> dict[str, Any]:
         (config, _pusht, str(folder), kind) for folder in _models(config) for kind in ("before", "after")
     ]
     rows = in_parallel(_kept, jobs, "policies", config.workers, config.progress)
-    settings = {**asdict(config), "targets": TARGETS, "planner": asdict(CEM())}
+    settings = {**asdict(config), "targets": TARGETS, "planner": asdict(CEM()), "settings": LEARNERS}
     settings["definitions"] = {
         "success": "of the last step of an episode; slice: as trained; worst: the lowest of the elements",
         "deviation": "largest of an active certificate: |obs at g·s - g·(obs at s)|, in the units of the points",
@@ -146,14 +152,12 @@ def _learned(config: ExactPolicyConfig, learner: str) -> list[dict[str, Any]]:
 
     kind = getattr(stable_baselines3, learner)
     steps = dict(zip(("PPO", "SAC"), config.steps, strict=True))[learner]
-    path = stage_folder(
-        config.out / "policies", learner, {"steps": steps, "seed": config.seed, **_slice(config)}
-    )
+    depends = {"steps": steps, "seed": config.seed, **_slice(config), **LEARNERS[learner]}
+    path = stage_folder(config.out / "policies", learner, depends)
     if not path.with_suffix(".zip").exists():
         torch.manual_seed(config.seed)
-        copies = 8 if learner == "PPO" else 1
-        envs = make_vec_env(lambda: gym.make(REACH, confined=True, **_slice(config)), copies, config.seed)
-        policy = kind("MlpPolicy", envs, seed=config.seed, device="cpu")
+        envs = make_vec_env(lambda: gym.make(REACH, confined=True, **_slice(config)), 8, config.seed)
+        policy = kind("MlpPolicy", envs, seed=config.seed, device="cpu", **LEARNERS[learner])
         policy.learn(steps)
         policy.save(path)
     policy = kind.load(path, device="cpu")

@@ -32,6 +32,7 @@ class Reach(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         self.half_width, self.confined = half_width, confined
         self.observation_space = gym.spaces.Box(-100.0, 100.0, (6,), np.float64)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float64)
+        self._position, self._velocity, self._goal = (np.zeros(2) for _ in range(3))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
