@@ -62,16 +62,16 @@ class PushTState:
         return replace(self, **changes)
 
     def transform(self, g: GroupElement) -> PushTState:
-        """The state of the world turned about the walls' centre and shifted by g, past included.
+        """The state of the world turned or mirrored about the walls' centre and shifted by g, past included.
+
+        A mirrored T is a T: its stem points where the mirror puts it.
 
         Raises:
-            ArgumentError: g is not one proper isometry of the plane.
+            ArgumentError: g is not one isometry of the plane.
         """
         if g.matrix.shape != (2, 2):
             raise ArgumentError("g", f"matrix of shape {g.matrix.shape}", "one element of dimension 2")
-        if np.linalg.det(g.matrix) < 0:
-            raise ArgumentError("g", repr(g), "a proper isometry: turned, not mirrored")
-        turn = math.atan2(g.matrix[1, 0], g.matrix[0, 0])
+        turn, mirrored = math.atan2(g.matrix[1, 0], g.matrix[0, 0]), float(g.determinant) < 0
         centre = np.asarray(geometry.CENTRE)
 
         def point(p: Pair) -> Pair:
@@ -79,7 +79,7 @@ class PushTState:
             return x, y
 
         def pose(p: Pose) -> Pose:
-            return (*point((p[0], p[1])), p[2] + turn)
+            return (*point((p[0], p[1])), turn - math.pi - p[2] if mirrored else p[2] + turn)
 
         velocity_x, velocity_y = (g.matrix @ np.asarray(self.agent_vel)).tolist()
         return PushTState(

@@ -242,22 +242,30 @@ class Door:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
         rotation = frame.axes if frame.fixed is None else frame.completed()
         origin = self._stand(points)
-        if self.reference_pose is None:
-            return frame, rotation, origin
-        turn = torch.from_numpy(self.reference_pose.matrix).T
-        axes, rotation = frame.axes @ turn, rotation @ turn
-        sign = float(self.reference_pose.determinant)
-        axial = None if frame.axial is None else sign * frame.axial @ turn
-        hand = None if frame.handedness is None else sign * frame.handedness
-        origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
-        return replace(frame, axes=axes, axial=axial, handedness=hand), rotation, origin
+        if self.layout.turned is not None:
+            frame, rotation = _with_turn(frame, 1.0, self.layout.turned.mT), rotation @ self.layout.turned.mT
+        if self.reference_pose is not None:
+            turn, sign = (
+                torch.from_numpy(self.reference_pose.matrix).mT,
+                float(self.reference_pose.determinant),
+            )
+            frame, rotation = _with_turn(frame, sign, turn), rotation @ turn
+            origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
+        return frame, rotation, origin
 
     def _snapped(
         self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
     ) -> tuple[Channels, Tensor]:
         """The channels in the frame, on the grid, and how far from its seams."""
         back, scalars = frame.axes.mT, channels["scalars"]
-        points = back @ (channels["points"] - origin.unsqueeze(-1))
+        apart = channels["points"] - origin.unsqueeze(-1)
+        points = back @ apart
+        if self.layout.exchanges:
+            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
+            whole, exchange = rotation.mT @ apart, self.layout.exchange
+            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
+            whole = torch.where(mirrored, whole[..., exchange], whole)
+            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
         vectors = back @ channels["vectors"]
         if frame.handedness is not None and frame.axial is not None:
             # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
@@ -294,3 +302,10 @@ class Door:
         return (
             np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
         )
+
+
+def _with_turn(frame: Frame, sign: float, turn: Tensor) -> Frame:
+    """The frame whose axes are combined by `turn` `(d, d)`, of determinant `sign`."""
+    axial = None if frame.axial is None else sign * frame.axial @ turn
+    hand = None if frame.handedness is None else sign * frame.handedness
+    return replace(frame, axes=frame.axes @ turn, axial=axial, handedness=hand)

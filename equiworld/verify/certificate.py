@@ -85,7 +85,8 @@ def certify(
     Args:
         policy: anything with stable-baselines3's `predict`; it gets a batch of `episodes` observations.
         env: an environment with a registered symmetry, its id, or a function that makes one.
-        group: to draw elements from; the declared one if None.
+        group: to draw elements from; if None the declared one, or that of the policy's own `symmetry` if it knows a
+            part of it only.
         elements: how many besides the identity; a finite group may have fewer.
         episodes: how many, of the seeds `seed`, `seed + 1`, ….
         steps: environment steps of each at most.
@@ -128,7 +129,7 @@ def certify(
     envs = env_copies(env, episodes)
     try:
         symmetry = symmetry_of(envs[0])
-        group = symmetry.group if group is None else group
+        group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
         drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)
         runner = _Runner(
@@ -169,6 +170,13 @@ def certify(
         },
         seconds=time.perf_counter() - began,
     )
+
+
+def _claimed(policy: Policy, symmetry: Symmetry) -> Group:
+    """The group under which a policy says it is equivariant, if that is a part of the declared one."""
+    own = getattr(getattr(policy, "symmetry", None), "group", None)
+    known = isinstance(own, Group) and own.dim == symmetry.dim and symmetry.group.includes(own)
+    return own if known else symmetry.group
 
 
 def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:

@@ -275,7 +275,8 @@ def test_round_numbers_are_no_seams():
     symmetry, here = symmetry_of("equiworld/PushT-v0"), pusht(observations_of(states))
     door = Door(symmetry)
     inside = door.enter(here)
-    assert not inside.degenerate.any()
+    # The second is its own mirror image: agent and goal stand in the middle of the T.
+    assert np.flatnonzero(inside.degenerate).tolist() == [1]
     quarters = GroupElement.stack(
         [SE2().rotation(angle) for angle in (np.pi / 2, np.pi, -np.pi / 2, np.pi / 4)]
     )
