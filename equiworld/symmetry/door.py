@@ -102,6 +102,8 @@ class Door:
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
         self.layout = Layout(symmetry, self.names, scales or {}, single)
+        pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
+        self._turns = [turn.mT for turn in (self.layout.turned, pose) if turn is not None]
         self.turns = any(
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
@@ -232,24 +234,16 @@ class Door:
 
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
-        return (
-            points @ self.layout.origin
-            if self.layout.origin.ndim == 1
-            else points.new_zeros(points.shape[:-1])
-        )
+        origin = self.layout.origin
+        return points @ origin if origin.ndim == 1 else points.new_zeros(points.shape[:-1])
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
         rotation = frame.axes if frame.fixed is None else frame.completed()
         origin = self._stand(points)
-        if self.layout.turned is not None:
-            frame, rotation = _with_turn(frame, 1.0, self.layout.turned.mT), rotation @ self.layout.turned.mT
+        for turn in self._turns:
+            frame, rotation = frame.combined(turn), rotation @ turn
         if self.reference_pose is not None:
-            turn, sign = (
-                torch.from_numpy(self.reference_pose.matrix).mT,
-                float(self.reference_pose.determinant),
-            )
-            frame, rotation = _with_turn(frame, sign, turn), rotation @ turn
             origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
         return frame, rotation, origin
 
@@ -302,10 +296,3 @@ class Door:
         return (
             np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
         )
-
-
-def _with_turn(frame: Frame, sign: float, turn: Tensor) -> Frame:
-    """The frame whose axes are combined by `turn` `(d, d)`, of determinant `sign`."""
-    axial = None if frame.axial is None else sign * frame.axial @ turn
-    hand = None if frame.handedness is None else sign * frame.handedness
-    return replace(frame, axes=frame.axes @ turn, axial=axial, handedness=hand)

@@ -70,6 +70,13 @@ class Frame:
             points = points if self.origin is None else points + self.origin.unsqueeze(-1)
         return _features(features.scalars, self.axes @ features.vectors, points)
 
+    def combined(self, turn: Tensor) -> Frame:
+        """The frame whose axes are combined by `turn` `(d, d)`, an isometry: A ↦ A·turn."""
+        sign = torch.linalg.det(turn).sign()
+        axial = None if self.axial is None else sign * self.axial @ turn
+        hand = None if self.handedness is None else sign * self.handedness
+        return replace(self, axes=self.axes @ turn, axial=axial, handedness=hand)
+
     def completed(self) -> Tensor:
         """The axes `(…, d, d)` with any orthonormal ones in the place of those that nothing fixes."""
         if self.representative is not None:
