@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, str] = {
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "door": "equiworld.benchmarks.door:DoorConfig",
+    "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",
     "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""

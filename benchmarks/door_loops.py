@@ -11,7 +11,16 @@ import gymnasium as gym
 import numpy as np
 import torch
 from equiworld.envs.pusht.simulation import PushTState
-from equiworld.planners import CEM, ICEM, MPPI, FlatModel, GradientPlanner, MPCPolicy, Planner, RandomShooting
+from equiworld.planners import (
+    CEM,
+    ICEM,
+    MPPI,
+    GradientPlanner,
+    MPCPolicy,
+    Planner,
+    RandomShooting,
+    peer_policy,
+)
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
@@ -32,53 +41,11 @@ PEER = "pytorch_mppi"
 """The planner of another library."""
 
 
-class PeerPolicy:
-    """pytorch_mppi's MPPI over one of our models, as a policy: one decision at a time, no memory."""
-
-    def __init__(self, model: WorldModel, dtype: str, seed: int) -> None:
-        from pytorch_mppi import MPPI as Other
-
-        self.dtype = getattr(torch, dtype)
-        self.model = model.to(self.dtype)
-        self.flat, self.seed = FlatModel(self.model), seed
-        self.radius = float(model.action_bound[0].radius or 1.0)
-        size = model.latent.feature_type().size
-        noise = (0.3 * self.radius) ** 2 * torch.eye(
-            model.symmetry.action.size(model.symmetry.dim), dtype=self.dtype
-        )
-        self.planner = Other(
-            self.flat.dynamics,
-            self.flat.running_cost,
-            size,
-            noise,
-            num_samples=128,
-            horizon=6,
-            terminal_state_cost=None,
-        )
-
-    def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
-    ) -> tuple[NDArray[np.float64], Any]:
-        actions = []
-        rows = len(next(iter(observation.values())))
-        for row in range(rows):
-            start = self.flat.state({name: array[row] for name, array in observation.items()})[0]
-            with torch.random.fork_rng(devices=[]), torch.inference_mode():
-                torch.manual_seed(self.seed)  # it draws from the global generator
-                self.planner.U = start.new_zeros(6, self.planner.nu)
-                for _ in range(3):
-                    action = self.planner.command(start, shift_nominal_trajectory=False)
-            actions.append(action.double().numpy())
-        found = np.stack(actions)
-        length = np.linalg.norm(found, axis=-1, keepdims=True)
-        return found * (self.radius / np.maximum(length, self.radius)), None
-
-
 def policy_of(model: WorldModel, planner: str, dtype: str, seed: int = 0, door: bool = True) -> Any:
     """A planner over a model: ours, or the other library's, behind the door or not."""
     if planner != PEER:
         return MPCPolicy(model, PLANNERS[planner], dtype=dtype, seed=seed, door=door)  # type: ignore[arg-type]
-    policy = PeerPolicy(model, dtype, seed)
+    policy = peer_policy(PEER, model.to(getattr(torch, dtype)), seed=seed)
     return symmetrise(policy, model.symmetry, scales=model.scales) if door else policy
 
 

@@ -7,10 +7,11 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["integer", "number"]
+__all__ = ["integer", "number", "reals", "unmasked"]
 
 
 def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
@@ -76,6 +77,47 @@ def number(
     if math.isfinite(found) and _within(found, least, most, above, below):
         return found
     raise _refused(name, value, "number", least, most, above, below)
+
+
+def reals(name: str, value: Any) -> NDArray[np.float64]:
+    """Finite real numbers as float64, of any shape: nothing imaginary, masked or missing is dropped on the way.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came: an array or nested sequences of numbers; bools and text are refused.
+
+    Raises:
+        ArgumentError: they are none.
+
+    >>> reals("points", [1, 2])
+    array([1., 2.])
+    >>> reals("points", [1j])
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: points: got dtype complex128; expected real numbers
+    """
+    value = unmasked(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ArgumentError(name, "a ragged sequence", "an array of real numbers") from None
+    if array.dtype.kind not in "iuf":
+        raise ArgumentError(name, f"dtype {array.dtype}", "real numbers")
+    if not np.isfinite(array).all():
+        raise ArgumentError(name, "NaN or infinity", "finite numbers")
+    return array.astype(np.float64)
+
+
+def unmasked(name: str, value: Any) -> Any:
+    """The value, unless some of it is masked: NumPy hands on what lies under a mask.
+
+    Raises:
+        ArgumentError: some of it is.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        hidden = int(np.ma.getmaskarray(value).sum())
+        raise ArgumentError(name, f"an array with {hidden} masked number(s)", "numbers, none of them masked")
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from equiworld.arguments import integer
 from equiworld.benchmarks import BENCHMARKS, benchmark
 from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
 from equiworld.errors import EquiworldError, UnknownNameError
-from equiworld.files import check_folder
+from equiworld.files import check_folder, held_folder
 from equiworld.results import write_json
 
 __all__ = ["main"]
@@ -107,8 +107,9 @@ def _bench(name: str, settings: Any) -> Outcome:
     which = benchmark(name)
     integer("seed", settings.seed, least=0)
     check_folder("--out", settings.out, [f"{name}.json"])
-    result = which.run(settings)
-    path = write_json(Path(settings.out) / f"{name}.json", result, allow_nonfinite=True)
+    with held_folder("--out", settings.out):
+        result = which.run(settings)
+        path = write_json(Path(settings.out) / f"{name}.json", result, allow_nonfinite=True)
     return Outcome(f"{which.report(result)}\n{path}")
 
 

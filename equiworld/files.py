@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["check_folder", "write_atomically"]
+__all__ = ["check_folder", "held_folder", "write_atomically"]
 
 
 def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[str] = ()) -> Path:
@@ -41,6 +41,53 @@ def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[
         if (real / name).is_dir():
             raise ArgumentError(argument, str(folder), f"a folder in which {name} is no folder")
     return Path(folder)
+
+
+@contextmanager
+def held_folder(argument: str, folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folder, made if need be, for one process at a time: of two that write the same files the last would win.
+
+    The system lets go of it when the process ends, however it ends. Folders that were made and are empty at the end go
+    again. Where folders cannot be locked, as on Windows and some network drives, nobody is kept out.
+
+    Args:
+        argument: where it was given, for the message.
+        folder: the folder.
+
+    Raises:
+        ArgumentError: another process holds it.
+    """
+    path = check_folder(argument, folder)
+    made = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(argument, path):
+            yield path
+    finally:
+        for place in made:
+            with suppress(OSError):  # it is not empty
+                place.rmdir()
+
+
+@contextmanager
+def _locked(argument: str, path: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            expected = "a folder that no other command writes to now; wait for it, or choose another folder"
+            raise ArgumentError(argument, str(path), expected) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: str | os.PathLike[str], writer: Callable[[BinaryIO], object]) -> Path:

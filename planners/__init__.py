@@ -17,6 +17,8 @@ from equiworld.planners.objectives import (
     PoseDistance,
     Sharpened,
 )
+from equiworld.planners.peers import PEERS, peer_policy
+from equiworld.planners.per_environment import PerEnvironment
 from equiworld.planners.planner import Planner
 from equiworld.planners.planning import plan
 from equiworld.planners.policy import MPCPolicy
@@ -29,6 +31,7 @@ __all__ = [
     "CEM",
     "ICEM",
     "MPPI",
+    "PEERS",
     "PLANNERS",
     "ActionCost",
     "Approach",
@@ -41,6 +44,7 @@ __all__ = [
     "LatentDistance",
     "MPCPolicy",
     "Objective",
+    "PerEnvironment",
     "Plan",
     "Planner",
     "PolicyState",
@@ -49,6 +53,7 @@ __all__ = [
     "RandomShooting",
     "Sharpened",
     "Task",
+    "peer_policy",
     "plan",
     "register_task",
 ]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from equiworld.planners.memory import PolicyState
-from equiworld.planners.problem import project
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,10 +15,9 @@ from equiworld.symmetry import Bound, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
+from equiworld.symmetry.limits import Limits
 
-__all__ = ["bounds_in_world", "held", "moved", "null_action", "planning_bounds"]
-
-_BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
+__all__ = ["held", "moved", "null_action", "planning_bounds"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -43,16 +39,6 @@ def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
             "environment a finite action space (gymnasium.wrappers.RescaleAction, ClipAction)",
         )
     return bounds
-
-
-def bounds_in_world(symmetry: Symmetry, bounds: tuple[Bound, ...], how: str) -> tuple[Bound, ...]:
-    """The bounds that hold outside of the frame too: balls about 0, and intervals of what does not turn."""
-    # Positions are seen from the frame's origin: their balls are about a point that the world does not know.
-    absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
-    return tuple(
-        replace(one, radius=None) if one.item is not None and (absolute or how == "box") else one
-        for one in bounds
-    )
 
 
 def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
@@ -93,8 +79,5 @@ def held(
     asked = memory.action.copy()
     if name is not None:
         asked = held_action(symmetry, asked, {name: memory.origin}, {name: now})
-    asked = project(torch.from_numpy(asked), bounds).numpy()
-    within = space.clip(asked)
-    cut = np.abs(within - asked).max(-1, initial=0.0)
-    memory.clipped[:] = cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
-    return within.astype(space.dtype)
+    within, memory.clipped[:] = Limits(bounds, space).keep(asked)
+    return within

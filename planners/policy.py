@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from equiworld.planners.allowed import bounds_in_world, held, moved, null_action, planning_bounds
+from equiworld.planners.allowed import held, moved, null_action, planning_bounds
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
@@ -29,6 +29,7 @@ from equiworld.models import WorldModel
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.holding import action_origin
+from equiworld.symmetry.limits import bounds_in_world, rounding_note
 
 __all__ = ["MPCPolicy"]
 
@@ -175,16 +176,14 @@ class MPCPolicy:
     @property
     def inexact(self) -> tuple[str, ...]:
         """See the class."""
-        dtype = self.model.action_space.dtype
         found = ["door=False: planned along the world's axes, exact nowhere"]
         if self.door is not None:
             found = list(self.door.inexact)
         if self.planner.time_budget is not None:
             found.append("time_budget: how many iterations fit depends on the machine")
-        if self.door is not None and self.door.turns and np.dtype(dtype).itemsize < 8:
-            found.append(
-                f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact"
-            )
+        rounded = rounding_note(self.model.action_space.dtype)
+        if self.door is not None and self.door.turns and rounded is not None:
+            found.append(rounded)
         if self.bound == "box" and self.bounds != self._bounds_in_world:
             found.append("box on a vector: what is turned out of it is cut off")
         return tuple(found)

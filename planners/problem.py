@@ -12,8 +12,9 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Bound, Features
 from equiworld.symmetry.bound import parts_of
+from equiworld.symmetry.limits import project
 
-__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state", "project"]
+__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
 
 State = Features | Tensor
 """States of B environments: Features of batch shape `(B,)`, or plain numbers `(B, n)`."""
@@ -125,31 +126,6 @@ class Plan:
     iterations: int
     degeneracy: Tensor | None = None
     margin: Tensor | None = None
-
-
-def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = None) -> Tensor:
-    """Bring actions `(…, size)` within bounds, in place: vectors are shortened, numbers clamped.
-
-    Args:
-        actions: written to, and returned.
-        bounds: of the parts.
-        about: `(size,)`, what balls are about; 0 if None.
-    """
-    for where, bound in parts_of(bounds):
-        part = actions[..., where]
-        if bound.radius is not None:
-            arrows = part.unflatten(-1, (-1, bound.item or part.shape[-1]))
-            middle = None if about is None else about[where].to(arrows).view(arrows.shape[-2:])
-            if middle is not None:
-                arrows.sub_(middle)
-            length = torch.linalg.vector_norm(arrows, dim=-1, keepdim=True)
-            arrows.mul_(bound.radius / length.clamp_(min=bound.radius))
-            if middle is not None:
-                arrows.add_(middle)
-        elif bound.low is not None or bound.high is not None:
-            low, high = (None if side is None else part.new_tensor(side) for side in (bound.low, bound.high))
-            part.clamp_(low, high)
-    return actions
 
 
 def _sized(bounds: Sequence[Bound], size: int) -> tuple[Bound, ...]:

@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from equiworld.planners.problem import Problem, State, map_state, project
+from equiworld.planners.problem import Problem, State, map_state
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Features
+from equiworld.symmetry.limits import project
 
 if TYPE_CHECKING:
     from equiworld.planners.planner import Planner

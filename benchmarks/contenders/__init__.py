@@ -1,13 +1,11 @@
 """Planners of this library and of others behind one interface, so that they can be given the same problem.
 
-To add one, write an adapter, a subclass of `Contender`, and register its planners in `registry.py`. Other libraries are
-optional: `pip install "equiworld[peers]"` brings those that can be installed side by side.
+Those of other libraries are adapted in `equiworld.planners.peers`; to add one, see there.
 """
 
 from __future__ import annotations
 
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.registry import CONTENDERS, OURS, Entry, assemble, peer_versions
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.benchmarks.contenders.registry import CONTENDERS, OURS, assemble, peer_versions
+from equiworld.planners.peers import Budget, Contender, Entry, World
 
 __all__ = ["CONTENDERS", "OURS", "Budget", "Contender", "Entry", "World", "assemble", "peer_versions"]

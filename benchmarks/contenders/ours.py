@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.world import Budget, World
 from equiworld.planners import ICEM, PLANNERS, Planner, plan
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 from torch import Tensor
 
 __all__ = ["Ours"]

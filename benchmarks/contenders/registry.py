@@ -1,54 +1,29 @@
-"""The contenders, by name."""
+"""The contenders, by name: our planners and those of other libraries."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners.peers import PEERS, Budget, Contender, Entry, World
 
-__all__ = ["CONTENDERS", "OURS", "Entry", "assemble", "peer_versions"]
+__all__ = ["CONTENDERS", "OURS", "assemble", "peer_versions"]
 
 
-@dataclass(frozen=True)
-class Entry:
-    """Where a contender comes from.
-
-    Attributes:
-        adapter: module and class, within this package.
-        planner: which of the library's.
-    """
-
-    adapter: str
-    planner: str
-
-    def kind(self) -> type[Contender]:
-        """The adapter; its library is not imported yet."""
-        module, name = self.adapter.split(":")
-        return getattr(importlib.import_module(f"equiworld.benchmarks.contenders.{module}"), name)
-
+_OURS = "equiworld.benchmarks.contenders.ours:Ours"
 
 CONTENDERS: dict[str, Entry] = {
-    "CEM": Entry("ours:Ours", "cem"),
-    "ICEM": Entry("ours:Ours", "icem"),
-    "MPPI": Entry("ours:Ours", "mppi"),
-    "RandomShooting": Entry("ours:Ours", "random-shooting"),
-    "GradientPlanner": Entry("ours:Ours", "gradient"),
-    "stable-worldmodel CEM": Entry("stable_worldmodel:StableWorldmodel", "cem"),
-    "stable-worldmodel iCEM": Entry("stable_worldmodel:StableWorldmodel", "icem"),
-    "stable-worldmodel MPPI": Entry("stable_worldmodel:StableWorldmodel", "mppi"),
-    "pytorch_mppi": Entry("pytorch_mppi:PytorchMPPI", "mppi"),
-    "pytorch_icem": Entry("pytorch_icem:PytorchICEM", "icem"),
-    "torchrl CEM": Entry("torchrl:TorchRL", "cem"),
-    "torchrl MPPI": Entry("torchrl:TorchRL", "mppi"),
+    "CEM": Entry(_OURS, "cem"),
+    "ICEM": Entry(_OURS, "icem"),
+    "MPPI": Entry(_OURS, "mppi"),
+    "RandomShooting": Entry(_OURS, "random-shooting"),
+    "GradientPlanner": Entry(_OURS, "gradient"),
+    **PEERS,
 }
 """One line a contender."""
 
-OURS: tuple[str, ...] = tuple(name for name, entry in CONTENDERS.items() if entry.adapter == "ours:Ours")
+OURS: tuple[str, ...] = tuple(name for name, entry in CONTENDERS.items() if entry.adapter == _OURS)
 """Those of this library."""
 
 

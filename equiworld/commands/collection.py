@@ -12,7 +12,7 @@ from equiworld.arguments import number
 from equiworld.commands.environment import make_env
 from equiworld.commands.outcome import Outcome
 from equiworld.errors import ArgumentError
-from equiworld.files import check_folder
+from equiworld.files import check_folder, held_folder
 from equiworld.symmetry import symmetry_of
 from equiworld.training import collect
 
@@ -66,18 +66,19 @@ class Collect:
             # Starting within the slice wastes nothing; without it, the slice is cut out of all that is collected.
             exploration = copy.copy(exploration)
             exploration.headings = (-half_width, half_width)
-        data = collect(
-            env,
-            count,
-            self.seed,
-            exploration=exploration,
-            workers=self.workers,
-            folder=out / "chunks",
-            progress=self.progress,
-            dtype=self.dtype,
-        )
-        env.close()
-        if half_width is not None:
-            data = data.slice_of_headings(half_width)
-        path = data.save(out / "data.safetensors")
+        with held_folder("--out", out):
+            data = collect(
+                env,
+                count,
+                self.seed,
+                exploration=exploration,
+                workers=self.workers,
+                folder=out / "chunks",
+                progress=self.progress,
+                dtype=self.dtype,
+            )
+            env.close()
+            if half_width is not None:
+                data = data.slice_of_headings(half_width)
+            path = data.save(out / "data.safetensors")
         return Outcome(f"{len(data)} transitions of {self.env}, seed {self.seed}: {path}")

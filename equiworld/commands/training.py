@@ -8,7 +8,7 @@ from pathlib import Path
 
 from equiworld.commands.environment import parse_arguments
 from equiworld.commands.outcome import Outcome
-from equiworld.files import check_folder
+from equiworld.files import check_folder, held_folder
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, train
 
@@ -75,8 +75,9 @@ class Train:
         model = WorldModel.for_env(env, self.family, seed=config.seed)
         env.close()
         began = time.perf_counter()
-        train(model, data, config)
-        model.save(self.out)
+        with held_folder("--out", self.out):
+            train(model, data, config)
+            model.save(self.out)
         return Outcome(
             f"{model.family} model of {model.env_id}, {model.parameter_count} parameters, {config.steps} steps on "
             f"{len(data)} transitions in {time.perf_counter() - began:.0f} s: {self.out}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import integer, number, unmasked
 from equiworld.errors import ArgumentError
 from equiworld.groups.element import Array
 
@@ -14,6 +14,7 @@ __all__ = ["as_floats", "as_integers", "checked_count", "checked_generator", "ch
 
 def as_floats(argument: str, value: ArrayLike) -> Array:
     """The value as a float64 array, finite or not."""
+    value = unmasked(argument, value)
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "iuf":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ class GroupElement:
 
         Returns:
             float64 `(…, d)`.
+
+        Raises:
+            ArgumentError: not real, not finite or masked; or of a shape that does not fit.
         """
         return self._turn("points", points) + self.translation
 
@@ -126,11 +130,14 @@ class GroupElement:
 
         Returns:
             float64 `(…, d)`.
+
+        Raises:
+            ArgumentError: not real, not finite or masked; or of a shape that does not fit.
         """
         return self._turn("vectors", vectors)
 
     def _turn(self, argument: str, arrows: ArrayLike) -> Array:
-        array = np.asarray(arrows, dtype=np.float64)
+        array = reals(argument, arrows)
         if array.ndim == 0 or array.shape[-1] != self.dim:
             raise ArgumentError(argument, f"shape {array.shape}", f"(…, {self.dim}) for {self.group!r}")
         _check_broadcast(argument, array.shape[:-1], self.batch_shape)

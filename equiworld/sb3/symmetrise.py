@@ -2,94 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import gymnasium as gym
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.sb3.functions import as_policy
+from equiworld.sb3.symmetrised import Symmetrised
 from equiworld.symmetry import Door, Symmetry, symmetry_of
-from equiworld.symmetry.batches import as_batch, rows_of
+from equiworld.symmetry.limits import Limits
+from equiworld.symmetry.spaces import scales_of_space
 
-__all__ = ["Symmetrised", "SymmetrisedState", "symmetrise"]
+if TYPE_CHECKING:
+    from equiworld.verify.certificate_report import Certificate
 
+__all__ = ["symmetrise"]
 
-class SymmetrisedState(NamedTuple):
-    """What a symmetrised policy carries from step to step, for each of B environments.
-
-    Attributes:
-        inner: the state of the policy inside, as it gave it.
-        decisions: `(B,)` decisions taken in the episode.
-        degenerate: `(B,)` bool, whether nothing fixed the frame of the last decision: it is equal in law only.
-        seam_margin: `(B,)` in [0, 1/2], how near the observation was to a seam of the grid, in steps.
-    """
-
-    inner: Any
-    decisions: NDArray[np.int64]
-    degenerate: NDArray[np.bool_]
-    seam_margin: NDArray[np.float64]
-
-
-class Symmetrised:
-    """A policy that sees every observation in its frame, and whose actions are brought back; see `symmetrise`."""
-
-    def __init__(self, policy: Any, door: Door, ignore: Sequence[str] = ()) -> None:
-        self.policy, self.door, self.symmetry, self.ignore = policy, door, door.symmetry, tuple(ignore)
-
-    @property
-    def inexact(self) -> tuple[str, ...]:
-        """Why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed."""
-        return self.door.inexact
-
-    @property
-    def dtype(self) -> Any:
-        """Of the policy inside, if it says so."""
-        return getattr(self.policy, "dtype", None)
-
-    def predict(
-        self,
-        observation: NDArray[Any] | Mapping[str, NDArray[Any]],
-        state: Any = None,
-        episode_start: ArrayLike | None = None,
-        deterministic: bool = True,
-    ) -> tuple[NDArray[np.floating], SymmetrisedState]:
-        """The action to take; stable-baselines3's protocol.
-
-        Args:
-            observation: of one environment, or of B of them, stacked.
-            state: what the last call returned; None at the beginning.
-            episode_start: `(B,)` bool, where a new episode begins.
-            deterministic: handed on.
-
-        Returns:
-            The action `(size,)` or actions `(B, size)`, float64, and the state.
-
-        Raises:
-            ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite.
-        """
-        if isinstance(observation, Mapping):
-            observation = {name: value for name, value in observation.items() if name not in self.ignore}
-        seen, batched = as_batch(self.symmetry, observation)
-        inside = self.door.enter(seen)
-        shown = inside.observation if batched else rows_of(inside.observation, 0)
-        memory = None if state is None else SymmetrisedState(*state)
-        action, inner = self.policy.predict(
-            shown,
-            state=None if memory is None else memory.inner,
-            episode_start=episode_start,
-            deterministic=deterministic,
-        )
-        # What is turned is not rounded again: in float32 the world would tell apart what was the same inside.
-        actions = np.asarray(action, np.float64) if batched else np.asarray(action, np.float64)[None]
-        turned = self.symmetry.transform_action(inside.element, actions)
-        count = len(inside.margin)
-        decisions = np.zeros(count, np.int64) if memory is None else np.array(memory.decisions)
-        if memory is not None and episode_start is not None:
-            decisions[np.atleast_1d(np.asarray(episode_start, bool))] = 0
-        after = SymmetrisedState(inner, decisions + 1, inside.degenerate, inside.margin)
-        return (turned if batched else turned[0]), after
+_GOALS = ("goal", "target")
 
 
 def symmetrise(
@@ -99,40 +31,113 @@ def symmetrise(
     reference_pose: GroupElement | None = None,
     ignore: Sequence[str] = (),
     scales: Mapping[str, float] | None = None,
+    bound: Literal["ball", "box"] = "ball",
+    certificate: Certificate | None = None,
+    anyway: bool = False,
 ) -> Any:
     """Make any policy exactly equivariant, without training it again.
 
     The policy is asked about each observation as it looks in its frame (see `equiworld.symmetry.Door`), and its action
     is turned back: π′(g·o) = ρ(g)·π′(o) to the rounding of one rotation, whatever the policy is. It is *good* only
     where the frame's pose is one that the policy was trained on, and where the task itself turns: goals have to be
-    observed.
+    observed, and the world has to carry the symmetry.
 
     Args:
-        policy: anything with `predict(observation, state, episode_start, deterministic)`, of stable-baselines3 say.
-        symmetry: how observations and actions transform; or an environment, or its id, whose symmetry is registered.
+        policy: anything with `predict(observation, state, episode_start, deterministic)`, of stable-baselines3 say; or
+            a function `observation -> action (size,)` of one observation, without memory. Planners that remember
+            something come as `equiworld.planners.PerEnvironment(factory)`.
+        symmetry: how observations and actions transform; or an environment, vectorised or not, or its id, whose
+            symmetry is registered: then actions stay within its action space and have its dtype.
         reference_pose: where the body stands in what the policy is shown: at the symmetry's centre, unturned, if None.
         ignore: keys of observations that no field declares; they are withheld from the policy.
         scales: by field, a typical size of its numbers; see `Door`.
+        bound: what of a box bounds a vector: the largest "ball" in it, which turns; or the whole "box", which cuts off
+            what is turned out of it.
+        certificate: what `certify` found in this environment, with its mode "active".
+        anyway: whether to go on where that certificate shows that the world does not carry the symmetry.
 
     Returns:
         A policy with the same protocol. What decides behind a door already comes back as it is.
 
     Raises:
-        ArgumentError: no policy, or actions that no frame has a place for.
+        ArgumentError: no policy; actions that no frame has a place for; or a certificate of a world that does not carry
+            the symmetry.
 
-    >>> import gymnasium as gym, equiworld as ew
-    >>> class East:  # runs east: as far from equivariant as can be
-    ...     def predict(self, obs, state=None, episode_start=None, deterministic=True):
-    ...         return np.array([1.0, 0.0]), state
-    >>> policy = symmetrise(East(), "equiworld/PushT-v0")
+    Warns:
+        UserWarning: no goal is observed. A goal that only the environment knows does not turn with what is decided.
+
+    >>> import gymnasium as gym, numpy as np, equiworld as ew
+    >>> def east(observation):  # runs east: as far from equivariant as can be
+    ...     return np.array([1.0, 0.0])
+    >>> policy = symmetrise(east, "equiworld/PushT-v0")
     >>> observation, _ = gym.make("equiworld/PushT-v0").reset(seed=0)
     >>> g = ew.SE2().rotation(2.0)
     >>> turned = ew.symmetry_of("equiworld/PushT-v0").transform_observation(g, observation)
     >>> bool(abs(policy.predict(turned)[0] - g.rotate(policy.predict(observation)[0])).max() < 1e-12)
     True
     """
-    if not callable(getattr(policy, "predict", None)):
-        raise ArgumentError("policy", type(policy).__name__, "an object with predict(observation, …)")
+    policy = as_policy(policy)
+    if bound not in ("ball", "box"):
+        raise ArgumentError("bound", repr(bound), "what of a box bounds a vector", ("ball", "box"))
+    found = symmetry_of(symmetry)
+    if certificate is not None and not anyway:
+        _check_world(certificate)
     if getattr(policy, "door", None) is not None:
         return policy
-    return Symmetrised(policy, Door(symmetry_of(symmetry), None, scales, False, reference_pose), ignore)
+    observed, acted = _spaces(symmetry)
+    known, single = ({}, False) if observed is None else scales_of_space(found, observed)
+    limits = Limits.of_space(found, acted, bound) if isinstance(acted, gym.spaces.Box) else Limits()
+    door = Door(found, None, {**known, **(scales or {})}, single, reference_pose)
+    _warn_of_goals(found, bare=observed is None)
+    return Symmetrised(policy, door, ignore, limits)
+
+
+def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
+    """What one environment shows and takes; None of a bare Symmetry, and of an id that Gymnasium cannot make."""
+    if isinstance(env, Symmetry):
+        return None, None
+    if isinstance(env, str):
+        if env.rpartition(":")[2] not in gym.registry:
+            return None, None
+        made = gym.make(env, disable_env_checker=True)
+        try:
+            return made.observation_space, made.action_space
+        finally:
+            made.close()
+    return (
+        getattr(env, "single_observation_space", None) or env.observation_space,
+        getattr(env, "single_action_space", None) or env.action_space,
+    )
+
+
+def _check_world(certificate: Certificate) -> None:
+    """Refuse a world of which the certificate shows that it does not carry the symmetry, whoever acts in it."""
+    orbit = certificate.orbit("active")
+    apart = orbit.world_deviation
+    # Above what rounding grows to: an environment that rounds actions to float32 is not refused.
+    if apart is not None and not apart <= max(certificate.tolerance, certificate.least_motion):
+        raise ArgumentError(
+            "certificate",
+            f"one of {certificate.config['env']} whose world, started at g·s and given the same actions turned, is "
+            f"{apart:.2g} away from the unturned one (declared to hold {certificate.config['holds']})",
+            "a world that carries the symmetry: a smaller group, or starts away from what breaks it; or anyway=True",
+        )
+
+
+def _warn_of_goals(symmetry: Symmetry, bare: bool) -> None:
+    """Say once, when the policy is made, that no goal is observed."""
+    if symmetry.goal:
+        return
+    told = [name for name in symmetry.info if any(word in name.lower() for word in _GOALS)]
+    if told:
+        what = f"the goal is not observed, only told as info[{told[0]!r}]"
+    elif not bare:
+        what = "the symmetry declares no goal"
+    else:
+        return
+    warnings.warn(
+        f"{what}: what is decided turns with what is observed, while a goal or a direction that is not observed stays "
+        "where it is. Observe it and declare it (Symmetry(goal=…)); if the task turns without one, nothing is amiss",
+        UserWarning,
+        stacklevel=3,
+    )

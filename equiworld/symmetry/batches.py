@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import unmasked
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
-__all__ = ["as_batch", "is_rounded", "rows_of"]
+__all__ = ["as_batch", "each_row", "is_rounded", "rows_of"]
 
 
 def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
@@ -29,11 +30,12 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
     first = next(iter(shown if symmetry.flat else symmetry.observation))
     batched = np.ndim(shown[first]) > 1
-    arrays = {
-        name: np.asarray(value) if batched else np.asarray(value)[None] for name, value in shown.items()
-    }
+    arrays = {name: np.asarray(unmasked(name, value)) for name, value in shown.items()}
+    arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
     check_leading(arrays)
     for name, array in arrays.items():
+        if array.dtype.kind not in "fiu":
+            raise ArgumentError(name, f"dtype {array.dtype}", "real numbers (a floating or integer dtype)")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             rows = np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(1)).tolist()
             raise ArgumentError(name, f"NaN or infinity in row(s) {rows[:8]}", "finite numbers")
@@ -52,3 +54,11 @@ def rows_of(observation: Any, which: int | NDArray[np.int64]) -> Any:
     if isinstance(observation, Mapping):
         return {name: array[which] for name, array in observation.items()}
     return observation[which]
+
+
+def each_row(observation: Any) -> tuple[list[Any], bool]:
+    """Observations one by one, of one or of a batch that was checked, and whether it was a batch."""
+    some = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
+    if np.ndim(some) < 2:
+        return [observation], False
+    return [rows_of(observation, row) for row in range(len(some))], True

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import unmasked
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.concatenation import Concatenation
@@ -191,6 +192,7 @@ class _Plan:
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
+    value = unmasked(name, value)
     try:
         return np.asarray(value)
     except ValueError:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import number
+from equiworld.arguments import number, unmasked
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import FeatureType, Kind
@@ -154,6 +154,7 @@ def to_numpy(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
     """A numpy array `(…, size)` of whatever it holds, or an ArgumentError that names it."""
     if isinstance(array, torch.Tensor):
         array = array.detach().cpu().numpy()
+    array = unmasked(name, array)
     try:
         values = np.asarray(array)
     except ValueError:

@@ -215,14 +215,18 @@ def _text(value: Any) -> str:
 def _provenance(task: Task) -> Mapping[str, Any]:
     from equiworld.results import versions
 
-    settings = dict(vars(task.exploration)) if task.exploration else {}
-    wrappers = [f"{each.name}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
+    exploration = {}
+    if task.exploration:  # the class too: another one with equal settings collects other data
+        kind = type(task.exploration)
+        exploration = {key: repr(value) for key, value in vars(task.exploration).items()}
+        exploration["class"] = f"{kind.__module__}:{kind.__qualname__}"
+    wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
     return {
         "environment": task.spec.id,
         "arguments": {key: _text(value) for key, value in task.spec.kwargs.items()},
         **({"wrappers": wrappers} if wrappers else {}),
         "seed": task.seed,
-        "exploration": {key: repr(value) for key, value in settings.items()},
+        "exploration": exploration,
         "steps_per_start": task.steps_per_start,
         "versions": versions(),
     }

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
-from equiworld.symmetry.registry import move_of
 from equiworld.verify.certificate_report import Certificate
 from equiworld.verify.lockstep import (
     EnvLike,
@@ -24,33 +20,15 @@ from equiworld.verify.lockstep import (
     close_copies,
     dtype_of,
     env_copies,
-    reset_env,
 )
-from equiworld.verify.moving import beginning_moved
-from equiworld.verify.orbit import Mode, Orbit
-from equiworld.verify.trace import (
-    Begin,
-    Decisions,
-    GoalError,
-    SeenTurned,
-    Trace,
-    compare,
-    goal_error,
-    ignored,
-    motion,
-    record,
-)
+from equiworld.verify.orbit import Mode
+from equiworld.verify.runner import Runner
+from equiworld.verify.trace import Decisions, GoalError, goal_error
 
 __all__ = ["Certificate", "certify"]
 
 _STREAM = 0x63657274
 """Keeps the elements' random numbers apart from those that the environment draws from the same seed."""
-
-_HOW_TO_START = (
-    "one whose reset(seed=…, options={'group_element': g}) starts the same episode at g·s with goal g·goal "
-    "(see equiworld/PushT-v0); or a function that moves it, register_symmetry(…, move=…); or modes=('passive',), "
-    "which shows any environment turned"
-)
 
 
 def certify(
@@ -78,6 +56,9 @@ def certify(
     - "active": the simulator itself starts at g·s, by the function that `register_symmetry(…, move=…)` was given, or
       by `env.reset(options={"group_element": g})`. Tests policy and physics together: this is the claim that matters.
     - "passive": the simulator runs as before and is shown turned by g. Tests the policy alone.
+
+    Where an active test fails, the same actions are replayed, turned, without the policy: what deviates then is the
+    world's (`Orbit.world_deviation`), and the verdict's problems say which of the two it was.
 
     Policies that decide in their frame are exact in the dtype that is deployed, float32 as well. What such a policy
     says of itself, where no frame was fixed and why else it is not exact, stands in `Certificate.notes`.
@@ -132,7 +113,8 @@ def certify(
         group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
         drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)
-        runner = _Runner(
+        allowed = 1e-8 * symmetry.length_scale if tolerance is None else float(tolerance)
+        runner = Runner(
             policy=policy,
             envs=envs,
             symmetry=symmetry,
@@ -143,6 +125,8 @@ def certify(
             success_key=success_key,
             stop_at_success=stop_at_success,
             error=goal_error(symmetry) if error is None else error,
+            tolerance=allowed,
+            least_motion=1e-3 * symmetry.length_scale,
         )
         orbits, decisions = runner.orbits(modes)
     finally:
@@ -153,8 +137,8 @@ def certify(
         degenerate=decisions.degenerate,
         notes=_notes(policy, decisions),
         elements=drawn,
-        tolerance=1e-8 * symmetry.length_scale if tolerance is None else float(tolerance),
-        least_motion=1e-3 * symmetry.length_scale,
+        tolerance=runner.tolerance,
+        least_motion=runner.least_motion,
         config={
             "env": getattr(envs[0].spec, "id", str(envs[0])),
             "env_settings": {key: str(value) for key, value in getattr(envs[0].spec, "kwargs", {}).items()},
@@ -203,104 +187,3 @@ def _draw(
     if not others:
         raise ArgumentError("group", repr(group), "a group with elements besides the identity")
     return GroupElement.stack([identity, *others])
-
-
-@dataclass(frozen=True)
-class _Runner:
-    """Runs the reference episodes once, and every mode against them."""
-
-    policy: Policy
-    envs: list[gym.Env]
-    symmetry: Symmetry
-    elements: GroupElement
-    seeds: tuple[int, ...]
-    steps: int
-    options: dict[str, Any]
-    success_key: str | None
-    stop_at_success: bool
-    error: GoalError | str | None
-
-    def orbits(self, modes: Sequence[Mode]) -> tuple[tuple[Orbit, ...], Decisions]:
-        """One orbit a mode, and all decisions that were taken."""
-        reference = self._record(self.envs, self.options)
-        if self.success_key is not None and not reference.success_known:
-            expected = "an entry of info; None if success is not defined"
-            raise ArgumentError("success_key", repr(self.success_key), expected)
-        if isinstance(self.error, str) and self.error not in reference.last_infos[0]:
-            raise ArgumentError("error", repr(self.error), "an entry of info", reference.last_infos[0])
-        found = [self._orbit(mode, reference) for mode in modes]
-        return tuple(orbit for orbit, _ in found), sum((each for _, each in found), reference.decisions)
-
-    def _orbit(self, mode: Mode, reference: Trace) -> tuple[Orbit, Decisions]:
-        shape = (len(self.elements), len(self.seeds))
-        deviation = np.full((*shape, self.steps + 1), np.nan)
-        by_field: dict[str, float] = dict.fromkeys(self.symmetry.observation, 0.0)
-        success_step = np.full(shape, -1)
-        final_error = np.full(shape, np.nan)
-        refused: dict[tuple[int, int], str] = {}
-        decisions = Decisions()
-        for index, g in enumerate(self.elements):
-            trace = self._active(g, reference) if mode == "active" else self._passive(g)
-            decisions = decisions + trace.decisions
-            deviation[index], fields = compare(self.symmetry, g, trace, reference)
-            by_field = {name: max(by_field[name], fields[name]) for name in by_field}
-            success_step[index] = trace.success_step
-            final_error[index] = self._final_error(trace)
-            refused |= {(index, episode): reason for episode, reason in trace.refused.items()}
-        orbit = Orbit(
-            mode=mode,
-            elements=self.elements,
-            seeds=self.seeds,
-            deviation=deviation,
-            by_field=by_field,
-            success_step=success_step,
-            final_error=final_error,
-            reference_success_step=reference.success_step,
-            reference_final_error=self._final_error(reference),
-            refused=refused,
-            motion=motion(self.symmetry, reference),
-        )
-        return orbit, decisions
-
-    def _active(self, g: GroupElement, reference: Trace) -> Trace:
-        move = move_of(self.envs[0])
-        if move is not None:
-            return self._record(self.envs, self.options, begin=beginning_moved(move, g, self.symmetry))
-        trace = self._record(self.envs, {**self.options, "group_element": g}, reference.observations[0])
-        if len(trace.refused) == len(self.seeds) and g.is_close(self.elements[0]):
-            raise ArgumentError("env", next(iter(trace.refused.values())), _HOW_TO_START)
-        if ignored(self.symmetry, g, trace, reference):
-            raise ArgumentError("env", "an environment that ignores options['group_element']", _HOW_TO_START)
-        return trace
-
-    def _passive(self, g: GroupElement) -> Trace:
-        return self._record([SeenTurned(one, self.symmetry, g) for one in self.envs], self.options)
-
-    def _record(
-        self,
-        envs: Sequence[gym.Env],
-        options: Mapping[str, Any],
-        stand_ins: Any = None,
-        begin: Begin = reset_env,
-    ) -> Trace:
-        return record(
-            self.policy,
-            envs,
-            self.seeds,
-            options,
-            self.steps,
-            self.success_key,
-            self.stop_at_success,
-            stand_ins,
-            begin,
-        )
-
-    def _final_error(self, trace: Trace) -> NDArray[np.float64]:
-        """`(E,)`, at the last observation of each episode; NaN for one that never began."""
-        if self.error is None:
-            return np.full(len(self.seeds), np.nan)
-        if isinstance(self.error, str):
-            return np.array([info.get(self.error, np.nan) for info in trace.last_infos], np.float64)
-        errors = np.asarray(self.error(trace.observations[-1]), dtype=np.float64).copy()
-        errors[list(trace.refused)] = np.nan
-        return errors

@@ -113,6 +113,7 @@ class Certificate:
                 "deviation_by_field": orbit.by_field,
                 "outcomes_that_differ": int(orbit.outcome_differs.sum()),
                 "motion": orbit.motion,
+                "world_deviation": orbit.world_deviation,
                 "problems": orbit.problems(self.tolerance, self.least_motion),
             }
             for orbit in self.orbits

@@ -34,6 +34,8 @@ class Orbit:
         reference_final_error: `(E,)`, likewise.
         refused: by (element, episode), why the environment would not begin it there.
         motion: how far anything observed moved in the reference episodes, at most.
+        world_deviation: the largest deviation of the world alone, which began at g·s and was given the reference's
+            actions, turned; None where that was not tried, since the test passed, or the world refused them.
     """
 
     mode: Mode
@@ -47,6 +49,7 @@ class Orbit:
     reference_final_error: Array = field(hash=False)
     refused: Mapping[tuple[int, int], str] = field(hash=False)
     motion: float
+    world_deviation: float | None = None
 
     @property
     def max_deviation(self) -> float:
@@ -105,6 +108,12 @@ class Orbit:
             found.append(f"{', '.join(beyond)} deviate, {name} by {beyond[name]:.2g}")
         if self.outcome_differs.any():
             found.append(f"{int(self.outcome_differs.sum())} tasks ended otherwise than unturned")
+        if self.world_deviation is not None:
+            whose = "the world carries the symmetry, the policy does not"
+            if not self.world_deviation <= tolerance:
+                whose = "the world does not carry the symmetry"
+            apart = f"deviate by {self.world_deviation:.2g}: {whose}"
+            found.append(f"the same actions, turned and replayed without the policy, {apart}")
         if not self.motion >= least_motion:
             found.append(f"nothing moved by more than {self.motion:.2g}: a loop at rest proves nothing")
         return found

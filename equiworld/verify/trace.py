@@ -16,7 +16,7 @@ from equiworld.symmetry import Cloud, Symmetry
 from equiworld.symmetry.compiled import CompiledElement
 from equiworld.verify.lockstep import Policy, act, reset_env, stack, step_env
 
-__all__ = ["SeenTurned", "Trace", "compare", "goal_error", "ignored", "motion", "record"]
+__all__ = ["Replay", "SeenTurned", "Trace", "compare", "goal_error", "ignored", "motion", "record"]
 
 Array = NDArray[np.float64]
 GoalError = Callable[[Any], Array]
@@ -60,6 +60,20 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """Actions `(E, …)` one after the other, whatever is observed: a policy that leaves the world alone to differ."""
+
+    actions: Sequence[NDArray[Any]]
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], int]:
+        """The actions of the next step, the last ones again after the end; the state is the number of the step."""
+        step = 0 if state is None else int(state)
+        return self.actions[min(step, len(self.actions) - 1)], step + 1
+
+
+@dataclass(frozen=True)
 class Trace:
     """A batch of E episodes of at most T steps, run in lockstep.
 
@@ -71,6 +85,7 @@ class Trace:
         refused: by episode, why the environment would not begin it.
         last_infos: the last info of each episode; empty for one that never began.
         decisions: what a policy's state said of its decisions; see `Decisions`.
+        actions: T batches `(E, …)` at most, as the policy gave them.
     """
 
     observations: list[Any]
@@ -80,6 +95,7 @@ class Trace:
     refused: dict[int, str]
     last_infos: list[Mapping[str, Any]]
     decisions: Decisions
+    actions: list[NDArray[Any]]
 
     @property
     def success(self) -> NDArray[np.bool_]:
@@ -158,11 +174,13 @@ def record(
     success_step = np.full(len(envs), -1)
     known = False
     observations, state, decisions = [stack(current)], None, Decisions()
+    taken: list[NDArray[Any]] = []
     for step in range(steps):
         if running.any():
             starts, before = np.full(len(envs), step == 0), state
             actions, state = act(policy, current, state, starts)
             decisions = decisions + Decisions.of(before, state, running)
+            taken.append(actions)
             current = list(current)
         for index in np.flatnonzero(running).tolist():
             outcome = step_env(envs[index], actions[index], seeds[index], step)
@@ -176,7 +194,7 @@ def record(
             # A termination that is no success is a failure that nothing sensible follows.
             running[index] = not (truncated or (terminated and not success) or (success and stop_at_success))
         observations.append(stack(current))
-    return Trace(observations, alive, success_step, known, refused, infos, decisions)
+    return Trace(observations, alive, success_step, known, refused, infos, decisions, taken)
 
 
 def compare(

@@ -16,8 +16,8 @@ from equiworld.benchmarks.contenders import (
     peer_versions,
 )
 from equiworld.benchmarks.contenders.ours import Ours
-from equiworld.benchmarks.contenders.stable_worldmodel import StableWorldmodel
 from equiworld.benchmarks.planner_timing import recording
+from equiworld.planners.peers.stable_worldmodel import StableWorldmodel
 from torch import Tensor
 
 BUDGET = Budget(samples=200, horizon=3, iterations=12)

@@ -13,8 +13,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 from gymnasium.spaces import Box
 from torch import Tensor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners.peers.world import Budget, World
 from torch import Tensor
 
 __all__ = ["Contender"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 from torch import Tensor
 
 __all__ = ["PytorchICEM"]

@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 import torch
-from equiworld.benchmarks.contenders.contender import Contender
-from equiworld.benchmarks.contenders.world import Budget, World
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError

@@ -1,0 +1,115 @@
+"""What an action space leaves of actions in the world, part by part, so that as much as can be turns with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.bound import ActionSpace, Bound, bounds_from_dicts, bounds_of_space, parts_of
+from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["Limits", "bounds_in_world", "project", "rounding_note"]
+
+_BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which actions an environment takes.
+
+    Attributes:
+        bounds: that hold in the world: balls about 0, which turn into themselves, and intervals of what does not turn.
+        space: the environment's; what it cuts off beyond the bounds does not turn.
+    """
+
+    bounds: tuple[Bound, ...] = ()
+    space: ActionSpace = field(default_factory=ActionSpace)
+
+    @staticmethod
+    def of_space(symmetry: Symmetry, space: Any, how: Literal["ball", "box"] = "ball") -> Limits:
+        """The limits of an action space.
+
+        Args:
+            symmetry: whose actions it holds.
+            space: a Box, or a ball.
+            how: what bounds vectors in a box: the largest "ball" in it, or the "box" itself.
+        """
+        low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
+        bounds = bounds_in_world(symmetry, bounds_of_space(symmetry, space), how)
+        return Limits(bounds, ActionSpace(low, high, str(np.dtype(space.dtype))))
+
+    def keep(self, asked: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """Actions `(B, size)` within the space and of its dtype; and `(B,)`, where it cut off what turns."""
+        asked = project(torch.from_numpy(asked.copy()), self.bounds).numpy()
+        within = self.space.clip(asked)
+        cut = np.abs(within - asked).max(-1, initial=0.0)
+        return within.astype(self.space.dtype), cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values; infinite limits are None."""
+        sides = Bound(low=self.space.low, high=self.space.high).to_dict()
+        return {"bounds": [one.to_dict() for one in self.bounds], "dtype": self.space.dtype, **sides}
+
+    @staticmethod
+    def from_dict(symmetry: Symmetry, data: Any) -> Limits:
+        """What `to_dict` gave."""
+        sides, dtype = Bound(low=data.get("low"), high=data.get("high")), np.dtype(data["dtype"])
+        size = symmetry.action.size(symmetry.dim)
+        bounds = bounds_from_dicts(symmetry, data["bounds"])
+        lengths = [len(side) for side in (sides.low, sides.high) if side is not None]
+        fits = all(length == size for length in lengths) and dtype.kind in "fiu"
+        if not fits or sum(one.size or 0 for one in bounds) not in (0, size):
+            raise ArgumentError("limits", data, f"limits of {size} numbers, and their dtype")
+        return Limits(bounds, ActionSpace(sides.low, sides.high, str(dtype)))
+
+
+def bounds_in_world(symmetry: Symmetry, bounds: tuple[Bound, ...], how: str) -> tuple[Bound, ...]:
+    """The bounds that hold outside of the frame too: balls about 0, and intervals of what does not turn."""
+    # Positions are seen from the frame's origin: their balls are about a point that the world does not know.
+    absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
+    return tuple(
+        replace(one, radius=None) if one.item is not None and (absolute or how == "box") else one
+        for one in bounds
+    )
+
+
+def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = None) -> Tensor:
+    """Bring actions `(…, size)` within bounds, in place: vectors are shortened, numbers clamped.
+
+    Args:
+        actions: written to, and returned.
+        bounds: of the parts.
+        about: `(size,)`, what balls are about; 0 if None.
+    """
+    for where, bound in parts_of(bounds):
+        part = actions[..., where]
+        if bound.radius is not None:
+            arrows = part.unflatten(-1, (-1, bound.item or part.shape[-1]))
+            middle = None if about is None else about[where].to(arrows).view(arrows.shape[-2:])
+            if middle is not None:
+                arrows.sub_(middle)
+            length = torch.linalg.vector_norm(arrows, dim=-1, keepdim=True)
+            arrows.mul_(bound.radius / length.clamp_(min=bound.radius))
+            if middle is not None:
+                arrows.add_(middle)
+        elif bound.low is not None or bound.high is not None:
+            low, high = (None if side is None else part.new_tensor(side) for side in (bound.low, bound.high))
+            part.clamp_(low, high)
+    return actions
+
+
+def rounding_note(dtype: Any) -> str | None:
+    """What is to be said of an action space whose dtype rounds actions in the world; None if it does not."""
+    if np.dtype(dtype).itemsize >= 8:
+        return None
+    return (
+        f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact"
+    )

@@ -1,0 +1,67 @@
+"""What the documentation shows runs as it stands: the Python blocks of a page, in order, are one program."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OTHERS = ["concepts.md", "planners.md", "pusht.md"]
+
+if not (ROOT / "docs").exists():
+    pytest.skip("runs in a checkout only", allow_module_level=True)
+
+
+def program(text: str) -> str:
+    """The Python blocks, by the same rule as those of README.md."""
+    spec = importlib.util.spec_from_file_location("readme", ROOT / ".ci" / "readme.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.program(text)
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In a fresh interpreter, in an empty folder."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", OTHERS)
+def test_the_blocks_of_a_page_run(page, tmp_path):
+    code = program((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert code.strip()
+    done = run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_page_that_fails_would_be_noticed(tmp_path):
+    text = "```python\nx = 1\n```\nand then\n```python\nassert x == 2\n```\n```text\nnot python\n```\n"
+    assert program(text) == "x = 1\n\nassert x == 2\n"
+    assert run(program(text), tmp_path).returncode != 0
+
+
+def test_exact_policy_runs_and_says_what_the_page_claims(tmp_path):
+    """The verdicts that the page promises, out of its own run."""
+    pytest.importorskip("stable_baselines3")
+    done = run(program((ROOT / "docs" / "exact-policy.md").read_text(encoding="utf-8")), tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "()"
+    assert lines[1].startswith("active PASSED")
+    assert any("whose world, started at g·s" in line for line in lines)
+    assert lines[-1].startswith("active PASSED")
