@@ -128,9 +128,9 @@ def frame_of(
         )
     if pose is not None and not group.finite and pseudovectors is None:
         axes, hand = _mirrored(_plane_axes(arrows[..., pose.start]), arrows, pseudoscalars)
-        fixed = hand != 0
+        known = hand != 0
         axial = None if pseudoscalars is None else hand[..., None, None] * axes
-        return Frame(axes, origin, fixed.to(axes.dtype), fixed, axial=axial, handedness=hand)
+        return Frame(axes, origin, known.to(axes.dtype), known, axial=axial, handedness=hand)
     arrows = _finite(arrows)
     if pseudovectors is not None:
         pseudovectors = _finite(pseudovectors)

@@ -69,11 +69,11 @@ class Row:
     def _add(self, leaf: Field, width: int) -> None:
         positions = range(self.size, self.size + width)
         mirror, reflects = getattr(leaf, "mirror", None), np.asarray(self._element.determinant) < 0
-        exchanged = mirror is not None and reflects.all()
+        exchanged = bool(reflects.all())
         if type(leaf) in (Vector, Point, Cloud) and (mirror is None or exchanged or not reflects.any()):
             places = np.arange(self.size, self.size + width).reshape(leaf.count, -1)
             self._arrows += positions
-            self._sources += (places[list(mirror)] if exchanged else places).ravel().tolist()
+            self._sources += (places[list(mirror)] if mirror and exchanged else places).ravel().tolist()
             self._affine += [type(leaf) is not Vector] * leaf.count
         elif type(leaf) is Heading:
             self._headings += [(position, leaf.low, leaf.low + _TURN) for position in positions]

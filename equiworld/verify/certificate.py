@@ -13,6 +13,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.verify.certificate_report import Certificate
+from equiworld.verify.differences import GoalError, goal_error
 from equiworld.verify.lockstep import (
     EnvLike,
     Policy,
@@ -23,7 +24,7 @@ from equiworld.verify.lockstep import (
 )
 from equiworld.verify.orbit import Mode
 from equiworld.verify.runner import Runner
-from equiworld.verify.trace import Decisions, GoalError, goal_error
+from equiworld.verify.trace import Decisions
 
 __all__ = ["Certificate", "certify"]
 
@@ -159,8 +160,9 @@ def certify(
 def _claimed(policy: Policy, symmetry: Symmetry) -> Group:
     """The group under which a policy says it is equivariant, if that is a part of the declared one."""
     own = getattr(getattr(policy, "symmetry", None), "group", None)
-    known = isinstance(own, Group) and own.dim == symmetry.dim and symmetry.group.includes(own)
-    return own if known else symmetry.group
+    if isinstance(own, Group) and own.dim == symmetry.dim and symmetry.group.includes(own):
+        return own
+    return symmetry.group
 
 
 def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:
