@@ -71,9 +71,7 @@ class _View(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.utils.R
         """What gym-pusht is sent for a target `(2,)` [px]."""
 
     @abstractmethod
-    def _observe(
-        self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None
-    ) -> Observation:
+    def _observe(self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None) -> Observation:
         """What is seen after a step towards a target, or after a reset; sets `_agent_pos`."""
 
 
@@ -101,9 +99,7 @@ class StockView(_View):
     def _target(self, place: NDArray[np.float64]) -> NDArray[np.floating]:
         return place
 
-    def _observe(
-        self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None
-    ) -> Observation:
+    def _observe(self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None) -> Observation:
         x, y = np.asarray(info["pos_agent"], np.float64).tolist()
         self._agent_pos = x, y
         block = self.unwrapped.block  # type: ignore[attr-defined]
@@ -170,9 +166,7 @@ class StockStateView(_View):
     def _target(self, place: NDArray[np.float64]) -> NDArray[np.floating]:
         return np.clip(place, self._limits.low, self._limits.high).astype(self._limits.dtype)
 
-    def _observe(
-        self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None
-    ) -> Observation:
+    def _observe(self, shown: Any, info: dict[str, Any], target: NDArray[np.floating] | None) -> Observation:
         agent_x, agent_y, *stock_pose = np.asarray(shown, np.float64).tolist()
         velocity = 0.0, 0.0
         if target is not None and self._state is not None:

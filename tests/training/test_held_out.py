@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -140,7 +141,9 @@ def test_the_weights_that_do_best_on_what_is_held_out_are_kept(family, pusht_dat
 
 def test_what_was_best_is_in_the_checkpoint(pusht_data, tmp_path):
     whole = train(spoilt(fresh(), 13), pusht_data, CONFIG)
-    config = replace(CONFIG, folder=str(tmp_path))  # a checkpoint every 7 steps, the best weights before step 15
+    config = replace(
+        CONFIG, folder=str(tmp_path)
+    )  # a checkpoint every 7 steps, the best weights before step 15
 
     def stopped_at_28(forget=False):
         (tmp_path / CHECKPOINT).unlink(missing_ok=True)
@@ -200,7 +203,7 @@ def test_batches_are_mirrored_where_the_group_has_reflections():
 
 def test_little_data_is_trained_with_more_decay_and_not_longer():
     chosen = [TrainingConfig().for_transitions(count) for count in (1, 100, 2_000, 20_000, 600_000)]
-    for less, more in zip(chosen, chosen[1:], strict=False):
+    for less, more in pairwise(chosen):
         assert less.weight_decay >= more.weight_decay > 0
         assert 0 < less.steps <= more.steps
     assert chosen[2].weight_decay > 10 * chosen[-1].weight_decay
