@@ -13,8 +13,8 @@ __all__ = ["TrainingConfig"]
 LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0, "joint_steps": 0, "seed": 0}
 """The smallest of each whole number of a configuration."""
 
-# Chosen at 2,000 transitions of PushT's slice, which 1000 steps and a decay of 1e-4 learnt by heart; 8000 steps with hardly
-# any decay serve half a million. In between, 150 passes of 1024 and a pull that each transition weakens alike.
+# Chosen at 2,000 transitions of PushT's slice, which 3000 steps and a decay of 1e-4 learnt by heart; 8000 steps with
+# hardly any decay serve half a million. In between, each transition brings steps and weakens the decay alike.
 FEWEST_STEPS, MOST_STEPS, STEPS_PER_TRANSITION = 600, 8000, 0.15
 MOST_DECAY, DECAYING_TRANSITIONS = 0.3, 600.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,15 +25,15 @@ class Judge:
         model: whose weights are kept.
         stage: whose loss judges them.
         examples: held-out Features of batch shape `(N,)`; none to keep the last weights.
-        rng: what the loss draws from, never training's own.
+        seed: of what the loss draws, the same at every look: all weights are judged alike, after resuming too.
 
     Attributes:
         loss: the least mean loss so far; infinity before the first.
         weights: the model's then.
     """
 
-    def __init__(self, model: nn.Module, stage: Stage, examples: Batch, rng: np.random.Generator) -> None:
-        self.model, self.stage, self.examples, self.rng = model, stage, examples, rng
+    def __init__(self, model: nn.Module, stage: Stage, examples: Batch, seed: Sequence[int]) -> None:
+        self.model, self.stage, self.examples, self.seed = model, stage, examples, seed
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
         # Twenty looks: one costs as much as a step or a few.
@@ -43,11 +44,11 @@ class Judge:
         if not self.examples or (step % self.every and step < self.stage.steps):
             return
         self.model.eval()
-        count, total = len(self.examples[0].scalars), 0.0
+        count, total, rng = len(self.examples[0].scalars), 0.0, np.random.default_rng(self.seed)
         with torch.no_grad():
             for start in range(0, count, _JUDGED_AT_ONCE):
                 part = tuple(each[start : start + _JUDGED_AT_ONCE] for each in self.examples)
-                total += float(self.stage.loss(part, self.rng)) * len(part[0].scalars)
+                total += float(self.stage.loss(part, rng)) * len(part[0].scalars)
         self.model.train()
         if total / count < self.loss:
             self.loss = total / count

@@ -92,13 +92,15 @@ class _Run:
     def begin(self) -> None:
         """What the stage begins with: its examples, and an optimiser that has not stepped."""
         stage, config = self.stages[self.index], self.config
+        assert config.weight_decay is not None
         self.parts: Batch = ()  # let go of the last stage's before there are the next one's
         self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
-        rng = np.random.default_rng([config.seed, 10, self.index])
+        seed = [config.seed, 10, self.index]
+        rng = np.random.default_rng(seed)
         examples: Batch = ()
         if stage.held_out is not None and len(self.held_out):
             examples = self._turned(stage, stage.held_out(self.held_out, rng), rng)
-        self.judge = Judge(self.model, stage, examples, rng)
+        self.judge = Judge(self.model, stage, examples, seed)
         self.optimiser = torch.optim.AdamW(
             stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay
         )
