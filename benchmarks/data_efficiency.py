@@ -20,30 +20,32 @@ from equiworld.planners import CEM, MPCPolicy
 
 from equiworld.errors import ArgumentError
 from equiworld.models import FAMILIES, WorldModel
-from equiworld.results import make_result, read_json, write_json
+from equiworld.results import make_result, read_json, to_plain, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
+from equiworld.verify.statistics import wilson_interval
 
 __all__ = ["DataEfficiencyConfig", "run"]
 
 
 @dataclass(frozen=True)
 class DataEfficiencyConfig:
-    """Families on growing parts of one collection, each with the best of the same few settings.
+    """Families on parts of one collection: each seed trains on a part of its own and plays episodes of its own.
 
-    What serves with much data overfits little of it. So every family is trained with every combination of
-    `learning_rates` and `periodic` (where it has such features), and the model of the lowest error on validation data
-    plays.
+    What serves with much data overfits little of it. So for every family and size the same cells of settings are tried
+    on a part that no seed trains on, and the one of the lowest one-step error on validation data serves all seeds.
 
     Attributes:
         out: folder for models, `data-efficiency.json` and the picture; data that `success` has collected there is used.
-        seed: of everything random.
+        seed: of the collection; training seeds count up from it, and that of the choice comes before them.
         quick: a small version whose numbers prove nothing.
-        sizes: transitions of the slice that models are trained on.
+        sizes: transitions of the slice that models are trained on, a tenth of them held out in training.
         families: compared.
-        steps: optimiser steps, the same for all.
-        learning_rates: to choose from.
-        periodic: shares of sine features, of the width of the perceptrons' hidden layers, to choose from.
+        seeds: models of each family and size.
+        steps: of the optimiser, to choose from.
+        weight_decays: likewise.
+        learning_rates: likewise.
+        periodic: shares of sine features, of the width of the perceptrons' hidden layers, likewise.
         episodes: of gym-pusht's own task for each model.
         first_episode: seed of the first.
         workers: processes; as many as cores if None.
@@ -53,9 +55,11 @@ class DataEfficiencyConfig:
     out: Path = Path("runs/success")
     seed: int = 0
     quick: bool = False
-    sizes: tuple[int, ...] = (2_000, 5_000, 20_000, 100_000)
+    sizes: tuple[int, ...] = (2_000, 5_000, 20_000)
     families: tuple[str, ...] = ("state", "state-steerable", "augmented")
-    steps: int = 3000
+    seeds: int = 5
+    steps: tuple[int, ...] = (300, 1000, 3000)
+    weight_decays: tuple[float, ...] = (0.03, 0.3)
     learning_rates: tuple[float, ...] = (3e-3, 1e-2)
     periodic: tuple[float, ...] = (0.0, 0.5)
     episodes: int = 100
@@ -65,7 +69,10 @@ class DataEfficiencyConfig:
 
     def reduced(self) -> DataEfficiencyConfig:
         """The small version, if asked for."""
-        return replace(self, sizes=(1_000,), steps=100, periodic=(0.0,), episodes=2) if self.quick else self
+        if not self.quick:
+            return self
+        few: dict[str, Any] = {"steps": (100,), "weight_decays": (0.3,), "learning_rates": (1e-2,)}
+        return replace(self, sizes=(1_000,), seeds=1, periodic=(0.0,), episodes=2, **few)
 
 
 def run(config: DataEfficiencyConfig) -> dict[str, Any]:
@@ -74,12 +81,19 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
     config = config.reduced()
     data, validation, test = slice_parts(shared_settings(config))
     overlap = check_disjoint(train=data, validation=validation, test=test)
-    if max(config.sizes) > len(data):
-        raise ArgumentError("sizes", max(config.sizes), f"at most the {len(data)} transitions collected")
+    wanted = max(config.sizes) * (config.seeds + 1)
+    if wanted > len(data):
+        expected = f"(seeds + 1) · sizes of at most the {len(data)} transitions collected"
+        raise ArgumentError(
+            "sizes", f"{wanted} transitions for {config.seeds} seeds and the choice", expected
+        )
+    cells = [(family, size) for size in config.sizes for family in config.families]
+    trials = [(config, family, _part(data, size, -1), validation) for family, size in cells]
+    chosen = in_parallel(_choose, trials, "settings", config.workers, config.progress)
     jobs = [
-        (config, family, size, data.select(slice(0, size)), validation, test)
-        for size in config.sizes
-        for family in config.families
+        (config, family, offset, _part(data, size, offset), cell, test)
+        for (family, size), cell in zip(cells, chosen, strict=True)
+        for offset in range(config.seeds)
     ]
     rows = in_parallel(_measure, jobs, "models", config.workers, config.progress)
     settings = {**asdict(config), "overlap": overlap, "planner": asdict(CEM())}
@@ -89,60 +103,89 @@ def run(config: DataEfficiencyConfig) -> dict[str, Any]:
     return result
 
 
-def _measure(
-    config: DataEfficiencyConfig, family: str, size: int, data: Dataset, validation: Dataset, test: Dataset
-) -> dict[str, Any]:
-    path = config.out / "models" / f"efficiency-{family}-{size}-{config.episodes}-{config.first_episode}.json"
-    if path.exists():  # an interrupted run does not play its episodes again
-        return read_json(path)["rows"][0]
+def _part(data: Dataset, size: int, offset: int) -> Dataset:
+    """The transitions of one seed; −1 for the choice of settings, which takes the last."""
+    start = len(data) - size if offset < 0 else offset * size
+    return data.select(slice(start, start + size))
+
+
+def _choose(
+    config: DataEfficiencyConfig, family: str, data: Dataset, validation: Dataset
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the model and of training with the lowest one-step error away from walls."""
     interior = away_from_walls(validation)
-    tried: list[tuple[float, int, WorldModel, dict[str, Any]]] = []
-    for rate, settings in product(config.learning_rates, _settings(config, family)):
-        depends = {
-            "steps": config.steps,
-            "learning_rate": rate,
-            "settings": settings,
-            "data": data.fingerprint(),
-        }
-        folder = stage_folder(config.out / "models", f"{family}-{size}", depends)
-        training = TrainingConfig(
-            steps=config.steps, learning_rate=rate, seed=config.seed, folder=str(folder)
-        )
-        model = trained_model(folder, data, family, settings, training)
-        error = step_errors(model, validation).relative(interior) or math.inf
-        tried.append((error, len(tried), model, {"learning_rate": rate, **settings}))
-    error, _, model, chosen = min(tried, key=lambda each: each[:2])
+    grid = product(config.steps, config.weight_decays, config.learning_rates)
+    cells = [
+        (settings, {"steps": steps, "weight_decay": decay, "learning_rate": rate})
+        for steps, decay, rate in grid
+        for settings in _settings(config, family)
+    ]
+
+    def error(cell: tuple[dict[str, Any], dict[str, Any]]) -> float:
+        # A seed that no reported model has.
+        model = _trained(config, family, config.seed + config.seeds, data, cell)
+        return step_errors(model, validation).relative(interior) or math.inf
+
+    return min(cells, key=error)
+
+
+def _trained(
+    config: DataEfficiencyConfig,
+    family: str,
+    seed: int,
+    data: Dataset,
+    cell: tuple[dict[str, Any], dict[str, Any]],
+) -> WorldModel:
+    settings, training = {"seed": seed, **cell[0]}, {"seed": seed, **cell[1]}
+    depends = {"settings": settings, "training": training, "data": data.fingerprint()}
+    folder = stage_folder(config.out / "models", f"{family}-{len(data)}", depends)
+    return trained_model(folder, data, family, settings, TrainingConfig(**training, folder=str(folder)))
+
+
+def _measure(
+    config: DataEfficiencyConfig,
+    family: str,
+    offset: int,
+    data: Dataset,
+    cell: tuple[dict[str, Any], dict[str, Any]],
+    test: Dataset,
+) -> dict[str, Any]:
+    seed, first = config.seed + offset, config.first_episode + offset * config.episodes
+    path = config.out / "models" / f"efficiency-{family}-{len(data)}-{seed}-{config.episodes}-{first}.json"
+    depends = {"cell": cell, "data": data.fingerprint()}
+    if path.exists() and (kept := read_json(path))["config"] == to_plain(depends):
+        return kept["rows"][0]  # an interrupted run does not play its episodes again
+    model = _trained(config, family, seed, data, cell)
     result = evaluate(
-        MPCPolicy(model, CEM(), seed=config.seed, door=model.equivariant),
+        MPCPolicy(model, CEM(), seed=seed, door=model.equivariant),
         lambda: gym.make(ENV, disable_env_checker=True),
         episodes=config.episodes,
-        seed=config.first_episode,
-        n_envs=100,
+        seed=first,
+        n_envs=10,  # few: those whose episodes are over wait for the last one
     )
-    low, high = result.success_interval()
     row = {
         "family": family,
         "transitions": len(data),
+        "training_seed": seed,
         "parameters": model.parameter_count,
-        "chosen": chosen,
-        "rel_mse_validation": error,
+        **cell[0],
+        **cell[1],
         "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
         "episodes": config.episodes,
+        "successes": result.successes,
         "success": result.success_rate,
-        "success_low": low,
-        "success_high": high,
         "median_steps": result.summary()["median_steps"],
     }
-    write_json(path, make_result("data-efficiency", asdict(config), [row], 0.0))
+    write_json(path, make_result("data-efficiency", depends, [row], 0.0))
     return row
 
 
 def _settings(config: DataEfficiencyConfig, family: str) -> list[dict[str, Any]]:
     """What a family is tried with."""
-    if family == "state-steerable":
-        return [{"seed": config.seed}]
-    width = inspect.signature(FAMILIES[family]).parameters["hidden"].default[0]
-    return [{"seed": config.seed, "periodic": round(share * width)} for share in config.periodic]
+    parameters = inspect.signature(FAMILIES[family]).parameters
+    if "periodic" not in parameters:
+        return [{}]
+    return [{"periodic": round(share * parameters["hidden"].default[0])} for share in config.periodic]
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:
@@ -160,13 +203,18 @@ def _draw(result: dict[str, Any], path: Path) -> None:
     colours = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
     for colour, family in zip(colours, result["config"]["families"], strict=False):
         rows = [row for row in result["rows"] if row["family"] == family]
-        sizes = np.array([row["transitions"] for row in rows])
-        success = 100 * np.array(
-            [[row[k] for k in ("success_low", "success", "success_high")] for row in rows]
+        sizes = sorted({row["transitions"] for row in rows})
+        alike = [[row for row in rows if row["transitions"] == size] for size in sizes]
+        counts = [
+            (sum(row["successes"] for row in each), sum(row["episodes"] for row in each)) for each in alike
+        ]
+        low, high = (
+            100 * np.array(side) for side in zip(*(wilson_interval(*count) for count in counts), strict=True)
         )
-        left.fill_between(sizes, success[:, 0], success[:, 2], color=colour, alpha=0.18, linewidth=0)
-        left.plot(sizes, success[:, 1], "o-", color=colour, label=labels.get(family, family))
-        right.plot(sizes, [row["rel_mse"] for row in rows], "o-", color=colour)
+        left.fill_between(sizes, low, high, color=colour, alpha=0.18, linewidth=0)
+        shares = [100 * solved / played for solved, played in counts]
+        left.plot(sizes, shares, "o-", color=colour, label=labels.get(family, family))
+        right.plot(sizes, [np.mean([row["rel_mse"] for row in each]) for each in alike], "o-", color=colour)
     left.set(
         xscale="log", xlabel="training transitions", ylabel="success on gym-pusht's task [%]", ylim=(0, 103)
     )

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.sb3 import symmetrise
-from equiworld.symmetry import Point, Symmetry, symmetry_of
+from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 
 __all__ = ["PEER", "PLANNERS", "Loop", "loop_row", "policy_of", "round_starts", "run_loops"]
 
@@ -84,19 +84,18 @@ class Loop:
     crossings: int
 
 
+def _placed(symmetry: Symmetry, info: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What is observed and what is told as points; not clouds, whose sensors draw them anew."""
+    shown = [name for name, field in symmetry.observation.items() if isinstance(field, Point)]
+    return shown, [name for name, field in symmetry.info.items() if name in info and isinstance(field, Point)]
+
+
 def _points(
     symmetry: Symmetry, observation: Mapping[str, Any], info: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """All points that are observed or told, but clouds, whose sensors draw them anew, `(n, d)`."""
-    shown = [(observation[name], field) for name, field in symmetry.observation.items()]
-    shown += [(info[name], field) for name, field in symmetry.info.items() if name in info]
-    return np.concatenate(
-        [
-            np.asarray(array, np.float64).reshape(-1, symmetry.dim)
-            for array, field in shown
-            if isinstance(field, Point)
-        ]
-    )
+    """All points that are observed or told, one behind the other, `(n·d,)`."""
+    shown, told = _placed(symmetry, info)
+    return np.concatenate([*(observation[name] for name in shown), *(info[name] for name in told)])
 
 
 def _all_points(symmetry: Symmetry, seen: list[Any], told: list[Any]) -> NDArray[np.float64]:
@@ -148,21 +147,26 @@ def run_loops(
         }
 
     first = play(None)
-    centre = np.asarray(symmetry.centre)
+    shown, told = _placed(symmetry, envs[0].reset()[1])
+    places = Concatenation((*(symmetry.observation[n] for n in shown), *(symmetry.info[n] for n in told)))
+
+    def items(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return points.reshape(*points.shape[:-1], -1, symmetry.dim)
+
     shape = (len(elements), count)
     deviation, floor, success = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
     decisions, flags, crossings = first["decisions"], first["flags"], 0
     for index, g in enumerate(elements):
         turned, again = play(g), play(g, first["actions"])
-        expected = g.act(first["points"] - centre) + centre
+        expected = places.transform(g, first["points"], symmetry.centre)
         for found, target in ((turned, deviation), (again, floor)):
-            target[index] = np.linalg.norm(found["points"] - expected, axis=-1).max((0, 2))
+            target[index] = np.linalg.norm(items(found["points"] - expected), axis=-1).max((0, 2))
         wanted = again["actions"]
         apart = np.abs(turned["actions"] - wanted).max(-1) / np.abs(wanted).max()
         crossings += int((apart > 1e-9).any(0).sum())
         success[index] = turned["success"]
         decisions, flags = decisions + turned["decisions"], flags + turned["flags"]
-    moved = float(np.linalg.norm(first["points"] - first["points"][:1], axis=-1).max())
+    moved = float(np.linalg.norm(items(first["points"] - first["points"][:1]), axis=-1).max())
     return Loop(deviation, floor, np.vstack([first["success"], success]), moved, decisions, flags, crossings)
 
 

@@ -43,7 +43,7 @@ class ExactnessConfig:
         seed: of elements, tasks and planner, and of the models.
         quick: a small version whose numbers prove nothing.
         families: measured; trained on the slice.
-        elements: of SE(2), for the residual of encode and predict.
+        elements: of the group, mirrored ones included, for the residual of encode and predict.
         angles: of the held-out data, for the spread of the one-step error.
         closed_loop_elements: random ones that the planner is not told.
         steps: environment steps of each closed loop.
@@ -102,7 +102,8 @@ def _measure(
     errors = [
         part.relative(interior) or math.nan for part in turned_errors(model, test, SE2().grid(config.angles))
     ]
-    elements = SE2().sample(np.random.default_rng([config.seed, 11]), config.elements, scale=100.0)
+    group = model.symmetry.group
+    elements = group.sample(np.random.default_rng([config.seed, 11]), config.elements, scale=100.0)
     at = {
         f"rel_mse_at_{360 * i // config.angles}": errors[i]
         for i in range(0, config.angles, config.angles // 8)
@@ -127,7 +128,6 @@ def _closed_loop(config: ExactnessConfig, model: WorldModel) -> dict[str, Any]:
     certificate = certify(
         policy,
         lambda: gym.make(ENV, walls=False, disable_env_checker=True),
-        SE2(),
         elements=config.closed_loop_elements,
         episodes=config.episodes,
         steps=config.steps,

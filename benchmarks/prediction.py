@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -67,16 +67,13 @@ def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
             "data", f"action_repeat {data.action_repeat}", f"{model.action_repeat}, the model's"
         )
     double = copy.deepcopy(model).to(torch.float64).eval()
-    state, action, _ = data.features(torch.float64)
+    # As the model declares the arrays, which data of another declaration may have otherwise.
+    state, action, _ = replace(data, symmetry=model.symmetry).features(torch.float64)
     with torch.inference_mode():
         following = double.predict(state, action)
-    channels = data.symmetry.channels()
-    position = following.select(channels["block_pos"])[..., 0].numpy() + np.asarray(data.symmetry.centre)
-    unit = following.select(channels["block_heading"])[..., 0].numpy()
-    predicted = np.column_stack([position, np.arctan2(unit[:, 1], unit[:, 0])])
+    predicted = model.symmetry.observation_arrays(following)
     now, after, guess = (
-        geometry.keypoints(pose)
-        for pose in (_poses(data.observation), _poses(data.next_observation), predicted)
+        geometry.keypoints(_poses(arrays)) for arrays in (data.observation, data.next_observation, predicted)
     )
     return StepErrors(((guess - after) ** 2).sum((-1, -2)), ((after - now) ** 2).sum((-1, -2)))
 

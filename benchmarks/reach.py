@@ -44,7 +44,9 @@ class Reach(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         distance = self.np_random.uniform(0.3, 1.5)
         goal = position + distance * np.array([math.cos(angle), math.sin(angle)])
         g = (options or {}).get("group_element")
-        self._position, self._goal = (position, goal) if g is None else (g.act(position), g.act(goal))
+        if g is not None:
+            position, goal = g.act(position), g.act(goal)
+        self._position, self._goal = position, goal
         self._velocity = np.zeros(2)
         return self._observation(), {"is_success": False}
 

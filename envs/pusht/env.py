@@ -55,10 +55,10 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
     `reset(options=…)` takes
     `state`: a `PushTState`, set exactly;
     `goal`: a pose (x, y of the centre of gravity, heading), or `"random"`;
-    `group_element`: an element g of SE(2): the same episode, started at g·s with goal g·goal.
+    `group_element`: an element g of E(2): the same episode, started at g·s with goal g·goal.
 
     Args:
-        walls: whether the four walls of gym-pusht stand. Without them the physics commutes with SE(2).
+        walls: whether the four walls of gym-pusht stand. Without them the physics commutes with E(2), mirrors included.
         goal: `"gym-pusht"` for its fixed goal, `"random"` for a new one each episode, or a pose `(3,)`.
         starts: see above.
         success_coverage: coverage above which the episode ends with success.
@@ -247,9 +247,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         try:
             turned = state.transform(g)
         except ArgumentError as error:
-            raise ArgumentError(
-                "options['group_element']", repr(g), "one proper isometry of the plane"
-            ) from error
+            raise ArgumentError("options['group_element']", repr(g), "one isometry of the plane") from error
         before, after = (float(geometry.wall_gap(each.block)) for each in (state, turned))
         if self.walls and after < min(0.0, before) - 1e-9:
             raise ArgumentError(

@@ -46,10 +46,18 @@ def corner_distance(state: Features, channels: Channels, goal: Features, goal_ch
         state.select(channels["block_heading"])[..., 0] - goal.select(goal_channels["goal_heading"])[..., 0]
     )
     # A corner k of the body is at p + k₀ u + k₁ J u: differences need only those of p and u.
-    corners = torch.as_tensor(geometry.KEYPOINTS, dtype=position.dtype)
+    corners = _corners(channels["block_heading"].axis, position.dtype)
     x = position[..., :1] + corners[:, 0] * heading[..., :1] - corners[:, 1] * heading[..., 1:]
     y = position[..., 1:] + corners[:, 0] * heading[..., 1:] + corners[:, 1] * heading[..., :1]
     return torch.sqrt(x.square() + y.square()).mean(-1)
+
+
+@lru_cache(maxsize=8)
+def _corners(axis: float, dtype: torch.dtype) -> Tensor:
+    """The T's corners `(8, 2)` in axes of which the first points in the body's direction `axis` [rad]."""
+    c, s = math.cos(axis), math.sin(axis)
+    with torch.inference_mode(False):
+        return torch.as_tensor(geometry.KEYPOINTS @ np.array([[c, -s], [s, c]]), dtype=dtype)
 
 
 def push_cost(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
@@ -174,9 +182,12 @@ def propose_pushes(
         x, y = state.select(channels[name])[..., 0].to(uniform.dtype).numpy().T
         return (x + 1j * y)[:, None].astype(contact.dtype)
 
-    heading = seen("block_heading")
-    agent = np.broadcast_to(heading.conj() * (seen("agent_pos") - seen("block_pos")), contact.shape)
-    velocity = heading.conj() * seen("agent_vel")
+    # A T is its own mirror image: what is proposed is made for an agent on its right, and mirrored for one on its left.
+    heading = seen("block_heading") * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
+    agent = heading.conj() * (seen("agent_pos") - seen("block_pos"))
+    left = agent.real < 0
+    agent = np.broadcast_to(_mirrored(agent, left), contact.shape)
+    velocity = _mirrored(heading.conj() * seen("agent_vel"), left)
     a, b, c, e = agent_response(action_repeat)
     wanted, pushed = np.angle(contact), np.full_like(stride, CLEARANCE)
     arrived = np.zeros(contact.shape, dtype=bool)
@@ -189,5 +200,10 @@ def propose_pushes(
         action = action * (radius / np.maximum(np.abs(action), radius))
         agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
         actions.append(action)
-    plans = np.stack(actions, -1) * heading[..., None]
+    plans = _mirrored(np.stack(actions, -1), left[..., None]) * heading[..., None]
     return torch.from_numpy(np.stack([plans.real, plans.imag], -1)).to(uniform.dtype)
+
+
+def _mirrored(numbers: NDArray[np.complexfloating], where: NDArray[np.bool_]) -> NDArray[np.complexfloating]:
+    """Vectors in the body's axes, mirrored across the T's stem where asked."""
+    return np.where(where, -numbers.conj(), numbers)

@@ -16,7 +16,7 @@ from pymunk._chipmunk_cffi import lib as chipmunk
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 
-__all__ = ["PushTState", "Simulation"]
+__all__ = ["PushTState", "Simulation", "followed"]
 
 Pair = tuple[float, float]
 Pose = tuple[float, float, float]
@@ -62,16 +62,16 @@ class PushTState:
         return replace(self, **changes)
 
     def transform(self, g: GroupElement) -> PushTState:
-        """The state of the world turned about the walls' centre and shifted by g, past included.
+        """The state of the world turned or mirrored about the walls' centre and shifted by g, past included.
+
+        A mirrored T is a T: its stem points where the mirror puts it.
 
         Raises:
-            ArgumentError: g is not one proper isometry of the plane.
+            ArgumentError: g is not one isometry of the plane.
         """
         if g.matrix.shape != (2, 2):
             raise ArgumentError("g", f"matrix of shape {g.matrix.shape}", "one element of dimension 2")
-        if np.linalg.det(g.matrix) < 0:
-            raise ArgumentError("g", repr(g), "a proper isometry: turned, not mirrored")
-        turn = math.atan2(g.matrix[1, 0], g.matrix[0, 0])
+        turn, mirrored = math.atan2(g.matrix[1, 0], g.matrix[0, 0]), float(g.determinant) < 0
         centre = np.asarray(geometry.CENTRE)
 
         def point(p: Pair) -> Pair:
@@ -79,7 +79,7 @@ class PushTState:
             return x, y
 
         def pose(p: Pose) -> Pose:
-            return (*point((p[0], p[1])), p[2] + turn)
+            return (*point((p[0], p[1])), turn - math.pi - p[2] if mirrored else p[2] + turn)
 
         velocity_x, velocity_y = (g.matrix @ np.asarray(self.agent_vel)).tolist()
         return PushTState(
@@ -101,6 +101,22 @@ def _pairs(targets: Any) -> tuple[Pair, ...]:
     if given.dtype.kind not in "fiu" or not np.isfinite(given).all():
         raise ArgumentError("state.targets", repr(targets), "pairs of finite numbers")
     return tuple((x, y) for x, y in given.astype(np.float64).tolist())
+
+
+def followed(position: Pair, velocity: Pair, target: Pair) -> tuple[Pair, Pair]:
+    """Where the agent is after one control period towards a target, and how fast: position [px], velocity [px/s].
+
+    x′ = x + v′ dt, v′ = v + (k (target − x) − c v) dt, ten times: the agent is kinematic, so that nothing but its
+    own controller moves it, contact and walls included.
+    """
+    dt, stiffness, friction = geometry.TIME_STEP, geometry.STIFFNESS, geometry.DAMPING
+    (x, y), (velocity_x, velocity_y), (target_x, target_y) = position, velocity, target
+    for _ in range(geometry.ENGINE_STEPS):
+        velocity_x += (stiffness * (target_x - x) + friction * (0.0 - velocity_x)) * dt
+        velocity_y += (stiffness * (target_y - y) + friction * (0.0 - velocity_y)) * dt
+        x += velocity_x * dt
+        y += velocity_y * dt
+    return (x, y), (velocity_x, velocity_y)
 
 
 class Simulation:

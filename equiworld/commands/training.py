@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from equiworld.commands.environment import parse_arguments
@@ -29,12 +29,14 @@ class Train:
         env_arguments: arguments of `gym.make`, as JSON; those that the data was collected with by default.
         family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent; auto takes the one
             that the declaration can carry best.
-        steps: optimiser steps.
+        steps: optimiser steps; by the amount of data if not given.
         batch_size: transitions in each.
         learning_rate: peak of the one-cycle schedule.
         encoder_steps: before, of models with an encoder.
         joint_steps: afterwards, of models with an encoder.
-        seed: of the weights and the batches.
+        weight_decay: of AdamW; by the amount of data if not given.
+        held_out: share of the transitions, in whole episodes, that the dynamics are judged by and never see.
+        seed: of the weights, the batches and the held-out episodes.
         quick: few steps.
         progress: show a progress bar.
     """
@@ -44,25 +46,25 @@ class Train:
     env: str | None = None
     env_arguments: str | None = None
     family: str = "auto"
-    steps: int = DEFAULTS.steps
+    steps: int | None = DEFAULTS.steps
     batch_size: int = DEFAULTS.batch_size
     learning_rate: float = DEFAULTS.learning_rate
     encoder_steps: int = DEFAULTS.encoder_steps
     joint_steps: int = DEFAULTS.joint_steps
+    weight_decay: float | None = DEFAULTS.weight_decay
+    held_out: float = DEFAULTS.held_out
     seed: int = 0
     quick: bool = False
     progress: bool = True
 
     def run(self) -> Outcome:
         """Train, and write the model."""
-        steps, encoder_steps, joint_steps = (
-            min(count, QUICK_STEPS) if self.quick else count
-            for count in (self.steps, self.encoder_steps, self.joint_steps)
-        )
         config = TrainingConfig(
-            steps=steps,
-            encoder_steps=encoder_steps,
-            joint_steps=joint_steps,
+            steps=self.steps,
+            encoder_steps=self.encoder_steps,
+            joint_steps=self.joint_steps,
+            weight_decay=self.weight_decay,
+            held_out=self.held_out,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=self.seed,
@@ -70,6 +72,10 @@ class Train:
             progress=self.progress,
         )
         data = Dataset.load(self.data / "data.safetensors")
+        config = config.for_transitions(len(data))
+        if self.quick:
+            counts = {name: getattr(config, name) for name in ("steps", "encoder_steps", "joint_steps")}
+            config = replace(config, **{name: min(count, QUICK_STEPS) for name, count in counts.items()})
         arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
         env = data.make_env(self.env, arguments)
         model = WorldModel.for_env(env, self.family, seed=config.seed)

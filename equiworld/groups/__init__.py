@@ -12,7 +12,7 @@ from equiworld.groups.finite import Cyclic, Dihedral
 from equiworld.groups.group import Group
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
-from equiworld.groups.registry import GROUPS, common_group, group_from_name
+from equiworld.groups.registry import GROUPS, common_group, group_from_name, rotations_of
 
 __all__ = [
     "E2",
@@ -31,4 +31,5 @@ __all__ = [
     "Permutation",
     "common_group",
     "group_from_name",
+    "rotations_of",
 ]

@@ -11,7 +11,7 @@ from equiworld.groups.group import Group
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
 
-__all__ = ["GROUPS", "common_group", "group_from_name"]
+__all__ = ["GROUPS", "common_group", "group_from_name", "rotations_of"]
 
 GROUPS: dict[str, type[Group]] = {
     "SO2": SO2,
@@ -52,6 +52,22 @@ def group_from_name(name: str) -> Group:
     except TypeError:
         expected = "no number in parentheses" if size else f'a size, such as "{family}(4)"'
         raise ArgumentError("group", repr(name), expected) from None
+
+
+def rotations_of(group: Group) -> Group:
+    """The subgroup of all elements that keep orientation.
+
+    >>> rotations_of(E2()), rotations_of(Dihedral(3)), rotations_of(SO3())
+    (SE2(), Cyclic(3), SO3())
+    """
+    if group.proper:
+        return group
+    for whole, part in ((O2(), SO2()), (E2(), SE2()), (O3(), SO3()), (E3(), SE3())):
+        if group == whole:
+            return part
+    if isinstance(group, Dihedral):
+        return Cyclic(group.n)
+    raise ArgumentError("group", group, "a group of isometries of the plane or of space")
 
 
 def common_group(first: Group, second: Group) -> Group:

@@ -185,6 +185,7 @@ class LatentModel(WorldModel):
                 encoded,
                 lambda batch, rng: self.loss(*batch),
                 augmented=False,  # the observations were, before they were encoded
+                held_out=lambda held_out, rng: self._encoded_transitions(held_out.features(self.dtype), rng),
             ),
             Stage(
                 f"{self.family} encoder and dynamics",

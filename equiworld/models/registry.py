@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import rotations_of
 from equiworld.models.world_model import WorldModel
 from equiworld.symmetry import Cloud, Rotation, Symmetry
 
@@ -35,6 +37,14 @@ def best_family(symmetry: Symmetry) -> str:
     return "state-steerable"
 
 
+def carried(symmetry: Symmetry) -> Symmetry:
+    """The declaration as Features can carry it: of rotations alone where reflections exchange points of the state."""
+    exchanged = (getattr(symmetry.observation[name], "mirror", None) for name in symmetry.state)
+    if symmetry.group.proper or not any(exchanged):
+        return symmetry
+    return replace(symmetry, group=rotations_of(symmetry.group))
+
+
 def _plain(value: Any) -> Any:
     """A setting with Python's own numbers, which files can hold."""
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
@@ -51,6 +61,7 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
     """
     import inspect
 
+    symmetry = carried(symmetry)
     family = best_family(symmetry) if family == "auto" else family
     if family not in FAMILIES:
         raise UnknownNameError(

@@ -54,6 +54,8 @@ class Stage:
         loss: of a batch and a generator, to a scalar.
         augmented: whether the model's augmentation turns each batch.
         after_step: called after each step of the optimiser.
+        held_out: the examples that held-out transitions give, to judge the weights by the same loss; made when
+            `prepare` has been called. None for a stage whose last weights are kept.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Stage:
     loss: Callable[[Batch, np.random.Generator], Tensor]
     augmented: bool = True
     after_step: Callable[[], None] | None = None
+    held_out: Callable[[Transitions, np.random.Generator], Batch] | None = None
 
 
 def joined(parts: Sequence[Features]) -> Features:

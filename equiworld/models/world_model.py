@@ -119,6 +119,7 @@ class WorldModel(nn.Module, ABC):
                 list(self.parameters()),
                 prepare,
                 lambda batch, rng: self.loss(*batch),
+                held_out=lambda held_out, rng: held_out.features(self.dtype),
             )
         ]
 

@@ -102,6 +102,8 @@ class Door:
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
         self.layout = Layout(symmetry, self.names, scales or {}, single)
+        pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
+        self._turns = [turn.mT for turn in (self.layout.turned, pose) if turn is not None]
         self.turns = any(
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
@@ -232,32 +234,32 @@ class Door:
 
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
-        return (
-            points @ self.layout.origin
-            if self.layout.origin.ndim == 1
-            else points.new_zeros(points.shape[:-1])
-        )
+        origin = self.layout.origin
+        return points @ origin if origin.ndim == 1 else points.new_zeros(points.shape[:-1])
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
         rotation = frame.axes if frame.fixed is None else frame.completed()
         origin = self._stand(points)
-        if self.reference_pose is None:
-            return frame, rotation, origin
-        turn = torch.from_numpy(self.reference_pose.matrix).T
-        axes, rotation = frame.axes @ turn, rotation @ turn
-        sign = float(self.reference_pose.determinant)
-        axial = None if frame.axial is None else sign * frame.axial @ turn
-        hand = None if frame.handedness is None else sign * frame.handedness
-        origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
-        return replace(frame, axes=axes, axial=axial, handedness=hand), rotation, origin
+        for turn in self._turns:
+            frame, rotation = frame.combined(turn), rotation @ turn
+        if self.reference_pose is not None:
+            origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
+        return frame, rotation, origin
 
     def _snapped(
         self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
     ) -> tuple[Channels, Tensor]:
         """The channels in the frame, on the grid, and how far from its seams."""
         back, scalars = frame.axes.mT, channels["scalars"]
-        points = back @ (channels["points"] - origin.unsqueeze(-1))
+        apart = channels["points"] - origin.unsqueeze(-1)
+        points = back @ apart
+        if self.layout.exchanges:
+            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
+            whole, exchange = rotation.mT @ apart, self.layout.exchange
+            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
+            whole = torch.where(mirrored, whole[..., exchange], whole)
+            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
         vectors = back @ channels["vectors"]
         if frame.handedness is not None and frame.axial is not None:
             # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.

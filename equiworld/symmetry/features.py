@@ -19,11 +19,15 @@ KINDS: tuple[Kind, ...] = ("scalars", "vectors", "points")
 
 
 class Channel(NamedTuple):
-    """Where a named field lives in Features: which kind, and which slice of its channels."""
+    """Where a named field lives in Features: which kind, and which slice of its channels.
+
+    Of a `Heading` also which direction of the body, `axis` [rad], its unit vectors are.
+    """
 
     kind: Kind
     start: int
     stop: int
+    axis: float = 0.0
 
 
 @dataclass(frozen=True)

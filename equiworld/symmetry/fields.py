@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 
 import numpy as np
 
+from equiworld.arguments import integer
+from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, Field, multiply
@@ -173,14 +176,70 @@ class Pseudovector(_Arrows):
 class Point(_Arrows):
     """Positions: x ↦ c + R (x − c) + t. Bodies, keypoints, absolute targets.
 
+    Marks on a body that is its own mirror image are told apart by what a reflection makes of them: the left corner
+    of the turned body is where the right one went.
+
+    Attributes:
+        count: how many.
+        mirror: which point takes whose place under a reflection: point i goes where point `mirror[i]` was sent. An
+            exchange in pairs; None if each keeps its own.
+
     >>> from equiworld.groups import SE2
     >>> Point().transform(SE2().rotation(np.pi), [3.0, 1.0], centre=(1.0, 1.0)).round(6)
     array([-1.,  1.])
+    >>> from equiworld.groups import O2
+    >>> Point(2, mirror=(1, 0)).transform(O2().reflection(0.0), [1.0, 2.0, 3.0, 4.0]).round(6)
+    array([ 3., -4.,  1., -2.])
     """
+
+    mirror: tuple[int, ...] | None = dataclass_field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mirror is None:
+            return
+        try:
+            mirror = tuple(integer("Point.mirror", each) for each in self.mirror)
+        except TypeError:
+            mirror = ()
+        if sorted(mirror) != list(range(self.count)) or any(mirror[j] != i for i, j in enumerate(mirror)):
+            raise ArgumentError(
+                "Point.mirror",
+                self.mirror,
+                f"an exchange in pairs of the {self.count} indices from 0 on, or None",
+            )
+        object.__setattr__(self, "mirror", mirror)
 
     @property
     def kind(self) -> Kind:
         return "points"
+
+    def exchanged(self, g: GroupElement, items: Array) -> Array:
+        """Items `(…, count, d)` in the places where a reflection g puts them."""
+        if self.mirror is None:
+            return items
+        reflects = np.asarray(g.determinant)[..., None, None] < 0
+        return np.where(reflects, items[..., self.mirror, :], items)
+
+    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
+        moved = super()._transform(g, array, centre)
+        return self.exchanged(g, self._items(moved, len(centre))).reshape(array.shape)
+
+    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
+        sides = (self._items(side, len(centre)) for side in super().bounds(g, low, high, centre))
+        lower, upper = (self.exchanged(g, side) for side in sides)
+        return lower.reshape(low.shape), upper.reshape(high.shape)
+
+    def _orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float
+    ) -> tuple[Array, Array]:
+        lower, upper = super()._orbit_bounds(group, low, high, centre, scale)
+        if self.mirror is None or group.proper:
+            return lower, upper
+        lows, highs = (self._items(side, len(centre)) for side in (lower, upper))
+        lows = np.minimum(lows, lows[..., self.mirror, :])
+        highs = np.maximum(highs, highs[..., self.mirror, :])
+        return lows.reshape(low.shape), highs.reshape(high.shape)
 
 
 @dataclass(frozen=True)

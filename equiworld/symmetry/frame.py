@@ -70,6 +70,13 @@ class Frame:
             points = points if self.origin is None else points + self.origin.unsqueeze(-1)
         return _features(features.scalars, self.axes @ features.vectors, points)
 
+    def combined(self, turn: Tensor) -> Frame:
+        """The frame whose axes are combined by `turn` `(d, d)`, an isometry: A ↦ A·turn."""
+        sign = torch.linalg.det(turn).sign()
+        axial = None if self.axial is None else sign * self.axial @ turn
+        hand = None if self.handedness is None else sign * self.handedness
+        return replace(self, axes=self.axes @ turn, axial=axial, handedness=hand)
+
     def completed(self) -> Tensor:
         """The axes `(…, d, d)` with any orthonormal ones in the place of those that nothing fixes."""
         if self.representative is not None:
@@ -119,6 +126,11 @@ def frame_of(
         return Frame(
             axes, origin, axial=None if hand is None else hand[..., None, None] * axes, handedness=hand
         )
+    if pose is not None and not group.finite and pseudovectors is None:
+        axes, hand = _mirrored(_plane_axes(arrows[..., pose.start]), arrows, pseudoscalars)
+        known = hand != 0
+        axial = None if pseudoscalars is None else hand[..., None, None] * axes
+        return Frame(axes, origin, known.to(axes.dtype), known, axial=axial, handedness=hand)
     arrows = _finite(arrows)
     if pseudovectors is not None:
         pseudovectors = _finite(pseudovectors)
@@ -188,19 +200,22 @@ def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _mirrored(axes: Tensor, arrows: Tensor, pseudoscalars: Tensor | None) -> tuple[Tensor, Tensor]:
     """Axes whose last one points to the side of the first pseudoscalar, and their handedness, 0 without one."""
-    last = axes[..., -1:]
-    signed, sizes = [(last * arrows).sum(-2)], [torch.linalg.vector_norm(arrows, dim=-2)]
+    # A model does this at every step of every plan: row by row, for sums across rows take several times as long.
+    last, rows = axes[..., -1:], arrows.detach().unbind(-2)
+    numbers, size = last[..., 0, :] * rows[0], rows[0].abs()
+    for coordinate, row in enumerate(rows[1:], 1):
+        numbers, size = torch.addcmul(numbers, last[..., coordinate, :], row), size + row.abs()
+    numbers = numbers.detach()
     if pseudoscalars is not None:
-        signed.append(pseudoscalars)
-        sizes.append(pseudoscalars.abs())
-    numbers, size = torch.cat(signed, -1), torch.cat(sizes, -1)
-    there = (numbers.abs() > MARGIN) & (numbers.abs() > _ROUNDING * torch.finfo(size.dtype).eps * size)
-    known = there.any(-1)
-    if not numbers.shape[-1]:
+        told = pseudoscalars.detach()
+        numbers, size = torch.cat((numbers, told), -1), torch.cat((size, told.abs()), -1)
+    least = size.mul_(_ROUNDING * torch.finfo(size.dtype).eps).clamp_(min=MARGIN)
+    there = numbers.abs() > least
+    if not there.shape[-1]:
         return torch.cat((axes[..., :-1], 0.0 * last), -1), 0.0 * last[..., 0, 0]
-    index = there.to(torch.int8).argmax(-1)
-    sign = torch.where(known, _at(numbers, index).sign(), 0.0).detach().to(axes.dtype)
-    return torch.cat((axes[..., :-1], last * sign[..., None, None]), -1), sign
+    first = there.to(torch.int8).argmax(-1, keepdim=True)
+    sign = torch.where(there, numbers.sign(), 0.0).gather(-1, first)
+    return torch.cat((axes[..., :-1], last * sign.unsqueeze(-1)), -1), sign[..., 0]
 
 
 def _signed(

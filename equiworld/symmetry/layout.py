@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -36,10 +37,13 @@ class Layout:
         units: by kind, the scale of each channel, a power of two.
         pseudo: by kind, whether a reflection gives a channel one sign more.
         mirrors: whether any is such.
+        exchange: by point, which one's place it takes under a reflection.
+        exchanges: whether any takes another's.
         origin: `(n,)` weights of the points that make the origin; `(n, 0)` where no point is observed.
         arrows: `(n, m)` weights of the points, seen from the origin, that make arrows.
         clouds: where the points of the state's clouds lie.
         pose: which of the arrows, those of points before vectors, are a body's axes.
+        turned: `(2, 2)`, how a heading's arrow stands in a body that stands unturned; None where it is the first axis.
     """
 
     def __init__(
@@ -72,10 +76,15 @@ class Layout:
         steps: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
         pseudo: dict[Kind, list[bool]] = {kind: [] for kind in KINDS}
         self.slices: dict[str, dict[Kind, slice]] = {}
+        exchange: list[int] = []
         for name in self.names:
             unit, starts = power_of_two(self.scales[name]), dict(stops)
             for leaf in leaves(self.symmetry.observation[name]):
                 width = getattr(leaf.feature_type(dim), leaf.kind)
+                if leaf.kind == "points":
+                    exchange += [
+                        stops["points"] + each for each in getattr(leaf, "mirror", None) or range(width)
+                    ]
                 units[leaf.kind] += [unit] * width
                 steps[leaf.kind] += [self.step_of(name)] * width
                 pseudo[leaf.kind] += [leaf.pseudo and not self.symmetry.group.proper] * width
@@ -89,6 +98,8 @@ class Layout:
         self.units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
         self.pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
         self.mirrors = any(any(each) for each in pseudo.values())
+        self.exchange = torch.tensor(exchange, dtype=torch.int64)
+        self.exchanges = not self.symmetry.group.proper and exchange != sorted(exchange)
 
     def _read_frame(self) -> None:
         """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
@@ -98,6 +109,8 @@ class Layout:
             if "points" not in slices:
                 continue
             single = torch.eye(count, dtype=torch.float64)[:, slices["points"]]
+            if not symmetry.group.proper:  # of points that a reflection exchanges, what turns as an arrow
+                single = (single + single[:, self.exchange[slices["points"]] - slices["points"].start]) / 2
             middles[name] = single.mean(-1)
             columns += (
                 [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
@@ -124,3 +137,7 @@ class Layout:
                 )
                 pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
         self.pose = pose
+        axis = getattr(fields.get(symmetry.heading or ""), "axis", 0.0)
+        c, s = math.cos(axis), math.sin(axis)
+        posed = pose is not None and axis and not symmetry.group.finite
+        self.turned = torch.tensor([[c, -s], [s, c]], dtype=torch.float64) if posed else None

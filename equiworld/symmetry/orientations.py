@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import FeatureType, Kind
@@ -23,13 +24,15 @@ _ROTATION_FORMS = ("matrix", "xyzw", "wxyz")
 
 @dataclass(frozen=True)
 class Heading(Field):
-    """Planar angles [rad]: θ ↦ θ + arg R, mirrored first if R reflects; wrapped into [low, low + 2π).
+    """Planar angles [rad]: θ ↦ arg R + θ, or arg R − θ − 2φ if R reflects; wrapped into [low, low + 2π).
 
-    In Features a heading is the unit vector (cos θ, sin θ).
+    φ is the direction in the body, from where its angle is measured, that its mirror image keeps. In Features a
+    heading is the unit vector of that direction, (cos(θ + φ), sin(θ + φ)), which any isometry turns as an arrow.
 
     Attributes:
         count: how many angles.
         low: where the range begins [rad].
+        axis: φ, the body's mirror axis [rad]. Of a body that is not its own mirror image any will do.
 
     >>> from equiworld.groups import SO2
     >>> Heading(low=0.0).transform(SO2().rotation(0.5), [6.0]).round(6)
@@ -37,11 +40,12 @@ class Heading(Field):
     """
 
     low: float = -np.pi
+    axis: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not np.isfinite(self.low):
-            raise ArgumentError("Heading.low", self.low, "a finite angle [rad]")
+        for name in ("low", "axis"):
+            object.__setattr__(self, name, number(f"Heading.{name}", getattr(self, name)))
 
     @property
     def kind(self) -> Kind:
@@ -53,11 +57,12 @@ class Heading(Field):
         return self.count
 
     def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
-        return {"vectors": np.stack([np.cos(array), np.sin(array)], -2)}
+        angle = array + self.axis
+        return {"vectors": np.stack([np.cos(angle), np.sin(angle)], -2)}
 
     def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
         vectors = channels["vectors"]
-        return self._wrap(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]))
+        return self._wrap(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]) - self.axis)
 
     def _wrap(self, angle: Array) -> Array:
         """Into [low, low + 2π); angles already there are kept to the bit."""
@@ -69,18 +74,18 @@ class Heading(Field):
         # float32 may round the largest angles up to the excluded end: the same direction as `low`
         return np.where(rounded >= dtype.type(self.low + _TURN), dtype.type(self.low), rounded)
 
-    @staticmethod
-    def _turn(g: GroupElement) -> tuple[Array, Array]:
-        """arg R and det R, `(…, 1)`."""
-        angle = np.arctan2(g.matrix[..., 1, 0], g.matrix[..., 0, 0])
-        return np.asarray(angle)[..., None], np.sign(np.asarray(g.determinant))[..., None]
+    def turn(self, g: GroupElement) -> tuple[Array, Array]:
+        """What g makes of an angle θ, as a sum: a and s of θ ↦ a + s·θ, `(…, 1)`."""
+        sign = np.sign(np.asarray(g.determinant))[..., None]
+        angle = np.asarray(np.arctan2(g.matrix[..., 1, 0], g.matrix[..., 0, 0]))[..., None]
+        return angle + (sign - 1.0) * self.axis, sign
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        angle, sign = self._turn(g)
+        angle, sign = self.turn(g)
         return self._wrap(angle + sign * array)
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
-        angle, sign = self._turn(g)
+        angle, sign = self.turn(g)
         top = self.low + _TURN
         kept = (
             (angle == 0)

@@ -1,11 +1,15 @@
-"""The symmetries of PushT, ours and gym-pusht's own."""
+"""The symmetries of PushT, ours and gym-pusht's own.
+
+The T is its own mirror image: a reflection keeps the direction of its stem and exchanges its corners in pairs.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2
+from equiworld.groups import E2
 from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.fields import Field, Heading, Point, Vector
 from equiworld.symmetry.registry import register_symmetry
@@ -13,10 +17,12 @@ from equiworld.symmetry.symmetry import Symmetry
 
 __all__: list[str] = []
 
-# The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of SE(2).
+# The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of E(2).
 _PUSHT_CENTRE = (255.5, 255.5)
 _PUSHT_LENGTH = 100.0  # [px] about the size of the block
-_PUSHT_POSE = Concatenation((Point(), Heading()))
+_STEM = math.pi / 2  # [rad] its direction in the T's own axes
+_CORNERS = Point(8, mirror=(1, 0, 3, 2, 5, 4, 7, 6))  # of the bar, then of the stem
+_PUSHT_POSE = Concatenation((Point(), Heading(axis=_STEM)))
 _PUSHT_INFO: dict[str, Field] = {
     "pos_agent": Point(),
     "vel_agent": Vector(),
@@ -30,8 +36,12 @@ def _stock_pusht(env: Any) -> Symmetry:
     kind = getattr(env.unwrapped, "obs_type", None)
     if kind == "state":
         return Symmetry(
-            group=SE2(),
-            observation={"agent_pos": Point(), "block_pos": Point(), "block_heading": Heading(low=0.0)},
+            group=E2(),
+            observation={
+                "agent_pos": Point(),
+                "block_pos": Point(),
+                "block_heading": Heading(low=0.0, axis=_STEM),
+            },
             action=Point(),
             reference="block_pos",
             heading="block_heading",
@@ -43,8 +53,8 @@ def _stock_pusht(env: Any) -> Symmetry:
         )
     if kind == "environment_state_agent_pos":
         return Symmetry(
-            group=SE2(),
-            observation={"environment_state": Point(8), "agent_pos": Point()},
+            group=E2(),
+            observation={"environment_state": _CORNERS, "agent_pos": Point()},
             action=Point(),
             centre=_PUSHT_CENTRE,
             length_scale=_PUSHT_LENGTH,
@@ -58,16 +68,16 @@ def _stock_pusht(env: Any) -> Symmetry:
 def _pusht(env: Any) -> Symmetry:
     """equiworld's PushT: the same physics with the goal, the velocity and relative actions in view."""
     return Symmetry(
-        group=SE2(),
+        group=E2(),
         observation={
             "agent_pos": Point(),
             "agent_vel": Vector(),
             "block_pos": Point(),
-            "block_heading": Heading(),
-            "block_keypoints": Point(8),
+            "block_heading": Heading(axis=_STEM),
+            "block_keypoints": _CORNERS,
             "goal_pos": Point(),
-            "goal_heading": Heading(),
-            "goal_keypoints": Point(8),
+            "goal_heading": Heading(axis=_STEM),
+            "goal_keypoints": _CORNERS,
         },
         action=Vector(),
         state=("agent_pos", "agent_vel", "block_pos", "block_heading"),

@@ -52,8 +52,10 @@ class Row:
         self.parts: list[Any] = []
         self.size = 0
         self._arrows: list[int] = []
+        self._sources: list[int] = []  # where each of them comes from: a reflection may exchange points
         self._affine: list[bool] = []
         self._headings: list[tuple[int, float, float]] = []
+        self._angles: list[Array] = []
         self._others: list[tuple[Any, Callable[..., NDArray[Any]]]] = []
         for field in fields:
             start = self.size
@@ -66,11 +68,16 @@ class Row:
 
     def _add(self, leaf: Field, width: int) -> None:
         positions = range(self.size, self.size + width)
-        if type(leaf) in (Vector, Point, Cloud):  # a subclass may transform otherwise
+        mirror, reflects = getattr(leaf, "mirror", None), np.asarray(self._element.determinant) < 0
+        exchanged = bool(reflects.all())
+        if type(leaf) in (Vector, Point, Cloud) and (mirror is None or exchanged or not reflects.any()):
+            places = np.arange(self.size, self.size + width).reshape(leaf.count, -1)
             self._arrows += positions
+            self._sources += (places[list(mirror)] if mirror and exchanged else places).ravel().tolist()
             self._affine += [type(leaf) is not Vector] * leaf.count
         elif type(leaf) is Heading:
             self._headings += [(position, leaf.low, leaf.low + _TURN) for position in positions]
+            self._angles += [leaf.turn(self._element)[0]] * leaf.count
         elif type(leaf) is not Scalar:
             self._others.append((self._index(slice(self.size, self.size + width)), leaf.transform))
         self.size += width
@@ -82,6 +89,7 @@ class Row:
     def _compile_arrows(self) -> None:
         matrix, centre, batch = self._element.matrix, self._centre, self._element.batch_shape
         self._where = self._index(np.array(self._arrows, dtype=np.intp))
+        self._from = self._index(np.array(self._sources, dtype=np.intp))
         self._arrow_shape = (*batch, len(self._affine), len(centre))
         self._flat_shape = (*batch, len(self._arrows))
         self._rotation = np.ascontiguousarray(np.swapaxes(matrix, -1, -2))
@@ -93,10 +101,8 @@ class Row:
         self._heading_where = self._index(
             np.array([position for position, _, _ in self._headings], dtype=np.intp)
         )
-        matrix = self._element.matrix
-        if self._headings:
-            self._angle = np.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])[..., None]
-            self._sign = self._element.determinant[..., None]
+        self._angle = np.concatenate(self._angles, -1) if self._angles else np.zeros(0)
+        self._sign = np.asarray(self._element.determinant)[..., None]
 
     def _compile_dense(self) -> None:
         """For one element and few numbers: (row, 1) ↦ (M row + b, sum of the row); only wrapping is left."""
@@ -109,11 +115,12 @@ class Row:
         self._matrix[self._where, -1] = self._offset.reshape(self._flat_shape)
         dim = len(self._centre)
         for start in range(0, len(self._arrows), dim):
-            block = np.array(self._arrows[start : start + dim])
-            self._matrix[block[:, None], block] = self._element.matrix
-        for position, _, _ in self._headings:
+            block, source = (np.array(each[start : start + dim]) for each in (self._arrows, self._sources))
+            self._matrix[block, block] = 0.0
+            self._matrix[block[:, None], source] = self._element.matrix
+        for (position, _, _), angle in zip(self._headings, self._angle, strict=True):
             self._matrix[position, position] = self._sign.item()
-            self._matrix[position, -1] = self._angle.item()
+            self._matrix[position, -1] = angle
 
     def turn_dense(self, values: Sequence[Any]) -> Array | None:
         """ρ(g)·(the arrays in a row) as one product; None where that is not possible.
@@ -140,7 +147,7 @@ class Row:
     def turn(self, row: Array) -> Array:
         """ρ(g)·row for float64 `(…, size)`, by gathering the arrows and the headings; overwrites the row."""
         if self._arrows:
-            arrows = row[self._where].reshape(self._arrow_shape)
+            arrows = row[self._from].reshape(self._arrow_shape)
             row[self._where] = (arrows @ self._rotation + self._offset).reshape(self._flat_shape)
         if self._headings:
             low = self._low

@@ -198,7 +198,8 @@ class Symmetry:
             declared = self.observation[name]
             kind = declared.kind
             width = getattr(declared.feature_type(self.dim), kind)
-            result[name] = Channel(kind, stops[kind], stops[kind] + width)
+            axis = getattr(declared, "axis", 0.0)
+            result[name] = Channel(kind, stops[kind], stops[kind] + width, axis)
             stops[kind] += width
         return result
 

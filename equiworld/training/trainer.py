@@ -3,79 +3,40 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
-from equiworld.models.stage import Batch, Stage
+from equiworld.models.stage import Batch, Settings, Stage
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry.bound import bounds_of_data
 from equiworld.symmetry.holding import origin_field
+from equiworld.training.config import TrainingConfig
 from equiworld.training.dataset import Dataset
+from equiworld.training.held_out import hold_out
+from equiworld.training.judge import Judge
 
-__all__ = ["TrainingConfig", "train"]
+__all__ = ["train"]
 
 CHECKPOINT = "checkpoint.safetensors"
-LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0, "joint_steps": 0, "seed": 0}
-"""The smallest of each whole number of a configuration."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How to train.
-
-    Attributes:
-        steps: optimiser steps.
-        batch_size: transitions in each; of stages that train an encoder a sixteenth of it, at least 8.
-        learning_rate: peak of the one-cycle schedule; a fifth of it for an encoder alone, a fiftieth for both.
-        encoder_steps: steps in which an encoder is trained by itself before; of models that have one.
-        joint_steps: steps in which encoder and dynamics are trained together afterwards; likewise.
-        weight_decay: of AdamW.
-        gradient_clip: longest gradient; longer ones are shortened.
-        seed: of the batches and the augmentation.
-        checkpoint_every: steps between checkpoints, if there is a folder for them.
-        folder: where checkpoints go; training that finds one there goes on from it.
-        progress: show a progress bar.
-    """
-
-    steps: int = 8000
-    batch_size: int = 1024
-    learning_rate: float = 1e-2
-    encoder_steps: int = 1500
-    joint_steps: int = 300
-    weight_decay: float = 1e-4
-    gradient_clip: float = 100.0
-    seed: int = 0
-    checkpoint_every: int = 1000
-    folder: str | os.PathLike[str] | None = None
-    progress: bool = False
-
-    def __post_init__(self) -> None:
-        plain: dict[str, Any] = {
-            name: integer(name, getattr(self, name), least=least) for name, least in LEAST.items()
-        }
-        for name in ("learning_rate", "gradient_clip"):
-            plain[name] = number(name, getattr(self, name), above=0)
-        plain["weight_decay"] = number("weight_decay", self.weight_decay, least=0)
-        if self.folder is not None:
-            plain["folder"] = os.fspath(self.folder)
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
 
 
 def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None) -> WorldModel:
     """Train a model on transitions and return it, in evaluation mode.
+
+    A part of the episodes is held out: they are never trained on, and of the dynamics the weights that do best on them
+    are kept (`TrainingConfig.held_out`). Steps and weight decay follow the amount of data unless they are set.
 
     With `config.folder`, a checkpoint is written every `checkpoint_every` steps, whole or not at all; an
     interrupted call, called again, goes on from the last and ends with the very bits an uninterrupted one gives.
@@ -100,7 +61,7 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         check_folder("folder", config.folder, [CHECKPOINT])
     model.action_repeat = data.action_repeat
     _take_over(model, data)
-    run = _Run(model, data, config)
+    run = _Run(model, data, config.for_transitions(len(data)))
     run.start()
     run.loop()
     model.eval()
@@ -112,7 +73,10 @@ class _Run:
 
     def __init__(self, model: WorldModel, data: Dataset, config: TrainingConfig) -> None:
         self.model, self.config = model, config
-        self.stages = [stage for stage in model.stages(data, config) if stage.steps]
+        # A generator of its own: which episodes are held out depends on nothing but the seed and the data.
+        seen, self.held_out = hold_out(data, config.held_out, np.random.default_rng([config.seed, 9]))
+        settings = cast(Settings, config)  # its steps are a number by now
+        self.stages = [stage for stage in model.stages(seen, settings) if stage.steps]
         self.rng = np.random.default_rng([config.seed, 7])
         self.index = self.step = 0
         keys = ("family", "env_id", "settings", "symmetry", "dtype")
@@ -128,8 +92,15 @@ class _Run:
     def begin(self) -> None:
         """What the stage begins with: its examples, and an optimiser that has not stepped."""
         stage, config = self.stages[self.index], self.config
+        assert config.weight_decay is not None
         self.parts: Batch = ()  # let go of the last stage's before there are the next one's
         self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
+        seed = [config.seed, 10, self.index]
+        rng = np.random.default_rng(seed)
+        examples: Batch = ()
+        if stage.held_out is not None and len(self.held_out):
+            examples = self._turned(stage, stage.held_out(self.held_out, rng), rng)
+        self.judge = Judge(self.model, stage, examples, seed)
         self.optimiser = torch.optim.AdamW(
             stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay
         )
@@ -145,6 +116,7 @@ class _Run:
         self.model.train()
         while True:
             self._run_stage(self.stages[self.index])
+            self.judge.restore()
             if self.index == len(self.stages) - 1:
                 return
             self.index, self.step = self.index + 1, 0
@@ -174,6 +146,7 @@ class _Run:
                 if stage.after_step is not None:
                     stage.after_step()
                 self.step += 1
+                self.judge.look(self.step)
                 bar.update()
                 if config.folder and self.step % config.checkpoint_every == 0:
                     self.save()
@@ -181,11 +154,14 @@ class _Run:
     def _batch(self, stage: Stage) -> Batch:
         count, size = len(self.parts[0].scalars), stage.batch_size
         index = torch.from_numpy(self.rng.integers(count, size=size))
-        batch = tuple(part[index] for part in self.parts)
+        return self._turned(stage, tuple(part[index] for part in self.parts), self.rng)
+
+    def _turned(self, stage: Stage, batch: Batch, rng: np.random.Generator) -> Batch:
+        """A batch under random elements of the model's augmentation, mirrored ones if its group has reflections."""
         group = self.model.augmentation
         if group is None or not stage.augmented:
             return batch
-        g = group.sample(self.rng, size)
+        g = group.sample(rng, len(batch[0].scalars))
         return tuple(part.transform(g) for part in batch)
 
     def save(self) -> None:
@@ -194,9 +170,11 @@ class _Run:
         tensors |= {
             f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()
         }
+        tensors |= {f"best.{k}": v for k, v in self.judge.weights.items()}
         settings = {
             "stage": self.index,
             "step": self.step,
+            "best": self.judge.loss if self.judge.weights else None,
             "rng": self.rng.bit_generator.state,
             "identity": self.identity,
         }
@@ -222,6 +200,8 @@ class _Run:
         self.model.load_state_dict(weights)  # before: a stage may begin with what the last one made
         self.begin()
         self.model.load_state_dict(weights)
+        self.judge.weights = _under(tensors, "best.")
+        self.judge.loss = math.inf if settings["best"] is None else settings["best"]
         # Stepping the schedule writes the learning rates; the optimiser's own state follows.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that the optimiser has not stepped yet

@@ -13,6 +13,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.verify.certificate_report import Certificate
+from equiworld.verify.differences import GoalError, goal_error
 from equiworld.verify.lockstep import (
     EnvLike,
     Policy,
@@ -23,7 +24,7 @@ from equiworld.verify.lockstep import (
 )
 from equiworld.verify.orbit import Mode
 from equiworld.verify.runner import Runner
-from equiworld.verify.trace import Decisions, GoalError, goal_error
+from equiworld.verify.trace import Decisions
 
 __all__ = ["Certificate", "certify"]
 
@@ -66,7 +67,8 @@ def certify(
     Args:
         policy: anything with stable-baselines3's `predict`; it gets a batch of `episodes` observations.
         env: an environment with a registered symmetry, its id, or a function that makes one.
-        group: to draw elements from; the declared one if None.
+        group: to draw elements from; if None the declared one, or that of the policy's own `symmetry` if it knows a
+            part of it only.
         elements: how many besides the identity; a finite group may have fewer.
         episodes: how many, of the seeds `seed`, `seed + 1`, ….
         steps: environment steps of each at most.
@@ -109,7 +111,7 @@ def certify(
     envs = env_copies(env, episodes)
     try:
         symmetry = symmetry_of(envs[0])
-        group = symmetry.group if group is None else group
+        group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
         drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)
         allowed = 1e-8 * symmetry.length_scale if tolerance is None else float(tolerance)
@@ -153,6 +155,14 @@ def certify(
         },
         seconds=time.perf_counter() - began,
     )
+
+
+def _claimed(policy: Policy, symmetry: Symmetry) -> Group:
+    """The group under which a policy says it is equivariant, if that is a part of the declared one."""
+    own = getattr(getattr(policy, "symmetry", None), "group", None)
+    if isinstance(own, Group) and own.dim == symmetry.dim and symmetry.group.includes(own):
+        return own
+    return symmetry.group
 
 
 def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ import gymnasium as gym
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry
+from equiworld.verify.differences import field_errors
 from equiworld.verify.lockstep import reset_env, stack
-from equiworld.verify.trace import Begin, field_errors
+from equiworld.verify.trace import Begin
 
 __all__ = ["beginning_moved"]
 

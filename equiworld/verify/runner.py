@@ -14,13 +14,13 @@ from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.registry import move_of
+from equiworld.verify.differences import GoalError
 from equiworld.verify.lockstep import Policy, reset_env
 from equiworld.verify.moving import beginning_moved
 from equiworld.verify.orbit import Mode, Orbit
 from equiworld.verify.trace import (
     Begin,
     Decisions,
-    GoalError,
     Replay,
     SeenTurned,
     Trace,

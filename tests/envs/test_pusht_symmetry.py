@@ -8,7 +8,7 @@ from equiworld.envs.pusht.simulation import PushTState
 from numpy.typing import NDArray
 from pusht_cases import chase, make
 
-from equiworld.groups import SE2, SO2, GroupElement
+from equiworld.groups import E2, O2, SE2, SO2, GroupElement
 from equiworld.symmetry import symmetry_of
 
 pytest.importorskip("gym_pusht")
@@ -19,6 +19,8 @@ ELEMENTS = {
     "near": SO2().rotation(1e-4),
     "shift": SE2().translation([300.0, -1200.0]),
     "both": SE2().rotation(-2.6) @ SE2().translation([-40.0, 7.0]),
+    "mirror": O2().reflection(0.0),
+    "mirrored": E2().element(O2().reflection(1.9).matrix, [120.0, -60.0]),
 }
 
 

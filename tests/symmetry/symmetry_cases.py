@@ -39,9 +39,17 @@ GROUPS: dict[int, list[Group]] = {
     2: [SO2(), O2(), SE2(), E2(), Cyclic(4), Dihedral(3)],
     3: [SO3(), O3(), SE3(), E3(), Permutation(3)],
 }
-_BOTH: list[Field] = [Scalar(3), Pseudoscalar(2), Vector(2), Pseudovector(2), Point(3), Cloud(5)]
+_BOTH: list[Field] = [
+    Scalar(3),
+    Pseudoscalar(2),
+    Vector(2),
+    Pseudovector(2),
+    Point(3),
+    Point(4, mirror=(2, 1, 0, 3)),
+    Cloud(5),
+]
 FIELDS: dict[int, list[Field]] = {
-    2: [*_BOTH, Heading(2), Heading(low=0.0), Concatenation((Point(), Heading(), Scalar(2)))],
+    2: [*_BOTH, Heading(2), Heading(low=0.0, axis=0.7), Concatenation((Point(), Heading(), Scalar(2)))],
     3: [
         *_BOTH,
         Rotation(2),

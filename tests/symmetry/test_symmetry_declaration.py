@@ -38,7 +38,8 @@ def everything(group: Group, flat: bool = False, features: bool = False) -> Symm
     fields = [
         field
         for field in FIELDS[group.dim]
-        if group.proper or (has_mirror_image(field) and not (features and field.pseudo))
+        if group.proper
+        or (has_mirror_image(field) and not (features and (field.pseudo or getattr(field, "mirror", None))))
     ]
     return Symmetry(
         group,

@@ -170,6 +170,34 @@ def test_heading_in_the_mirror() -> None:
     mirror = O2().reflection(0.0)  # across the first axis
     np.testing.assert_allclose(Heading().transform(mirror, [0.3]), [-0.3], atol=1e-15)
     np.testing.assert_allclose(Pseudoscalar().transform(mirror, [0.3]), [-0.3], atol=0)
+    # A stem that points up goes on pointing up in the mirror of the ground.
+    upright = Heading(axis=np.pi / 2)
+    np.testing.assert_allclose(upright.transform(O2().reflection(np.pi / 2), [0.0]), [0.0], atol=1e-15)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=seeds)
+def test_a_mirror_image_of_a_body_is_that_body(seed: int) -> None:
+    """Marks placed by a pose, of a body that is its own mirror image, are those of the transformed pose."""
+    rng = np.random.default_rng(seed)
+    axis, half = rng.uniform(-np.pi, np.pi), rng.normal(size=(3, 2))
+    sides = np.concatenate([half, half * (1, -1)]) @ rotation(axis).T  # mirrored across the direction `axis`
+    marks, heading = Point(6, mirror=(3, 4, 5, 0, 1, 2)), Heading(axis=axis)
+
+    def placed(place: np.ndarray, angle: np.ndarray) -> np.ndarray:
+        return (place + sides @ rotation(angle.item()).T).ravel()
+
+    place, angle, g = rng.normal(size=2), rng.uniform(-np.pi, np.pi, 1), E2().sample(rng)
+    expected = placed(Point().transform(g, place), heading.transform(g, angle))
+    np.testing.assert_allclose(marks.transform(g, placed(place, angle)), expected, atol=1e-12)
+    if g.determinant < 0:  # negative controls: in their old places, or about another axis, they are not
+        assert np.abs(Point(6).transform(g, placed(place, angle)) - expected).max() > 1e-3
+        other = placed(Point().transform(g, place), Heading(axis=axis + 0.5).transform(g, angle))
+        assert np.abs(other - expected).max() > 1e-3
+
+
+def rotation(angle: float) -> np.ndarray:
+    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
 def test_rotation_forms_agree() -> None:
@@ -207,6 +235,11 @@ def test_encode_and_decode_are_inverse(dim: int) -> None:
         (lambda: Vector(0), "Vector.count"),
         (lambda: Vector(True), "Vector.count"),
         (lambda: Heading(low=math.nan), "Heading.low"),
+        (lambda: Heading(axis=math.inf), "Heading.axis"),
+        (lambda: Point(3, mirror=(1, 2, 0)), "pairs of the 3 indices"),
+        (lambda: Point(2, mirror=(0,)), "pairs of the 2 indices"),
+        (lambda: Point(2, mirror=(0.0, 1.0)), "Point.mirror"),
+        (lambda: Point(2, mirror=5), "Point.mirror"),
         (lambda: Rotation(form="zyx"), "matrix, xyzw, wxyz"),  # type: ignore[arg-type]
         (lambda: Concatenation(()), "Concatenation.parts"),
         (lambda: Concatenation((1,)), "Concatenation.parts"),  # type: ignore[arg-type]

@@ -10,10 +10,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from equiworld.envs.pusht import geometry
 from gymnasium import spaces
 
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.groups import SE2, SO2
+from equiworld.groups import E2, O2, SE2, SO2
 from equiworld.symmetry import Heading, Point, Symmetry, Vector, register_symmetry, registry, symmetry_of
 
 gym_pusht = pytest.importorskip("gym_pusht")
@@ -54,7 +55,7 @@ def test_stock_pusht_by_id_and_object() -> None:
     by_id = symmetry_of(STOCK)
     env = gym.make(STOCK)
     assert symmetry_of(env) == symmetry_of(env.unwrapped) == by_id
-    assert by_id.group == SE2()
+    assert by_id.group == E2()
     assert by_id.centre == (255.5, 255.5)
     assert by_id.holds == "away from the walls"
     assert by_id.flat
@@ -74,10 +75,18 @@ def test_stock_pusht_by_id_and_object() -> None:
 def test_stock_pusht_keypoints_and_what_is_not_numbers() -> None:
     env = gym.make(STOCK, obs_type=KEYPOINTS)
     symmetry = symmetry_of(env)
-    assert symmetry.observation == {"environment_state": Point(8), "agent_pos": Point()}
+    corners = Point(8, mirror=(1, 0, 3, 2, 5, 4, 7, 6))
+    assert symmetry.observation == {"environment_state": corners, "agent_pos": Point()}
     observation, _ = env.reset(seed=0)
     moved = symmetry.transform_observation(SE2().rotation(np.pi), observation)
     np.testing.assert_allclose(moved["environment_state"] + observation["environment_state"], 511.0)
+    # The corners of the mirrored T in the order in which gym-pusht shows them.
+    block, g = env.unwrapped.block, O2().reflection(0.8)
+    shown = np.array([*block.position, block.angle])
+    mirrored = symmetry_of(STOCK).info["block_pose"].transform(g, shown, symmetry.centre)
+    for pose, expected in ((shown, observation), (mirrored, symmetry.transform_observation(g, observation))):
+        corners = geometry.keypoints(geometry.from_stock_pose(pose)).ravel()
+        np.testing.assert_allclose(corners, expected["environment_state"], atol=1e-9)
     env.close()
     with pytest.raises(ArgumentError, match="state, environment_state_agent_pos"):
         symmetry_of(gym.make(STOCK, obs_type="pixels"))
@@ -94,7 +103,7 @@ def test_our_pusht() -> None:
     assert symmetry.goal == ("goal_pos", "goal_heading", "goal_keypoints")
     assert (symmetry.reference, symmetry.heading) == ("block_pos", "block_heading")
     assert (symmetry.action, symmetry.action_origin) == (Vector(), "agent_pos")
-    assert symmetry.observation["block_heading"] == Heading()
+    assert symmetry.observation["block_heading"] == Heading(axis=np.pi / 2)
     observation, info = env.reset(seed=0)
     g = SE2().rotation(0.7)
     assert symmetry.transform_space(g, env.observation_space).contains(

@@ -25,13 +25,13 @@ LEARNED = {"vectors": 1, "scalars": 1}
 
 
 def interrupted(model: WorldModel, at: int, then=None) -> WorldModel:
-    """A model whose loss, the `at`-th that any stage asks for, raises; or is what `then` makes of it."""
+    """A model whose loss, the `at`-th that any stage trains on, raises; or is what `then` makes of it."""
     stages, calls = model.stages, 0
 
     def counted(loss):
         def called(*arguments):
             nonlocal calls
-            calls += 1
+            calls += torch.is_grad_enabled()  # held-out episodes are judged without gradients
             if calls == at and then is None:
                 raise Stop
             return loss(*arguments) if calls != at else then(loss(*arguments))

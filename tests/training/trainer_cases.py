@@ -27,12 +27,12 @@ class Stop(Exception):
 
 
 def interrupted(model: WorldModel, at: int, then=None) -> WorldModel:
-    """A model whose loss, at its call number `at`, raises; or is what `then` makes of it."""
+    """A model whose loss, at training's call number `at`, raises; or is what `then` makes of it."""
     loss, calls = model.loss, 0
 
     def counted(*arguments):
         nonlocal calls
-        calls += 1
+        calls += torch.is_grad_enabled()  # held-out episodes are judged without gradients
         if calls != at:
             return loss(*arguments)
         if then is None:

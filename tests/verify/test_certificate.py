@@ -272,7 +272,7 @@ def certificate():
 def test_what_is_saved_says_everything(tmp_path, certificate):
     result = read_json(certificate.save(tmp_path / "certificate.json"))
     config = result["config"]
-    assert [config[key] for key in ("env", "group", "dtype")] == ["equiworld/PushT-v0", "SE2", "float64"]
+    assert [config[key] for key in ("env", "group", "dtype")] == ["equiworld/PushT-v0", "E2", "float64"]
     assert config["env_settings"] == {"walls": "False"}
     again = GroupElement.stack([GroupElement.from_dict(g) for g in config["elements"]])
     assert np.array_equal(again.matrix, certificate.elements.matrix)

@@ -8,8 +8,7 @@ from torch import nn
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, SE2, SE3, SO2, SO3, Cyclic, Dihedral
 from equiworld.nn import EquivariantLinear
-from equiworld.symmetry.features import Features, FeatureType
-from equiworld.symmetry.fields import (
+from equiworld.symmetry import (
     Concatenation,
     Heading,
     Point,
@@ -19,6 +18,7 @@ from equiworld.symmetry.fields import (
     Scalar,
     Vector,
 )
+from equiworld.symmetry.features import Features, FeatureType
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.verify import assert_equivariant, equivariance_residual
 

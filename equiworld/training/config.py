@@ -1,0 +1,88 @@
+"""How to train, and what is chosen from the amount of data where nothing is said."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+from equiworld.arguments import integer, number
+
+__all__ = ["TrainingConfig"]
+
+LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0, "joint_steps": 0, "seed": 0}
+"""The smallest of each whole number of a configuration."""
+
+# Chosen at 2,000 transitions of PushT's slice, which 3000 steps and a decay of 1e-4 learnt by heart; 8000 steps with
+# hardly any decay serve half a million. In between, each transition brings steps and weakens the decay alike.
+FEWEST_STEPS, MOST_STEPS, STEPS_PER_TRANSITION = 600, 8000, 0.15
+MOST_DECAY, DECAYING_TRANSITIONS = 0.3, 600.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: optimiser steps; None for 0.15 for each transition, from 600 to 8000.
+        batch_size: transitions in each; of stages that train an encoder a sixteenth of it, at least 8.
+        learning_rate: peak of the one-cycle schedule; a fifth of it for an encoder alone, a fiftieth for both.
+        encoder_steps: steps in which an encoder is trained by itself before; of models that have one.
+        joint_steps: steps in which encoder and dynamics are trained together afterwards; likewise.
+        weight_decay: of AdamW; None for 600 / transitions, at most 0.3: little data is learnt by heart without.
+        held_out: share of the transitions, in whole episodes, that the dynamics are judged by and never see; the
+            weights that do best on them are kept. 0 trains on everything and keeps the last weights.
+        gradient_clip: longest gradient; longer ones are shortened.
+        seed: of the batches, the augmentation, and which episodes are held out.
+        checkpoint_every: steps between checkpoints, if there is a folder for them.
+        folder: where checkpoints go; training that finds one there goes on from it.
+        progress: show a progress bar.
+
+    Raises:
+        ArgumentError: a number of another kind, or out of its range.
+    """
+
+    steps: int | None = None
+    batch_size: int = 1024
+    learning_rate: float = 1e-2
+    encoder_steps: int = 1500
+    joint_steps: int = 300
+    weight_decay: float | None = None
+    held_out: float = 0.1
+    gradient_clip: float = 100.0
+    seed: int = 0
+    checkpoint_every: int = 1000
+    folder: str | os.PathLike[str] | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        plain: dict[str, Any] = {
+            name: integer(name, getattr(self, name), least=least)
+            for name, least in LEAST.items()
+            if getattr(self, name) is not None or name != "steps"
+        }
+        for name in ("learning_rate", "gradient_clip"):
+            plain[name] = number(name, getattr(self, name), above=0)
+        if self.weight_decay is not None:
+            plain["weight_decay"] = number("weight_decay", self.weight_decay, least=0)
+        plain["held_out"] = number("held_out", self.held_out, least=0, below=1)
+        if self.folder is not None:
+            plain["folder"] = os.fspath(self.folder)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+
+    def for_transitions(self, count: int) -> TrainingConfig:
+        """The same with numbers for what is None, for so many transitions.
+
+        >>> TrainingConfig().for_transitions(2_000).weight_decay
+        0.3
+        >>> TrainingConfig(steps=50).for_transitions(600_000).steps
+        50
+        """
+        steps = min(max(round(STEPS_PER_TRANSITION * count), FEWEST_STEPS), MOST_STEPS)
+        decay = min(DECAYING_TRANSITIONS / max(count, 1), MOST_DECAY)
+        return replace(
+            self,
+            steps=steps if self.steps is None else self.steps,
+            weight_decay=decay if self.weight_decay is None else self.weight_decay,
+        )

@@ -1,0 +1,67 @@
+"""How far two observations are from one another, and one from its goal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.symmetry import Symmetry
+
+__all__ = ["GoalError", "field_errors", "goal_error"]
+
+Array = NDArray[np.float64]
+GoalError = Callable[[Any], Array]
+
+
+def field_errors(symmetry: Symmetry, first: Any, second: Any) -> list[tuple[str, str, Array]]:
+    """By field and kind of feature, the largest difference of two batches of observations, `(E,)`."""
+    centre = np.asarray(symmetry.centre)
+    found = []
+    for name, declared in symmetry.observation.items():
+        encoded = [declared.encode(_field(symmetry, name, obs), centre) for obs in (first, second)]
+        for kind, channels in encoded[0].items():
+            difference = channels - encoded[1][kind]
+            size = np.abs(difference) if kind == "scalars" else np.linalg.norm(difference, axis=-2)
+            found.append((name, str(kind), size.max(-1)))
+    return found
+
+
+def goal_error(symmetry: Symmetry) -> GoalError | None:
+    """How far from the goal: the mean distance of the body's points to theirs in the goal, `(…,)`.
+
+    The body is that of the symmetry's `reference`: with "block_pos" and the goal fields "goal_pos" and
+    "goal_keypoints", it compares "block_keypoints" with "goal_keypoints", the pair with the most points.
+    None if no names match.
+    """
+    centre = np.asarray(symmetry.centre)
+    if symmetry.reference is None:
+        return None
+    body = symmetry.reference.rpartition("_")[0]
+    pairs = []
+    for goal in symmetry.goal:
+        part = f"{body}_{goal.partition('_')[2]}"
+        declared = symmetry.observation[goal]
+        if symmetry.observation.get(part) == declared and declared.kind == "points":
+            pairs.append((declared.count, part, goal))
+    if not pairs:
+        return None
+    _, part, goal = max(pairs)
+    declared = symmetry.observation[goal]
+
+    def error(obs: Any) -> Array:
+        here, there = (
+            declared.encode(_field(symmetry, name, obs), centre)["points"] for name in (part, goal)
+        )
+        return np.linalg.norm(here - there, axis=-2).mean(-1)
+
+    return error
+
+
+def _field(symmetry: Symmetry, name: str, obs: Any) -> Array:
+    """The array of one field, float64."""
+    if not symmetry.flat:
+        return np.asarray(obs[name], dtype=np.float64)
+    return np.asarray(obs, dtype=np.float64)[..., dict(symmetry.segments())[name]]
