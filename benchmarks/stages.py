@@ -74,7 +74,7 @@ def trained_model(
         return WorldModel.load(folder)
     env = data.make_env()
     try:
-        model = WorldModel.for_env(env, family, **settings)
+        model = WorldModel.for_env(env, family, symmetry=data.symmetry, transitions=len(data), **settings)
     finally:
         env.close()
     train(model, data, training)

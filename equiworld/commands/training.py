@@ -78,7 +78,9 @@ class Train:
             config = replace(config, **{name: min(count, QUICK_STEPS) for name, count in counts.items()})
         arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
         env = data.make_env(self.env, arguments)
-        model = WorldModel.for_env(env, self.family, seed=config.seed)
+        model = WorldModel.for_env(
+            env, self.family, config.seed, symmetry=data.symmetry, transitions=len(data)
+        )
         env.close()
         began = time.perf_counter()
         with held_folder("--out", self.out):

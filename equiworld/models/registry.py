@@ -18,6 +18,8 @@ __all__ = ["FAMILIES", "build", "register_family"]
 
 Family = TypeVar("Family", bound=WorldModel)
 
+_MANY_TRANSITIONS = 10_000
+
 FAMILIES: dict[str, type[WorldModel]] = {}
 
 
@@ -27,12 +29,17 @@ def register_family(family: type[Family]) -> type[Family]:
     return family
 
 
-def best_family(symmetry: Symmetry) -> str:
-    """The family for a declaration: of clouds, in the frame of a body that has one, or equivariant layer by layer."""
+def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
+    """The family for a declaration: of clouds, in the frame of a body that has one, or equivariant layer by layer.
+
+    From few transitions, as far as is known how many there will be, the last plans better in PushT although it takes
+    longer to decide (docs/results.md).
+    """
     fields = [(name, symmetry.observation[name]) for name in symmetry.state]
     if any(isinstance(field, Cloud) for _, field in fields):
         return "latent"
-    if any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields):
+    posed = any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields)
+    if posed and (transitions is None or transitions >= _MANY_TRANSITIONS):
         return "state"
     return "state-steerable"
 

@@ -153,13 +153,23 @@ class WorldModel(nn.Module, ABC):
         return features_of_action(self.symmetry, action)
 
     @staticmethod
-    def for_env(env: gym.Env | str, family: str = "auto", seed: int = 0, **settings: Any) -> WorldModel:
+    def for_env(
+        env: gym.Env | str,
+        family: str = "auto",
+        seed: int = 0,
+        *,
+        symmetry: Symmetry | None = None,
+        transitions: int | None = None,
+        **settings: Any,
+    ) -> WorldModel:
         """A fresh model for an environment.
 
         Args:
             env: the environment or its id.
             family: a registered family; "auto" takes the one that the declaration can carry best.
             seed: of the initial weights.
+            symmetry: how observations and actions transform, if not as registered: that of data from elsewhere, say.
+            transitions: how many it will be trained on, where that is known; "auto" looks at it.
             settings: of the family, such as `hidden=(128, 128)`.
 
         Raises:
@@ -170,9 +180,12 @@ class WorldModel(nn.Module, ABC):
         >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
         'state'
         """
-        from equiworld.models.registry import build
+        from equiworld.models.registry import best_family, build
 
-        symmetry = symmetry_of(env)  # first: its errors say what is registered
+        symmetry = (
+            symmetry_of(env) if symmetry is None else symmetry
+        )  # first: its errors say what is registered
+        family = best_family(symmetry, transitions) if family == "auto" else family
         instance = gym.make(env) if isinstance(env, str) else env
         try:
             spec = getattr(instance, "spec", None)
@@ -197,8 +210,9 @@ class WorldModel(nn.Module, ABC):
 
         What actions are allowed training learns from the data. Arguments and errors are those of `for_env`.
         """
-        from equiworld.models.registry import build
+        from equiworld.models.registry import best_family, build
 
+        family = best_family(data.symmetry, len(data)) if family == "auto" else family
         env_id = str(data.provenance.get("environment", "unregistered"))
         return build(family, data.symmetry, env_id, {"seed": seed, **settings})
 
