@@ -62,7 +62,7 @@ class _View(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.utils.R
                 repr(action),
                 f"a displacement in the disc of radius {self.disc.radius:g} px, shape (2,)",
             )
-        target = self._target(self._agent_pos + displacement)
+        target: Any = self._target(self._agent_pos + displacement)
         shown, reward, terminated, truncated, info = self.env.step(target)
         return self._observe(shown, info, target), float(reward), bool(terminated), truncated, info
 
