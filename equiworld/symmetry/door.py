@@ -20,7 +20,7 @@ from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame, frame_of
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
-from equiworld.symmetry.layout import FINE, Layout
+from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -141,9 +141,9 @@ class Door:
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         apart = now.inverse() @ before
-        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), FINE)[0].numpy())
+        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), self.layout.step)[0].numpy())
         rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
-        step = FINE * power_of_two(self.symmetry.length_scale)
+        step = self.layout.step * power_of_two(self.symmetry.length_scale)
         shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
         return GroupElement(
             self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift

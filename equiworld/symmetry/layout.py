@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ from equiworld.symmetry.grid import power_of_two
 from equiworld.symmetry.holding import origin_field
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["FINE", "Layout"]
+__all__ = ["Layout"]
 
-FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
+_FINE, _CLOUD, _SINGLE = 2.0**-22, 2.0**-13, 2.0**-10  # steps of the grid, in units of a field's scale
 
 
 class Layout:
@@ -33,6 +33,7 @@ class Layout:
         scales: by name.
         slices: by name and kind, where a field's channels lie.
         steps: of the grid, for all numbers: scalars, then vectors and points coordinate by coordinate.
+        step: of the grid for what is seen in the frame, in units of its scale: no finer than what makes the frame.
         sizes: how many numbers are scalars, in vectors, in points.
         units: by kind, the scale of each channel, a power of two.
         pseudo: by kind, whether a reflection gives a channel one sign more.
@@ -51,13 +52,29 @@ class Layout:
     ) -> None:
         self.symmetry, self.names, self.single = symmetry, tuple(names), single
         self.scales = {name: self._scale(name, scales) for name in names}
+        self.step = (
+            _SINGLE if single else _FINE if self._posed() or not self._clouds(symmetry.state) else _CLOUD
+        )
         self._lay_out()
         self._read_frame()
 
     def step_of(self, name: str) -> float:
         """The step of the grid that a field's numbers are snapped to, in their units."""
-        cloud = isinstance(self.symmetry.observation[name], Cloud)
-        return (_SINGLE if self.single else _CLOUD if cloud else FINE) * power_of_two(self.scales[name])
+        step = max(self.step, _CLOUD) if self._clouds([name]) else self.step
+        return step * power_of_two(self.scales[name])
+
+    def _clouds(self, names: Iterable[str]) -> list[str]:
+        fields = self.symmetry.observation
+        return [name for name in names if name in self.names and isinstance(fields[name], Cloud)]
+
+    def _posed(self) -> list[str]:
+        """The fields of the state that are a body's axes."""
+        symmetry, fields = self.symmetry, self.symmetry.observation
+        return [
+            name
+            for name in symmetry.state
+            if name in self.names and (isinstance(fields[name], Rotation) or name == symmetry.heading)
+        ]
 
     def _scale(self, name: str, scales: Mapping[str, float]) -> float:
         field = self.symmetry.observation[name]
@@ -104,7 +121,7 @@ class Layout:
     def _read_frame(self) -> None:
         """Which combinations of points are the origin and the arrows, and which arrows are a pose."""
         symmetry, count = self.symmetry, len(self.units["points"])
-        columns, middles, pose = list[Tensor](), dict[str, Tensor](), None
+        columns, middles = list[Tensor](), dict[str, Tensor]()
         for name, slices in self.slices.items():
             if "points" not in slices:
                 continue
@@ -115,29 +132,17 @@ class Layout:
             columns += (
                 [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
             )
-        fields = symmetry.observation
-        self.clouds = [
-            self.slices[n]["points"]
-            for n in symmetry.state
-            if isinstance(fields[n], Cloud) and n in self.slices
-        ]
+        self.clouds = [self.slices[name]["points"] for name in self._clouds(symmetry.state)]
         self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:
             self.arrows = torch.stack(columns, -1)
             self.origin = middles.get(origin_field(symmetry) or "", torch.zeros_like(columns[0]))
-        axes = {name: slices["vectors"] for name, slices in self.slices.items() if "vectors" in slices}
-        for name in symmetry.state:
-            field = symmetry.observation[name]
-            known = isinstance(field, Rotation) or name == symmetry.heading
-            if pose is None and known and name in axes:
-                start = (
-                    2 * len(self.clouds)
-                    + len(columns)
-                    + int((~self.pseudo["vectors"][: axes[name].start]).sum())
-                )
-                pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
-        self.pose = pose
-        axis = getattr(fields.get(symmetry.heading or ""), "axis", 0.0)
+        self.pose: slice | None = None
+        for name in self._posed()[:1]:
+            before = ~self.pseudo["vectors"][: self.slices[name]["vectors"].start]
+            start = 2 * len(self.clouds) + len(columns) + int(before.sum())
+            self.pose = slice(start, start + (3 if symmetry.dim == 3 else 1))
+        axis = getattr(symmetry.observation.get(symmetry.heading or ""), "axis", 0.0)
         c, s = math.cos(axis), math.sin(axis)
-        posed = pose is not None and axis and not symmetry.group.finite
-        self.turned = torch.tensor([[c, -s], [s, c]], dtype=torch.float64) if posed else None
+        stands = self.pose is not None and axis and not symmetry.group.finite
+        self.turned = torch.tensor([[c, -s], [s, c]], dtype=torch.float64) if stands else None
