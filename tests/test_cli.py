@@ -51,7 +51,8 @@ def test_collect_refuses_chunks_of_another_seed_in_one_line(data_folder, capsys)
 
 def test_train_writes_a_model_that_loads_and_resumes(model_folder, data_folder, capsys):
     model = WorldModel.load(model_folder)
-    assert (model.family, model.env_id, model.action_repeat) == ("state", "equiworld/PushT-v0", 2)
+    # "auto", from few transitions
+    assert (model.family, model.env_id, model.action_repeat) == ("state-steerable", "equiworld/PushT-v0", 2)
     words = ["train", "--data", str(data_folder), "--out", str(model_folder), "--steps", "5"]
     assert main([*words, "--batch-size", "64", "--no-progress"]) == 0
     assert "5 steps" in capsys.readouterr().out

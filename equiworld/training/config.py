@@ -15,7 +15,7 @@ LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0,
 
 # Chosen at 2,000 transitions of PushT's slice, which 3000 steps and a decay of 1e-4 learnt by heart; 8000 steps with
 # hardly any decay serve half a million. In between, each transition brings steps and weakens the decay alike.
-FEWEST_STEPS, MOST_STEPS, STEPS_PER_TRANSITION = 600, 8000, 0.15
+FEWEST_STEPS, MOST_STEPS, STEPS_PER_TRANSITION = 1000, 8000, 0.15
 MOST_DECAY, DECAYING_TRANSITIONS = 0.3, 600.0
 
 
@@ -24,7 +24,7 @@ class TrainingConfig:
     """How to train.
 
     Attributes:
-        steps: optimiser steps; None for 0.15 for each transition, from 600 to 8000.
+        steps: optimiser steps; None for 0.15 for each transition, from 1000 to 8000.
         batch_size: transitions in each; of stages that train an encoder a sixteenth of it, at least 8.
         learning_rate: peak of the one-cycle schedule; a fifth of it for an encoder alone, a fiftieth for both.
         encoder_steps: steps in which an encoder is trained by itself before; of models that have one.

@@ -155,8 +155,12 @@ def test_environment_made_without_an_id() -> None:
     from gym_pusht.envs import PushTEnv
 
     assert symmetry_of(PushTEnv(obs_type="state")) == symmetry_of(STOCK)
-    with pytest.raises(UnknownNameError, match="Plane"):
-        symmetry_of(Plane())
+
+    class Nowhere(Plane):
+        """Registered under no name."""
+
+    with pytest.raises(UnknownNameError, match="Nowhere"):
+        symmetry_of(Nowhere())
 
 
 def test_environment_that_is_a_batch_by_itself() -> None:
