@@ -59,9 +59,11 @@ class Orbit:
         centre = np.asarray(geometry.CENTRE)
         corners = geometry.keypoints(self.blocks)
         points = np.concatenate([self.agents[..., None, :], corners], -2) - centre
+        lasts = np.isfinite(points).all((-1, -2))
+        points = np.nan_to_num(points)  # an element moves numbers only
         back = np.stack([g.inverse().act(part) for g, part in zip(self.elements, points, strict=True)])
         distance = np.linalg.norm(back - points[:1], axis=-1).max(-1)
-        return np.nanmax(distance, axis=-1)
+        return np.where(lasts & lasts[:1], distance, 0.0).max(-1)
 
 
 def draw_tasks(rng: np.random.Generator, count: int, half_width: float) -> list[PushTState]:
