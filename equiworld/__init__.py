@@ -7,7 +7,7 @@ last bits, and a certificate that the closed loop is the same at every orientati
 >>> import equiworld as ew
 >>> env = gym.make("equiworld/PushT-v0")
 >>> ew.symmetry_of(env).group
-SE2()
+E2()
 >>> model = ew.WorldModel.for_env(env, seed=0, hidden=(32, 32))
 >>> policy = ew.MPCPolicy(model, ew.planners.CEM(samples=16), dtype="float64")
 >>> observation, _ = env.reset(seed=0)
