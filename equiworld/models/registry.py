@@ -59,8 +59,10 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> WorldModel:
-    """A fresh model of a family.
+def build(
+    family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any], transitions: int | None = None
+) -> WorldModel:
+    """A fresh model of a family; of "auto" the best for the declaration and so many transitions.
 
     Raises:
         UnknownNameError: no such family.
@@ -69,7 +71,7 @@ def build(family: str, symmetry: Symmetry, env_id: str, settings: dict[str, Any]
     import inspect
 
     symmetry = carried(symmetry)
-    family = best_family(symmetry) if family == "auto" else family
+    family = best_family(symmetry, transitions) if family == "auto" else family
     if family not in FAMILIES:
         raise UnknownNameError(
             "family", family, ["auto", *FAMILIES], "add one with equiworld.models.register_family"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -180,12 +180,10 @@ class WorldModel(nn.Module, ABC):
         >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
         'state'
         """
-        from equiworld.models.registry import best_family, build
+        from equiworld.models.registry import build
 
-        symmetry = (
-            symmetry_of(env) if symmetry is None else symmetry
-        )  # first: its errors say what is registered
-        family = best_family(symmetry, transitions) if family == "auto" else family
+        if symmetry is None:
+            symmetry = symmetry_of(env)  # first: its errors say what is registered
         instance = gym.make(env) if isinstance(env, str) else env
         try:
             spec = getattr(instance, "spec", None)
@@ -193,7 +191,8 @@ class WorldModel(nn.Module, ABC):
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
-            model = build(family, symmetry, spec.id if spec else "unregistered", {"seed": seed, **settings})
+            env_id = spec.id if spec else "unregistered"
+            model = build(family, symmetry, env_id, {"seed": seed, **settings}, transitions)
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
             model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
@@ -210,11 +209,11 @@ class WorldModel(nn.Module, ABC):
 
         What actions are allowed training learns from the data. Arguments and errors are those of `for_env`.
         """
-        from equiworld.models.registry import best_family, build
+        from equiworld.models.registry import build
 
-        family = best_family(data.symmetry, len(data)) if family == "auto" else family
         env_id = str(data.provenance.get("environment", "unregistered"))
-        return build(family, data.symmetry, env_id, {"seed": seed, **settings})
+        transitions = len(data) if isinstance(data, Sized) else None
+        return build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+from types import SimpleNamespace
 
 import equiworld.envs  # noqa: F401  registers PushT
 import gym_pusht  # noqa: F401  registers the stock environment
@@ -27,6 +28,7 @@ from equiworld.models import FAMILIES, WorldModel, register_family
 from equiworld.models.registry import build
 from equiworld.symmetry import Bound, Cloud, Heading, Point, Scalar, Symmetry, Vector, register_symmetry
 from equiworld.symmetry.registry import _ENTRIES
+from equiworld.training import collect
 
 
 @pytest.mark.parametrize("family", STATE_FAMILIES)
@@ -176,3 +178,15 @@ def test_points_without_an_order_are_refused(family):
     symmetry = Symmetry(SE2(), {"hand": Point(), "cloud": Cloud(8)}, action=Vector())
     with pytest.raises(ArgumentError, match=r"symmetry: got a state with 'cloud', points without an order"):
         build(family, symmetry, "toy", {"seed": 0})
+
+
+def test_auto_looks_at_how_many_transitions_there_are_where_it_is_told():
+    chosen = {
+        count: WorldModel.for_env("equiworld/PushT-v0", transitions=count).family
+        for count in (2_000, 600_000)
+    }
+    assert chosen == {2_000: "state-steerable", 600_000: "state"}
+    assert WorldModel.for_env("equiworld/PushT-v0").family == "state"
+    data = collect("equiworld/PushT-v0", transitions=40, seed=0, workers=1)
+    assert WorldModel.for_data(data).family == "state-steerable"
+    assert WorldModel.for_data(SimpleNamespace(symmetry=data.symmetry, provenance={})).family == "state"
