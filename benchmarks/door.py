@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from equiworld.benchmarks.door_bits import bits_row, counted, differing, observe
 from equiworld.benchmarks.door_declarations import STATES, tried
 from equiworld.benchmarks.door_loops import PEER, PLANNERS, loop_row, policy_of, round_starts, run_loops
 from equiworld.benchmarks.parallel import in_parallel
-from equiworld.benchmarks.stages import stage_folder
+from equiworld.benchmarks.stages import kept_rows, stage_folder
 
 from equiworld.models import WorldModel
-from equiworld.results import make_result, read_json, text_table, write_json
+from equiworld.results import make_result, text_table, write_json
 from equiworld.symmetry import Door, symmetry_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 
@@ -91,7 +92,7 @@ def run(config: DoorConfig) -> dict[str, Any]:
     jobs += [(config, _bits, kind) for kind in ("turned", "closed loops", "clouds")]
     step = max(1, config.declarations // 20)
     jobs += [(config, _declared, first, step) for first in range(0, config.declarations, step)]
-    parts = in_parallel(_kept, jobs, "door", config.workers, config.progress)
+    parts = in_parallel(partial(kept_rows, "door"), jobs, "door", config.workers, config.progress)
     settings = {**asdict(config), "targets": TARGETS, "planners": {k: asdict(v) for k, v in PLANNERS.items()}}
     settings["definitions"] = {
         "deviation": "largest distance of an observed point from g·(that of the unturned loop), all steps",
@@ -103,22 +104,6 @@ def run(config: DoorConfig) -> dict[str, Any]:
     )
     write_json(config.out / "door.json", result, allow_nonfinite=True)
     return result
-
-
-def _kept(config: DoorConfig, way: Callable[..., Any], *what: Any) -> list[dict[str, Any]]:
-    """The rows of one job; an interrupted run does not do it again."""
-    free = {
-        key: value
-        for key, value in asdict(config).items()
-        if key not in ("out", "workers", "progress", "models")
-    }
-    file = stage_folder(config.out / "rows", way.__name__.strip("_"), {**free, "what": what}).with_suffix(
-        ".json"
-    )
-    if not file.exists():
-        rows = way(config, *what)
-        write_json(file, make_result("door", free, rows, 0.0), allow_nonfinite=True)
-    return read_json(file)["rows"]
 
 
 def _models(config: DoorConfig) -> list[Path]:

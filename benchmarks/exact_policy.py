@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ import gymnasium as gym
 import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.reach import REACH, ForwardPushes
-from equiworld.benchmarks.stages import ENV, stage_folder, trained_model
+from equiworld.benchmarks.stages import ENV, kept_rows, stage_folder, trained_model
 from equiworld.benchmarks.success import Contender, contender_model, shared_settings, slice_parts
 from equiworld.envs.pusht.stock import StockView
 from equiworld.planners import CEM, MPCPolicy, peer_policy
 
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.results import make_result, read_json, text_table, write_json
+from equiworld.results import make_result, text_table, write_json
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import symmetry_of
 from equiworld.training import TrainingConfig, collect
@@ -101,7 +101,7 @@ def run(config: ExactPolicyConfig) -> dict[str, Any]:
     jobs += [
         (config, _pusht, str(folder), kind) for folder in _models(config) for kind in ("before", "after")
     ]
-    rows = in_parallel(_kept, jobs, "policies", config.workers, config.progress)
+    rows = in_parallel(partial(kept_rows, "exact-policy"), jobs, "policies", config.workers, config.progress)
     settings = {**asdict(config), "targets": TARGETS, "planner": asdict(CEM()), "settings": LEARNERS}
     settings["definitions"] = {
         "success": "of the last step of an episode; slice: as trained; worst: the lowest of the elements",
@@ -117,24 +117,6 @@ def run(config: ExactPolicyConfig) -> dict[str, Any]:
 def report(result: dict[str, Any]) -> str:
     """The rows as a table."""
     return text_table(result["rows"])
-
-
-def _kept(config: ExactPolicyConfig, way: Callable[..., Any], *what: Any) -> list[dict[str, Any]]:
-    """The rows of one job; an interrupted run does not do it again."""
-    free = {
-        key: value
-        for key, value in asdict(config).items()
-        if key not in ("out", "workers", "progress", "models")
-    }
-    name = way.__name__.strip("_")
-    file = stage_folder(config.out / "rows", name, {**free, "what": what}).with_suffix(".json")
-    if not file.exists():
-        began = time.perf_counter()
-        rows = way(config, *what)
-        write_json(
-            file, make_result("exact-policy", free, rows, time.perf_counter() - began), allow_nonfinite=True
-        )
-    return read_json(file)["rows"]
 
 
 # --- the reach task --------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,10 @@ import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 import gymnasium as gym
 
 from equiworld.models import WorldModel
-from equiworld.results import to_plain, versions
+from equiworld.results import make_result, read_json, to_plain, versions, write_json
 from equiworld.training import Dataset, TrainingConfig, collect, train
 
-__all__ = ["ENV", "collect_slice", "stage_folder", "trained_model"]
+__all__ = ["ENV", "collect_slice", "kept_rows", "stage_folder", "trained_model"]
 
 ENV = "equiworld/PushT-v0"
 
@@ -29,6 +31,30 @@ def stage_folder(root: Path, name: str, settings: Mapping[str, Any]) -> Path:
     """
     text = json.dumps(to_plain({"settings": dict(settings), "versions": versions()}), sort_keys=True)
     return root / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def kept_rows(
+    benchmark: str, config: Any, way: Callable[..., list[dict[str, Any]]], *what: Any
+) -> list[dict[str, Any]]:
+    """`way(config, *what)`, the rows of one job; an interrupted run of the benchmark does not do it again.
+
+    Args:
+        benchmark: its name.
+        config: a dataclass; its `out` has the rows, and neither that nor `models`, `workers` and `progress` tell jobs
+            apart.
+        way: the function.
+        what: its further arguments.
+    """
+    kept = {k: v for k, v in asdict(config).items() if k not in ("out", "workers", "progress", "models")}
+    name = way.__name__.strip("_")
+    file = stage_folder(config.out / "rows", name, {**kept, "what": what}).with_suffix(".json")
+    if not file.exists():
+        began = time.perf_counter()
+        rows = way(config, *what)
+        write_json(
+            file, make_result(benchmark, kept, rows, time.perf_counter() - began), allow_nonfinite=True
+        )
+    return read_json(file)["rows"]
 
 
 def collect_slice(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.simulation import followed
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -80,16 +81,11 @@ def agent_response(control_periods: int) -> tuple[float, float, float, float]:
         (a, b, c, e): displacement = a·target + b·velocity, new velocity = c·target + e·velocity, for a target
         given relative to the agent. Exact for the engine's semi-implicit Euler steps of a linear PD controller.
     """
-    dt, stiffness, friction = geometry.TIME_STEP, geometry.STIFFNESS, geometry.DAMPING
-    gains = []
-    for target, velocity in ((1.0, 0.0), (0.0, 1.0)):
-        position = 0.0
-        for _ in range(control_periods * geometry.ENGINE_STEPS):
-            velocity += (stiffness * (target - position) - friction * velocity) * dt
-            position += velocity * dt
-        gains.append((position, velocity))
-    (a, c), (b, e) = gains
-    return a, b, c, e
+    # Along x the answer to a target, along y that to a velocity: the axes do not know each other.
+    position, velocity = (0.0, 0.0), (0.0, 1.0)
+    for _ in range(control_periods):
+        position, velocity = followed(position, velocity, (1.0, 0.0))
+    return *position, *velocity
 
 
 class _Outline(NamedTuple):
