@@ -10,9 +10,12 @@ from equiworld.groups.element import GroupElement
 from equiworld.groups.euclidean import E2, E3, SE2, SE3
 from equiworld.groups.finite import Cyclic, Dihedral
 from equiworld.groups.group import Group
+from equiworld.groups.isometries import Isometries, left_right
+from equiworld.groups.labels import Labels
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
-from equiworld.groups.registry import GROUPS, common_group, group_from_name, rotations_of
+from equiworld.groups.product import Product
+from equiworld.groups.registry import GROUPS, common_group, group_from_name, rotations_of, stabiliser
 
 __all__ = [
     "E2",
@@ -28,8 +31,13 @@ __all__ = [
     "Dihedral",
     "Group",
     "GroupElement",
+    "Isometries",
+    "Labels",
     "Permutation",
+    "Product",
     "common_group",
     "group_from_name",
+    "left_right",
     "rotations_of",
+    "stabiliser",
 ]

@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 
 def product(matrix: Array, columns: Array) -> Array:
-    """`matrix @ columns` for `(…, d, d)` and `(…, d, m)`.
+    """`matrix @ columns` for `(…, n, d)` and `(…, d, m)`.
 
     The d terms are added one by one, in a fixed order: BLAS may choose another order for another batch size,
     and a batch would then differ in the last bit from a loop over its elements.
@@ -34,7 +34,7 @@ def product(matrix: Array, columns: Array) -> Array:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GroupElement:
-    """The isometry x ↦ R x + t of R^d, or a batch of them.
+    """The isometry x ↦ R x + t of R^d, or a batch of them; of some groups also what labels are moved by.
 
     Made by a group (`group.element`, `group.sample`, `group.rotation`, …), which validates it; `g @ h` is
     first h, then g. Shapes combine by NumPy's broadcasting: use `g[:, None].act(clouds)` to move
@@ -44,6 +44,7 @@ class GroupElement:
         group: The group that it belongs to.
         matrix: R, float64 `(…, d, d)`, orthogonal.
         translation: t, float64 `(…, d)`, in the units of the points.
+        stored_label: `label`, where R does not say it; None where it does.
 
     >>> from equiworld.groups import SE2
     >>> g = SE2().translation([1.0, 0.0]) @ SE2().rotation(np.pi / 2)
@@ -56,6 +57,7 @@ class GroupElement:
     group: Group
     matrix: Array
     translation: Array
+    stored_label: NDArray[np.int64] | None = None
 
     # NumPy must not try to compute `array @ element` item by item.
     __array_ufunc__ = None
@@ -70,8 +72,18 @@ class GroupElement:
                 f"shapes {matrix.shape} and {translation.shape}",
                 f"(…, {dim}, {dim}) and (…, {dim}) for {self.group!r}",
             )
+        label = self.stored_label
+        if self.group.stores_labels:
+            label = np.asarray(self.group.default_labels(matrix) if label is None else label, np.int64)
+            if label.shape != matrix.shape[:-2]:
+                raise ArgumentError(
+                    "label", f"shape {label.shape}", f"{matrix.shape[:-2]}, that of the matrices"
+                )
+        elif label is not None:
+            raise ArgumentError("label", label, f"None: in {self.group!r} the matrix says it")
         object.__setattr__(self, "matrix", matrix)
         object.__setattr__(self, "translation", translation)
+        object.__setattr__(self, "stored_label", label)
 
     @property
     def dim(self) -> int:
@@ -88,6 +100,17 @@ class GroupElement:
         """det R, exactly +1 or -1, `(…)`."""
         return np.sign(np.linalg.det(self.matrix))
 
+    @property
+    def label(self) -> NDArray[np.int64]:
+        """Its image in the finite group `group.labels`, an index `(…)`: which joints or bodies take whose place."""
+        return self.group.label_of(self.matrix) if self.stored_label is None else self.stored_label
+
+    def within(self, group: Group) -> GroupElement:
+        """The same isometry as an element of another group that includes its own."""
+        if group == self.group:
+            return self
+        return GroupElement(group, self.matrix, self.translation)
+
     def __matmul__(self, other: GroupElement) -> GroupElement:
         """First `other`, then this: x ↦ R (R' x + t') + t, in the smallest family that holds both."""
         if not isinstance(other, GroupElement):
@@ -99,14 +122,18 @@ class GroupElement:
             _check_broadcast("other", other.batch_shape, self.batch_shape)
         matrix = product(self.matrix, other.matrix)
         translation = product(self.matrix, other.translation[..., None])[..., 0] + self.translation
-        return GroupElement(group, matrix, translation)
+        if not group.stores_labels:
+            return GroupElement(group, matrix, translation)
+        label = group.labels.table[self.within(group).label, other.within(group).label]
+        return GroupElement(group, matrix, translation, label)
 
     def inverse(self) -> GroupElement:
         """The isometry that undoes this one: x ↦ Rᵀ (x − t)."""
         transposed = np.swapaxes(self.matrix, -1, -2)
         # 0 − x and not −x, so that a zero translation stays +0.
         translation = 0.0 - product(transposed, self.translation[..., None])[..., 0]
-        return GroupElement(self.group, transposed.copy(), translation)
+        label = None if self.stored_label is None else self.group.labels.inverses[self.stored_label]
+        return GroupElement(self.group, transposed.copy(), translation, label)
 
     def act(self, points: ArrayLike) -> Array:
         """Move points: R x + t.
@@ -144,10 +171,13 @@ class GroupElement:
         return product(self.matrix, array[..., None])[..., 0]
 
     def is_close(self, other: GroupElement, atol: float = 1e-9) -> bool:
-        """Whether every entry of R and t agrees within `atol` (whatever the groups are called)."""
+        """Whether every entry of R and t agrees within `atol`, and labels where both store them."""
         if self.dim != other.dim:
             return False
         _check_broadcast("other", other.batch_shape, self.batch_shape)
+        labels = self.stored_label, other.stored_label
+        if None not in labels and not np.all(labels[0] == labels[1]):
+            return False
         return bool(
             np.all(np.abs(self.matrix - other.matrix) <= atol)
             and np.all(np.abs(self.translation - other.translation) <= atol)
@@ -166,7 +196,8 @@ class GroupElement:
         positions = np.arange(int(np.prod(self.batch_shape))).reshape(self.batch_shape)[index]
         dim = self.dim
         matrix = self.matrix.reshape(-1, dim, dim)[positions]
-        return GroupElement(self.group, matrix, self.translation.reshape(-1, dim)[positions])
+        label = None if self.stored_label is None else self.stored_label.reshape(-1)[positions]
+        return GroupElement(self.group, matrix, self.translation.reshape(-1, dim)[positions], label)
 
     def __iter__(self) -> Iterator[GroupElement]:
         return (self[index] for index in range(len(self)))
@@ -183,20 +214,25 @@ class GroupElement:
         for element in elements[1:]:
             group = group if group == element.group else common_group(group, element.group)
         matrix = np.stack([element.matrix for element in elements])
-        return GroupElement(group, matrix, np.stack([element.translation for element in elements]))
+        label = (
+            np.stack([element.within(group).label for element in elements]) if group.stores_labels else None
+        )
+        return GroupElement(group, matrix, np.stack([element.translation for element in elements]), label)
 
     def __repr__(self) -> str:
         matrix = np.array2string(self.matrix, separator=", ", precision=6, suppress_small=True, threshold=40)
         shift = np.array2string(self.translation, separator=", ", precision=6, threshold=40)
-        return f"GroupElement({self.group!r}, matrix={matrix}, translation={shift})"
+        label = "" if self.stored_label is None else f", label={self.stored_label.tolist()}"
+        return f"GroupElement({self.group!r}, matrix={matrix}, translation={shift}{label})"
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary that JSON can hold, exact to the last bit: group, matrix, translation."""
-        return {
+        """A dictionary that JSON can hold, exact to the last bit: group, matrix, translation, a stored label."""
+        data = {
             "group": self.group.name,
             "matrix": self.matrix.tolist(),
             "translation": self.translation.tolist(),
         }
+        return data if self.stored_label is None else data | {"label": self.stored_label.tolist()}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> GroupElement:
@@ -210,7 +246,7 @@ class GroupElement:
         keys = ("group", "matrix", "translation")
         if not isinstance(data, Mapping) or any(key not in data for key in keys):
             raise ArgumentError("data", data, f"a mapping with the keys {', '.join(keys)}")
-        return group_from_name(data["group"]).element(data["matrix"], data["translation"])
+        return group_from_name(data["group"]).element(data["matrix"], data["translation"], data.get("label"))
 
 
 def _check_broadcast(argument: str, shape: tuple[int, ...], batch_shape: tuple[int, ...]) -> None:

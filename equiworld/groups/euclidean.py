@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from equiworld.groups.continuous import ContinuousGroup, WithReflections, WithTranslations
+from equiworld.groups.continuous import (
+    ContinuousGroup,
+    Planar,
+    PlanarShifts,
+    WithReflections,
+    WithTranslations,
+)
 
 __all__ = ["E2", "E3", "SE2", "SE3"]
 
 
-class SE2(WithTranslations, ContinuousGroup):
-    """The rigid motions of the plane.
+class SE2(PlanarShifts, Planar):
+    """The rigid motions of the plane; with `axis` those of space across it, with `along` shifts along it too.
 
     >>> g = SE2().translation([1.0, 2.0]) @ SE2().rotation(0.3)  # first turn, then shift
     >>> g.act([0.0, 0.0]), g.rotate([0.0, 0.0])
     (array([1., 2.]), array([0., 0.]))
     """
 
-    dim = 2
     proper = True
     has_translations = True
 
 
-class E2(WithReflections, WithTranslations, ContinuousGroup):
-    """All isometries of the plane.
+class E2(WithReflections, PlanarShifts, Planar):
+    """All isometries of the plane; with `axis` and `along` as `SE2`.
 
     >>> (E2().translation([1.0, 0.0]) @ E2().reflection(0.0)).act([0.0, 1.0])
     array([ 1., -1.])
     """
 
-    dim = 2
     proper = False
     has_translations = True
 

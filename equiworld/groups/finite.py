@@ -1,15 +1,19 @@
-"""The finite groups of the plane: turns of a regular polygon, with and without its mirrors."""
+"""Turns of a regular polygon, with and without its mirrors: in the plane, or about an axis in space."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.groups.arguments import as_integers, checked_count
+from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement
-from equiworld.groups.group import Group
+from equiworld.groups.group import VALIDATION_TOLERANCE, Group
+from equiworld.groups.labels import Labels
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.rotations import fraction_matrix
 
@@ -17,14 +21,24 @@ __all__ = ["Cyclic", "Dihedral"]
 
 
 class _Polygon(Group):
-    """What the two groups of a regular polygon with n corners share."""
+    """What the two groups of a regular polygon with n corners share.
 
-    dim = 2
+    Args:
+        n: corners.
+        axis: the direction of space that it keeps, `(3,)`; None for the plane itself.
+    """
+
     finite = True
     has_translations = False
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, axis: Sequence[float] | Array | None = None) -> None:
         self._n = checked_count(n)
+        self.axis = None if axis is None else Axis(axis)
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        """2; 3 about an axis."""
+        return 2 if self.axis is None else 3
 
     @property
     def n(self) -> int:
@@ -33,8 +47,9 @@ class _Polygon(Group):
 
     @property
     def name(self) -> str:
-        """Such as "Cyclic(4)"."""
-        return f"{type(self).__name__}({self.n})"
+        """Such as "Cyclic(4)", or "Cyclic(4, axis=(0.0, 0.0, 1.0))"."""
+        about = "" if self.axis is None else f", axis={self.axis.direction}"
+        return f"{type(self).__name__}({self.n}{about})"
 
     @property
     def order(self) -> int:
@@ -47,7 +62,7 @@ class _Polygon(Group):
         Args:
             steps: Whole numbers, `(…)`.
         """
-        return GroupElement(self, *_still(fraction_matrix(as_integers("steps", steps), self.n)))
+        return self._still(fraction_matrix(as_integers("steps", steps), self.n))
 
     def elements(self) -> GroupElement:
         """All elements, as one batch: the turns, then the mirrors."""
@@ -60,18 +75,56 @@ class _Polygon(Group):
     def grid_matrices(self, n: int) -> Array:
         """min(n, order) elements, evenly: turns, and where there are mirrors half of them (rounded down)."""
         count = min(n, self.order)
-        if self.proper:
-            return fraction_matrix(_spread(count, self.n), self.n)
-        turns = fraction_matrix(_spread(count - count // 2, self.n), self.n)
-        return np.concatenate([turns, _mirrors(_spread(count // 2, self.n), self.n)])
+        mirrored = 0 if self.proper else count // 2
+        matrices = fraction_matrix(_spread(count - mirrored, self.n), self.n)
+        if mirrored:
+            matrices = np.concatenate([matrices, _mirrors(_spread(mirrored, self.n), self.n)])
+        return matrices if self.axis is None else self.axis.matrices(matrices)
 
     def holds_matrix(self, matrix: Array, atol: float) -> bool:
         """Whether the angle is a whole number of steps: compared with the nearest element."""
-        angle = np.arctan2(matrix[..., 1, 0], matrix[..., 0, 0])
-        steps = np.round(angle * self.n / (2 * np.pi)).astype(np.int64)
-        mirrored = np.linalg.det(matrix)[..., None, None] < 0
-        nearest = np.where(mirrored, _mirrors(steps, self.n), fraction_matrix(steps, self.n))
-        return bool((np.abs(matrix - nearest) <= atol).all())
+        if self.axis is not None and not self.axis.kept_by(matrix, atol):
+            return False
+        plane, steps, mirrored = self._nearest(matrix)
+        known = _mirrors(steps, self.n) if not self.proper else fraction_matrix(steps, self.n)
+        nearest = np.where(mirrored[..., None, None], known, fraction_matrix(steps, self.n))
+        return bool((np.abs(plane - nearest) <= atol).all())
+
+    def _nearest(self, matrix: Array) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
+        """What matrices do to the plane, the nearest number of steps, and whether they reflect."""
+        plane = matrix if self.axis is None else self.axis.plane(matrix)
+        angle = np.arctan2(plane[..., 1, 0], plane[..., 0, 0])
+        return plane, np.round(angle * self.n / (2 * np.pi)).astype(np.int64), np.linalg.det(plane) < 0
+
+    @property
+    def labels(self) -> Labels:
+        """The group itself: turns, then mirrors."""
+        return _polygon_labels(self)
+
+    def label_of(self, matrix: Array) -> NDArray[np.int64]:
+        """The places of matrices `(…, d, d)` among `elements`, `(…)`."""
+        _, steps, mirrored = self._nearest(matrix)
+        return steps % self.n + self.n * mirrored
+
+    def section(self) -> GroupElement:
+        """All elements."""
+        return self.elements()
+
+    def kernel(self) -> Group:
+        """The identity alone."""
+        return Cyclic(1, None if self.axis is None else self.axis.direction)
+
+    def includes(self, other: Group) -> bool:
+        """Whether every element of another finite group is one of its own."""
+        if other.dim != self.dim or not other.finite or other.stores_labels:
+            return False
+        return self.holds_matrix(other.elements().matrix, VALIDATION_TOLERANCE) and (
+            other.proper or not self.proper
+        )
+
+    def _still(self, plane: Array) -> GroupElement:
+        matrix = plane if self.axis is None else self.axis.matrices(plane)
+        return GroupElement(self, matrix, np.zeros(matrix.shape[:-1]))
 
 
 class Cyclic(_Polygon):
@@ -86,13 +139,11 @@ class Cyclic(_Polygon):
 
     proper = True
 
-    def includes(self, other: Group) -> bool:
-        """Whether `other` is Cyclic(m) and m divides n."""
-        return isinstance(other, Cyclic) and self.n % other.n == 0
-
 
 class Dihedral(_Polygon):
     """The n turns and n mirrors of a regular polygon; the first axis is one of its mirrors.
+
+    Exchanging the two axes, Permutation(2), is a mirror of Dihedral(4).
 
     >>> Dihedral(4).order, Dihedral(4).mirror(1).act([1.0, 0.0])  # mirrors lie half a step apart: 0°, 45°, …
     (8, array([0., 1.]))
@@ -106,28 +157,33 @@ class Dihedral(_Polygon):
         Args:
             steps: Whole numbers, `(…)`.
         """
-        return GroupElement(self, *_still(_mirrors(as_integers("steps", steps), self.n)))
-
-    def includes(self, other: Group) -> bool:
-        """Whether `other` is Cyclic(m) or Dihedral(m) with m dividing n.
-
-        Exchanging the two axes, Permutation(2), is a mirror of Dihedral(4)."""
-        if isinstance(other, Permutation):
-            return other.dim == 2 and self.n % 4 == 0
-        return isinstance(other, _Polygon) and self.n % other.n == 0
+        return self._still(_mirrors(as_integers("steps", steps), self.n))
 
 
 def smallest_polygon(first: Group, second: Group) -> Group | None:
     """The smallest Cyclic or Dihedral group that includes both; None where there is none."""
-    turns = []
+    turns, axes = [], set()
     for group in (first, second):
         if isinstance(group, _Polygon):
             turns.append(group.n)
+            axes.add(None if group.axis is None else group.axis.direction)
         elif isinstance(group, Permutation) and group.dim == 2:
             turns.append(4)
+            axes.add(None)
         else:
             return None
-    return (Cyclic if first.proper and second.proper else Dihedral)(math.lcm(*turns))
+    if len(axes) > 1:
+        return None
+    return (Cyclic if first.proper and second.proper else Dihedral)(math.lcm(*turns), axes.pop())
+
+
+@lru_cache(maxsize=64)
+def _polygon_labels(group: _Polygon) -> Labels:
+    generators = [("turn", 1)] if group.n > 1 else []
+    if not group.proper:
+        generators.append(("mirror", group.n))
+    matrices = group.grid_matrices(group.order)
+    return Labels.of_matrices(matrices, generators, np.linalg.det(matrices), {"body": matrices})
 
 
 def _mirrors(steps: NDArray[np.int64], n: int) -> Array:
@@ -138,7 +194,3 @@ def _mirrors(steps: NDArray[np.int64], n: int) -> Array:
 def _spread(count: int, n: int) -> NDArray[np.int64]:
     """`count` of 0 … n−1, evenly."""
     return np.arange(count, dtype=np.int64) * n // max(count, 1)
-
-
-def _still(matrix: Array) -> tuple[Array, Array]:
-    return matrix, np.zeros(matrix.shape[:-1])

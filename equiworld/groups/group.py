@@ -5,16 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.arguments import as_floats, checked_count, checked_generator, checked_scale
+from equiworld.groups.arguments import (
+    as_floats,
+    as_integers,
+    checked_count,
+    checked_generator,
+    checked_scale,
+)
+from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.labels import Labels
 
 __all__ = ["Group", "GroupElement"]
 
 VALIDATION_TOLERANCE = 1e-9
 """How far from orthogonal a matrix may be; far above rounding, far below any real error."""
+
+
+_TRIVIAL, _REFLECTION = Labels.trivial(), Labels.reflection()
 
 
 class Group(ABC):
@@ -28,6 +39,9 @@ class Group(ABC):
         proper: Whether all its elements keep orientation (det R = +1).
         finite: Whether it has finitely many elements.
         has_translations: Whether t may differ from 0.
+        shift_dim: In how many directions it may.
+        stores_labels: Whether elements hold a label of their own, for R does not say it.
+        axis: The direction that it keeps, of a group about an axis in space; None of others.
 
     >>> from equiworld.groups import SE3
     >>> group = SE3()
@@ -40,6 +54,36 @@ class Group(ABC):
     proper: bool
     finite: bool
     has_translations: bool
+    shift_dim: int = 0
+    stores_labels: bool = False
+    axis: Axis | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The finite group that labels are moved by: whether it reflects; of a finite group the group itself."""
+        return _TRIVIAL if self.proper else _REFLECTION
+
+    def label_of(self, matrix: Array) -> NDArray[np.int64]:
+        """The labels of matrices `(…, d, d)` of the group, `(…)`."""
+        if self.proper:
+            return np.zeros(matrix.shape[:-2], np.int64)
+        return (np.linalg.det(matrix) < 0).astype(np.int64)
+
+    def default_labels(self, matrix: Array) -> NDArray[np.int64]:
+        """The labels of matrices that come without, `(…)`: of those that fit the first."""
+        return self.label_of(matrix)
+
+    def section(self) -> GroupElement:
+        """One element for each of `labels`, in their order, the identity first, `(k,)`."""
+        signs = np.ones(self.dim) - 2 * np.eye(self.dim)[0]
+        matrices = [np.eye(self.dim)] if self.proper else [np.eye(self.dim), np.diag(signs)]
+        return GroupElement(self, np.stack(matrices), np.zeros((len(matrices), self.dim)))
+
+    def kernel(self) -> Group:
+        """The subgroup that moves no labels: what keeps orientation; of a finite group the identity."""
+        from equiworld.groups.registry import rotations_of
+
+        return rotations_of(self)
 
     @property
     def name(self) -> str:
@@ -96,8 +140,8 @@ class Group(ABC):
             One element, or a batch of shape `(n,)`.
         """
         count, scale = _count(n), checked_scale(scale)
-        matrix = self.sample_matrices(checked_generator(rng), count)
-        return self._batch(matrix, self._sample_translations(rng, count, scale), n)
+        matrix, label = self._sample(checked_generator(rng), count)
+        return self._batch(matrix, self._sample_translations(rng, count, scale), n, label)
 
     def near_identity(
         self, rng: np.random.Generator, n: int | None = None, scale: float = 1e-3
@@ -115,19 +159,26 @@ class Group(ABC):
 
         Deterministic. A finite group has no more than all its elements to give.
         """
-        matrix = self.grid_matrices(checked_count(n))
+        return self._grid(checked_count(n))
+
+    def _grid(self, n: int) -> GroupElement:
+        """`grid`, for a checked n."""
+        matrix = self.grid_matrices(n)
         return GroupElement(self, matrix, np.zeros(matrix.shape[:-1]))
 
     def elements(self) -> GroupElement:
         """All elements of a finite group, as one batch, the identity first."""
         raise ArgumentError("group", self, "a finite group, such as Cyclic(4); elsewhere use grid(n)")
 
-    def element(self, matrix: ArrayLike, translation: ArrayLike | None = None) -> GroupElement:
+    def element(
+        self, matrix: ArrayLike, translation: ArrayLike | None = None, label: ArrayLike | None = None
+    ) -> GroupElement:
         """The element with this matrix and translation, or a batch, after checking that it is one.
 
         Args:
             matrix: R, `(…, d, d)`.
             translation: t, `(…, d)`, its leading shape broadcast with the matrix's; None for no translation.
+            label: An index of `labels`, `(…)` or one for all; where the group stores them, the first that fits if None.
 
         Returns:
             The element; numbers are kept as they are, to the last bit.
@@ -155,11 +206,27 @@ class Group(ABC):
         if not self.has_translations:
             shift = np.zeros_like(shift)  # what is left is rounding
         matrix = np.broadcast_to(matrix, (*batch, self.dim, self.dim)).copy()
-        return GroupElement(self, matrix, np.broadcast_to(shift, (*batch, self.dim)).copy())
+        chosen = None if label is None else np.broadcast_to(self._checked_labels(label, matrix), batch).copy()
+        return GroupElement(self, matrix, np.broadcast_to(shift, (*batch, self.dim)).copy(), chosen)
+
+    def _checked_labels(self, label: ArrayLike, matrix: Array) -> NDArray[np.int64]:
+        """Labels that a user gave: indices, of elements that go with the matrices."""
+        indices = as_integers("label", label)
+        if not self.stores_labels:
+            raise ArgumentError("label", label, f"None: in {self!r} the matrix says it")
+        if ((indices < 0) | (indices >= self.labels.order)).any():
+            raise ArgumentError("label", label, f"indices of {self!r}.labels, below {self.labels.order}")
+        if not self.fits(indices, matrix):
+            raise ArgumentError("label", label, f"labels that go with the matrices in {self!r}")
+        return indices
+
+    def fits(self, label: NDArray[np.int64], matrix: Array) -> bool:
+        """Whether each label goes with its matrix."""
+        return True
 
     def contains(self, element: GroupElement, atol: float = 1e-9) -> bool:
         """Whether the element, or every element of the batch, belongs to this group within `atol`."""
-        if element.dim != self.dim:
+        if element.dim != self.dim or (element.group.stores_labels and element.group != self):
             return False
         return self._problem(element.matrix, element.translation, atol) is None
 
@@ -188,19 +255,36 @@ class Group(ABC):
             return "matrix", "a reflection (det R = −1)", f"det R = +1: {self!r} has no reflections"
         if not self.has_translations and not np.abs(shift).max(initial=0.0) <= atol:
             return "translation", f"up to {np.abs(shift).max():.3g}", f"0: {self!r} has no translations"
+        if self.axis is not None and self.has_translations and self.shift_dim < self.dim:
+            along = np.abs(self.axis.coordinates(shift)[..., 2]).max(initial=0.0)
+            if not along <= atol * max(1.0, np.abs(shift).max(initial=0.0)):
+                return (
+                    "translation",
+                    f"{along:.3g} along the axis",
+                    f"none: {self!r} translates across it only",
+                )
         if not self.holds_matrix(matrix, atol):
             return "matrix", "an orthogonal matrix that is not in the group", f"an element of {self!r}"
         return None
 
+    def _sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.int64] | None]:
+        """n matrices, and their labels where they are stored."""
+        return self.sample_matrices(rng, n), None
+
     def _sample_translations(self, rng: np.random.Generator, n: int, scale: float) -> Array:
         """Uniform in the ball of radius `scale`, `(n, d)`; zeros where the group has no translations."""
-        return sample_ball(rng, n, self.dim, scale) if self.has_translations else np.zeros((n, self.dim))
+        if not self.has_translations:
+            return np.zeros((n, self.dim))
+        if self.axis is None:
+            return sample_ball(rng, n, self.dim, scale)
+        return self.axis.vectors(sample_ball(rng, n, self.shift_dim, scale))
 
-    def _batch(self, matrix: Array, translation: Array, n: int | None) -> GroupElement:
+    def _batch(
+        self, matrix: Array, translation: Array, n: int | None, label: NDArray[np.int64] | None = None
+    ) -> GroupElement:
         """The batch, or its only element where no size was asked for."""
-        if n is None:
-            matrix, translation = matrix[0], translation[0]
-        return GroupElement(self, matrix, translation)
+        batch = GroupElement(self, matrix, translation, label)
+        return batch[0] if n is None else batch
 
 
 def sample_ball(rng: np.random.Generator, n: int, dim: int, radius: float) -> Array:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from equiworld.groups.continuous import ContinuousGroup, WithReflections
+from equiworld.groups.continuous import ContinuousGroup, Planar, WithReflections
 
 __all__ = ["O2", "O3", "SO2", "SO3"]
 
 
-class SO2(ContinuousGroup):
-    """The rotations of the plane.
+class SO2(Planar):
+    """The rotations of the plane; with `axis` those of space about it.
 
     >>> import numpy as np
     >>> np.round(SO2().rotation(np.pi / 2).act([1.0, 0.0]), 12)
     array([0., 1.])
+    >>> np.round(SO2(axis=(0.0, 0.0, 1.0)).rotation(np.pi / 2).act([1.0, 0.0, 7.0]), 12)
+    array([0., 1., 7.])
     """
 
-    dim = 2
     proper = True
     has_translations = False
 
 
-class O2(WithReflections, ContinuousGroup):
-    """The rotations and reflections of the plane.
+class O2(WithReflections, Planar):
+    """The rotations and reflections of the plane; with `axis` those of space that keep it.
 
     >>> import numpy as np
     >>> mirror = O2().reflection(np.pi / 4)  # the line x = y stays
@@ -29,7 +30,6 @@ class O2(WithReflections, ContinuousGroup):
     (array([0., 1.]), -1.0)
     """
 
-    dim = 2
     proper = False
     has_translations = False
 

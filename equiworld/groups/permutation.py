@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import as_integers, checked_count
 from equiworld.groups.element import Array, GroupElement
 from equiworld.groups.group import Group
+from equiworld.groups.labels import MOST_LABELS, Labels
 
 __all__ = ["Permutation"]
 
@@ -93,6 +95,28 @@ class Permutation(Group):
         """Whether every entry is 0 or 1; orthogonality does the rest."""
         return bool((np.minimum(np.abs(matrix), np.abs(matrix - 1)) <= atol).all())
 
+    @property
+    def labels(self) -> Labels:
+        """The group itself, in lexicographic order; of at most 6 slots."""
+        return _permutation_labels(self)
+
+    def label_of(self, matrix: Array) -> NDArray[np.int64]:
+        """The ranks of matrices `(…, n, n)`, `(…)`."""
+        images = matrix.argmax(axis=-2)
+        rank = np.zeros(images.shape[:-1], np.int64)
+        for slot in range(self.n):
+            smaller = (images[..., slot + 1 :] < images[..., slot, None]).sum(axis=-1)
+            rank += smaller * math.factorial(self.n - 1 - slot)
+        return rank
+
+    def section(self) -> GroupElement:
+        """All elements."""
+        return self.elements()
+
+    def kernel(self) -> Group:
+        """The identity alone."""
+        raise ArgumentError("group", self, "a group of the plane or of space: it moves no space, only slots")
+
     def _from_images(self, images: NDArray[np.int64]) -> GroupElement:
         # Column j has its 1 in row images[j].
         matrix = (images[..., None, :] == np.arange(self.n)[:, None]).astype(np.float64)
@@ -105,3 +129,18 @@ class Permutation(Group):
             place, rank = divmod(rank, math.factorial(size - 1))
             images.append(left.pop(place))
         return images
+
+
+@lru_cache(maxsize=8)
+def _permutation_labels(group: Permutation) -> Labels:
+    matrices = (
+        group.grid_matrices(group.order) if group.order <= MOST_LABELS else np.zeros((group.order, 0, 0))
+    )
+    generators = []
+    if group.n > 1:
+        exchange = group.permutation([1, 0, *range(2, group.n)])
+        generators.append(("exchange", int(group.label_of(exchange.matrix))))
+    if group.n > 2:
+        cycle = group.permutation([*range(1, group.n), 0])
+        generators.append(("cycle", int(group.label_of(cycle.matrix))))
+    return Labels.of_matrices(matrices, generators, np.linalg.det(matrices), {group.name: matrices})

@@ -10,8 +10,25 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from equiworld.errors import ArgumentError
-from equiworld.groups import Group, GroupElement, common_group, group_from_name
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import (
+    E2,
+    O3,
+    SE2,
+    SE3,
+    SO2,
+    Cyclic,
+    Dihedral,
+    Group,
+    GroupElement,
+    Isometries,
+    Permutation,
+    Product,
+    common_group,
+    group_from_name,
+    left_right,
+    stabiliser,
+)
 
 EXACT = 1e-12
 SEED = 0
@@ -24,6 +41,7 @@ def draw(group: Group, n: int | None = 20, seed: int = SEED, scale: float = 3.0)
 def deviation(first: GroupElement, second: GroupElement) -> float:
     """The largest difference of any entry; infinite where one is not a number."""
     parts = [np.abs(first.matrix - second.matrix), np.abs(first.translation - second.translation)]
+    parts.append(np.abs(first.label - second.label))
     worst = max(float(part.max()) for part in parts)
     return worst if np.isfinite(worst) else np.inf
 
@@ -40,8 +58,14 @@ def homomorphism_error(group: Group, compose: Compose) -> float:
     return float(max(points_error, np.abs(product.rotate(points) - g.rotate(h.rotate(points))).max()))
 
 
-def bits(element: GroupElement) -> tuple[bytes, bytes]:
-    return element.matrix.tobytes(), element.translation.tobytes()
+def bits(element: GroupElement) -> tuple[bytes, ...]:
+    return element.matrix.tobytes(), element.translation.tobytes(), element.label.tobytes()
+
+
+def apart(first: GroupElement, second: GroupElement) -> np.ndarray:
+    """The largest entry by which matrices or labels differ."""
+    matrices = np.abs(first.matrix - second.matrix).max(axis=(-2, -1))
+    return np.maximum(matrices, first.label != second.label)
 
 
 def test_name_repr_and_equality(group: Group, all_groups: list[Group]) -> None:
@@ -96,6 +120,8 @@ def test_elements_keep_what_the_group_promises(group: Group) -> None:
         assert (g.determinant == 1).all()
     else:
         assert set(g.determinant) == {-1.0, 1.0}
+    if group.name != "Permutation(7)":  # too many to be listed
+        assert (group.labels.determinants[g.label] == g.determinant).all()
     assert (np.linalg.norm(g.translation, axis=-1) <= 3.0 * (1 + 1e-15)).all()
     assert (np.abs(g.translation).max() > 1.0) == group.has_translations
     assert g.matrix.dtype == g.translation.dtype == np.float64
@@ -183,7 +209,7 @@ def test_grid(group: Group) -> None:
         assert grid[0].is_close(group.identity(), atol=0)
         assert group.contains(grid)
         assert (grid.translation == 0).all()
-        distance = np.abs(grid.matrix[:, None] - grid.matrix[None]).max(axis=(-2, -1))
+        distance = apart(grid[:, None], grid[None])
         assert (distance + np.eye(len(grid)) > 1e-3).all(), "an element twice"
     if not group.proper:
         assert (group.grid(12).determinant < 0).any()
@@ -200,9 +226,7 @@ def test_all_elements_of_a_finite_group(group: Group) -> None:
         every = group.grid(6)
         assert group.contains(every[:, None] @ every[None])
         return
-    table = (every[:, None] @ every[None]).matrix.reshape(len(every), len(every), -1)
-    known = every.matrix.reshape(len(every), -1)
-    nearest = np.abs(table[:, :, None] - known).max(axis=-1)
+    nearest = apart((every[:, None] @ every[None])[..., None], every)
     assert nearest.min(axis=-1).max() <= EXACT, "closed"
     found = nearest.argmin(axis=-1)
     full = np.arange(len(every))
@@ -218,6 +242,8 @@ def test_sample_mean_is_the_group_mean(group: Group) -> None:
         expected = (group.elements() if group.dim < 7 else sample).matrix.mean(axis=0)
     else:
         expected = np.zeros((group.dim, group.dim))
+        if group.axis is not None:
+            expected = np.outer(group.axis.direction, group.axis.direction)
     assert np.abs(sample.matrix.mean(axis=0) - expected).max() <= 5 / np.sqrt(n)
     assert np.abs(sample.translation.mean(axis=0)).max() <= 5 / np.sqrt(n)
 
@@ -230,7 +256,7 @@ def test_exp_and_log(group: Group) -> None:
             group.log(group.identity())
         return
     g = draw(group, n=200)
-    g = g[g.determinant > 0]
+    g = g[(g.determinant > 0) & ((g.label == 0) | (not group.stores_labels))]
     assert deviation(group.exp(group.log(g)), g) <= EXACT
     near = group.near_identity(np.random.default_rng(1), 100, scale=1e-7)
     assert deviation(group.exp(group.log(near)), near) <= EXACT
@@ -244,7 +270,7 @@ def test_exp_and_log(group: Group) -> None:
 
 def test_element_keeps_its_numbers(group: Group) -> None:
     g = draw(group)
-    again = group.element(g.matrix, g.translation if group.has_translations else None)
+    again = group.element(g.matrix, g.translation if group.has_translations else None, g.stored_label)
     assert bits(again) == bits(g)
     again.matrix[0] = 7.0
     assert not (g.matrix[0] == 7.0).all(), "element() must copy"
@@ -253,6 +279,12 @@ def test_element_keeps_its_numbers(group: Group) -> None:
 def test_products_with_other_groups(group: Group, all_groups: list[Group]) -> None:
     for other in all_groups:
         if other.dim != group.dim:
+            continue
+        if (group.stores_labels or other.stores_labels) and not (
+            group.includes(other) or other.includes(group)
+        ):
+            with pytest.raises(ArgumentError, match="a listed family holds"):
+                common_group(group, other)
             continue
         common = common_group(group, other)
         assert common == common_group(other, group)
@@ -272,3 +304,87 @@ def test_includes_agrees_with_contains(group: Group, all_groups: list[Group]) ->
             assert group.contains(sample)
         elif not other.finite:
             assert not group.contains(sample)
+
+
+def test_labels_are_a_homomorphism_onto_a_finite_group(group: Group) -> None:
+    if group.name == "Permutation(7)":
+        with pytest.raises(ArgumentError, match="5040 elements"):
+            _ = group.labels
+        return
+    labels = group.labels
+    g, h = draw(group, n=60, seed=1), draw(group, n=60, seed=2)
+    assert ((g @ h).label == labels.table[g.label, h.label]).all()
+    assert (g.inverse().label == labels.inverses[g.label]).all()
+    assert group.identity().label == 0
+    section = group.section() if not isinstance(group, Permutation) else group.elements()
+    assert (section.label == np.arange(labels.order)).all()
+    assert (np.sort(labels.table, axis=0) == np.arange(labels.order)[:, None]).all()
+    for name, matrices in labels.natural.items():
+        assert np.abs(matrices[labels.table] - matrices[:, None] @ matrices[None]).max() <= EXACT, name
+
+
+def test_what_moves_no_labels_is_a_subgroup_without_reflections(group: Group) -> None:
+    if isinstance(group, Permutation):
+        return
+    kernel = group.kernel()
+    assert kernel.proper
+    assert group.includes(kernel)
+    assert not kernel.sample(np.random.default_rng(0), 5).within(group).label.any()
+
+
+def test_relations_that_do_not_hold_are_refused() -> None:
+    labels = Dihedral(4).labels
+    turn, mirror = np.array([[0.0, -1.0], [1.0, 0.0]]), np.diag([1.0, -1.0])
+    assert len(labels.extend("images", [turn, mirror])) == 8
+    with pytest.raises(ArgumentError, match="a representation"):
+        labels.extend("images", [turn, np.eye(2)])
+    with pytest.raises(ArgumentError, match="one for each generator"):
+        labels.extend("images", [turn])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: SO2(axis=(0, 0, 0)), "axis"),
+        (lambda: SE2(along=True), "along"),
+        (lambda: Isometries([np.eye(3) * 2]), "orthogonal"),
+        (lambda: Isometries([[[0.8, -0.6], [0.6, 0.8]]]), "finite order"),
+        (lambda: Isometries([np.eye(3)], [np.diag([1.0, 1.0, -1.0])]), "det h = det R"),
+        (lambda: Product(SE2(), SE2()), "finite group"),
+        (lambda: Product(SE2(), Dihedral(4), paired=True), "both with reflections"),
+        (lambda: left_right((0.0, np.nan, 0.0)), "normal|axis"),
+        (lambda: SE2(axis=(0, 0, 1)).translation([0.0, 0.0, 1.0]), "along the axis"),
+        (lambda: SO2(axis=(0, 0, 1)).element(np.diag([1.0, -1.0, -1.0])), "not in the group"),
+        (lambda: Product(SE2(), Permutation(2)).element(np.eye(2), label=2), "below 2"),
+        (lambda: E2().element(np.eye(2), label=1), "the matrix says it"),
+        (lambda: stabiliser(SE3(), (0.0, 0.0, 0.0)), "direction"),
+        (lambda: group_from_name("__import__('os').system('true')"), "a name such as"),
+        (lambda: group_from_name("SE2(axis=open('x'))"), "open"),
+    ],
+)
+def test_bad_arguments_are_named(make: Callable[[], object], words: str) -> None:
+    with pytest.raises((ArgumentError, UnknownNameError), match=words):
+        make()
+
+
+def test_left_and_right() -> None:
+    assert left_right((0.0, 2.0, 0.0)).elements().matrix.tolist() == [
+        np.eye(3).tolist(),
+        np.diag([1.0, -1.0, 1.0]).tolist(),
+    ]
+    assert left_right((1.0, 0.0)).order == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "direction", "order"),
+    [(Dihedral(4), (1.0, 1.0), 2), (Cyclic(4), (1.0, 0.0), 1), (O3(), (0, 0, 1), None)],
+)
+def test_stabilisers_keep_their_direction(
+    group: Group, direction: tuple[float, ...], order: int | None
+) -> None:
+    found = stabiliser(group, direction)
+    assert group.includes(found)
+    kept = draw(found).rotate(np.array(direction, float))
+    assert np.abs(kept - direction).max() <= EXACT
+    if order is not None:
+        assert len(found.elements()) == order
