@@ -8,6 +8,7 @@ True
 
 from equiworld.groups.element import GroupElement
 from equiworld.groups.euclidean import E2, E3, SE2, SE3
+from equiworld.groups.families import common_group, group_from_name
 from equiworld.groups.finite import Cyclic, Dihedral
 from equiworld.groups.group import Group
 from equiworld.groups.isometries import Isometries, left_right
@@ -15,7 +16,7 @@ from equiworld.groups.labels import Labels
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.product import Product
-from equiworld.groups.registry import GROUPS, common_group, group_from_name, rotations_of, stabiliser
+from equiworld.groups.registry import GROUPS
 
 __all__ = [
     "E2",
@@ -38,6 +39,4 @@ __all__ = [
     "common_group",
     "group_from_name",
     "left_right",
-    "rotations_of",
-    "stabiliser",
 ]

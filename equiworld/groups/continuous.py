@@ -12,7 +12,8 @@ from equiworld.groups import rotations
 from equiworld.groups.arguments import as_floats
 from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement, product
-from equiworld.groups.group import Group, sample_ball
+from equiworld.groups.group import Group
+from equiworld.groups.rotations import sample_ball
 
 __all__ = ["ContinuousGroup", "Planar", "PlanarShifts", "WithReflections", "WithTranslations"]
 

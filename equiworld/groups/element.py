@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
+from equiworld.groups.families import common_group, group_from_name
 
 if TYPE_CHECKING:
     from equiworld.groups.group import Group
@@ -115,8 +116,6 @@ class GroupElement:
         """First `other`, then this: x ↦ R (R' x + t') + t, in the smallest family that holds both."""
         if not isinstance(other, GroupElement):
             return NotImplemented
-        from equiworld.groups.registry import common_group  # registry knows every family, families know this
-
         group = self.group if self.group == other.group else common_group(self.group, other.group)
         if self.batch_shape and other.batch_shape:
             _check_broadcast("other", other.batch_shape, self.batch_shape)
@@ -205,8 +204,6 @@ class GroupElement:
     @staticmethod
     def stack(elements: Sequence[GroupElement]) -> GroupElement:
         """A batch from elements of one batch shape, along a new first axis."""
-        from equiworld.groups.registry import common_group  # registry knows every family, families know this
-
         shapes = {element.batch_shape for element in elements}
         if len(shapes) != 1:
             raise ArgumentError("elements", f"batch shapes {sorted(shapes)}", "one batch shape")
@@ -241,8 +238,6 @@ class GroupElement:
         Raises:
             ArgumentError: A key is missing, or the numbers are no element of the group.
         """
-        from equiworld.groups.registry import group_from_name
-
         keys = ("group", "matrix", "translation")
         if not isinstance(data, Mapping) or any(key not in data for key in keys):
             raise ArgumentError("data", data, f"a mapping with the keys {', '.join(keys)}")

@@ -9,6 +9,7 @@ from equiworld.groups.continuous import (
     WithReflections,
     WithTranslations,
 )
+from equiworld.groups.element import Array
 
 __all__ = ["E2", "E3", "SE2", "SE3"]
 
@@ -35,6 +36,10 @@ class E2(WithReflections, PlanarShifts, Planar):
     proper = False
     has_translations = True
 
+    def rotations(self) -> SE2:
+        """SE2 about the same axis."""
+        return SE2(None if self.axis is None else self.axis.direction, self.along)
+
 
 class SE3(WithTranslations, ContinuousGroup):
     """The rigid motions of space.
@@ -49,6 +54,9 @@ class SE3(WithTranslations, ContinuousGroup):
     proper = True
     has_translations = True
 
+    def _stabiliser(self, arrow: Array) -> SE2:
+        return SE2(arrow, along=True)
+
 
 class E3(WithReflections, WithTranslations, ContinuousGroup):
     """All isometries of space.
@@ -60,3 +68,10 @@ class E3(WithReflections, WithTranslations, ContinuousGroup):
     dim = 3
     proper = False
     has_translations = True
+
+    def rotations(self) -> SE3:
+        """SE3."""
+        return SE3()
+
+    def _stabiliser(self, arrow: Array) -> E2:
+        return E2(arrow, along=True)

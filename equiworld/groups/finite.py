@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.groups.arguments import as_integers, checked_count
 from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement
-from equiworld.groups.group import VALIDATION_TOLERANCE, Group
+from equiworld.groups.group import Group
 from equiworld.groups.labels import Labels
+from equiworld.groups.membership import VALIDATION_TOLERANCE
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.rotations import fraction_matrix
 
@@ -110,9 +111,29 @@ class _Polygon(Group):
         """All elements."""
         return self.elements()
 
+    def rotations(self) -> Group:
+        """The turns."""
+        return Cyclic(self.n, self._direction)
+
+    def joined(self, other: Group) -> Group | None:
+        """The smallest Cyclic or Dihedral group that holds both, about the same axis; None where there is none."""
+        turns = (
+            other.n if isinstance(other, _Polygon) else 4
+        )  # exchanging two axes is a mirror of Dihedral(4)
+        alike = isinstance(other, _Polygon) and other._direction == self._direction
+        if not alike and not (isinstance(other, Permutation) and self.dim == other.dim):
+            return None
+        return (Cyclic if self.proper and other.proper else Dihedral)(
+            math.lcm(self.n, turns), self._direction
+        )
+
+    @property
+    def _direction(self) -> tuple[float, ...] | None:
+        return None if self.axis is None else self.axis.direction
+
     def kernel(self) -> Group:
         """The identity alone."""
-        return Cyclic(1, None if self.axis is None else self.axis.direction)
+        return Cyclic(1, self._direction)
 
     def includes(self, other: Group) -> bool:
         """Whether every element of another finite group is one of its own."""
@@ -158,23 +179,6 @@ class Dihedral(_Polygon):
             steps: Whole numbers, `(…)`.
         """
         return self._still(_mirrors(as_integers("steps", steps), self.n))
-
-
-def smallest_polygon(first: Group, second: Group) -> Group | None:
-    """The smallest Cyclic or Dihedral group that includes both; None where there is none."""
-    turns, axes = [], set()
-    for group in (first, second):
-        if isinstance(group, _Polygon):
-            turns.append(group.n)
-            axes.add(None if group.axis is None else group.axis.direction)
-        elif isinstance(group, Permutation) and group.dim == 2:
-            turns.append(4)
-            axes.add(None)
-        else:
-            return None
-    if len(axes) > 1:
-        return None
-    return (Cyclic if first.proper and second.proper else Dihedral)(math.lcm(*turns), axes.pop())
 
 
 @lru_cache(maxsize=64)

@@ -10,20 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import (
     as_floats,
-    as_integers,
     checked_count,
     checked_generator,
     checked_scale,
 )
 from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.families import GROUPS
 from equiworld.groups.labels import Labels
+from equiworld.groups.membership import VALIDATION_TOLERANCE, checked_labels, membership_problem
+from equiworld.groups.rotations import sample_ball
 
 __all__ = ["Group", "GroupElement"]
-
-VALIDATION_TOLERANCE = 1e-9
-"""How far from orthogonal a matrix may be; far above rounding, far below any real error."""
-
 
 _TRIVIAL, _REFLECTION = Labels.trivial(), Labels.reflection()
 
@@ -79,11 +77,49 @@ class Group(ABC):
         matrices = [np.eye(self.dim)] if self.proper else [np.eye(self.dim), np.diag(signs)]
         return GroupElement(self, np.stack(matrices), np.zeros((len(matrices), self.dim)))
 
+    def rotations(self) -> Group:
+        """The subgroup of all elements that keep orientation.
+
+        >>> from equiworld.groups import E2
+        >>> E2().rotations()
+        SE2()
+        """
+        if self.proper:
+            return self
+        raise ArgumentError("group", self, "a group whose rotations are a listed family")
+
     def kernel(self) -> Group:
         """The subgroup that moves no labels: what keeps orientation; of a finite group the identity."""
-        from equiworld.groups.registry import rotations_of
+        return self.rotations()
 
-        return rotations_of(self)
+    def stabiliser(self, direction: ArrayLike) -> Group:
+        """The subgroup that keeps a direction: what is left of a group where gravity points that way.
+
+        Args:
+            direction: `(d,)`, of any length but 0.
+
+        Raises:
+            ArgumentError: it is no direction, or the group neither moves all of space nor is finite.
+
+        >>> from equiworld.groups import SE3
+        >>> SE3().stabiliser((0.0, 0.0, -1.0))
+        SE2(axis=(0.0, 0.0, -1.0), along=True)
+        """
+        arrow = as_floats("direction", direction)
+        if arrow.shape != (self.dim,) or not np.isfinite(arrow).all() or not arrow.any():
+            raise ArgumentError("direction", direction, f"{self.dim} finite numbers, not all 0, for {self!r}")
+        return self._stabiliser(arrow)
+
+    def _stabiliser(self, arrow: Array) -> Group:
+        if not self.finite or self.stores_labels or self.dim not in (2, 3):
+            raise ArgumentError("group", self, "SO3(), O3(), SE3(), E3() or a finite group of isometries")
+        every = self.elements()
+        kept = np.abs(every.rotate(arrow) - arrow).max(-1) <= VALIDATION_TOLERANCE * np.abs(arrow).max()
+        return GROUPS["Isometries"](every.matrix[kept])  # type: ignore[call-arg]
+
+    def joined(self, other: Group) -> Group | None:
+        """The smallest group of its own family that holds both; None where it knows of none."""
+        return None
 
     @property
     def name(self) -> str:
@@ -200,25 +236,14 @@ class Group(ABC):
         except ValueError:
             got = f"leading shape {shift.shape[:-1]}"
             raise ArgumentError("translation", got, f"one that fits {matrix.shape[:-2]}") from None
-        problem = self._problem(matrix, shift, VALIDATION_TOLERANCE)
+        problem = membership_problem(self, matrix, shift, VALIDATION_TOLERANCE)
         if problem is not None:
             raise ArgumentError(*problem)
         if not self.has_translations:
             shift = np.zeros_like(shift)  # what is left is rounding
         matrix = np.broadcast_to(matrix, (*batch, self.dim, self.dim)).copy()
-        chosen = None if label is None else np.broadcast_to(self._checked_labels(label, matrix), batch).copy()
+        chosen = None if label is None else np.broadcast_to(checked_labels(self, label, matrix), batch).copy()
         return GroupElement(self, matrix, np.broadcast_to(shift, (*batch, self.dim)).copy(), chosen)
-
-    def _checked_labels(self, label: ArrayLike, matrix: Array) -> NDArray[np.int64]:
-        """Labels that a user gave: indices, of elements that go with the matrices."""
-        indices = as_integers("label", label)
-        if not self.stores_labels:
-            raise ArgumentError("label", label, f"None: in {self!r} the matrix says it")
-        if ((indices < 0) | (indices >= self.labels.order)).any():
-            raise ArgumentError("label", label, f"indices of {self!r}.labels, below {self.labels.order}")
-        if not self.fits(indices, matrix):
-            raise ArgumentError("label", label, f"labels that go with the matrices in {self!r}")
-        return indices
 
     def fits(self, label: NDArray[np.int64], matrix: Array) -> bool:
         """Whether each label goes with its matrix."""
@@ -228,7 +253,7 @@ class Group(ABC):
         """Whether the element, or every element of the batch, belongs to this group within `atol`."""
         if element.dim != self.dim or (element.group.stores_labels and element.group != self):
             return False
-        return self._problem(element.matrix, element.translation, atol) is None
+        return membership_problem(self, element.matrix, element.translation, atol) is None
 
     def exp(self, algebra: ArrayLike) -> GroupElement:
         """The element that a vector of the Lie algebra leads to; continuous groups only."""
@@ -237,35 +262,6 @@ class Group(ABC):
     def log(self, element: GroupElement) -> Array:
         """The shortest vector of the Lie algebra that `exp` takes to the element; continuous groups only."""
         raise ArgumentError("group", self, "a continuous group, such as SO2(), for it has a logarithm")
-
-    def _problem(self, matrix: Array, shift: Array, atol: float) -> tuple[str, str, str] | None:
-        """What keeps this from being an element: argument, what came, what was expected; None if nothing."""
-        if not np.isfinite(matrix).all():
-            return "matrix", "numbers that are not finite", f"an element of {self!r}"
-        if not np.isfinite(shift).all():
-            return "translation", "numbers that are not finite", f"an element of {self!r}"
-        error = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(self.dim)).max(initial=0.0)
-        if not error <= atol:
-            return (
-                "matrix",
-                f"|RᵀR − 1| up to {error:.3g}",
-                f"an orthogonal matrix (within {atol:g})",
-            )
-        if self.proper and (np.linalg.det(matrix) < 0).any():
-            return "matrix", "a reflection (det R = −1)", f"det R = +1: {self!r} has no reflections"
-        if not self.has_translations and not np.abs(shift).max(initial=0.0) <= atol:
-            return "translation", f"up to {np.abs(shift).max():.3g}", f"0: {self!r} has no translations"
-        if self.axis is not None and self.has_translations and self.shift_dim < self.dim:
-            along = np.abs(self.axis.coordinates(shift)[..., 2]).max(initial=0.0)
-            if not along <= atol * max(1.0, np.abs(shift).max(initial=0.0)):
-                return (
-                    "translation",
-                    f"{along:.3g} along the axis",
-                    f"none: {self!r} translates across it only",
-                )
-        if not self.holds_matrix(matrix, atol):
-            return "matrix", "an orthogonal matrix that is not in the group", f"an element of {self!r}"
-        return None
 
     def _sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.int64] | None]:
         """n matrices, and their labels where they are stored."""
@@ -285,13 +281,6 @@ class Group(ABC):
         """The batch, or its only element where no size was asked for."""
         batch = GroupElement(self, matrix, translation, label)
         return batch[0] if n is None else batch
-
-
-def sample_ball(rng: np.random.Generator, n: int, dim: int, radius: float) -> Array:
-    """n points uniform in the d-ball, `(n, d)`: a uniform direction, and a radius with density ∝ r^(d−1)."""
-    direction = rng.standard_normal((n, dim))
-    length = np.linalg.norm(direction, axis=-1, keepdims=True)
-    return direction / length * (radius * rng.random((n, 1)) ** (1.0 / dim))
 
 
 def _count(n: int | None) -> int:

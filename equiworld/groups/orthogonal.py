@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from equiworld.groups.continuous import ContinuousGroup, Planar, WithReflections
+from equiworld.groups.element import Array
 
 __all__ = ["O2", "O3", "SO2", "SO3"]
 
@@ -33,6 +34,10 @@ class O2(WithReflections, Planar):
     proper = False
     has_translations = False
 
+    def rotations(self) -> SO2:
+        """SO2 about the same axis."""
+        return SO2(None if self.axis is None else self.axis.direction)
+
 
 class SO3(ContinuousGroup):
     """The rotations of space.
@@ -46,6 +51,9 @@ class SO3(ContinuousGroup):
     proper = True
     has_translations = False
 
+    def _stabiliser(self, arrow: Array) -> SO2:
+        return SO2(arrow)
+
 
 class O3(WithReflections, ContinuousGroup):
     """The rotations and reflections of space.
@@ -57,3 +65,10 @@ class O3(WithReflections, ContinuousGroup):
     dim = 3
     proper = False
     has_translations = False
+
+    def rotations(self) -> SO3:
+        """SO3."""
+        return SO3()
+
+    def _stabiliser(self, arrow: Array) -> O2:
+        return O2(arrow)

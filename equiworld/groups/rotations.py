@@ -18,6 +18,7 @@ __all__ = [
     "rotation_covering",
     "rotation_matrix",
     "rotation_vector",
+    "sample_ball",
 ]
 
 _SMALL_ANGLE = 1e-3
@@ -149,3 +150,10 @@ def _plane_matrix(real: Array, imaginary: Array) -> Array:
 def _sinc(angle: Array) -> Array:
     """sin x / x."""
     return np.sinc(angle / np.pi)
+
+
+def sample_ball(rng: np.random.Generator, n: int, dim: int, radius: float) -> Array:
+    """n points uniform in the d-ball, `(n, d)`: a uniform direction, and a radius with density ∝ r^(d−1)."""
+    direction = rng.standard_normal((n, dim))
+    length = np.linalg.norm(direction, axis=-1, keepdims=True)
+    return direction / length * (radius * rng.random((n, 1)) ** (1.0 / dim))

@@ -10,7 +10,6 @@ import numpy as np
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
-from equiworld.groups import rotations_of
 from equiworld.models.world_model import WorldModel
 from equiworld.symmetry import Cloud, Rotation, Symmetry
 
@@ -49,7 +48,7 @@ def carried(symmetry: Symmetry) -> Symmetry:
     exchanged = (getattr(symmetry.observation[name], "mirror", None) for name in symmetry.state)
     if symmetry.group.proper or not any(exchanged):
         return symmetry
-    return replace(symmetry, group=rotations_of(symmetry.group))
+    return replace(symmetry, group=symmetry.group.rotations())
 
 
 def _plain(value: Any) -> Any:

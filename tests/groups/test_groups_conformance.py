@@ -27,7 +27,6 @@ from equiworld.groups import (
     common_group,
     group_from_name,
     left_right,
-    stabiliser,
 )
 
 EXACT = 1e-12
@@ -357,7 +356,7 @@ def test_relations_that_do_not_hold_are_refused() -> None:
         (lambda: SO2(axis=(0, 0, 1)).element(np.diag([1.0, -1.0, -1.0])), "not in the group"),
         (lambda: Product(SE2(), Permutation(2)).element(np.eye(2), label=2), "below 2"),
         (lambda: E2().element(np.eye(2), label=1), "the matrix says it"),
-        (lambda: stabiliser(SE3(), (0.0, 0.0, 0.0)), "direction"),
+        (lambda: SE3().stabiliser((0.0, 0.0, 0.0)), "direction"),
         (lambda: group_from_name("__import__('os').system('true')"), "a name such as"),
         (lambda: group_from_name("SE2(axis=open('x'))"), "open"),
     ],
@@ -382,7 +381,7 @@ def test_left_and_right() -> None:
 def test_stabilisers_keep_their_direction(
     group: Group, direction: tuple[float, ...], order: int | None
 ) -> None:
-    found = stabiliser(group, direction)
+    found = group.stabiliser(direction)
     assert group.includes(found)
     kept = draw(found).rotate(np.array(direction, float))
     assert np.abs(kept - direction).max() <= EXACT
