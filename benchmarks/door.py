@@ -46,6 +46,7 @@ class DoorConfig:
         steps: of each in the plane; half as many in space.
         pairs: (state, element) pairs whose bits are compared, for each of two kinds.
         declarations: drawn at random.
+        labelled: likewise, about an axis, of finite groups, with fields that labels move.
         transitions: that the small models of this benchmark are trained on.
         workers: processes; as many as cores if None.
         progress: show progress bars.
@@ -62,6 +63,7 @@ class DoorConfig:
     steps: int = 120
     pairs: int = 150_000
     declarations: int = 400
+    labelled: int = 500
     transitions: int = 20_000
     workers: int | None = None
     progress: bool = True
@@ -71,7 +73,7 @@ class DoorConfig:
         if not self.quick:
             return self
         small = replace(self, planners=("CEM", "MPPI"), dtypes=("float32",), elements=2, episodes=2, steps=6)
-        return replace(small, pairs=500, declarations=6, transitions=400)
+        return replace(small, pairs=500, declarations=6, labelled=6, transitions=400)
 
 
 def run(config: DoorConfig) -> dict[str, Any]:
@@ -90,8 +92,11 @@ def run(config: DoorConfig) -> dict[str, Any]:
     jobs += [(config, _loops, str(folder), "CEM, no door", "float32") for folder in models[:1]]
     jobs += [(config, _loops, str(folder), "CEM, other seed", "float32") for folder in models[:1]]
     jobs += [(config, _bits, kind) for kind in ("turned", "closed loops", "clouds")]
-    step = max(1, config.declarations // 20)
-    jobs += [(config, _declared, first, step) for first in range(0, config.declarations, step)]
+    for count, labels in ((config.declarations, False), (config.labelled, True)):
+        step = max(1, count // 20)
+        jobs += [
+            (config, _declared, first, min(step, count - first), labels) for first in range(0, count, step)
+        ]
     parts = in_parallel(partial(kept_rows, "door"), jobs, "door", config.workers, config.progress)
     settings = {**asdict(config), "targets": TARGETS, "planners": {k: asdict(v) for k, v in PLANNERS.items()}}
     settings["definitions"] = {
@@ -227,10 +232,10 @@ def _bits(config: DoorConfig, kind: str) -> list[dict[str, Any]]:
     return [counted(kind, len(elements), differing(first, second), float(np.mean(apart)))]
 
 
-def _declared(config: DoorConfig, first: int, count: int) -> list[dict[str, Any]]:
+def _declared(config: DoorConfig, first: int, count: int, labels: bool) -> list[dict[str, Any]]:
     """Declarations drawn at random."""
-    verdicts = [tried(config.seed * 1_000_000 + seed) for seed in range(first, first + count)]
-    return [{"part": "declaration", **asdict(each)} for each in verdicts]
+    verdicts = [tried(config.seed * 1_000_000 + seed, labels) for seed in range(first, first + count)]
+    return [{"part": "declaration", "labelled": labels, **asdict(each)} for each in verdicts]
 
 
 def _installed() -> bool:
@@ -244,7 +249,10 @@ def report(result: Mapping[str, Any]) -> str:
     rows = result["rows"]
     loops = [row for row in rows if row["part"] == "loop"]
     bits = [row for row in rows if row["part"] == "bits"]
-    drawn = [row for row in rows if row["part"] == "declaration"]
+    drawn = {
+        what: [row for row in rows if row["part"] == "declaration" and row["labelled"] == labels]
+        for what, labels in (("plain", False), ("labelled", True))
+    }
     columns = {
         name: name.replace("_", " ")
         for name in (
@@ -264,12 +272,15 @@ def report(result: Mapping[str, Any]) -> str:
         "success_worst": "worst g",
         "moved": "moved",
     }
-    counted = {
-        "declarations": len(drawn),
-        "silently inexact": sum(bool(row["silent"]) for row in drawn),
-        "refused": sum(row["refused"] is not None for row in drawn),
-        "exact and unflagged": sum(len(row["exact"]) == len(STATES) for row in drawn),
-        "exact in generic states": sum(STATES[0] in row["exact"] for row in drawn),
-        "said to be inexact": sum(bool(row["inexact"]) for row in drawn),
-    }
-    return "\n\n".join([text_table(loops, columns), text_table(bits), text_table([counted])])
+    counted = [
+        {
+            "declarations": f"{len(each)} {what}",
+            "silently inexact": sum(bool(row["silent"]) for row in each),
+            "refused": sum(row["refused"] is not None for row in each),
+            "exact and unflagged": sum(len(row["exact"]) == len(STATES) for row in each),
+            "exact in generic states": sum(STATES[0] in row["exact"] for row in each),
+            "said to be inexact": sum(bool(row["inexact"]) for row in each),
+        }
+        for what, each in drawn.items()
+    ]
+    return "\n\n".join([text_table(loops, columns), text_table(bits), text_table(counted)])

@@ -7,14 +7,27 @@ from typing import Any
 
 import numpy as np
 import torch
+from equiworld.benchmarks.door_labels import labelled_symmetry
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, Group
 from equiworld.models.registry import build
-from equiworld.symmetry import Concatenation, Field, Heading, Point, Rotation, Scalar, Symmetry, Vector
+from equiworld.symmetry import (
+    Concatenation,
+    Field,
+    Heading,
+    Objects,
+    Point,
+    Pseudoscalar,
+    Pseudovector,
+    Rotation,
+    Scalar,
+    SignedPermutation,
+    Symmetry,
+    Vector,
+)
 from equiworld.symmetry.bound import bounds_of_space
 from equiworld.symmetry.sampling import random_observation
 
@@ -107,18 +120,24 @@ def random_symmetry(rng: np.random.Generator) -> Symmetry:
     )
 
 
-def observations(symmetry: Symmetry, rng: np.random.Generator, kind: str, count: int = 3) -> dict[str, Any]:
+def observations(symmetry: Symmetry, rng: np.random.Generator, kind: str, count: int = 3) -> Any:
     """Observations of a kind of `STATES`, `(count, size)`."""
-    drawn = random_observation(symmetry, rng, count)
+    drawn = symmetry.observed(random_observation(symmetry, rng, count))
     for name, field in symmetry.observation.items():
         array = drawn[name]
-        if kind in ("at rest", "nothing at all") and isinstance(field, Vector):
+        if kind in ("at rest", "nothing at all") and isinstance(field, Vector | Pseudovector | Pseudoscalar):
+            drawn[name] = np.zeros_like(array)
+        if (
+            kind == "nothing at all"
+            and field.labelled
+            and not isinstance(field, Rotation | Heading | Objects)
+        ):
             drawn[name] = np.zeros_like(array)
         if kind in ("in one place", "nothing at all") and isinstance(field, Point):
             drawn[name] = np.tile(np.asarray(symmetry.centre), (count, field.count))
-        if kind == "round numbers" and isinstance(field, Point | Vector | Scalar):
+        if kind == "round numbers" and isinstance(field, Point | Vector | Scalar | SignedPermutation):
             drawn[name] = np.round(array / symmetry.length_scale) * symmetry.length_scale
-    return drawn
+    return symmetry.assembled(drawn)
 
 
 def cost(states: Any, channels: Any, goal: Any, goal_channels: Any) -> torch.Tensor:
@@ -133,17 +152,32 @@ def cost(states: Any, channels: Any, goal: Any, goal_channels: Any) -> torch.Ten
     return total + products.abs().sum(-1).sqrt() if products.shape[-1] else total
 
 
-def tried(seed: int) -> Verdict:
-    """Draw a declaration, and try families, planners and states on it."""
-    rng = np.random.default_rng([seed, 77])
-    symmetry = random_symmetry(rng)
+def even_cost(states: Any, channels: Any, goal: Any, goal_channels: Any) -> torch.Tensor:
+    """Squares of numbers, of inner products and of distances from the middle: no sign and no exchange changes it."""
+    vectors = torch.cat(
+        [states.vectors, goal.vectors.expand(*states.batch_shape, *goal.vectors.shape[-2:])], -1
+    )
+    points = torch.cat([states.points, goal.points.expand(*states.batch_shape, *goal.points.shape[-2:])], -1)
+    arrows = torch.cat([vectors, points - points.mean(-1, keepdim=True)], -1) if points.shape[-1] else vectors
+    return torch.log1p((arrows.mT @ arrows).square().sum((-2, -1))) + states.scalars.square().sum(-1)
+
+
+def tried(seed: int, labels: bool = False) -> Verdict:
+    """Draw a declaration, and try families, planners and states on it.
+
+    Args:
+        seed: of the declaration.
+        labels: whether it is one about an axis, of a finite group, or with fields that labels move.
+    """
+    rng = np.random.default_rng([seed, 78 if labels else 77])
+    symmetry = labelled_symmetry(rng) if labels else random_symmetry(rng)
     verdict = Verdict(seed, repr(symmetry))
     planner = PLANNERS[seed % len(PLANNERS)]
     found: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in STATES}
     inexact: set[str] = set()
     for family, settings in FAMILIES.items():
         try:
-            policy = _policy(symmetry, family, settings, planner, seed)
+            policy = _policy(symmetry, family, settings, planner, seed, even_cost if labels else cost)
         except ArgumentError as error:
             return replace(verdict, refused=str(error))
         inexact |= set(policy.inexact)
@@ -163,16 +197,16 @@ def tried(seed: int) -> Verdict:
     )
 
 
-def _policy(symmetry: Symmetry, family: str, settings: Any, planner: Planner, seed: int) -> MPCPolicy:
+def _policy(
+    symmetry: Symmetry, family: str, settings: Any, planner: Planner, seed: int, objective: Any
+) -> MPCPolicy:
     model = build(family, symmetry, "drawn", {"seed": seed, **settings})
     size = symmetry.action.size(symmetry.dim)
     model.action_bound = bounds_of_space(symmetry, spaces.Box(-1.0, 1.0, (size,), np.float64))
-    return MPCPolicy(model, planner, dtype="float64", seed=seed, task=Task(cost=cost))
+    return MPCPolicy(model, planner, dtype="float64", seed=seed, task=Task(cost=objective))
 
 
-def _deviation(
-    policy: MPCPolicy, seen: dict[str, NDArray[Any]], rng: np.random.Generator
-) -> tuple[float, bool]:
+def _deviation(policy: MPCPolicy, seen: Any, rng: np.random.Generator) -> tuple[float, bool]:
     """How far actions at g·s are from g·(actions at s), of the largest; and whether the policy said that they may."""
     symmetry, (actions, state) = policy.symmetry, policy.predict(seen)
     worst, said = 0.0, bool(state.degenerate.any())

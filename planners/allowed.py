@@ -59,9 +59,11 @@ def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64
     inner = (1,) * (len(batch) - 1)
     matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
     shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
-    return np.asarray(
-        symmetry.transform_action(GroupElement(element.group, matrix, shift), actions), np.float64
-    )
+    label = element.stored_label
+    if label is not None:
+        label = np.broadcast_to(label.reshape(-1, *inner), batch)
+    spread = GroupElement(element.group, matrix, shift, label)
+    return np.asarray(symmetry.transform_action(spread, actions), np.float64)
 
 
 def held(

@@ -20,6 +20,7 @@ class PolicyState(NamedTuple):
             behind it what else the planner wants the next decision to start from.
         rotation: `(B, d, d)` that frame's axes.
         shift: `(B, d)` where it stands, relative to the symmetry's centre.
+        label: `(B,)` that frame's label.
         action: `(B, size)` the first action, in the world.
         origin: `(B, d)` where the point that actions are measured from was at the last decision.
         steps: `(B,)` environment steps since the last decision.
@@ -32,6 +33,7 @@ class PolicyState(NamedTuple):
     plan: NDArray[np.float64]
     rotation: NDArray[np.float64]
     shift: NDArray[np.float64]
+    label: NDArray[np.int64]
     action: NDArray[np.float64]
     origin: NDArray[np.float64]
     steps: NDArray[np.int64]
@@ -63,6 +65,7 @@ class PolicyState(NamedTuple):
             plan=np.zeros((envs, *plan_shape)),
             rotation=np.tile(np.eye(dim), (envs, 1, 1)),
             shift=np.zeros((envs, dim)),
+            label=np.zeros(envs, np.int64),
             action=np.zeros((envs, plan_shape[-1])),
             origin=origin.copy(),
             steps=np.zeros(envs, np.int64),

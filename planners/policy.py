@@ -104,14 +104,15 @@ class MPCPolicy:
         self.task = task or task_of(model.env_id)
         self.planner = planner or CEM()
         self.prior, self.bound = prior, bound
-        self.symmetry, self.latent = model.symmetry, model.latent
+        self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
         self.door = self._make_door(model) if door else None
         self._null_action = null_action(self.symmetry, self.dtype)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
-            self.task.check_invariance(self.latent, self._radius, model.action_repeat)
+            known = model.declared if model.latent is model.symmetry else model.latent
+            self.task.check_invariance(known, self._radius, model.action_repeat, model.latent)
         self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.dtype).eval()
@@ -256,6 +257,7 @@ class MPCPolicy:
         carried = self.planner.plan(problem, generators, start).carried.double().numpy()
         memory.plan[deciding] = carried
         memory.rotation[deciding], memory.shift[deciding] = inside.element.matrix, inside.element.translation
+        memory.label[deciding] = inside.element.label
         memory.action[deciding] = moved(self.symmetry, inside.element, carried[:, 0, 0])
         memory.degenerate[deciding], memory.seam_margin[deciding] = inside.degenerate, inside.margin
 
@@ -286,7 +288,9 @@ class MPCPolicy:
         last = memory.plan[deciding]
         shifted = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)  # the last action is repeated
         if self.door is not None:
-            before = GroupElement(self.symmetry.group, memory.rotation[deciding], memory.shift[deciding])
+            group = self.symmetry.group
+            label = memory.label[deciding] if group.stores_labels else None
+            before = GroupElement(group, memory.rotation[deciding], memory.shift[deciding], label)
             shifted = moved(self.symmetry, self.door.relative(before, now), shifted)
         start = torch.as_tensor(shifted, dtype=self.dtype)
         fresh = torch.from_numpy(memory.decisions[deciding] == 0)

@@ -57,8 +57,16 @@ class Task:
             return None
         return Proposal(_resolve(self.proposals), self.random_numbers, symmetry, radius, action_repeat)
 
-    def check_invariance(self, symmetry: Symmetry, radius: float, action_repeat: int) -> None:
+    def check_invariance(
+        self, symmetry: Symmetry, radius: float, action_repeat: int, seen: Symmetry | None = None
+    ) -> None:
         """Try cost and proposals under eight elements of the group, on states that no symmetry singles out.
+
+        Args:
+            symmetry: how states, goals and actions transform.
+            radius: longest action.
+            action_repeat: environment steps that an action is held.
+            seen: what makes the Features that the cost sees of them; `symmetry` itself if None.
 
         Raises:
             ArgumentError: the cost changes with the world, or the proposals do not turn with it.
@@ -68,20 +76,18 @@ class Task:
         here = random_observation(symmetry, rng, _TRIED)
         action = random_array(symmetry.action, rng, (_TRIED,), np.asarray(centre), radius)
         actions = (action, symmetry.transform_action(g, action))
+        seen = seen or symmetry
         both = [
-            (
-                symmetry.to_features(seen, None, torch.float64),
-                symmetry.to_features(seen, symmetry.goal, torch.float64),
-            )
-            for seen in (here, symmetry.transform_observation(g, here))
+            (seen.to_features(each, None, torch.float64), seen.to_features(each, seen.goal, torch.float64))
+            for each in (here, symmetry.transform_observation(g, here))
         ]
-        cost, found = self.objective().bind(symmetry), list[Tensor]()
+        cost, found = self.objective().bind(seen), list[Tensor]()
         with torch.no_grad():
             for (z, goal), acted in zip(both, actions, strict=True):
                 value = cost(z[None, :, None], torch.from_numpy(acted)[None, :, None], goal[None, :, None])
                 found.append(torch.as_tensor(value).double().flatten())
         _compare("cost", _name(self.cost), "made of distances, lengths and inner products", *found)
-        propose = self.proposal(symmetry, radius, action_repeat)
+        propose = self.proposal(seen, radius, action_repeat)
         if propose is None:
             return
         uniform = torch.from_numpy(rng.random((_TRIED, 4, propose.random_numbers)))

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from equiworld.models import FAMILIES
 
-STATE_FAMILIES = [name for name, family in FAMILIES.items() if not family.of_clouds]
+STATE_FAMILIES = [
+    name for name, family in FAMILIES.items() if not family.of_clouds and not family.carries_labels
+]
 CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.of_clouds]

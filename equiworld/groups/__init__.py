@@ -12,11 +12,13 @@ from equiworld.groups.families import common_group, group_from_name
 from equiworld.groups.finite import Cyclic, Dihedral
 from equiworld.groups.group import Group
 from equiworld.groups.isometries import Isometries, left_right
+from equiworld.groups.isotypic import IsotypicBlock
 from equiworld.groups.labels import Labels
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.product import Product
 from equiworld.groups.registry import GROUPS
+from equiworld.groups.representation import Representation
 
 __all__ = [
     "E2",
@@ -33,9 +35,11 @@ __all__ = [
     "Group",
     "GroupElement",
     "Isometries",
+    "IsotypicBlock",
     "Labels",
     "Permutation",
     "Product",
+    "Representation",
     "common_group",
     "group_from_name",
     "left_right",

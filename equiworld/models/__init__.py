@@ -9,6 +9,7 @@ from equiworld.models.latent_plain import (
 )
 from equiworld.models.plain import AugmentedModel, CentredPlainModel, PlainModel
 from equiworld.models.registry import FAMILIES, register_family
+from equiworld.models.regular import RegularStateModel
 from equiworld.models.state import StateModel
 from equiworld.models.steerable import SteerableStateModel
 from equiworld.models.world_model import WorldModel
@@ -23,6 +24,7 @@ __all__ = [
     "LatentModel",
     "PlainLatentModel",
     "PlainModel",
+    "RegularStateModel",
     "StateModel",
     "SteerableStateModel",
     "WorldModel",

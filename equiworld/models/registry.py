@@ -10,8 +10,10 @@ import numpy as np
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import Group
 from equiworld.models.world_model import WorldModel
-from equiworld.symmetry import Cloud, Rotation, Symmetry
+from equiworld.symmetry import Cloud, Field, Rotation, Symmetry
+from equiworld.symmetry.cosets import kernel_symmetry, needs_cosets
 
 __all__ = ["FAMILIES", "build", "register_family"]
 
@@ -38,17 +40,28 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     if any(isinstance(field, Cloud) for _, field in fields):
         return "latent"
     posed = any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields)
+    if symmetry.group.finite and needs_cosets(symmetry):
+        return "state-regular"
+    if symmetry.group.axis is not None:  # vectors in space know no up
+        return "state"
     if posed and (transitions is None or transitions >= _MANY_TRANSITIONS):
         return "state"
     return "state-steerable"
 
 
 def carried(symmetry: Symmetry) -> Symmetry:
-    """The declaration as Features can carry it: of rotations alone where reflections exchange points of the state."""
-    exchanged = (getattr(symmetry.observation[name], "mirror", None) for name in symmetry.state)
-    if symmetry.group.proper or not any(exchanged):
+    """The declaration as the families carry it: where reflections or labels mix channels, of what moves none."""
+    if needs_cosets(symmetry):
+        return kernel_symmetry(symmetry)
+    fields = [*(symmetry.observation[name] for name in (*symmetry.state, *symmetry.goal)), symmetry.action]
+    if symmetry.group.proper or not any(_mixes(field, symmetry.group) for field in fields):
         return symmetry
     return replace(symmetry, group=symmetry.group.rotations())
+
+
+def _mixes(field: Field, group: Group) -> bool:
+    """Whether labels of the group do more to a field's channels than R does."""
+    return any((images != images[0]).any() for images in field.label_images(group).values())
 
 
 def _plain(value: Any) -> Any:
@@ -69,8 +82,8 @@ def build(
     """
     import inspect
 
-    symmetry = carried(symmetry)
-    family = best_family(symmetry, transitions) if family == "auto" else family
+    declared, symmetry = symmetry, carried(symmetry)
+    family = best_family(declared, transitions) if family == "auto" else family
     if family not in FAMILIES:
         raise UnknownNameError(
             "family", family, ["auto", *FAMILIES], "add one with equiworld.models.register_family"
@@ -82,4 +95,6 @@ def build(
     plain = {name: _plain(value) for name, value in settings.items()}
     if "seed" in plain:
         plain["seed"] = integer("seed", plain["seed"], least=0)
-    return FAMILIES[family](symmetry, env_id, **plain)
+    model = FAMILIES[family](declared if FAMILIES[family].carries_labels else symmetry, env_id, **plain)
+    model.declared = declared
+    return model

@@ -13,6 +13,7 @@ from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry, Vector
+from equiworld.symmetry.observing import leaf_channels
 
 __all__ = ["StateModel"]
 
@@ -210,15 +211,21 @@ class StateModel(WorldModel):
 
     def _indices(self, kind: type[Field]) -> list[int]:
         """The vector channels of the state's fields of this kind."""
-        fields, channels = self.symmetry.observation, self.channels.items()
-        found = [channel for name, channel in channels if isinstance(fields[name], kind)]
+        symmetry = self.symmetry
+        leaves = leaf_channels(symmetry, symmetry.state)
+        # Both axes of a body that labels turn against itself are shown: neither is a heading alone.
+        found = [
+            channel
+            for _, leaf, channel in leaves
+            if isinstance(leaf, kind) and not (isinstance(leaf, Heading) and leaf.body)
+        ]
         return [index for channel in found for index in range(channel.start, channel.stop)]
 
     def _pose(self) -> slice | None:
         """Which of the vectors that come in are the axes of a body: its heading, or its first orientation in space."""
         first = self.state_type.points - len(self.left_out)
-        for name, channel in self.channels.items():
-            if isinstance(self.symmetry.observation[name], Rotation) or name == self.symmetry.heading:
+        for name, leaf, channel in leaf_channels(self.symmetry, self.symmetry.state):
+            if isinstance(leaf, Rotation) or name == self.symmetry.heading:
                 start = first + channel.start
                 return slice(start, start + (3 if self.symmetry.dim == 3 else 1))
         return None

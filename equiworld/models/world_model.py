@@ -39,8 +39,10 @@ class WorldModel(nn.Module, ABC):
     Attributes:
         family: the name it is registered under.
         equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
+        carries_labels: whether it is for finite groups, and commutes with what they do to labels.
         of_clouds: whether it is for states with a cloud of points without order, rather than without one.
-        symmetry: how observations and actions transform.
+        symmetry: how observations and actions transform, as far as the family carries it.
+        declared: how they do; policies decide under it.
         env_id: the environment it was made for.
         settings: what it was built with, JSON-able.
         action_repeat: environment steps that one prediction spans, the action's target held; set by training.
@@ -55,11 +57,12 @@ class WorldModel(nn.Module, ABC):
     family: ClassVar[str]
     equivariant: ClassVar[bool] = False
     of_clouds: ClassVar[bool] = False
+    carries_labels: ClassVar[bool] = False
     augmentation: Group | None = None
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__()
-        self.symmetry, self.env_id, self.settings = symmetry, env_id, settings
+        self.symmetry, self.declared, self.env_id, self.settings = symmetry, symmetry, env_id, settings
         self.action_repeat = 1
         self.action_bound: tuple[Bound, ...] = ()
         self.action_space = ActionSpace()
@@ -125,7 +128,7 @@ class WorldModel(nn.Module, ABC):
 
     def fits(self, symmetry: Symmetry) -> bool:
         """Whether data of another declaration of the environment can train it: the same arrays in the same units."""
-        ours, theirs = ((each.channels(), each.action, each.centre) for each in (self.symmetry, symmetry))
+        ours, theirs = ((each.channels(), each.action, each.centre) for each in (self.declared, symmetry))
         return ours == theirs
 
     def rollout(self, z: Features, actions: Tensor) -> Features:
@@ -233,7 +236,7 @@ class WorldModel(nn.Module, ABC):
             "family": self.family,
             "env_id": self.env_id,
             "settings": self.settings,
-            "symmetry": symmetry_to_dict(self.symmetry),
+            "symmetry": symmetry_to_dict(self.declared),
             "action_repeat": self.action_repeat,
             "action_bound": [bound.to_dict() for bound in self.action_bound],
             "action_space": asdict(self.action_space),

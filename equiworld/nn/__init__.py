@@ -10,6 +10,7 @@ from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.linear import EquivariantLinear
 from equiworld.nn.mlp import MLP, SeededLinear
 from equiworld.nn.steerable import SteerableNetwork
+from equiworld.nn.tied import RegularNetwork, TiedLinear
 from equiworld.nn.vectors import VectorLinear, quarter_turn, relative_vectors
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "CloudEncoder",
     "EquivariantLinear",
     "Gate",
+    "RegularNetwork",
     "ScalarVectorBlock",
     "SeededLinear",
     "SteerableNetwork",
+    "TiedLinear",
     "VectorLinear",
     "bounded",
     "cross",

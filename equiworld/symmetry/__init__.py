@@ -2,8 +2,9 @@
 
 import equiworld.symmetry.cloudpush
 import equiworld.symmetry.pusht  # noqa: F401  registers
+from equiworld.symmetry.bodies import Objects, Permuted
 from equiworld.symmetry.bound import Bound
-from equiworld.symmetry.concatenation import Concatenation
+from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.door import Canonical, Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
@@ -18,6 +19,8 @@ from equiworld.symmetry.fields import (
     Vector,
 )
 from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.labelled import Orthogonal, SignedPermutation, SymmetricMatrix
+from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.registry import register_symmetry, symmetry_of
 from equiworld.symmetry.symmetry import Symmetry
 
@@ -33,11 +36,18 @@ __all__ = [
     "Field",
     "Frame",
     "Heading",
+    "Interleaved",
+    "Objects",
+    "Orthogonal",
+    "Parts",
+    "Permuted",
     "Point",
     "Pseudoscalar",
     "Pseudovector",
     "Rotation",
     "Scalar",
+    "SignedPermutation",
+    "SymmetricMatrix",
     "Symmetry",
     "Vector",
     "frame_of",

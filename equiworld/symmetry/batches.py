@@ -42,10 +42,14 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     return arrays["observation"] if symmetry.flat else arrays, batched
 
 
-def is_rounded(observation: Any, names: Sequence[str]) -> bool:
-    """Whether any array of an observation, or of these fields of a mapping, is of floating numbers below float64."""
-    some = observation if isinstance(observation, Mapping) else dict.fromkeys(names[:1], observation)
-    dtypes = [np.asarray(some[name]).dtype for name in names if name in some]
+def is_rounded(symmetry: Symmetry, observation: Any, names: Sequence[str]) -> bool:
+    """Whether any array of an observation that holds one of these fields is of floating numbers below float64."""
+    if isinstance(observation, Mapping):
+        keys = {key for name in names for key in (name, symmetry.places.get(name, (name,))[0])}
+        arrays = [observation[key] for key in keys if key in observation]
+    else:
+        arrays = [observation]
+    dtypes = [np.asarray(array).dtype for array in arrays]
     return any(dtype.kind == "f" and dtype.itemsize < 8 for dtype in dtypes)
 
 

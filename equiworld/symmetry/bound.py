@@ -15,6 +15,7 @@ from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import leaves, placed
 from equiworld.symmetry.fields import Heading, Rotation
+from equiworld.symmetry.labelled import Orthogonal
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["ActionSpace", "Bound", "bounds_from_dicts", "bounds_of_data", "bounds_of_space", "parts_of"]
@@ -143,10 +144,19 @@ def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
     """
     low, high = (np.asarray(each, np.float64) for each in (space.low, space.high))
     radius, found = getattr(space, "radius", None), list[Bound]()
+    if symmetry.action.labelled:  # what takes another's place has to fit there
+        centre = np.asarray(symmetry.centre)
+        sides = [symmetry.action.bounds(g, low, high, centre) for g in symmetry.group.section()]
+        low, high = (
+            np.maximum.reduce([side[0] for side in sides]),
+            np.minimum.reduce([side[1] for side in sides]),
+        )
+        if (low > high).any():
+            raise ArgumentError("action space", space, f"one that labels of {symmetry.group!r} leave some of")
     for leaf, part in placed(symmetry.action, symmetry.dim):
         blank = _blank(symmetry, leaf)
         if blank.item is not None:
-            reach = np.minimum(-low[part], high[part]) if leaf.kind == "vectors" else (high - low)[part] / 2
+            reach = (high - low)[part] / 2 if leaf.kind == "points" else np.minimum(-low[part], high[part])
             longest = float(reach.min()) if radius is None else float(radius)
             found.append(replace(blank, radius=longest if 0 < longest < math.inf else None))
         elif leaf.pseudo and not symmetry.group.proper:
@@ -174,6 +184,10 @@ def bounds_of_data(
         origin: `(N, d)`, where positions are seen from; the symmetry's centre if None.
     """
     found = list[Bound]()
+    if symmetry.action.labelled:
+        images = [symmetry.transform_action(g, action) for g in symmetry.group.section()]
+        action = np.concatenate(images)
+        origin = None if origin is None else np.tile(origin, (len(images), 1))
     for index, (leaf, part) in enumerate(placed(symmetry.action, symmetry.dim)):
         values = np.asarray(action[:, part], np.float64)
         if leaf.kind == "points":
@@ -238,4 +252,6 @@ def _blank(symmetry: Symmetry, leaf: Any) -> Bound:
         raise ArgumentError("action", repr(leaf), "an action of scalars, vectors, points or headings")
     if isinstance(leaf, Heading):
         return Bound(low=-math.pi, high=math.pi, size=size)
+    if isinstance(leaf, Orthogonal):
+        return Bound(size=size, item=size)
     return Bound(size=size, item=symmetry.dim if leaf.kind != "scalars" else None)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from equiworld.arguments import unmasked
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.fields import Field
 from equiworld.symmetry.row import Row
 from equiworld.symmetry.symmetry import Symmetry
@@ -49,7 +48,7 @@ class CompiledElement:
 
     def __init__(self, symmetry: Symmetry, element: GroupElement) -> None:
         self.symmetry = symmetry
-        self.element = element
+        self.element = element = symmetry.own(element)
         self._plan: _Plan | None = None  # the one used last
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._action = Row([symmetry.action], element.inverse(), symmetry.centre)
@@ -135,13 +134,10 @@ class _Plan:
         self.all_info_keys = tuple(info)
         self._info_keys = [key for key in info if key in symmetry.info]
         names = ["observation"] if self.keys is None else list(self.keys)
-        if self._flat:
-            fields: list[Field] = [Concatenation(tuple(symmetry.observation.values()))]
-        else:
-            if set(names) != set(symmetry.observation):
-                expected = f"the keys {sorted(symmetry.observation)}"
-                raise ArgumentError("observation", f"the keys {sorted(names)}", expected)
-            fields = [symmetry.observation[name] for name in names]
+        arrays = symmetry.arrays()
+        if set(names) != set(arrays):
+            raise ArgumentError("observation", f"the keys {sorted(names)}", f"the keys {sorted(arrays)}")
+        fields = [arrays[name] for name in names]
         fields += [symmetry.info[key] for key in self._info_keys]
         self._dim = symmetry.dim
         self._row = Row(fields, element, symmetry.centre)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.symmetry.features import FeatureType, Kind
+from equiworld.symmetry.features import KINDS, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field
+from equiworld.symmetry.images import block_diagonal
 
-__all__ = ["Concatenation", "leaves", "placed"]
+__all__ = ["Concatenation", "Interleaved", "leaves", "placed", "units"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Concatenation(Field):
     def __post_init__(self) -> None:
         if not self.parts or not all(isinstance(part, Field) for part in self.parts):
             raise ArgumentError("Concatenation.parts", self.parts, "one or more fields")
-        nested = [part.parts if isinstance(part, Concatenation) else (part,) for part in self.parts]
+        nested = [part.parts if type(part) is Concatenation else (part,) for part in self.parts]
         object.__setattr__(self, "parts", tuple(part for parts in nested for part in parts))
 
     @property
@@ -52,6 +55,24 @@ class Concatenation(Field):
     def pseudo(self) -> bool:
         return any(part.pseudo for part in self.parts)
 
+    @property
+    def labelled(self) -> bool:
+        return any(part.labelled for part in self.parts)
+
+    def plain(self) -> Field:
+        return Concatenation(tuple(part.plain() for part in self.parts)) if self.labelled else self
+
+    def check_features(self, name: str, group: Group) -> None:
+        for part in self.parts:
+            part.check_features(name, group)
+
+    def label_images(self, group: Group) -> dict[Kind, Array]:
+        joined: dict[Kind, list[Array]] = {}
+        for part in self.parts:
+            for kind, images in part.label_images(group).items():
+                joined.setdefault(kind, []).append(images)
+        return {kind: block_diagonal(images) for kind, images in joined.items()}
+
     def size(self, dim: int) -> int:
         return sum(part.size(dim) for part in self.parts)
 
@@ -63,8 +84,11 @@ class Concatenation(Field):
 
     def _split(self, dim: int, *arrays: NDArray) -> Iterator[tuple[Field, tuple[NDArray, ...]]]:
         """Each part with its share of the last axis of every array."""
-        for part, where in placed(self, dim):
+        start = 0
+        for part in self.parts:
+            where = slice(start, start + part.size(dim))
             yield part, tuple(array[..., where] for array in arrays)
+            start = where.stop
 
     def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
         joined: dict[Kind, list[Array]] = {}
@@ -77,10 +101,13 @@ class Concatenation(Field):
         used: dict[Kind, int] = {"scalars": 0, "vectors": 0, "points": 0}
         shares = []
         for part in self.parts:
-            width = getattr(part.feature_type(len(centre)), part.kind)
-            taken = slice(used[part.kind], used[part.kind] + width)
-            shares.append(part.decode({part.kind: channels[part.kind][..., taken]}, centre))
-            used[part.kind] += width
+            taken: dict[Kind, Array] = {}
+            for kind in KINDS:
+                width = getattr(part.feature_type(len(centre)), kind)
+                if width:
+                    taken[kind] = channels[kind][..., used[kind] : used[kind] + width]
+                    used[kind] += width
+            shares.append(part.decode(taken, centre))
         return np.concatenate(shares, -1)
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
@@ -104,18 +131,110 @@ class Concatenation(Field):
         )
 
 
+@dataclass(frozen=True)
+class Interleaved(Concatenation):
+    """Several fields whose numbers lie among each other in one array: `at` says where each part's do.
+
+    >>> from equiworld.groups import SO2
+    >>> from equiworld.symmetry import Scalar, Vector
+    >>> arm = Interleaved((Vector(), Scalar(2)), at=((0, 2), (1, 3)))  # cos q1, cos q2, sin q1, sin q2
+    >>> arm.transform(SO2().rotation(np.pi / 2), [1.0, 0.3, 0.0, 0.4]).round(9) + 0.0
+    array([0. , 0.3, 1. , 0.4])
+    """
+
+    at: tuple[tuple[int, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        try:
+            at = tuple(tuple(integer("Interleaved.at", index, least=0) for index in each) for each in self.at)
+        except TypeError:
+            at = ()
+        taken = [index for each in at for index in each]
+        if len(at) != len(self.parts) or sorted(taken) != list(range(len(taken))):
+            raise ArgumentError(
+                "Interleaved.at", self.at, "for each part its places, each of 0 … n−1 once in all"
+            )
+        object.__setattr__(self, "at", at)
+
+    def size(self, dim: int) -> int:
+        for part, places in zip(self.parts, self.at, strict=True):
+            if part.size(dim) != len(places):
+                raise ArgumentError(
+                    "Interleaved.at", f"{len(places)} places", f"{part.size(dim)} for {part!r}"
+                )
+        return super().size(dim)
+
+    def plain(self) -> Field:
+        return replace(self, parts=tuple(part.plain() for part in self.parts)) if self.labelled else self
+
+    @property
+    def _order(self) -> NDArray[np.int64]:
+        return np.array([index for each in self.at for index in each])
+
+    def _gathered(self, *arrays: Array) -> tuple[Array, ...]:
+        return tuple(array[..., self._order] for array in arrays)
+
+    def _scattered(self, array: NDArray) -> NDArray:
+        return array[..., np.argsort(self._order)]
+
+    def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
+        return super().encode(*self._gathered(array), centre)
+
+    def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
+        return self._scattered(super().decode(channels, centre))
+
+    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
+        return self._scattered(super()._transform(g, *self._gathered(array), centre))
+
+    def to_dtype(self, array: Array, dtype: np.dtype, dim: int) -> NDArray[np.floating]:
+        return self._scattered(super().to_dtype(*self._gathered(array), dtype, dim))
+
+    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
+        lower, upper = super().bounds(g, *self._gathered(low, high), centre)
+        return self._scattered(lower), self._scattered(upper)
+
+    def _orbit_bounds(
+        self, group: Group, low: Array, high: Array, centre: Array, scale: float
+    ) -> tuple[Array, Array]:
+        lower, upper = super()._orbit_bounds(group, *self._gathered(low, high), centre, scale)
+        return self._scattered(lower), self._scattered(upper)
+
+
 def leaves(field: Field) -> Iterator[Field]:
     """The plain fields that a field consists of, in order."""
-    yield from field.parts if isinstance(field, Concatenation) else (field,)
+    if not isinstance(field, Concatenation):
+        yield field
+        return
+    for part in field.parts:
+        yield from leaves(part)
 
 
 def placed(field: Field, dim: int) -> Iterator[tuple[Field, slice]]:
-    """The plain fields that a field consists of, and where each lies in its last axis."""
+    """The plain fields that a field consists of, and where each lies in its last axis, one behind the other."""
     start = 0
     for leaf in leaves(field):
         stop = start + leaf.size(dim)
         yield leaf, slice(start, stop)
         start = stop
+
+
+def units(
+    field: Field, dim: int, at: Sequence[int] | NDArray[np.int64] | None = None
+) -> Iterator[tuple[Field, Any]]:
+    """The fields that turn each by itself, and the places of their numbers in the last axis, `(size,)`."""
+    places = np.arange(field.size(dim)) if at is None else np.asarray(at)
+    if type(field) is Concatenation:
+        start = 0
+        for part in field.parts:
+            stop = start + part.size(dim)
+            yield from units(part, dim, places[start:stop])
+            start = stop
+    elif type(field) is Interleaved:
+        for part, own in zip(field.parts, field.at, strict=True):
+            yield from units(part, dim, places[list(own)])
+    else:
+        yield field, places
 
 
 def _join(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:

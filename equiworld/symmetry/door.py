@@ -15,6 +15,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.batches import is_rounded
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.cosets import Cosets, fields_by_name, kernel_symmetry, needs_cosets
 from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud
@@ -101,13 +102,20 @@ class Door:
         ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
-        self.layout = Layout(symmetry, self.names, scales or {}, single)
+        self._cosets: Cosets | None = None
+        if needs_cosets(symmetry):
+            under = fields_by_name(kernel_symmetry(symmetry), self.names)
+            self._cosets = Cosets(symmetry, Door(under, None, scales, single, reference_pose))
+            self.layout = self._cosets.door.layout
+        else:
+            self.layout = Layout(symmetry, self.names, scales or {}, single)
         pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
         self._turns = [turn.mT for turn in (self.layout.turned, pose) if turn is not None]
         self.turns = any(
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
         )
+        self.turns = self.turns or symmetry.action.labelled
         self._limits = self._check()
         self._rounded = single  # or has been, once
         self._suited: dict[tuple[bool, tuple[int, ...]], Door] = {}
@@ -129,6 +137,8 @@ class Door:
             ArgumentError: a field is missing, misshapen, not numeric or not finite.
         """
         door = self._suited_to(observation)
+        if door._cosets is not None:
+            return door._cosets.enter(observation)
         channels = door._encoded(observation)
         frame, rotation, origin = door._posed(door._frame(channels), channels["points"])
         inside, margin = door._snapped(frame, rotation, origin, channels)
@@ -140,14 +150,24 @@ class Door:
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
+        group = self.symmetry.group
         apart = now.inverse() @ before
         found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), self.layout.step)[0].numpy())
         rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
         step = self.layout.step * power_of_two(self.symmetry.length_scale)
         shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
+        if group.axis is not None:
+            rotation, shift = group.axis.matrices(group.axis.plane(rotation)), self._across(shift)
         return GroupElement(
-            self.symmetry.group, rotation, shift if self.symmetry.group.has_translations else 0.0 * shift
+            group, rotation, shift if group.has_translations else 0.0 * shift, apart.stored_label
         )
+
+    def _across(self, shift: Array) -> Array:
+        """The part of shifts `(…, d)` that the group has: of one about an axis across it, if it has no more."""
+        group = self.symmetry.group
+        if group.axis is None or group.shift_dim == group.dim:
+            return shift
+        return group.axis.vectors(group.axis.coordinates(shift)[..., :2])
 
     # --- the declaration -----------------------------------------------------------------------------
 
@@ -162,6 +182,14 @@ class Door:
                 f"{symmetry.action!r} under {symmetry.group!r} where no point is observed",
                 "an observed point that absolute actions can be seen from, or a Vector",
             )
+        if self._cosets is not None:
+            limits = self._cosets.door.inexact
+            if not limits and self._cosets.never_fixed(some):
+                limits = (
+                    f"nothing observed tells the labels of {symmetry.group!r} apart: equal in law only; observe what "
+                    "they move, such as joints",
+                )
+            return limits
         fixed = self._frame(self._encoded(some)).fixed
         if self.turns and fixed is not None and not bool(fixed.any()):
             more = "a heading" if symmetry.dim == 2 else "a Rotation"
@@ -174,7 +202,7 @@ class Door:
     def _suited_to(self, observation: Any) -> Door:
         """This door, or its like for clouds of as many points as are observed, and for numbers that are rounded."""
         fields, dim = self.symmetry.observation, self.symmetry.dim
-        single = self.single or is_rounded(observation, self.names)
+        single = self.single or is_rounded(self.symmetry, observation, self.names)
         self._rounded = self._rounded or single  # only to say so
         clouds = [name for name in self.names if isinstance(fields[name], Cloud)]
         counts = declared = tuple(fields[name].count for name in clouds)
@@ -235,7 +263,10 @@ class Door:
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
         origin = self.layout.origin
-        return points @ origin if origin.ndim == 1 else points.new_zeros(points.shape[:-1])
+        if origin.ndim != 1:
+            return points.new_zeros(points.shape[:-1])
+        found = points @ origin
+        return found if self.symmetry.group.axis is None else torch.from_numpy(self._across(found.numpy()))
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
@@ -293,6 +324,5 @@ class Door:
             )
             for name, slices in self.layout.slices.items()
         }
-        return (
-            np.concatenate([arrays[name] for name in symmetry.observation], -1) if symmetry.flat else arrays
-        )
+        whole = len(arrays) == len(symmetry.observation)
+        return symmetry.assembled(arrays) if whole else arrays

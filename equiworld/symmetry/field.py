@@ -55,6 +55,29 @@ class Field(ABC):
         """Whether a reflection gives one sign more than `kind` says."""
         return False
 
+    @property
+    def labelled(self) -> bool:
+        """Whether elements move it by their label, beyond what R and det R say."""
+        return False
+
+    def plain(self) -> Field:
+        """The same numbers where nothing moves labels."""
+        return self
+
+    def check_features(self, name: str, group: Group) -> None:  # noqa: B027  most have nothing to refuse
+        """Refuse to be Features under a group if no channel turns as the field does; `name` says which it is."""
+
+    def label_images(self, group: Group) -> dict[Kind, Array]:
+        """What labels do to the feature channels, beside the R that vectors and points are turned by.
+
+        Returns:
+            By kind, matrices `(k, m, m)` that mix the m channels, one for each of `group.labels`.
+        """
+        signs = group.labels.determinants if self.pseudo else np.ones(group.labels.order)
+        kind = self.kind
+        width = getattr(self.feature_type(group.dim), kind)
+        return {kind: signs[:, None, None] * np.eye(width)}
+
     @abstractmethod
     def size(self, dim: int) -> int:
         """Numbers in the last axis for dimension `dim`; refuses dimensions that the field does not have."""

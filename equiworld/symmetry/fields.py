@@ -214,6 +214,13 @@ class Point(_Arrows):
     def kind(self) -> Kind:
         return "points"
 
+    def label_images(self, group: Group) -> dict[Kind, Array]:
+        images = super().label_images(group)
+        if self.mirror is not None:
+            reflects = group.labels.determinants < 0
+            images["points"][reflects] = images["points"][reflects][:, self.mirror]
+        return images
+
     def exchanged(self, g: GroupElement, items: Array) -> Array:
         """Items `(…, count, d)` in the places where a reflection g puts them."""
         if self.mirror is None:

@@ -9,7 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from equiworld.groups import Group
+from equiworld.errors import ArgumentError
+from equiworld.groups import SO2, Group
 from equiworld.symmetry.features import Features
 from equiworld.symmetry.representative import MARGIN, representative
 
@@ -119,6 +120,8 @@ def frame_of(
         origin: `(…, d)`; the world's origin if None.
     """
     dim = arrows.shape[-2]
+    if group.axis is not None and not group.finite:
+        return _about_axis(group, arrows, pose, origin)
     if pose is not None and not group.finite and (dim == 3 or group.proper):
         axes = arrows[..., pose] if dim == 3 else _plane_axes(arrows[..., pose.start])
         # Under reflections a pose in space is fixed with its handedness.
@@ -158,6 +161,24 @@ def frame_of(
     fixed = frame.fixed if fixed is None else fixed & frame.fixed
     sure = fixed.to(axes.dtype)
     return replace(frame, certainty=sure if certainty is None else certainty * sure, fixed=fixed)
+
+
+def _about_axis(group: Group, arrows: Tensor, pose: slice | None, origin: Tensor | None) -> Frame:
+    """The frame of a group of rotations about an axis in space, from what of arrows lies across it; a body's first."""
+    assert group.axis is not None
+    if not group.proper:
+        raise ArgumentError("group", group, "rotations about an axis: reflections are the door's")
+    if pose is not None:
+        arrows = torch.cat((arrows[..., pose], arrows[..., : pose.start], arrows[..., pose.stop :]), -1)
+    basis = torch.as_tensor(group.axis.basis, dtype=arrows.dtype, device=arrows.device)
+    plane = frame_of((basis.mT @ arrows)[..., :2, :], SO2())
+
+    def raised(matrix: Tensor) -> Tensor:
+        whole = torch.nn.functional.pad(matrix, (0, 1, 0, 1))
+        whole[..., 2, 2] = 1.0
+        return basis @ whole @ basis.mT
+
+    return Frame(raised(plane.axes), origin, plane.certainty, plane.fixed, raised(plane.completed()))
 
 
 def _finite(arrows: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.groups.element import product
 from equiworld.symmetry.features import FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, multiply
+from equiworld.symmetry.images import block_diagonal, body_images
 from equiworld.symmetry.intervals import ball_interval, linear_interval
 
 __all__ = ["Heading", "Rotation"]
@@ -29,10 +32,14 @@ class Heading(Field):
     φ is the direction in the body, from where its angle is measured, that its mirror image keeps. In Features a
     heading is the unit vector of that direction, (cos(θ + φ), sin(θ + φ)), which any isometry turns as an arrow.
 
+    A body with a symmetry of its own looks the same turned by h against itself: Q ↦ R Q hᵀ, θ ↦ arg R ± θ − arg h, and
+    both of its axes are Features.
+
     Attributes:
         count: how many angles.
         low: where the range begins [rad].
         axis: φ, the body's mirror axis [rad]. Of a body that is not its own mirror image any will do.
+        body: whether the group's labels turn bodies against themselves, by `group.labels.natural["body"]`.
 
     >>> from equiworld.groups import SO2
     >>> Heading(low=0.0).transform(SO2().rotation(0.5), [6.0]).round(6)
@@ -41,9 +48,14 @@ class Heading(Field):
 
     low: float = -np.pi
     axis: float = 0.0
+    body: bool = dataclass_field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.body and self.axis:
+            raise ArgumentError(
+                "Heading.axis", self.axis, "0 with body=True: the labels say what mirrors the body"
+            )
         for name in ("low", "axis"):
             object.__setattr__(self, name, number(f"Heading.{name}", getattr(self, name)))
 
@@ -56,12 +68,34 @@ class Heading(Field):
             raise ArgumentError("Heading", f"dimension {dim}", "dimension 2; Rotation is its kin in space")
         return self.count
 
+    @property
+    def labelled(self) -> bool:
+        return self.body
+
+    def plain(self) -> Field:
+        return replace(self, body=False)
+
+    def feature_type(self, dim: int) -> FeatureType:
+        return FeatureType(dim, vectors=2 * self.count if self.body else self.count)
+
+    def label_images(self, group: Group) -> dict[Kind, Array]:
+        if not self.body:
+            return super().label_images(group)
+        return {"vectors": block_diagonal([body_images(group, 2)] * self.count)}
+
     def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
         angle = array + self.axis
-        return {"vectors": np.stack([np.cos(angle), np.sin(angle)], -2)}
+        first = np.stack([np.cos(angle), np.sin(angle)], -2)
+        if not self.body:
+            return {"vectors": first}
+        second = np.stack([-first[..., 1, :], first[..., 0, :]], -2)
+        return {"vectors": np.stack([first, second], -1).reshape(*first.shape[:-1], -1)}
 
     def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
         vectors = channels["vectors"]
+        if self.body:  # the second axis, a quarter turn ahead, is turned back
+            ahead = vectors[..., 1::2]
+            vectors = vectors[..., ::2] + np.stack([ahead[..., 1, :], -ahead[..., 0, :]], -2)
         return self._wrap(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]) - self.axis)
 
     def _wrap(self, angle: Array) -> Array:
@@ -78,6 +112,9 @@ class Heading(Field):
         """What g makes of an angle θ, as a sum: a and s of θ ↦ a + s·θ, `(…, 1)`."""
         sign = np.sign(np.asarray(g.determinant))[..., None]
         angle = np.asarray(np.arctan2(g.matrix[..., 1, 0], g.matrix[..., 0, 0]))[..., None]
+        if self.body:
+            own = body_images(g.group, 2)[g.label]
+            return angle - np.arctan2(own[..., 1, 0], own[..., 0, 0])[..., None], sign
         return angle + (sign - 1.0) * self.axis, sign
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
@@ -111,14 +148,16 @@ class Heading(Field):
 
 @dataclass(frozen=True)
 class Rotation(Field):
-    """Orientations in space: Q ↦ R Q.
+    """Orientations in space: Q ↦ R Q; of a body that the group's labels turn against itself by h, Q ↦ R Q hᵀ.
 
-    In Features a rotation is its three columns, as vectors. A quaternion comes out with norm 1 and w ≥ 0, and
-    has no mirror image: groups with reflections need the matrix form.
+    In Features a rotation is its three columns, as vectors. A quaternion comes out with norm 1 and w ≥ 0; angles are
+    Euler's. Neither has a mirror image of its own: groups with reflections need the matrix form, or `body`.
 
     Attributes:
         count: how many orientations.
-        form: "matrix" (9 numbers, row by row), "xyzw" or "wxyz" (unit quaternions, 4 numbers).
+        form: "matrix" (9 numbers, row by row); "xyzw" or "wxyz" (unit quaternions, 4 numbers); or the axes of three
+            Euler angles [rad], such as "xyz" (about the world's axes, one after the other) or "ZYX" (about the body's).
+        body: whether labels turn the body, by `group.labels.natural["body"]`: an Ant's torso, mirrored with its legs.
 
     >>> from equiworld.groups import SO3
     >>> half_turn = SO3().rotation([0.0, 0.0, np.pi])
@@ -126,12 +165,34 @@ class Rotation(Field):
     array([0., 0., 0., 1.])
     """
 
-    form: Literal["matrix", "xyzw", "wxyz"] = "matrix"
+    form: str = "matrix"
+    body: bool = dataclass_field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.form not in _ROTATION_FORMS:
-            raise ArgumentError("Rotation.form", self.form, "a form of rotation", _ROTATION_FORMS)
+        if self.form not in _ROTATION_FORMS and not self._euler:
+            raise ArgumentError(
+                "Rotation.form", self.form, "a form of rotation", (*_ROTATION_FORMS, "xyz", "ZYX")
+            )
+
+    @property
+    def _euler(self) -> bool:
+        """Whether its numbers are three angles, about axes no two of which in a row are the same."""
+        form = self.form
+        one_case = isinstance(form, str) and len(form) == 3 and (form.islower() or form.isupper())
+        return one_case and set(form.lower()) <= set("xyz") and form[0] != form[1] != form[2]
+
+    @property
+    def labelled(self) -> bool:
+        return self.body
+
+    def plain(self) -> Field:
+        return replace(self, body=False)
+
+    def label_images(self, group: Group) -> dict[Kind, Array]:
+        if not self.body:
+            return super().label_images(group)
+        return {"vectors": block_diagonal([body_images(group, 3)] * self.count)}
 
     @property
     def kind(self) -> Kind:
@@ -142,7 +203,11 @@ class Rotation(Field):
             raise ArgumentError(
                 "Rotation", f"dimension {dim}", "dimension 3; Heading is its kin in the plane"
             )
-        return self.count * (9 if self.form == "matrix" else 4)
+        return self.count * self._width
+
+    @property
+    def _width(self) -> int:
+        return 9 if self.form == "matrix" else 3 if self._euler else 4
 
     def feature_type(self, dim: int) -> FeatureType:
         return FeatureType(dim, vectors=3 * self.count)
@@ -162,6 +227,9 @@ class Rotation(Field):
             return array.reshape(*array.shape[:-1], self.count, 3, 3)
         from scipy.spatial.transform import Rotation as SciPyRotation
 
+        if self._euler:
+            matrices = SciPyRotation.from_euler(self.form, array.reshape(-1, 3)).as_matrix()
+            return matrices.reshape(*array.shape[:-1], self.count, 3, 3)
         quaternions = array.reshape(-1, 4)
         if not (np.linalg.norm(quaternions, axis=-1) > 0).all():
             raise ArgumentError("Rotation", "a quaternion of norm 0", "unit quaternions")
@@ -177,18 +245,27 @@ class Rotation(Field):
             return matrices.reshape(*leading, 9 * self.count)
         from scipy.spatial.transform import Rotation as SciPyRotation
 
-        quaternions = SciPyRotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat(canonical=True)
+        rotations = SciPyRotation.from_matrix(matrices.reshape(-1, 3, 3))
+        if self._euler:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of gimbal lock: two angles are then one
+                return rotations.as_euler(self.form).reshape(*leading, 3 * self.count)
+        quaternions = rotations.as_quat(canonical=True)
         if self.form == "wxyz":
             quaternions = np.roll(quaternions, 1, -1)
         return np.clip(quaternions, -1.0, 1.0).reshape(*leading, 4 * self.count)
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        if self.form != "matrix" and (np.asarray(g.determinant) < 0).any():
+        if self.form != "matrix" and not self.body and (np.asarray(g.determinant) < 0).any():
             raise ArgumentError(
                 "g", "a reflection", 'a rotation; use Rotation(form="matrix") for reflections'
             )
         columns = self._columns(self._matrices(array))
-        return self._numbers(self._from_columns(multiply(g.matrix, columns)))
+        turned = self._from_columns(multiply(g.matrix, columns))
+        if self.body:
+            own = body_images(g.group, 3)[g.label][..., None, :, :]
+            turned = product(turned, own.swapaxes(-1, -2))
+        return self._numbers(turned)
 
     def _columns(self, matrices: Array) -> Array:
         """The columns `(…, 3n, 3)` of matrices `(…, n, 3, 3)`: each turns as a vector."""
@@ -198,6 +275,8 @@ class Rotation(Field):
         return columns.reshape(*columns.shape[:-2], self.count, 3, 3).swapaxes(-1, -2)
 
     def _quaternion_bounds(self, shape: tuple[int, ...]) -> tuple[Array, Array]:
+        if self._euler:
+            return np.full(shape, -np.pi), np.full(shape, np.pi)
         low = np.full((*shape[:-1], self.count, 4), -1.0)
         low[..., self.form.index("w")] = 0.0
         return low.reshape(shape), np.ones(shape)
@@ -205,6 +284,8 @@ class Rotation(Field):
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
         if self.form != "matrix":
             return self._quaternion_bounds(low.shape)
+        if self.body:
+            return np.full_like(low, -1.0), np.ones_like(high)
         columns = self._columns(self._matrices(low)), self._columns(self._matrices(high))
         lower, upper = linear_interval(g.matrix, np.zeros(g.matrix.shape[:-1]), *columns)
         return self._numbers(self._from_columns(lower)), self._numbers(self._from_columns(upper))

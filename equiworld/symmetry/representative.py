@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["MARGIN", "Representative", "representative"]
+__all__ = ["MARGIN", "Representative", "irrational", "representative"]
 
 MARGIN = 64 * 2.0**-22
 """From this size on a number counts, in units of its scale: 64 steps of the door's grid."""
@@ -52,12 +52,12 @@ def representative(
         parts.append((determinants[:, None, None] * elements, pseudovectors, arrows.shape[-1]))
     score = arrows.new_zeros((*arrows.shape[:-2], len(elements)))
     for matrices, each, start in parts:
-        weights = _irrational(dim * (start + each.shape[-1]), dtype)[dim * start :]
+        weights = irrational(dim * (start + each.shape[-1]), dtype)[dim * start :]
         if each.shape[-1]:
             turned = matrices @ weights.unflatten(-1, (-1, dim)).mT
             score = score + torch.einsum("kda,...da->...k", turned, each)
     if pseudoscalars is not None and pseudoscalars.shape[-1]:
-        told = pseudoscalars @ _irrational(pseudoscalars.shape[-1], dtype)
+        told = pseudoscalars @ irrational(pseudoscalars.shape[-1], dtype)
         score = score + told.unsqueeze(-1) * determinants
     score = score.nan_to_num()
     best = score.amax(-1, keepdim=True)
@@ -76,6 +76,6 @@ def representative(
     )
 
 
-def _irrational(count: int, dtype: torch.dtype) -> Tensor:
+def irrational(count: int, dtype: torch.dtype = torch.float64) -> Tensor:
     """Numbers between 1/2 and 3/2 that no symmetry relates."""
     return (0.5 + torch.arange(1, count + 1, dtype=torch.float64).sqrt().mul(math.sqrt(2)).frac()).to(dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
-from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.concatenation import units
 from equiworld.symmetry.fields import Cloud, Field, Heading, Point, Scalar, Vector
 
 __all__ = ["Row"]
@@ -59,28 +59,27 @@ class Row:
         self._others: list[tuple[Any, Callable[..., NDArray[Any]]]] = []
         for field in fields:
             start = self.size
-            for leaf in leaves(field):
-                self._add(leaf, leaf.size(len(centre)))
+            self.size += field.size(len(centre))
+            for unit, places in units(field, len(centre)):
+                self._add(unit, start + places)
             self.parts.append(self._index(slice(start, self.size)))
         self._compile_arrows()
         self._compile_headings()
         self._compile_dense()
 
-    def _add(self, leaf: Field, width: int) -> None:
-        positions = range(self.size, self.size + width)
+    def _add(self, leaf: Field, positions: NDArray[np.int64]) -> None:
         mirror, reflects = getattr(leaf, "mirror", None), np.asarray(self._element.determinant) < 0
         exchanged = bool(reflects.all())
         if type(leaf) in (Vector, Point, Cloud) and (mirror is None or exchanged or not reflects.any()):
-            places = np.arange(self.size, self.size + width).reshape(leaf.count, -1)
-            self._arrows += positions
+            places = positions.reshape(leaf.count, -1)
+            self._arrows += positions.tolist()
             self._sources += (places[list(mirror)] if mirror and exchanged else places).ravel().tolist()
             self._affine += [type(leaf) is not Vector] * leaf.count
         elif type(leaf) is Heading:
-            self._headings += [(position, leaf.low, leaf.low + _TURN) for position in positions]
+            self._headings += [(position, leaf.low, leaf.low + _TURN) for position in positions.tolist()]
             self._angles += [leaf.turn(self._element)[0]] * leaf.count
         elif type(leaf) is not Scalar:
-            self._others.append((self._index(slice(self.size, self.size + width)), leaf.transform))
-        self.size += width
+            self._others.append((self._index(positions), leaf.transform))
 
     def _index(self, last: Any) -> Any:
         """An index of the last axis."""

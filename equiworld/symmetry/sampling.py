@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import SO3
-from equiworld.symmetry.concatenation import Concatenation
+from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.fields import Rotation
 from equiworld.symmetry.symmetry import Symmetry
@@ -22,8 +22,12 @@ def random_array(
 ) -> NDArray[np.float64]:
     """Values `(…, size)` of a field: numbers and vectors of order `scale`, points about the centre, any orientation."""
     if isinstance(field, Concatenation):
-        return np.concatenate(
-            [random_array(part, rng, batch_shape, centre, scale) for part in field.parts], -1
+        parts = [random_array(part, rng, batch_shape, centre, scale) for part in field.parts]
+        joined = np.concatenate(parts, -1)
+        return (
+            joined
+            if not isinstance(field, Interleaved)
+            else joined[..., np.argsort(np.concatenate(field.at))]
         )
     dim = len(centre)
     if isinstance(field, Rotation):
@@ -31,7 +35,8 @@ def random_array(
         matrices = SO3().sample(rng, count).matrix.reshape(*batch_shape, field.count, dim, dim)
         columns = np.moveaxis(matrices, -3, -2).reshape(*batch_shape, dim, field.count * dim)
         return field.decode({"vectors": columns}, centre)
-    channels = (field.count,) if field.kind == "scalars" else (dim, field.count)
+    width = getattr(field.feature_type(dim), field.kind)
+    channels = (width,) if field.kind == "scalars" else (dim, width)
     return field.decode({field.kind: scale * rng.standard_normal((*batch_shape, *channels))}, centre)
 
 
@@ -42,4 +47,4 @@ def random_observation(symmetry: Symmetry, rng: np.random.Generator, count: int)
         name: random_array(field, rng, (count,), centre, symmetry.length_scale)
         for name, field in symmetry.observation.items()
     }
-    return np.concatenate(list(arrays.values()), -1) if symmetry.flat else arrays
+    return symmetry.assembled(arrays)

@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import group_from_name
+from equiworld.symmetry import bodies, labelled
 from equiworld.symmetry import fields as field_types
-from equiworld.symmetry.concatenation import Concatenation
+from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
 
 
+_LATER = ("body",)
+"""Settings that files of before do not have: written where they say something."""
+
+_TYPES: dict[str, type[Field]] = {
+    **{name: getattr(field_types, name) for name in field_types.__all__ if name != "Field"},
+    **{name: getattr(module, name) for module in (labelled, bodies) for name in module.__all__},
+    "Concatenation": Concatenation,
+    "Interleaved": Interleaved,
+}
+
+
 def _field_to_dict(field: Field) -> dict[str, Any]:
-    if isinstance(field, Concatenation):
-        return {"type": "Concatenation", "parts": [_field_to_dict(part) for part in field.parts]}
-    return {"type": type(field).__name__} | {k: v for k, v in asdict(field).items() if v is not None}
+    """The settings of a field that are not the default; fields among them likewise."""
+    data: dict[str, Any] = {"type": type(field).__name__}
+    for setting in fields(field):
+        value = getattr(field, setting.name)
+        if not setting.init or value is None or (setting.name in _LATER and value == setting.default):
+            continue
+        if isinstance(value, Field):
+            value = _field_to_dict(value)
+        elif setting.name == "parts":
+            value = [_field_to_dict(part) for part in value]
+        data[setting.name] = value
+    return data
 
 
-def _field_from_dict(data: dict[str, Any]) -> Field:
-    data = dict(data)
-    name = data.pop("type")
-    if name == "Concatenation":
-        return Concatenation(tuple(_field_from_dict(part) for part in data["parts"]))
-    if name not in field_types.__all__:
-        raise ArgumentError("field", repr(name), "a field type", ["Concatenation", *field_types.__all__])
-    return getattr(field_types, name)(**data)
+def _field_from_dict(data: Any) -> Field:
+    if not isinstance(data, Mapping) or data.get("type") not in _TYPES:
+        got = data.get("type") if isinstance(data, Mapping) else data
+        raise ArgumentError("field", repr(got), "a field type", _TYPES)
+    settings = {name: value for name, value in data.items() if name != "type"}
+    if "field" in settings:
+        settings["field"] = _field_from_dict(settings["field"])
+    if "parts" in settings:
+        settings["parts"] = tuple(_field_from_dict(part) for part in settings["parts"])
+    return _TYPES[data["type"]](**settings)
 
 
 def symmetry_to_dict(symmetry: Symmetry) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -41,13 +40,14 @@ def transform_space(
         raise ArgumentError("scale", scale, "a finite length of at least 0")
     role = role or _role(symmetry, space)
     if role == "action":
-        return _transform_box("action", {"action": symmetry.action}, symmetry, g_or_group, space, scale)
+        return _transform_box("action", symmetry.action, symmetry, g_or_group, space, scale)
     check_observation_space(symmetry, space)
+    arrays = symmetry.arrays()
     if symmetry.flat:
-        return _transform_box("observation", symmetry.observation, symmetry, g_or_group, space, scale)
+        return _transform_box("observation", arrays["observation"], symmetry, g_or_group, space, scale)
     assert isinstance(space, spaces.Dict)
     turned = {
-        name: _transform_box(name, {name: symmetry.observation[name]}, symmetry, g_or_group, part, scale)
+        name: _transform_box(name, arrays[name], symmetry, g_or_group, part, scale)
         for name, part in space.items()
     }
     return in_order_of(space, spaces.Dict(turned))
@@ -67,23 +67,21 @@ def in_order_of(like: spaces.Space, space: spaces.Space) -> spaces.Space:
 
 def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
     """Refuse a space whose samples are not the declared observation, naming the field."""
+    arrays = symmetry.arrays()
     if symmetry.flat:
-        size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
-        _check_box("observation", space, size)
+        _check_box("observation", space, arrays["observation"].size(symmetry.dim))
         return
     if not isinstance(space, spaces.Dict):
         expected = "a Dict space with the declared keys"
-        raise ArgumentError("observation space", space, expected, symmetry.observation)
-    for name, declared in symmetry.observation.items():
+        raise ArgumentError("observation space", space, expected, arrays)
+    for name, declared in arrays.items():
         if name not in space.spaces:
-            raise ArgumentError(
-                "observation space", f"no key {name!r}", "every declared key", symmetry.observation
-            )
+            raise ArgumentError("observation space", f"no key {name!r}", "every declared key", arrays)
         _check_box(name, space.spaces[name], declared.size(symmetry.dim))
     for name in space.spaces:
-        if name not in symmetry.observation:
+        if name not in arrays:
             got = f"the undeclared key {name!r}"
-            raise ArgumentError("observation space", got, "declared keys only", symmetry.observation)
+            raise ArgumentError("observation space", got, "declared keys only", arrays)
 
 
 def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, float], bool]:
@@ -94,7 +92,10 @@ def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, 
     if symmetry.flat:
         parts = {name: _Limits.of(space, segment) for name, segment in symmetry.segments()}
     else:
-        parts = {name: _Limits.of(space[name]) for name in symmetry.observation}  # type: ignore[index]
+        parts = {}
+        for name in symmetry.observation:
+            key, at = symmetry.places.get(name, (name, None))
+            parts[name] = _Limits.of(space[key], slice(None) if at is None else list(at))  # type: ignore[index]
     scales = {}
     for name, (low, high, _) in parts.items():
         width = float((high - low).max(initial=0.0)) / 2
@@ -113,7 +114,7 @@ class _Limits(NamedTuple):
     dtype: np.dtype
 
     @staticmethod
-    def of(space: spaces.Space, part: slice = slice(None)) -> _Limits:
+    def of(space: spaces.Space, part: slice | list[int] = slice(None)) -> _Limits:
         assert isinstance(space, spaces.Box)
         with np.errstate(over="ignore"):
             low, high = (each[..., part].astype(np.float64) for each in (space.low, space.high))
@@ -144,36 +145,27 @@ def _role(symmetry: Symmetry, space: spaces.Space) -> Role:
 
 def _transform_box(
     name: str,
-    fields: Mapping[str, Field],
+    field: Field,
     symmetry: Symmetry,
     g_or_group: GroupElement | Group,
     space: spaces.Space,
     scale: float,
 ) -> spaces.Space:
-    """The Box of one array, made of one field or of several in a row."""
-    _check_box(name, space, sum(field.size(symmetry.dim) for field in fields.values()))
+    """The Box of one array."""
+    _check_box(name, space, field.size(symmetry.dim))
     assert isinstance(space, spaces.Box)
     is_ball = (
         getattr(space, "radius", None) is not None
     )  # equiworld.envs.Ball, which this package must not know
-    if is_ball and all(isinstance(field, Vector | Pseudovector) for field in fields.values()):
+    if is_ball and all(isinstance(leaf, Vector | Pseudovector) for leaf in leaves(field)):
         return space
     centre = np.asarray(symmetry.centre, np.float64)
-    lows: list[Array] = []
-    highs: list[Array] = []
-    start = 0
     dtype = np.dtype(space.dtype) if np.dtype(space.dtype).kind == "f" else np.dtype(np.float64)
-    for field in fields.values():
-        segment = slice(start, start + field.size(symmetry.dim))
-        low, high = (bound[..., segment].astype(np.float64) for bound in (space.low, space.high))
-        if isinstance(g_or_group, Group):
-            low, high = field.orbit_bounds(g_or_group, low, high, centre, scale)
-        else:
-            check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
-            low, high = field.bounds(g_or_group, low, high, centre)
-        lows.append(low)
-        highs.append(high)
-        start = segment.stop
+    low, high = (bound.astype(np.float64) for bound in (space.low, space.high))
+    if isinstance(g_or_group, Group):
+        low, high = field.orbit_bounds(g_or_group, low, high, centre, scale)
+    else:
+        check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
+        low, high = field.bounds(symmetry.own(g_or_group), low, high, centre)
     # Rounding to the dtype is monotone, so what lay between the bounds still does.
-    lower, upper = np.concatenate(lows, -1).astype(dtype), np.concatenate(highs, -1).astype(dtype)
-    return spaces.Box(lower, upper, dtype=dtype.type)
+    return spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype.type)

@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
-from equiworld.symmetry.field import Array, Field, numbers, to_numpy
+from equiworld.symmetry.field import Array, Field, numbers
+from equiworld.symmetry.observing import arrays_of, assembled, leaf_channels, observed, segments
+from equiworld.symmetry.parts import Parts, Places, split
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ class Symmetry:
 
     Attributes:
         group: the group that the environment carries.
-        observation: the field of each key of a Dict observation; with `flat`, of consecutive segments of one
-            array, in order.
+        observation: the field of each key of a Dict observation, or `Parts` of a key that holds several things, which
+            are then called by their own names; with `flat`, of consecutive segments of one array, in order. `Parts`
+            alone stand for one array.
         action: the field of an action: a Vector if it is relative, a Point if it is absolute.
         state: the fields that a dynamics model needs; all but the goal unless given.
         goal: the fields that say where to go.
@@ -43,6 +46,7 @@ class Symmetry:
         length_scale: a typical length, in the environment's units.
         info: the fields of `info` entries that transform.
         flat: whether the observation is one array.
+        places: by field, which key holds it and where, if not the key of its name alone; made of `Parts`.
         holds: where the symmetry holds: "everywhere", or where not.
 
     Raises:
@@ -59,7 +63,7 @@ class Symmetry:
     """
 
     group: Group
-    observation: Mapping[str, Field] = field(hash=False)
+    observation: Mapping[str, Field | Parts] | Parts = field(hash=False)
     action: Field
     state: tuple[str, ...] = ()
     goal: tuple[str, ...] = ()
@@ -70,6 +74,7 @@ class Symmetry:
     length_scale: float = 1.0
     info: Mapping[str, Field] = field(default_factory=dict, hash=False)
     flat: bool = False
+    places: Places = field(default_factory=dict, hash=False)
     holds: str = "everywhere"
 
     def __post_init__(self) -> None:
@@ -78,7 +83,10 @@ class Symmetry:
 
         if not isinstance(self.group, Group):
             raise ArgumentError("group", self.group, "a group, such as SE2()")
-        settle("observation", dict(self.observation))
+        fields, places = split(self.observation, self.group.dim)
+        settle("flat", self.flat or isinstance(self.observation, Parts))
+        settle("observation", fields)
+        settle("places", places or dict(self.places))
         settle("info", dict(self.info))
         settle("goal", tuple(self.goal))
         settle(
@@ -107,23 +115,23 @@ class Symmetry:
             ArgumentError: g has another dimension, or a field is missing, undeclared, misshapen, not numeric
                 or not finite; the message names it.
         """
-        check_element(g, self.dim)
+        g = self.own(g)
         arrays = self.observed(obs)
         moved = {
             name: self.observation[name].transform(g, array, self.centre, name)
             for name, array in arrays.items()
         }
         check_leading(moved)
-        return np.concatenate(list(moved.values()), -1) if self.flat else moved
+        return self.assembled(moved)
 
     def transform_action(self, g: GroupElement, action: ArrayLike | torch.Tensor) -> NDArray[np.floating]:
         """ρ(g)·action, `(…, size)`; what the same action is called in the transformed world."""
-        check_element(g, self.dim)
+        g = self.own(g)
         return self.action.transform(g, action, self.centre, "action")
 
     def transform_info(self, g: GroupElement, info: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `info` with its declared entries transformed; the others are handed on untouched."""
-        check_element(g, self.dim)
+        g = self.own(g)
         return {
             name: self.info[name].transform(g, value, self.centre, name) if name in self.info else value
             for name, value in info.items()
@@ -155,7 +163,7 @@ class Symmetry:
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
     ) -> Features:
         """The typed features of actions `(…, size)`; absolute ones relative to the centre."""
-        self._check_proper("action", self.action)
+        self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
         return self._features([channels], values.shape[:-1], dtype)
@@ -183,24 +191,28 @@ class Symmetry:
         """
         if features.type != self.feature_type(names):
             raise ArgumentError("features", features.type, f"{self.feature_type(names)}")
-        arrays = {}
-        for name, channel in self.channels(names).items():
-            part, declared = features.select(channel).detach().cpu().numpy(), self.observation[name]
-            array = declared.decode({channel.kind: part.astype(np.float64)}, np.asarray(self.centre))
-            arrays[name] = declared.to_dtype(array, part.dtype, self.dim)
+        centre, arrays = np.asarray(self.centre), {}
+        used: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        for name in self._names(names):
+            declared, parts = self.observation[name], dict[Kind, Array]()
+            dtype = np.dtype(str(features.dtype).removeprefix("torch."))
+            for kind, width in _widths(declared, self.dim):
+                channel = Channel(kind, used[kind], used[kind] + width)
+                parts[kind] = features.select(channel).detach().cpu().numpy().astype(np.float64)
+                used[kind] += width
+            arrays[name] = declared.to_dtype(declared.decode(parts, centre), dtype, self.dim)
         return arrays
 
     def channels(self, names: Sequence[str] | None = None) -> dict[str, Channel]:
-        """Where each of the fields (`state` if None) lies in `to_features(obs, names)`."""
-        stops: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        result = {}
-        for name in self._names(names):
-            declared = self.observation[name]
-            kind = declared.kind
-            width = getattr(declared.feature_type(self.dim), kind)
-            axis = getattr(declared, "axis", 0.0)
-            result[name] = Channel(kind, stops[kind], stops[kind] + width, axis)
-            stops[kind] += width
+        """Where each of the fields (`state` if None) lies in `to_features(obs, names)`.
+
+        A field of several kinds has a channel for each, "name.points", "name.vectors" and so on.
+        """
+        result: dict[str, Channel] = {}
+        for name, _, channel in leaf_channels(self, self._names(names)):
+            several = len(_widths(self.observation[name], self.dim)) > 1
+            key = f"{name}.{channel.kind}" if several else name
+            result[key] = channel if key not in result else result[key]._replace(stop=channel.stop)
         return result
 
     def feature_type(self, names: Sequence[str] | None = None) -> FeatureType:
@@ -235,37 +247,41 @@ class Symmetry:
 
         return transform_space(self, g_or_group, space, role, scale)
 
-    def segments(self) -> Iterator[tuple[str, slice]]:
+    @property
+    def labelled(self) -> bool:
+        """Whether any field is moved by the labels of elements."""
+        return any(part.labelled for part in (*self.observation.values(), self.action, *self.info.values()))
+
+    def own(self, g: GroupElement) -> GroupElement:
+        """An element of a subgroup as one of `group`, whose labels the fields know; others as they are.
+
+        Raises:
+            ArgumentError: it is of another dimension; or fields are moved by labels, and it is not in the group.
+        """
+        check_element(g, self.dim)
+        if g.group == self.group or not self.labelled:
+            return g
+        if not self.group.includes(g.group):
+            raise ArgumentError(
+                "g", f"an element of {g.group!r}", f"one of {self.group!r}, or of a subgroup of it"
+            )
+        return g.within(self.group)
+
+    def arrays(self) -> dict[str, Field]:
+        """The field of each array that is observed, by its key; of a flat observation "observation"."""
+        return arrays_of(self)
+
+    def segments(self) -> Iterator[tuple[str, slice | list[int]]]:
         """Where each field of a flat observation lies in its last axis."""
-        start = 0
-        for name, declared in self.observation.items():
-            stop = start + declared.size(self.dim)
-            yield name, slice(start, stop)
-            start = stop
+        return segments(self)
 
     def observed(self, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
         """The declared arrays of an observation by name; all of them unless only some are needed."""
-        if self.flat:
-            if isinstance(obs, Mapping):
-                raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
-            size = sum(declared.size(self.dim) for declared in self.observation.values())
-            array = to_numpy(obs, size, f"observation ({', '.join(self.observation)} in a row)")
-            return {name: array[..., segment] for name, segment in self.segments()}
-        if not isinstance(obs, Mapping):
-            raise ArgumentError(
-                "observation", f"a {type(obs).__name__}", "a mapping with the declared keys", self.observation
-            )
-        missing = [name for name in (self.observation if needed is None else needed) if name not in obs]
-        if missing:
-            raise ArgumentError(
-                "observation", f"no key {missing[0]!r}", "every declared key", self.observation
-            )
-        extra = [name for name in obs if name not in self.observation]
-        if extra:
-            raise ArgumentError(
-                "observation", f"the undeclared key {extra[0]!r}", "declared keys only", self.observation
-            )
-        return dict(obs)
+        return observed(self, obs, needed)
+
+    def assembled(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """An observation as the environment gives it, of all its fields' arrays `(…, size)` by name."""
+        return assembled(self, arrays)
 
     def _names(self, names: Sequence[str] | None) -> tuple[str, ...]:
         """The names asked for, each a field that may become features."""
@@ -273,16 +289,8 @@ class Symmetry:
         for name in chosen:
             if name not in self.observation:
                 raise ArgumentError("names", repr(name), "names of observed fields", self.observation)
-            self._check_proper(name, self.observation[name])
+            self.observation[name].check_features(name, self.group)
         return chosen
-
-    def _check_proper(self, name: str, declared: Field) -> None:
-        if declared.pseudo and not self.group.proper:
-            raise ArgumentError(
-                name,
-                f"{declared!r} under {self.group!r}",
-                "no pseudo field among Features under reflections: their type has no place for the sign",
-            )
 
     def _features(
         self, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype
@@ -295,3 +303,9 @@ class Symmetry:
             return torch.as_tensor(array, dtype=dtype)
 
         return Features(join("scalars", (0,)), join("vectors", (self.dim, 0)), join("points", (self.dim, 0)))
+
+
+def _widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
+    """How many channels of each kind a field fills."""
+    found = declared.feature_type(dim)
+    return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]

@@ -53,13 +53,29 @@ def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
         field.size(symmetry.dim)
     except ArgumentError as error:
         raise ArgumentError(name, str(error), f"a field of dimension {symmetry.dim}") from None
+    if field.labelled:
+        _check_labels(name, field, symmetry)
     for part in leaves(field):
-        if isinstance(part, Rotation) and part.form != "matrix" and not symmetry.group.proper:
+        if (
+            isinstance(part, Rotation)
+            and part.form != "matrix"
+            and not part.body
+            and not symmetry.group.proper
+        ):
             raise ArgumentError(
                 name,
                 f"a quaternion under {symmetry.group!r}, which has reflections",
                 'Rotation(form="matrix"): quaternions have no mirror image',
             )
+
+
+def _check_labels(name: str, field: Field, symmetry: Symmetry) -> None:
+    """Refuse what labels of the group do not move as the field says."""
+    try:
+        g = symmetry.group.section()
+        field.bounds(g, *np.zeros((2, len(g), field.size(symmetry.dim))), np.asarray(symmetry.centre))
+    except ArgumentError as error:
+        raise ArgumentError(name, str(error), f"a field that {symmetry.group!r} moves") from None
 
 
 def _check_names(symmetry: Symmetry) -> None:

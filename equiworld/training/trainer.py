@@ -6,7 +6,7 @@ import json
 import math
 import os
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -59,6 +59,8 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         raise ArgumentError("data", "no transitions", "at least one")
     if config.folder is not None:
         check_folder("folder", config.folder, [CHECKPOINT])
+    if data.symmetry.labelled:  # the same numbers, as the family carries them
+        data = replace(data, symmetry=model.symmetry)
     model.action_repeat = data.action_repeat
     _take_over(model, data)
     run = _Run(model, data, config.for_transitions(len(data)))
@@ -222,7 +224,7 @@ def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _take_over(model: WorldModel, data: Dataset) -> None:
     """What the data says of actions and sizes: a planner must not ask for actions beyond those the model has seen."""
-    symmetry, origin = model.symmetry, None
+    symmetry, origin = model.declared, None
     name = origin_field(symmetry)
     if name is not None and name in data.observation:
         centre = np.asarray(symmetry.centre)

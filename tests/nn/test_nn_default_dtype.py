@@ -10,16 +10,18 @@ import torch
 from torch import Tensor, nn
 
 import equiworld.nn
-from equiworld.groups import E3, O2, SE2, SE3, SO2, Group
+from equiworld.groups import E3, O2, SE2, SE3, SO2, Dihedral, Group, Representation
 from equiworld.nn import (
     MLP,
     CanonicalNetwork,
     CloudEncoder,
     EquivariantLinear,
     Gate,
+    RegularNetwork,
     ScalarVectorBlock,
     SeededLinear,
     SteerableNetwork,
+    TiedLinear,
     VectorLinear,
     hull_attention,
     orthonormal,
@@ -31,6 +33,7 @@ from equiworld.symmetry.frame import Frame, frame_of
 OTHERS = [torch.float64, torch.float16, torch.bfloat16]
 IN, OUT = (FeatureType(3, scalars=2, vectors=3, points=points) for points in (4, 2))
 FLAT = FeatureType(3, scalars=2, vectors=3)
+CORNERS = Representation(Dihedral(3).labels, Dihedral(3).labels.natural["body"])
 
 
 def seeded() -> torch.Generator:
@@ -65,6 +68,11 @@ MODULES: dict[str, Callable[[], tuple[nn.Module, object]]] = {
     "EquivariantLinear": lambda: (EquivariantLinear(IN, OUT, E3(), generator=seeded()), features(IN)),
     "Gate": lambda: (Gate(FLAT), features(Gate(FLAT).in_type)),
     "ScalarVectorBlock": lambda: (ScalarVectorBlock(FLAT, FLAT, SE3(), generator=seeded()), features(FLAT)),
+    "TiedLinear": lambda: (TiedLinear(CORNERS, CORNERS, generator=seeded()), drawn(5, 2)),
+    "RegularNetwork": lambda: (
+        RegularNetwork(CORNERS, CORNERS, hidden=(12,), generator=seeded()),
+        drawn(5, 2),
+    ),
     "SteerableNetwork": lambda: (SteerableNetwork(IN, OUT, SE3(), generator=seeded()), features(IN)),
     "CanonicalNetwork": lambda: (canonical(), features(IN)),
     "CloudEncoder": lambda: (encoder(SE3(), 3), drawn(5, 3, 20)),

@@ -240,7 +240,7 @@ def test_encode_and_decode_are_inverse(dim: int) -> None:
         (lambda: Point(2, mirror=(0,)), "pairs of the 2 indices"),
         (lambda: Point(2, mirror=(0.0, 1.0)), "Point.mirror"),
         (lambda: Point(2, mirror=5), "Point.mirror"),
-        (lambda: Rotation(form="zyx"), "matrix, xyzw, wxyz"),  # type: ignore[arg-type]
+        (lambda: Rotation(form="zzx"), "matrix, xyzw, wxyz"),  # type: ignore[arg-type]
         (lambda: Concatenation(()), "Concatenation.parts"),
         (lambda: Concatenation((1,)), "Concatenation.parts"),  # type: ignore[arg-type]
         (lambda: Concatenation((Point(), Scalar())).kind, "declare its parts"),

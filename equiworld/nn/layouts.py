@@ -1,0 +1,127 @@
+"""How the free weights of a map that commutes with a finite group lie in its dense matrix."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equiworld.groups.element import Array
+from equiworld.groups.representation import Representation
+
+__all__ = ["BasisLayout", "OrbitLayout", "layout_of"]
+
+
+class OrbitLayout:
+    """W for signed permutations on both sides: each entry is a free weight, its negative, or zero.
+
+    Attributes:
+        count: free weights for each pair of copies, c.
+        scales: `(c,)`, standard deviations of these at which outputs are of the size of the inputs: 1/√n for sums of n.
+
+    Args:
+        source: ρ, of which copies come in.
+        target: ρ', of which copies go out.
+        inputs: copies that come in.
+        outputs: copies that go out.
+
+    >>> from equiworld.groups import Permutation
+    >>> labels = Permutation(3).labels
+    >>> slots = Representation(labels, labels.natural["Permutation(3)"])
+    >>> OrbitLayout(slots, slots, 1, 1).dense(torch.tensor([[[5.0, 7.0]]]))
+    tensor([[5., 7., 7.],
+            [7., 5., 7.],
+            [7., 7., 5.]])
+    """
+
+    def __init__(self, source: Representation, target: Representation, inputs: int, outputs: int) -> None:
+        index, signs = source.ties(target)
+        self.count = int(index.max(initial=-1)) + 1
+        entries = (index >= 0).sum(axis=1)  # that are not zero, by row: what an output is a sum of
+        rows = [int(np.argmax((index == orbit).any(axis=1))) for orbit in range(self.count)]
+        self.scales = 1 / np.sqrt(inputs * entries[rows].astype(np.float64))
+        self.shape = (outputs * target.dim, inputs * source.dim)
+        pairs = np.arange(outputs * inputs).reshape(outputs, 1, inputs, 1) * self.count
+        places = (pairs + np.maximum(index, 0)[None, :, None, :]).reshape(-1)
+        self._places = self._near = torch.from_numpy(places).to(torch.int32)
+        self._signs = self._near_signs = None
+        if (signs != 1).any():
+            self._signs = self._near_signs = torch.from_numpy(np.tile(signs, (outputs, inputs))).to(
+                torch.int8
+            )
+
+    def dense(self, free: Tensor) -> Tensor:
+        """`(outputs · n, inputs · m)` from `(outputs, inputs, c)`, in its dtype, where it lies."""
+        if not self.count:
+            return free.new_zeros(self.shape)
+        if self._near.device != free.device:
+            with torch.inference_mode(False):  # it serves later calls too, in which gradients are recorded
+                self._near = self._places.to(free.device)
+                self._near_signs = None if self._signs is None else self._signs.to(free.device)
+        # As one row of numbers: over a last axis alone this takes three times as long.
+        weight = free.reshape(-1).index_select(0, self._near).view(self.shape)
+        return weight if self._near_signs is None else weight * self._near_signs
+
+
+class BasisLayout:
+    """W = Σ θ_b B_b for each pair of copies, for any orthogonal matrices.
+
+    Attributes:
+        count: free weights for each pair of copies, c.
+        scales: `(c,)`, as those of `OrbitLayout`, for a basis with Σ_b ‖row of B_b‖² = m.
+
+    Args:
+        basis: B, `(c, n, m)` float64.
+        inputs: copies that come in.
+
+    >>> BasisLayout(np.eye(2)[None], 1).dense(torch.tensor([[[5.0]], [[7.0]]]))
+    tensor([[5., 0.],
+            [0., 5.],
+            [7., 0.],
+            [0., 7.]])
+    """
+
+    def __init__(self, basis: Array, inputs: int) -> None:
+        self.count, self._rows, self._columns = basis.shape
+        self.scales = np.full(self.count, 1 / math.sqrt(inputs * max(self._columns, 1)))
+        # In float64 whatever the weights are in: a layer that went to float32 and back would be exact no more.
+        self._basis = torch.from_numpy(basis.reshape(self.count, self._rows * self._columns).copy())
+        self._near = self._basis.to(torch.float32)
+
+    def dense(self, free: Tensor) -> Tensor:
+        """`(outputs · n, inputs · m)` from `(outputs, inputs, c)`, in its dtype, where it lies."""
+        if self._near.dtype != free.dtype or self._near.device != free.device:
+            with torch.inference_mode(False):  # it serves later calls too, in which gradients are recorded
+                self._near = self._basis.to(free.dtype).to(free.device)
+        outputs, inputs, count = free.shape
+        blocks = free.reshape(outputs * inputs, count) @ self._near
+        blocks = blocks.view(outputs, inputs, self._rows, self._columns).transpose(1, 2)
+        return blocks.reshape(outputs * self._rows, inputs * self._columns)
+
+
+def layout_of(
+    source: Representation, target: Representation, inputs: int, outputs: int
+) -> OrbitLayout | BasisLayout:
+    """All W with W ρ(h) = ρ'(h) W, each once, from as few numbers as there can be.
+
+    Args:
+        source: ρ, of which copies come in.
+        target: ρ', of which copies go out.
+        inputs: copies that come in.
+        outputs: copies that go out.
+    """
+    if source.is_monomial and target.is_monomial:
+        return OrbitLayout(source, target, inputs, outputs)
+    if target.is_regular:  # row h is w ρ(h)ᵀ
+        return BasisLayout(source.matrices.transpose(2, 0, 1), inputs)
+    if source.is_regular:  # column h is ρ'(h) u
+        return BasisLayout(target.matrices.transpose(2, 1, 0), inputs)
+    basis = source.intertwiners(target)
+    # Σ B Bᵀ is a number on each isotypic block. It is made the same on all that can be reached, so that outputs start
+    # with the same variance in each direction.
+    values, vectors = np.linalg.eigh(np.einsum("brs,bts->rt", basis, basis))
+    reached = values > 1e-9
+    factors = np.sqrt(source.dim / values[reached])
+    return BasisLayout((vectors[:, reached] * factors) @ vectors[:, reached].T @ basis, inputs)

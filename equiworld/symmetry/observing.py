@@ -1,0 +1,112 @@
+"""Observations taken apart into their declared fields, and put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.concatenation import Concatenation, Interleaved, leaves
+from equiworld.symmetry.features import KINDS, Channel, Kind
+from equiworld.symmetry.field import Field, to_numpy
+
+if TYPE_CHECKING:
+    from equiworld.symmetry.symmetry import Symmetry
+
+__all__ = ["arrays_of", "assembled", "leaf_channels", "observed", "segments"]
+
+
+def arrays_of(symmetry: Symmetry) -> dict[str, Field]:
+    """The field of each array that is observed, by its key; of a flat observation "observation"."""
+    if symmetry.flat and not symmetry.places:
+        return {"observation": Concatenation(tuple(symmetry.observation.values()))}
+    found: dict[str, Field] = {}
+    shared: dict[str, list[str]] = {}
+    for name, declared in symmetry.observation.items():
+        key = symmetry.places[name][0] if name in symmetry.places else name
+        found[key] = declared
+        shared.setdefault(key, []).append(name)
+    for key, names in shared.items():
+        if names[0] in symmetry.places:
+            at = tuple(symmetry.places[name][1] for name in names)
+            found[key] = Interleaved(tuple(symmetry.observation[name] for name in names), at=at)
+    return found
+
+
+def segments(symmetry: Symmetry) -> Iterator[tuple[str, slice | list[int]]]:
+    """Where each field of a flat observation lies in its last axis."""
+    start = 0
+    for name, declared in symmetry.observation.items():
+        stop = start + declared.size(symmetry.dim)
+        yield name, list(symmetry.places[name][1]) if name in symmetry.places else slice(start, stop)
+        start = stop
+
+
+def observed(symmetry: Symmetry, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
+    """The declared arrays of an observation by name; all of them unless only some are needed."""
+    if symmetry.flat:
+        if isinstance(obs, Mapping):
+            raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
+        size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
+        array = to_numpy(obs, size, f"observation ({', '.join(symmetry.observation)} in a row)")
+        return {name: array[..., segment] for name, segment in segments(symmetry)}
+    if not isinstance(obs, Mapping):
+        raise ArgumentError(
+            "observation", f"a {type(obs).__name__}", "a mapping with the declared keys", symmetry.observation
+        )
+    split_up = _split_up(symmetry, obs) if symmetry.places else obs
+    missing = [name for name in (symmetry.observation if needed is None else needed) if name not in split_up]
+    if missing:
+        key = symmetry.places[missing[0]][0] if missing[0] in symmetry.places else missing[0]
+        raise ArgumentError("observation", f"no key {key!r}", "every declared key", arrays_of(symmetry))
+    extra = [name for name in split_up if name not in symmetry.observation]
+    if extra:
+        raise ArgumentError(
+            "observation", f"the undeclared key {extra[0]!r}", "declared keys only", arrays_of(symmetry)
+        )
+    return dict(split_up)
+
+
+def _split_up(symmetry: Symmetry, obs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays of a mapping, those that hold several fields split into them."""
+    found = {name: array for name, array in obs.items() if name in symmetry.observation}
+    whole = arrays_of(symmetry)
+    keys = {key for key, _ in symmetry.places.values()}
+    found |= {name: array for name, array in obs.items() if name not in found and name not in keys}
+    for name, (key, at) in symmetry.places.items():
+        if key in obs and name not in found:
+            found[name] = to_numpy(obs[key], whole[key].size(symmetry.dim), key)[..., list(at)]
+    return found
+
+
+def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """An observation as the environment gives it, of all its fields' arrays `(…, size)` by name."""
+    if symmetry.flat and not symmetry.places:
+        return np.concatenate([arrays[name] for name in symmetry.observation], -1)
+    if not symmetry.places:
+        return dict(arrays)
+    found: dict[str, Any] = {}
+    for name in symmetry.observation:
+        if name not in symmetry.places:
+            found[name] = arrays[name]
+            continue
+        key, at = symmetry.places[name]
+        if key not in found:
+            size = arrays_of(symmetry)[key].size(symmetry.dim)
+            found[key] = np.empty((*np.shape(arrays[name])[:-1], size), np.asarray(arrays[name]).dtype)
+        found[key][..., list(at)] = arrays[name]
+    return found["observation"] if symmetry.flat else found
+
+
+def leaf_channels(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
+    """The plain fields that observed ones consist of, by name, and where each lies among their Features."""
+    stops: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+    for name in names:
+        for leaf in leaves(symmetry.observation[name]):
+            kind = leaf.kind
+            stop = stops[kind] + getattr(leaf.feature_type(symmetry.dim), kind)
+            yield name, leaf, Channel(kind, stops[kind], stop, getattr(leaf, "axis", 0.0))
+            stops[kind] = stop
