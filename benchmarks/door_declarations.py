@@ -175,7 +175,8 @@ def tried(seed: int, labels: bool = False) -> Verdict:
     planner = PLANNERS[seed % len(PLANNERS)]
     found: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in STATES}
     inexact: set[str] = set()
-    for family, settings in FAMILIES.items():
+    finite = {"state-regular": {"hidden": (8,)}} if symmetry.group.finite else {}
+    for family, settings in {**FAMILIES, **finite}.items():
         try:
             policy = _policy(symmetry, family, settings, planner, seed, even_cost if labels else cost)
         except ArgumentError as error:

@@ -255,14 +255,6 @@ class Group(ABC):
             return False
         return membership_problem(self, element.matrix, element.translation, atol) is None
 
-    def exp(self, algebra: ArrayLike) -> GroupElement:
-        """The element that a vector of the Lie algebra leads to; continuous groups only."""
-        raise ArgumentError("group", self, "a continuous group, such as SO2(), for it has an exponential")
-
-    def log(self, element: GroupElement) -> Array:
-        """The shortest vector of the Lie algebra that `exp` takes to the element; continuous groups only."""
-        raise ArgumentError("group", self, "a continuous group, such as SO2(), for it has a logarithm")
-
     def _sample(self, rng: np.random.Generator, n: int) -> tuple[Array, NDArray[np.int64] | None]:
         """n matrices, and their labels where they are stored."""
         return self.sample_matrices(rng, n), None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
+from equiworld.groups.continuous import ContinuousGroup
 from equiworld.groups.element import Array, GroupElement
 from equiworld.groups.group import Group
 from equiworld.groups.labels import Labels
@@ -90,8 +91,8 @@ class Product(Group):
         return self.section()
 
     def exp(self, algebra: ArrayLike) -> GroupElement:
-        """That of the space, where it is continuous; labels stay."""
-        return self.space.exp(algebra).within(self)
+        """That of the space, which has to be continuous; labels stay."""
+        return self._continuous.exp(algebra).within(self)
 
     def log(self, element: GroupElement) -> Array:
         """That of the space, of an element that moves no labels.
@@ -99,15 +100,20 @@ class Product(Group):
         Raises:
             ArgumentError: Not in the group, or no path joins it to the identity.
         """
-        if self.finite:
-            return super().log(element)
+        space = self._continuous
         if not self.contains(element):
             raise ArgumentError("element", element, f"an element of {self!r}")
         if element.label.any():
             raise ArgumentError(
                 "element", "moved labels", "an element that moves none: no path joins others to it"
             )
-        return self.space.log(GroupElement(self.space, element.matrix, element.translation))
+        return space.log(GroupElement(space, element.matrix, element.translation))
+
+    @property
+    def _continuous(self) -> ContinuousGroup:
+        if not isinstance(self.space, ContinuousGroup):
+            raise ArgumentError("group", self, "a continuous group of space, such as SO2(), for it has an exponential")
+        return self.space
 
     def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:
         """As the space's."""

@@ -33,10 +33,12 @@ class Field(ABC):
         count: how many items, n.
         scale: a typical size of one of the numbers, in the environment's units, where it is known: it sets how finely
             they are told apart.
+        unit: of the numbers, such as "m" or "rad/s", for whoever reads the declaration.
     """
 
     count: int = 1
     scale: float | None = dataclass_field(default=None, kw_only=True, repr=False)
+    unit: str = dataclass_field(default="", kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.count, int | np.integer) or isinstance(self.count, bool) or self.count < 1:

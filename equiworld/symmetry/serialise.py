@@ -17,7 +17,7 @@ from equiworld.symmetry.symmetry import Symmetry
 __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
 
 
-_LATER = ("body",)
+_LATER = ("body", "unit")
 """Settings that files of before do not have: written where they say something."""
 
 _TYPES: dict[str, type[Field]] = {
