@@ -20,9 +20,9 @@ class PolicyState(NamedTuple):
             behind it what else the planner wants the next decision to start from.
         rotation: `(B, d, d)` that frame's axes.
         shift: `(B, d)` where it stands, relative to the symmetry's centre.
-        label: `(B,)` that frame's label.
         action: `(B, size)` the first action, in the world.
         origin: `(B, d)` where the point that actions are measured from was at the last decision.
+        label: `(B,)` the label of the element that brings the frame to the world; 0 where the group stores none.
         steps: `(B,)` environment steps since the last decision.
         decisions: `(B,)` decisions taken in the episode.
         degenerate: `(B,)` bool, whether nothing fixed the frame of the last decision: it is equal in law only.
@@ -33,9 +33,9 @@ class PolicyState(NamedTuple):
     plan: NDArray[np.float64]
     rotation: NDArray[np.float64]
     shift: NDArray[np.float64]
-    label: NDArray[np.int64]
     action: NDArray[np.float64]
     origin: NDArray[np.float64]
+    label: NDArray[np.int64]
     steps: NDArray[np.int64]
     decisions: NDArray[np.int64]
     degenerate: NDArray[np.bool_]
@@ -65,9 +65,9 @@ class PolicyState(NamedTuple):
             plan=np.zeros((envs, *plan_shape)),
             rotation=np.tile(np.eye(dim), (envs, 1, 1)),
             shift=np.zeros((envs, dim)),
-            label=np.zeros(envs, np.int64),
             action=np.zeros((envs, plan_shape[-1])),
             origin=origin.copy(),
+            label=np.zeros(envs, np.int64),
             steps=np.zeros(envs, np.int64),
             decisions=np.zeros(envs, np.int64),
             degenerate=np.zeros(envs, np.bool_),

@@ -257,7 +257,8 @@ class MPCPolicy:
         carried = self.planner.plan(problem, generators, start).carried.double().numpy()
         memory.plan[deciding] = carried
         memory.rotation[deciding], memory.shift[deciding] = inside.element.matrix, inside.element.translation
-        memory.label[deciding] = inside.element.label
+        if inside.element.stored_label is not None:
+            memory.label[deciding] = inside.element.stored_label
         memory.action[deciding] = moved(self.symmetry, inside.element, carried[:, 0, 0])
         memory.degenerate[deciding], memory.seam_margin[deciding] = inside.degenerate, inside.margin
 

@@ -112,7 +112,9 @@ class Product(Group):
     @property
     def _continuous(self) -> ContinuousGroup:
         if not isinstance(self.space, ContinuousGroup):
-            raise ArgumentError("group", self, "a continuous group of space, such as SO2(), for it has an exponential")
+            raise ArgumentError(
+                "group", self, "a continuous group of space, such as SO2(), for it has an exponential"
+            )
         return self.space
 
     def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:

@@ -53,7 +53,7 @@ def carried(symmetry: Symmetry) -> Symmetry:
     """The declaration as the families carry it: where reflections or labels mix channels, of what moves none."""
     if needs_cosets(symmetry):
         return kernel_symmetry(symmetry)
-    fields = [*(symmetry.observation[name] for name in (*symmetry.state, *symmetry.goal)), symmetry.action]
+    fields = [*(symmetry.observation[name] for name in symmetry.state), symmetry.action]
     if symmetry.group.proper or not any(_mixes(field, symmetry.group) for field in fields):
         return symmetry
     return replace(symmetry, group=symmetry.group.rotations())

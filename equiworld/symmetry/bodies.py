@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -14,7 +15,7 @@ from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.fields import Scalar
-from equiworld.symmetry.images import Orders, checked_orders, permutation_images
+from equiworld.symmetry.images import checked_orders, permutation_images
 
 __all__ = ["Objects", "Permuted"]
 
@@ -37,7 +38,7 @@ class Permuted(Concatenation):
 
     parts: tuple[Field, ...] = dataclass_field(init=False, repr=False, compare=False, default=())
     field: Field = dataclass_field(default_factory=Scalar)
-    orders: Orders = ()
+    orders: Sequence[Sequence[int]] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "orders", checked_orders(type(self).__name__, self.orders))
@@ -116,7 +117,7 @@ class Objects(Permuted):
     array([3., 9., 1., 7.])
     """
 
-    orders: Orders = dataclass_field(init=False, repr=False, compare=False, default=())
+    orders: Sequence[Sequence[int]] = dataclass_field(init=False, repr=False, compare=False, default=())
     n: int = 1
 
     def __post_init__(self) -> None:

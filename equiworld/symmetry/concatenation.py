@@ -230,7 +230,7 @@ def units(
             stop = start + part.size(dim)
             yield from units(part, dim, places[start:stop])
             start = stop
-    elif type(field) is Interleaved:
+    elif isinstance(field, Interleaved):
         for part, own in zip(field.parts, field.at, strict=True):
             yield from units(part, dim, places[list(own)])
     else:

@@ -13,8 +13,6 @@ from equiworld.groups import Group
 from equiworld.groups.element import Array
 
 __all__ = [
-    "Images",
-    "Orders",
     "block_diagonal",
     "body_images",
     "checked_orders",
@@ -23,12 +21,6 @@ __all__ = [
     "orthogonal_images",
     "permutation_images",
 ]
-
-Orders = tuple[tuple[int, ...], ...]
-"""Permutations, or signs, one for each generator of a group's labels."""
-
-Images = tuple[tuple[tuple[float, ...], ...], ...]
-"""Matrices, one for each generator of a group's labels."""
 
 
 def block_diagonal(images: Sequence[Array]) -> Array:
@@ -90,7 +82,7 @@ def _is_monomial(matrix: Array) -> bool:
     return bool(((np.abs(matrix) == 1).sum(-1) == 1).all() and ((matrix == 0) | (np.abs(matrix) == 1)).all())
 
 
-def checked_orders(name: str, orders: Sequence[Sequence[int]]) -> Orders:
+def checked_orders(name: str, orders: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     """Permutations of the same length, as tuples; one that stands alone is that of the only generator."""
     try:
         if orders and isinstance(next(iter(orders)), int | np.integer):
@@ -106,7 +98,9 @@ def checked_orders(name: str, orders: Sequence[Sequence[int]]) -> Orders:
 
 
 @lru_cache(maxsize=256)
-def permutation_images(group: Group, argument: str, orders: Orders, signs: Orders | None) -> Array:
+def permutation_images(
+    group: Group, argument: str, orders: Sequence[Sequence[int]], signs: Sequence[Sequence[int]] | None
+) -> Array:
     """Signed permutation matrices of all labels, from those of the generators."""
     size = len(orders[0])
     images = [np.zeros((size, size)) for _ in orders]
@@ -116,5 +110,5 @@ def permutation_images(group: Group, argument: str, orders: Orders, signs: Order
 
 
 @lru_cache(maxsize=256)
-def orthogonal_images(group: Group, images: Images) -> Array:
+def orthogonal_images(group: Group, images: Sequence[Sequence[Sequence[float]]]) -> Array:
     return group.labels.extend("Orthogonal.images", [np.asarray(image) for image in images])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -14,8 +14,6 @@ from equiworld.symmetry.features import FeatureType, Kind
 from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.fields import Scalar
 from equiworld.symmetry.images import (
-    Images,
-    Orders,
     checked_orders,
     mixed,
     mixed_bounds,
@@ -90,8 +88,8 @@ class SignedPermutation(_Mixed):
     """
 
     count: int = dataclass_field(default=1, init=False, repr=False)
-    orders: Orders = ()
-    signs: Orders | None = None
+    orders: Sequence[Sequence[int]] = ()
+    signs: Sequence[Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "orders", checked_orders(type(self).__name__, self.orders))
@@ -122,7 +120,7 @@ class Orthogonal(_Mixed):
     """
 
     count: int = dataclass_field(default=1, init=False, repr=False)
-    images: Images = ()
+    images: Sequence[Sequence[Sequence[float]]] = ()
 
     def __post_init__(self) -> None:
         try:

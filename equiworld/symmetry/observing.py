@@ -21,8 +21,10 @@ __all__ = ["arrays_of", "assembled", "leaf_channels", "observed", "segments"]
 
 def arrays_of(symmetry: Symmetry) -> dict[str, Field]:
     """The field of each array that is observed, by its key; of a flat observation "observation"."""
-    if symmetry.flat and not symmetry.places:
-        return {"observation": Concatenation(tuple(symmetry.observation.values()))}
+    if symmetry.flat:
+        parts = tuple(symmetry.observation.values())
+        places = tuple(symmetry.places[name][1] for name in symmetry.observation if name in symmetry.places)
+        return {"observation": Interleaved(parts, at=places) if places else Concatenation(parts)}
     found: dict[str, Field] = {}
     shared: dict[str, list[str]] = {}
     for name, declared in symmetry.observation.items():
@@ -95,10 +97,10 @@ def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
             continue
         key, at = symmetry.places[name]
         if key not in found:
-            size = arrays_of(symmetry)[key].size(symmetry.dim)
+            size = arrays_of(symmetry)["observation" if symmetry.flat else key].size(symmetry.dim)
             found[key] = np.empty((*np.shape(arrays[name])[:-1], size), np.asarray(arrays[name]).dtype)
         found[key][..., list(at)] = arrays[name]
-    return found["observation"] if symmetry.flat else found
+    return next(iter(found.values())) if symmetry.flat else found
 
 
 def leaf_channels(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:

@@ -12,6 +12,7 @@ from equiworld.symmetry import bodies, labelled
 from equiworld.symmetry import fields as field_types
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.field import Field
+from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
@@ -25,6 +26,7 @@ _TYPES: dict[str, type[Field]] = {
     **{name: getattr(module, name) for module in (labelled, bodies) for name in module.__all__},
     "Concatenation": Concatenation,
     "Interleaved": Interleaved,
+    "Parts": Parts,
 }
 
 
@@ -37,6 +39,8 @@ def _field_to_dict(field: Field) -> dict[str, Any]:
             continue
         if isinstance(value, Field):
             value = _field_to_dict(value)
+        elif setting.name == "fields":
+            value = {name: _field_to_dict(part) for name, part in value.items()}
         elif setting.name == "parts":
             value = [_field_to_dict(part) for part in value]
         data[setting.name] = value
@@ -50,6 +54,8 @@ def _field_from_dict(data: Any) -> Field:
     settings = {name: value for name, value in data.items() if name != "type"}
     if "field" in settings:
         settings["field"] = _field_from_dict(settings["field"])
+    if "fields" in settings:
+        settings["fields"] = {name: _field_from_dict(part) for name, part in settings["fields"].items()}
     if "parts" in settings:
         settings["parts"] = tuple(_field_from_dict(part) for part in settings["parts"])
     return _TYPES[data["type"]](**settings)

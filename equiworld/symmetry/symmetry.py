@@ -15,7 +15,7 @@ from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.observing import arrays_of, assembled, leaf_channels, observed, segments
-from equiworld.symmetry.parts import Parts, Places, split
+from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Symmetry:
     Attributes:
         group: the group that the environment carries.
         observation: the field of each key of a Dict observation, or `Parts` of a key that holds several things, which
-            are then called by their own names; with `flat`, of consecutive segments of one array, in order. `Parts`
-            alone stand for one array.
+            are then called by their own names; with `flat`, of consecutive segments of one array, in order, or the
+            `Parts` of the array.
         action: the field of an action: a Vector if it is relative, a Point if it is absolute.
         state: the fields that a dynamics model needs; all but the goal unless given.
         goal: the fields that say where to go.
@@ -63,7 +63,7 @@ class Symmetry:
     """
 
     group: Group
-    observation: Mapping[str, Field | Parts] | Parts = field(hash=False)
+    observation: Mapping[str, Field] = field(hash=False)
     action: Field
     state: tuple[str, ...] = ()
     goal: tuple[str, ...] = ()
@@ -84,7 +84,10 @@ class Symmetry:
         if not isinstance(self.group, Group):
             raise ArgumentError("group", self.group, "a group, such as SE2()")
         fields, places = split(self.observation, self.group.dim)
-        settle("flat", self.flat or isinstance(self.observation, Parts))
+        if places and self.flat and len(self.observation) > 1:
+            raise ArgumentError(
+                "observation", f"Parts among {len(self.observation)} keys", "one key, with flat=True"
+            )
         settle("observation", fields)
         settle("places", places or dict(self.places))
         settle("info", dict(self.info))

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.concatenation import Interleaved, leaves
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Heading, Point, Rotation
+from equiworld.symmetry.parts import Parts
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
@@ -43,6 +44,11 @@ def check_symmetry(symmetry: Symmetry) -> None:
         raise ArgumentError("observation", "no fields", "at least one")
     for name, field in (*symmetry.observation.items(), ("action", symmetry.action), *symmetry.info.items()):
         _check_field(name, field, symmetry)
+    if any(
+        isinstance(each, Interleaved | Parts)
+        for each in (symmetry.action, *getattr(symmetry.action, "parts", ()))
+    ):
+        raise ArgumentError("action", symmetry.action, "fields one behind the other: a Concatenation")
     _check_names(symmetry)
 
 

@@ -47,7 +47,7 @@ def test_one_observation_or_many(family, dtype):
     assert actions.shape == (16, 3)
     assert np.isfinite(actions).all()
     assert all(space.contains(one) for one in actions)
-    assert [part.shape for part in state] == [(16, 1, 3, 3), (16, 3, 3), *[(16, 3)] * 3, *[(16,)] * 5]
+    assert [part.shape for part in state] == [(16, 1, 3, 3), (16, 3, 3), *[(16, 3)] * 3, *[(16,)] * 6]
     assert not policy.inexact
     assert policy.predict(rows(observations, slice(0, 1)))[0].shape == (1, 3)
     if dtype == "float64":

@@ -55,7 +55,7 @@ def test_one_observation_or_many(family, dtype, observations):
         (16, 1, 3, 2),
         (16, 2, 2),
         *[(16, 2)] * 3,
-        *[(16,)] * 5,
+        *[(16,)] * 6,
     ]
     assert all(isinstance(part, np.ndarray) for part in state)  # as SB3's states are
     assert not state.degenerate.any()

@@ -283,14 +283,14 @@ def test_parts_of_one_key_are_fields_of_their_own() -> None:
 @given(order=st.permutations(range(6)))
 def test_numbers_may_lie_anywhere(order: list[int]) -> None:
     at = {"v": order[:2], "w": order[3:5]}
-    symmetry = Symmetry(SO2(), Parts({"v": Vector(), "s": Scalar(2), "w": Vector()}, at=at), Vector())
+    whole = Parts({"v": Vector(), "s": Scalar(2), "w": Vector()}, at=at)
+    symmetry = Symmetry(SO2(), {"state": whole}, Vector(), flat=True)
     x, g = np.arange(1.0, 7.0), SO2().rotation(0.7)
     turned = symmetry.transform_observation(g, x)
     for name, places in at.items():
         assert np.abs(turned[places] - g.rotate(x[places])).max() <= EXACT, name
     rest = [place for place in range(6) if place not in (*at["v"], *at["w"])]
     assert (turned[rest] == x[rest]).all()
-    assert symmetry.flat
     shown, _ = CompiledElement(symmetry, g).show(x, {})
     assert np.abs(shown - turned).max() <= EXACT
 
@@ -313,7 +313,7 @@ def test_numbers_may_lie_anywhere(order: list[int]) -> None:
         (lambda: Parts({}), "one or more"),
         (lambda: Parts({"a": Vector()}, at={"b": (0,)}), "names of parts"),
         (
-            lambda: Symmetry(SE2(), Parts({"a": Vector()}, at={"a": (0, 5)}), Vector()),
+            lambda: Symmetry(SE2(), {"s": Parts({"a": Vector()}, at={"a": (0, 5)})}, Vector()),
             "different places below 2",
         ),
         (lambda: Symmetry(SE2(), {"a": Parts({"a": Vector()})}, Vector()), "twice"),
