@@ -32,7 +32,7 @@ class ContinuousGroup(Group):
         return 1 if self.dim == 2 or self.axis is not None else 3
 
     @property
-    def shift_dim(self) -> int:
+    def shift_dim(self) -> int:  # type: ignore[override]
         """In how many directions it translates."""
         return self.dim if self.has_translations else 0
 
@@ -171,7 +171,7 @@ class Planar(ContinuousGroup):
         return 2 if self.axis is None else 3
 
     @property
-    def shift_dim(self) -> int:
+    def shift_dim(self) -> int:  # type: ignore[override]
         """In how many directions it translates."""
         return 0
 

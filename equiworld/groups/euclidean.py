@@ -14,7 +14,7 @@ from equiworld.groups.element import Array
 __all__ = ["E2", "E3", "SE2", "SE3"]
 
 
-class SE2(PlanarShifts, Planar):
+class SE2(PlanarShifts, Planar):  # type: ignore[override]
     """The rigid motions of the plane; with `axis` those of space across it, with `along` shifts along it too.
 
     >>> g = SE2().translation([1.0, 2.0]) @ SE2().rotation(0.3)  # first turn, then shift
@@ -26,7 +26,7 @@ class SE2(PlanarShifts, Planar):
     has_translations = True
 
 
-class E2(WithReflections, PlanarShifts, Planar):
+class E2(WithReflections, PlanarShifts, Planar):  # type: ignore[override]
     """All isometries of the plane; with `axis` and `along` as `SE2`.
 
     >>> (E2().translation([1.0, 0.0]) @ E2().reflection(0.0)).act([0.0, 1.0])

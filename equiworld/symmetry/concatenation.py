@@ -172,32 +172,32 @@ class Interleaved(Concatenation):
     def _order(self) -> NDArray[np.int64]:
         return np.array([index for each in self.at for index in each])
 
-    def _gathered(self, *arrays: Array) -> tuple[Array, ...]:
-        return tuple(array[..., self._order] for array in arrays)
+    def _gathered(self, array: NDArray) -> NDArray:
+        return array[..., self._order]
 
     def _scattered(self, array: NDArray) -> NDArray:
         return array[..., np.argsort(self._order)]
 
     def encode(self, array: Array, centre: Array) -> dict[Kind, Array]:
-        return super().encode(*self._gathered(array), centre)
+        return super().encode(self._gathered(array), centre)
 
     def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
         return self._scattered(super().decode(channels, centre))
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        return self._scattered(super()._transform(g, *self._gathered(array), centre))
+        return self._scattered(super()._transform(g, self._gathered(array), centre))
 
     def to_dtype(self, array: Array, dtype: np.dtype, dim: int) -> NDArray[np.floating]:
-        return self._scattered(super().to_dtype(*self._gathered(array), dtype, dim))
+        return self._scattered(super().to_dtype(self._gathered(array), dtype, dim))
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
-        lower, upper = super().bounds(g, *self._gathered(low, high), centre)
+        lower, upper = super().bounds(g, self._gathered(low), self._gathered(high), centre)
         return self._scattered(lower), self._scattered(upper)
 
     def _orbit_bounds(
         self, group: Group, low: Array, high: Array, centre: Array, scale: float
     ) -> tuple[Array, Array]:
-        lower, upper = super()._orbit_bounds(group, *self._gathered(low, high), centre, scale)
+        lower, upper = super()._orbit_bounds(group, self._gathered(low), self._gathered(high), centre, scale)
         return self._scattered(lower), self._scattered(upper)
 
 

@@ -119,10 +119,10 @@ class Cosets:
 def fields_by_name(symmetry: Symmetry, names: Sequence[str]) -> Symmetry:
     """The same symmetry of observations that are mappings by field, of these alone."""
     kept = {name: symmetry.observation[name] for name in names}
-    single = {
-        role: name if (name := getattr(symmetry, role)) in kept else None
-        for role in ("action_origin", "reference", "heading")
-    }
+
+    def known(name: str | None) -> str | None:
+        return name if name in kept else None
+
     return replace(
         symmetry,
         observation=kept,
@@ -130,5 +130,7 @@ def fields_by_name(symmetry: Symmetry, names: Sequence[str]) -> Symmetry:
         flat=False,
         state=tuple(name for name in symmetry.state if name in kept) or tuple(kept),
         goal=tuple(name for name in symmetry.goal if name in kept),
-        **single,
+        action_origin=known(symmetry.action_origin),
+        reference=known(symmetry.reference),
+        heading=known(symmetry.heading),
     )

@@ -102,6 +102,7 @@ class Door:
         ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
+        self.layout: Layout
         self._cosets: Cosets | None = None
         if needs_cosets(symmetry):
             under = fields_by_name(kernel_symmetry(symmetry), self.names)

@@ -79,7 +79,8 @@ def _check_labels(name: str, field: Field, symmetry: Symmetry) -> None:
     """Refuse what labels of the group do not move as the field says."""
     try:
         g = symmetry.group.section()
-        field.bounds(g, *np.zeros((2, len(g), field.size(symmetry.dim))), np.asarray(symmetry.centre))
+        none = np.zeros((len(g), field.size(symmetry.dim)))
+        field.bounds(g, none, none, np.asarray(symmetry.centre))
     except ArgumentError as error:
         raise ArgumentError(name, str(error), f"a field that {symmetry.group!r} moves") from None
 
