@@ -95,6 +95,6 @@ def build(
     plain = {name: _plain(value) for name, value in settings.items()}
     if "seed" in plain:
         plain["seed"] = integer("seed", plain["seed"], least=0)
-    model = FAMILIES[family](declared if FAMILIES[family].carries_labels else symmetry, env_id, **plain)
+    model = FAMILIES[family](declared if FAMILIES[family].carries(declared) else symmetry, env_id, **plain)
     model.declared = declared
     return model

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError, CheckpointError
+from equiworld.groups.element import Array
+from equiworld.models.labels import nearest_rotation, share_scales
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry, Vector
@@ -90,6 +92,7 @@ class StateModel(WorldModel):
         is_heading[self.headings] = 1.0
         self.register_buffer("is_heading", is_heading, persistent=False)
         self.register_buffer("is_other", 1.0 - is_heading, persistent=False)
+        self._channel_images: dict[str, Array] | None = None
         self.network = self._network(torch.Generator().manual_seed(settings["seed"]))
 
     @abstractmethod
@@ -156,7 +159,8 @@ class StateModel(WorldModel):
             length = vectors.square().sum(-2, keepdim=True).clamp(min=1e-24).sqrt()
             vectors = vectors / torch.addcmul(self.is_other, length, self.is_heading)
         for axes in self.rotations:
-            whole = orthonormal(vectors[..., axes])
+            # Gram–Schmidt prefers the first axis, which labels may exchange with another.
+            whole = (orthonormal if self._channel_images is None else nearest_rotation)(vectors[..., axes])
             vectors = torch.cat([vectors[..., : axes.start], whole, vectors[..., axes.stop :]], -1)
         return vectors
 
@@ -208,6 +212,8 @@ class StateModel(WorldModel):
             offset = inputs.scalars - self.in_scalar_mean
             self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt()))
             self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
+        if self._channel_images is not None:
+            share_scales(self, self._channel_images)
 
     def _indices(self, kind: type[Field]) -> list[int]:
         """The vector channels of the state's fields of this kind."""

@@ -39,7 +39,7 @@ class WorldModel(nn.Module, ABC):
     Attributes:
         family: the name it is registered under.
         equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
-        carries_labels: whether it is for finite groups, and commutes with what they do to labels.
+        of_finite_groups: whether it is for finite groups alone.
         of_clouds: whether it is for states with a cloud of points without order, rather than without one.
         symmetry: how observations and actions transform, as far as the family carries it.
         declared: how they do; policies decide under it.
@@ -57,7 +57,7 @@ class WorldModel(nn.Module, ABC):
     family: ClassVar[str]
     equivariant: ClassVar[bool] = False
     of_clouds: ClassVar[bool] = False
-    carries_labels: ClassVar[bool] = False
+    of_finite_groups: ClassVar[bool] = False
     augmentation: Group | None = None
 
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
@@ -80,6 +80,11 @@ class WorldModel(nn.Module, ABC):
     def encode_features(self, observed: Features) -> Features:
         """The latent state of an observed state, as `Dataset.features` gives it: the same thing by default."""
         return observed
+
+    @classmethod
+    def carries(cls, symmetry: Symmetry) -> bool:
+        """Whether models of the family commute with all of a declaration that moves labels, or keeps an axis."""
+        return False
 
     @property
     def latent(self) -> Symmetry:

@@ -7,6 +7,7 @@ from equiworld.nn.clouds import CloudEncoder
 from equiworld.nn.gate import Gate, gate
 from equiworld.nn.hull import hull_attention
 from equiworld.nn.invariants import bounded, cross, inner
+from equiworld.nn.labelled import LabelledSteerableNetwork
 from equiworld.nn.linear import EquivariantLinear
 from equiworld.nn.mlp import MLP, SeededLinear
 from equiworld.nn.steerable import SteerableNetwork
@@ -19,6 +20,7 @@ __all__ = [
     "CloudEncoder",
     "EquivariantLinear",
     "Gate",
+    "LabelledSteerableNetwork",
     "RegularNetwork",
     "ScalarVectorBlock",
     "SeededLinear",

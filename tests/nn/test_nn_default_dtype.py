@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 import equiworld.nn
-from equiworld.groups import E3, O2, SE2, SE3, SO2, Dihedral, Group, Representation
+from equiworld.groups import E3, O2, SE2, SE3, SO2, Dihedral, Group, Permutation, Product, Representation
 from equiworld.nn import (
     MLP,
     CanonicalNetwork,
     CloudEncoder,
     EquivariantLinear,
     Gate,
+    LabelledSteerableNetwork,
     RegularNetwork,
     ScalarVectorBlock,
     SeededLinear,
@@ -33,6 +34,9 @@ from equiworld.symmetry.frame import Frame, frame_of
 OTHERS = [torch.float64, torch.float16, torch.bfloat16]
 IN, OUT = (FeatureType(3, scalars=2, vectors=3, points=points) for points in (4, 2))
 FLAT = FeatureType(3, scalars=2, vectors=3)
+EXCHANGED = Representation(
+    Product(SE2(), Permutation(3)).labels, Permutation(3).labels.natural["Permutation(3)"]
+)
 CORNERS = Representation(Dihedral(3).labels, Dihedral(3).labels.natural["body"])
 
 
@@ -69,6 +73,20 @@ MODULES: dict[str, Callable[[], tuple[nn.Module, object]]] = {
     "Gate": lambda: (Gate(FLAT), features(Gate(FLAT).in_type)),
     "ScalarVectorBlock": lambda: (ScalarVectorBlock(FLAT, FLAT, SE3(), generator=seeded()), features(FLAT)),
     "TiedLinear": lambda: (TiedLinear(CORNERS, CORNERS, generator=seeded()), drawn(5, 2)),
+    "LabelledSteerableNetwork": lambda: (
+        LabelledSteerableNetwork(
+            FeatureType(2, scalars=3, vectors=3),
+            FeatureType(2, scalars=3, vectors=3),
+            Product(SE2(), Permutation(3)),
+            in_images=(EXCHANGED, EXCHANGED),
+            out_images=(EXCHANGED, EXCHANGED),
+            scalars=6,
+            vectors=6,
+            depth=1,
+            generator=seeded(),
+        ),
+        features(FeatureType(2, scalars=3, vectors=3)),
+    ),
     "RegularNetwork": lambda: (
         RegularNetwork(CORNERS, CORNERS, hidden=(12,), generator=seeded()),
         drawn(5, 2),

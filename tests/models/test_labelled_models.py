@@ -1,4 +1,4 @@
-"""The family for finite groups: exact with joints, mirrors, bodies of their own symmetry, before and after training."""
+"""Families that carry labels: exact with joints, bodies that exchange places, about an axis, trained or not."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ import pytest
 import torch
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2, Cyclic, Dihedral, Group, Isometries, left_right
+from equiworld.groups import (
+    E2,
+    O2,
+    SE2,
+    Cyclic,
+    Dihedral,
+    Group,
+    Isometries,
+    Permutation,
+    Product,
+    left_right,
+)
 from equiworld.models import RegularStateModel, WorldModel
 from equiworld.models.registry import best_family, build
 from equiworld.symmetry import (
     Concatenation,
     Heading,
+    Objects,
     Permuted,
     Point,
     Pseudoscalar,
@@ -67,7 +79,51 @@ def plane() -> Symmetry:
     return Symmetry(Dihedral(4), fields, action=Vector(), reference="hand", centre=(1.5, 0.5))
 
 
-DECLARED = {"walker": walker(), "ant": ant(), "plane": plane()}
+def blocks() -> Symmetry:
+    """Two blocks that are alike, and a hand, in the plane with its mirror image."""
+    block = Concatenation((Point(), Heading(), Vector(), Pseudoscalar()))
+    fields = {"hand": Point(), "blocks": Objects(block, 2), "mass": Scalar()}
+    return Symmetry(
+        Product(E2(), Permutation(2)), fields, action=Vector(), reference="hand", centre=(0.5, 0.5)
+    )
+
+
+def gravity() -> Symmetry:
+    """A body in space where up is up, and mirror images of it."""
+    fields = {
+        "place": Point(2),
+        "pose": Rotation(),
+        "speed": Vector(),
+        "spin": Pseudovector(),
+        "mass": Scalar(),
+    }
+    return Symmetry(E2(axis=UP), fields, action=Concatenation((Vector(), Pseudoscalar())), reference="place")
+
+
+def turning_ant() -> Symmetry:
+    """The ant's body and joints, and the world turned about gravity as well."""
+    legs = ant()
+    group = Product(O2(axis=UP), Dihedral(4, axis=UP), paired=True)
+    fields = dict(legs.observation) | {"velocity": Vector()}
+    return Symmetry(group, fields, action=legs.action)
+
+
+def joints_only() -> Symmetry:
+    """Numbers that labels exchange, under a group of infinitely many elements: no vector at all."""
+    pair = SignedPermutation([(1, 0)])
+    return Symmetry(Product(SE2(), Permutation(2)), {"joints": pair}, action=pair)
+
+
+DECLARED = {
+    "walker": walker(),
+    "ant": ant(),
+    "plane": plane(),
+    "blocks": blocks(),
+    "gravity": gravity(),
+    "turning ant": turning_ant(),
+    "joints only": joints_only(),
+}
+FINITE = [name for name, symmetry in DECLARED.items() if symmetry.group.finite]
 every_world = pytest.mark.parametrize("world", DECLARED)
 
 
@@ -97,7 +153,8 @@ def residual(model: WorldModel, dtype: torch.dtype) -> float:
         return symmetry.observation_arrays(z)
 
     here, worst = stepped(seen, action), 0.0
-    for g in symmetry.group.elements():
+    group = symmetry.group
+    for g in group.elements() if group.finite else group.sample(rng, 24, scale=2.0):
         there = stepped(symmetry.transform_observation(g, seen), symmetry.transform_action(g, action))
         for name, field in symmetry.observation.items():
             expected = field.transform(g, here[name].astype(np.float64), centre)
@@ -109,11 +166,27 @@ def residual(model: WorldModel, dtype: torch.dtype) -> float:
     return worst
 
 
+def made(world: str, seed: int = 0) -> WorldModel:
+    """A small model that carries all of the declaration."""
+    symmetry = DECLARED[world]
+    if world in FINITE:
+        return build("auto", symmetry, "toy", {"seed": seed, "hidden": (32, 32)})
+    return build("state-steerable", symmetry, "toy", {"seed": seed, "scalars": 16, "vectors": 8, "depth": 2})
+
+
+def test_auto_takes_what_there_is() -> None:
+    for world in FINITE:
+        assert type(made(world)) is RegularStateModel
+    assert build("auto", gravity(), "toy", {"hidden": (8,)}).family == "state"
+    kernel = build("mlp", blocks(), "toy", {"hidden": (8,)})
+    assert (kernel.symmetry.group, kernel.declared) == (SE2(), blocks())
+
+
 @every_world
 def test_exact_before_and_after_training(world: str) -> None:
     symmetry = DECLARED[world]
-    model = build("auto", symmetry, "toy", {"seed": 0, "hidden": (32, 32)})
-    assert type(model) is RegularStateModel
+    model = made(world)
+    assert model.symmetry == symmetry
     for steps in (0, 30):
         if steps:
             train(model, data_of(symmetry), TrainingConfig(steps=steps, batch_size=64))
@@ -135,10 +208,10 @@ def test_the_check_notices_what_is_not_equivariant() -> None:
 @every_world
 def test_saved_and_loaded_to_the_bit(world: str, tmp_path: Any) -> None:
     symmetry = DECLARED[world]
-    model = build("auto", symmetry, "toy", {"seed": 3, "hidden": (16,)})
+    model = made(world, 3)
     train(model, data_of(symmetry), TrainingConfig(steps=5, batch_size=64))
     again = WorldModel.load(model.save(tmp_path))
-    assert type(again) is RegularStateModel
+    assert type(again) is type(model)
     assert again.declared == again.symmetry == symmetry
     seen = random_observation(symmetry, np.random.default_rng(1), 4)
     action = torch.zeros(4, symmetry.action.size(symmetry.dim))
@@ -181,7 +254,7 @@ def test_infinite_groups_are_refused() -> None:
 @every_world
 def test_gradients_reach_the_actions(world: str) -> None:
     symmetry = DECLARED[world]
-    model = build("auto", symmetry, "toy", {"hidden": (16,)})
+    model = made(world)
     seen = random_observation(symmetry, np.random.default_rng(1), 4)
     action = torch.zeros(4, symmetry.action.size(symmetry.dim), requires_grad=True)
     model.predict(model.encode(seen), action).flatten().square().sum().backward()
