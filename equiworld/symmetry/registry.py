@@ -15,6 +15,7 @@ from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.wrapped import carried_by, through_wrappers
 
 __all__ = ["known_id", "register_symmetry", "symmetry_of"]
 
@@ -65,8 +66,10 @@ def move_of(env: Any) -> Move | None:
 def symmetry_of(env: Any) -> Symmetry:
     """The symmetry of an environment.
 
-    It looks through wrappers. One that changes what is observed in shape is refused; one that only changes
-    the numbers (a normalisation) cannot be noticed: normalise inside the model instead.
+    In this order: what the environment or a wrapper carries as its attribute `symmetry`, then the registry by id. It
+    looks through wrappers, and follows those of Gymnasium that filter, stack or flatten observations. Another one that
+    changes what is observed in shape is refused; one that only changes the numbers (a normalisation) cannot be noticed:
+    normalise inside the model instead.
 
     Args:
         env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made; "module:id"
@@ -179,9 +182,12 @@ def _of_spec(spec: EnvSpec) -> Symmetry:
 def _of_object(env: Any) -> Symmetry:
     base = getattr(env, "unwrapped", env)
     if isinstance(base, gym.Env):
-        env_id = _id_of(base)
-        entry = _entry(env_id)
-        return entry if isinstance(entry, Symmetry) else _call(entry, base, env_id)
+        found = carried_by(env)
+        if found is None:
+            env_id = _id_of(base)
+            entry = _entry(env_id)
+            found = entry if isinstance(entry, Symmetry) else _call(entry, base, env_id)
+        return through_wrappers(env, found)
     members = getattr(base, "envs", None)  # SyncVectorEnv, DummyVecEnv
     if isinstance(members, list | tuple) and members:
         return _of_object(members[0])

@@ -37,6 +37,7 @@ def certify(
     env: EnvLike,
     group: Group | None = None,
     *,
+    symmetry: Symmetry | None = None,
     elements: int = 16,
     episodes: int = 4,
     steps: int = 100,
@@ -69,6 +70,8 @@ def certify(
         env: an environment with a registered symmetry, its id, or a function that makes one.
         group: to draw elements from; if None the declared one, or that of the policy's own `symmetry` if it knows a
             part of it only.
+        symmetry: how observations and actions transform; that which the environment carries or is registered with if
+            None.
         elements: how many besides the identity; a finite group may have fewer.
         episodes: how many, of the seeds `seed`, `seed + 1`, ….
         steps: environment steps of each at most.
@@ -110,7 +113,7 @@ def certify(
     began = time.perf_counter()
     envs = env_copies(env, episodes)
     try:
-        symmetry = symmetry_of(envs[0])
+        symmetry = symmetry_of(envs[0]) if symmetry is None else symmetry
         group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
         drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)

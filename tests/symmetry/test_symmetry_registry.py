@@ -193,10 +193,11 @@ def test_registering() -> None:
     assert symmetry_of(symmetry) is symmetry
 
 
-def test_wrappers_that_change_the_observation_are_refused() -> None:
-    keyed = gym.make(STOCK, obs_type=KEYPOINTS)
+def test_wrappers_that_change_the_observation_are_followed_or_refused() -> None:
+    flat = gym.wrappers.FlattenObservation(gym.make(STOCK, obs_type=KEYPOINTS))
+    assert symmetry_of(flat).flat
     with pytest.raises(ArgumentError, match="Symmetry of what wrappers return"):
-        symmetry_of(gym.wrappers.FlattenObservation(keyed))
+        symmetry_of(gym.wrappers.ReshapeObservation(flat, (flat.observation_space.shape[0] // 2, 2)))
 
 
 @pytest.mark.parametrize(
