@@ -1,5 +1,6 @@
 """Gymnasium environments and group-action wrappers."""
 
+from equiworld.envs import known  # noqa: F401  registers the symmetries of other people's environments
 from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction

@@ -182,7 +182,7 @@ class MPCPolicy:
             found = list(self.door.inexact)
         if self.planner.time_budget is not None:
             found.append("time_budget: how many iterations fit depends on the machine")
-        rounded = rounding_note(self.model.action_space.dtype)
+        rounded = rounding_note(self.symmetry, self.model.action_space.dtype)
         if self.door is not None and self.door.turns and rounded is not None:
             found.append(rounded)
         if self.bound == "box" and self.bounds != self._bounds_in_world:

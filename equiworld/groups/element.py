@@ -110,7 +110,8 @@ class GroupElement:
         """The same isometry as an element of another group that includes its own."""
         if group == self.group:
             return self
-        return GroupElement(group, self.matrix, self.translation)
+        label = group.labels_of(self) if group.stores_labels else None
+        return GroupElement(group, self.matrix, self.translation, label)
 
     def __matmul__(self, other: GroupElement) -> GroupElement:
         """First `other`, then this: x ↦ R (R' x + t') + t, in the smallest family that holds both."""
@@ -174,8 +175,8 @@ class GroupElement:
         if self.dim != other.dim:
             return False
         _check_broadcast("other", other.batch_shape, self.batch_shape)
-        labels = self.stored_label, other.stored_label
-        if None not in labels and not np.all(labels[0] == labels[1]):
+        label, another = self.stored_label, other.stored_label
+        if label is not None and another is not None and not np.all(label == another):
             return False
         return bool(
             np.all(np.abs(self.matrix - other.matrix) <= atol)

@@ -71,6 +71,10 @@ class Group(ABC):
         """The labels of matrices that come without, `(…)`: of those that fit the first."""
         return self.label_of(matrix)
 
+    def labels_of(self, element: GroupElement) -> NDArray[np.int64]:
+        """The labels of elements of a subgroup as labels of this group, `(…)`."""
+        return self.default_labels(element.matrix)
+
     def section(self) -> GroupElement:
         """One element for each of `labels`, in their order, the identity first, `(k,)`."""
         signs = np.ones(self.dim) - 2 * np.eye(self.dim)[0]

@@ -139,14 +139,27 @@ class Isometries(Group):
         """Whether all elements of another finite group are among its own."""
         if self == other:
             return True
-        if self.dim != other.dim or not other.finite or other.stores_labels:
-            return False
-        every = other.elements()
-        if not self.holds_matrix(every.matrix, VALIDATION_TOLERANCE):
-            return False
-        label = self.label_of(every.matrix)  # of those that share an R the first has to do
-        products = self.label_of((every[:, None] @ every[None]).matrix)
-        return bool((self._labels.table[label[:, None], label[None]] == products).all())
+        return (
+            self.dim == other.dim
+            and other.finite
+            and other.labels.order > 0
+            and self._among(other) is not None
+        )
+
+    def labels_of(self, element: GroupElement) -> NDArray[np.int64]:
+        """The labels of elements of a subgroup, by R and by h where their group says it."""
+        among = self._among(element.group) if element.group.finite else None
+        return self.default_labels(element.matrix) if among is None else among[element.label]
+
+    def _among(self, other: Group) -> NDArray[np.int64] | None:
+        """The places of another finite group's elements among its own, by (R, h); None where one is missing."""
+        space = other.elements().matrix
+        own, bodies = self._labels.natural["body"], other.labels.natural.get("body")
+        if bodies is None or bodies.shape[-1] != self.dim:
+            bodies = space
+        places = {key: place for place, key in enumerate(_pair_keys(self._matrices, own))}
+        found = [places.get(key) for key in _pair_keys(space, bodies)]
+        return None if None in found else np.array(found, np.int64)
 
 
 def left_right(normal: ArrayLike = (0.0, 1.0, 0.0)) -> Isometries:
@@ -204,6 +217,10 @@ def _closure(generators: Array) -> tuple[Array, list[int]]:
                 "generators", f"more than {MOST_LABELS} products", "isometries of finite order"
             )
     return np.stack(found), [places[key] for key in matrix_keys(generators)]
+
+
+def _pair_keys(first: Array, second: Array) -> list[bytes]:
+    return matrix_keys(np.concatenate([first, second], axis=-2))
 
 
 def _blocks(first: Array, second: Array) -> Array:

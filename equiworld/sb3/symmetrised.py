@@ -57,7 +57,7 @@ class Symmetrised:
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed."""
-        note = rounding_note(self.limits.space.dtype) if self.door.turns else None
+        note = rounding_note(self.symmetry, self.limits.space.dtype) if self.door.turns else None
         return self.door.inexact if note is None else (*self.door.inexact, note)
 
     @property

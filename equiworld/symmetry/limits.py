@@ -114,10 +114,23 @@ def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = Non
     return actions
 
 
-def rounding_note(dtype: Any) -> str | None:
-    """What is to be said of an action space whose dtype rounds actions in the world; None if it does not."""
-    if np.dtype(dtype).itemsize >= 8:
+def rounding_note(symmetry: Symmetry, dtype: Any) -> str | None:
+    """What is to be said of an action space whose dtype rounds actions in the world; None if nothing.
+
+    Numbers that take each other's place, with a sign or without, are rounded alike.
+    """
+    if np.dtype(dtype).itemsize >= 8 or not _mixes(symmetry):
         return None
     return (
         f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact"
     )
+
+
+def _mixes(symmetry: Symmetry) -> bool:
+    """Whether some element makes a number of an action of several, or turns an angle."""
+    images = symmetry.action.label_images(symmetry.group)
+    if any(not np.isin(each, (-1.0, 0.0, 1.0)).all() for each in images.values()):
+        return True
+    if all(leaf.kind == "scalars" for leaf in leaves(symmetry.action)):
+        return False
+    return not symmetry.group.finite or not np.isin(symmetry.group.section().matrix, (-1.0, 0.0, 1.0)).all()

@@ -89,7 +89,7 @@ class Symmetry:
                 "observation", f"Parts among {len(self.observation)} keys", "one key, with flat=True"
             )
         settle("observation", fields)
-        settle("places", places or dict(self.places))
+        settle("places", places or {name: (key, tuple(at)) for name, (key, at) in self.places.items()})
         settle("info", dict(self.info))
         settle("goal", tuple(self.goal))
         settle(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -105,7 +106,12 @@ def close_copies(envs: Sequence[gym.Env], given: EnvLike) -> None:
 
 def _copy(env: gym.Env) -> gym.Env:
     try:
-        return copy.deepcopy(env)
+        made = copy.deepcopy(env)
+        if isinstance(env.unwrapped, gym.utils.EzPickle):  # is made anew from its arguments
+            _check_model(env.unwrapped, made.unwrapped)
+        return made
+    except ArgumentError:
+        raise
     except Exception as error:  # whatever an engine's objects raise when they are copied
         raise ArgumentError(
             "env",
@@ -113,6 +119,17 @@ def _copy(env: gym.Env) -> gym.Env:
             "a function that makes one, as in `lambda: gym.make(…)`; or one that can be copied, which some "
             "environments can until their first reset",
         ) from error
+
+
+def _check_model(env: Any, made: Any) -> None:
+    """Refuse a copy that has lost what was edited in its simulator's model."""
+    model = getattr(env, "model", None)
+    if model is not None and pickle.dumps(model) != pickle.dumps(made.model):
+        raise ArgumentError(
+            "env",
+            f"{env} whose model was edited, which its copies do not know",
+            "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
+        )
 
 
 def stack(observations: Sequence[Any]) -> Any:

@@ -187,6 +187,8 @@ def describe(g: GroupElement) -> str:
         words.append(f"shifted {shift:.3g}")
     if g.determinant < 0:
         words.append("mirrored")
+    if g.stored_label is not None and int(g.stored_label):
+        words.append(f"label {int(g.stored_label)}")
     return ", ".join(words)
 
 

@@ -225,7 +225,8 @@ def compare(
 def motion(symmetry: Symmetry, trace: Trace) -> float:
     """How far anything observed moved from where it began, at most: points, or all fields without points.
 
-    Clouds do not count: their order means nothing, so one drawn anew has moved without anything moving.
+    Goals do not count, which may be the only points that are observed; nor do clouds: their order means nothing, so one
+    drawn anew has moved without anything moving.
     """
     moved = 0.0
     for step in range(1, len(trace.observations)):
@@ -233,7 +234,7 @@ def motion(symmetry: Symmetry, trace: Trace) -> float:
         errors = [
             (kind, error)
             for name, kind, error in field_errors(symmetry, trace.observations[step], trace.observations[0])
-            if not isinstance(symmetry.observation[name], Cloud)
+            if not isinstance(symmetry.observation[name], Cloud) and name not in symmetry.goal
         ]
         points = [error for kind, error in errors if kind == "points"] or [error for _, error in errors]
         moved = max([moved, *(float(error[alive].max(initial=0.0)) for error in points)])

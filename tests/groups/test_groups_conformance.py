@@ -368,6 +368,24 @@ def test_bad_arguments_are_named(make: Callable[[], object], words: str) -> None
         make()
 
 
+def test_subgroups_with_labels_of_their_own_are_found_by_what_they_do_to_bodies() -> None:
+    mirror, turn = np.diag([1.0, -1.0, 1.0]), SO2(axis=(0, 0, 1)).rotation(np.pi / 2).matrix
+    both = Isometries([np.eye(3), mirror], [turn, turn @ mirror])  # its first reflection is not the one below
+    turns = Isometries([np.eye(3)], [turn])
+    for part in (turns, left_right(), Cyclic(1, axis=(0, 0, 1))):
+        assert both.includes(part)
+        every = part.elements()
+        inside = every.within(both)
+        own, theirs = both.labels.natural["body"][inside.label], part.labels.natural["body"][every.label]
+        assert np.abs(own - theirs).max() <= EXACT
+        assert (
+            (every[:, None] @ every[None]).within(both).label == (inside[:, None] @ inside[None]).label
+        ).all()
+    assert not left_right().includes(both)
+    assert both.elements().is_close(both.elements())
+    assert not both.elements().is_close(both.elements()[::-1])
+
+
 def test_left_and_right() -> None:
     assert left_right((0.0, 2.0, 0.0)).elements().matrix.tolist() == [
         np.eye(3).tolist(),
