@@ -18,8 +18,8 @@ from equiworld.nn import (
     ScalarVectorBlock,
     SeededLinear,
 )
+from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.features import Features, FeatureType
-from equiworld.symmetry.frame import frame_of
 from equiworld.verify.equivariance import equivariance_residual
 
 __all__ = ["ELEMENTS", "PLAIN", "CanonicalBlock", "Layer", "e3nn_version", "flat_layer", "layers_of"]

@@ -39,12 +39,10 @@ class WorldModel(nn.Module, ABC):
     Attributes:
         family: the name it is registered under.
         equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
-        of_finite_groups: whether it is for finite groups alone.
-        of_clouds: whether it is for states with a cloud of points without order, rather than without one.
+        of_finite_groups, of_clouds: whether it is for these alone: finite groups, states with a cloud of points.
         symmetry: how observations and actions transform, as far as the family carries it.
         declared: how they do; policies decide under it.
-        env_id: the environment it was made for.
-        settings: what it was built with, JSON-able.
+        env_id: the environment it was made for; settings: what it was built with, JSON-able.
         action_repeat: environment steps that one prediction spans, the action's target held; set by training.
         action_bound: which actions it may be asked about, a `Bound` for each part of an action; set by `for_env` and
             narrowed by training to what was seen.
@@ -83,7 +81,7 @@ class WorldModel(nn.Module, ABC):
 
     @classmethod
     def carries(cls, symmetry: Symmetry) -> bool:
-        """Whether models of the family commute with all of a declaration that moves labels, or keeps an axis."""
+        """Whether its models commute with all of a declaration that moves labels."""
         return False
 
     @property
@@ -228,8 +226,8 @@ class WorldModel(nn.Module, ABC):
         folder = Path(folder)
         description = self.describe()
         save_tensors(folder / "model.safetensors", "model", self.state_dict(), description)
-        text = json.dumps(description, indent=2)
-        write_atomically(folder / "model.json", lambda file: file.write(text.encode()))
+        text = json.dumps(description, indent=2).encode()
+        write_atomically(folder / "model.json", lambda file: file.write(text))
         return folder
 
     def describe(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class CanonicalNetwork(nn.Module):
 
     >>> import torch
     >>> from equiworld.groups import SE2
-    >>> from equiworld.symmetry.frame import frame_of
+    >>> from equiworld.symmetry import frame_of
     >>> network = CanonicalNetwork(
     ...     FeatureType(2, vectors=2, points=3), FeatureType(2, points=1), SE2(),
     ...     frame_of=lambda z: frame_of(z.vectors, SE2(), origin=z.points[..., 0]),

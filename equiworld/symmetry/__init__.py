@@ -2,10 +2,12 @@
 
 import equiworld.symmetry.cloudpush
 import equiworld.symmetry.pusht  # noqa: F401  registers
+from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.bodies import Objects, Permuted
 from equiworld.symmetry.bound import Bound
+from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
-from equiworld.symmetry.door import Canonical, Door
+from equiworld.symmetry.door import Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
     Cloud,
@@ -18,7 +20,7 @@ from equiworld.symmetry.fields import (
     Scalar,
     Vector,
 )
-from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.labelled import Orthogonal, SignedPermutation, SymmetricMatrix
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.registry import register_symmetry, symmetry_of

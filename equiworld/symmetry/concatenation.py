@@ -59,6 +59,10 @@ class Concatenation(Field):
     def labelled(self) -> bool:
         return any(part.labelled for part in self.parts)
 
+    @property
+    def affine(self) -> bool:
+        return all(part.affine for part in self.parts)
+
     def plain(self) -> Field:
         return Concatenation(tuple(part.plain() for part in self.parts)) if self.labelled else self
 

@@ -18,7 +18,8 @@ from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
 if TYPE_CHECKING:
-    from equiworld.symmetry.door import Canonical, Door
+    from equiworld.symmetry.canonical import Canonical
+    from equiworld.symmetry.door import Door
 
 __all__ = ["Cosets", "fields_by_name", "kernel_symmetry", "needs_cosets"]
 

@@ -3,61 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.batches import is_rounded
+from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.cosets import Cosets, fields_by_name, kernel_symmetry, needs_cosets
 from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.fields import Cloud
-from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
-__all__ = ["Canonical", "Door"]
+__all__ = ["Door"]
 
 
 Channels = dict[Kind, Tensor]
-
-
-@dataclass(frozen=True)
-class Canonical:
-    """B observations in their frames, and the way back.
-
-    Attributes:
-        observation: of the form that was given, float64, snapped: equal to the bit for s and g·s.
-        element: the batch `(B,)` of elements h with observation = h·canonical.
-        degeneracy: `(B,)` in [0, 1], how badly the frame is fixed.
-        degenerate: `(B,)` bool, where nothing fixes the frame although actions turn with it: what is decided there is
-            equal in law only.
-        margin: `(B,)` in [0, 1/2], distance of the nearest number from a seam of the grid, in steps.
-    """
-
-    observation: Any
-    element: GroupElement
-    degeneracy: Array
-    degenerate: NDArray[np.bool_]
-    margin: Array
-
-    @staticmethod
-    def unmoved(symmetry: Symmetry, observation: Any, count: int) -> Canonical:
-        """`count` observations as they are, without a door."""
-        nothing = np.zeros(count)
-        return Canonical(
-            observation, symmetry.group.identity(count), nothing, nothing > 0, np.full(count, 0.5)
-        )
 
 
 class Door:
@@ -112,11 +85,10 @@ class Door:
             self.layout = Layout(symmetry, self.names, scales or {}, single)
         pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
         self._turns = [turn.mT for turn in (self.layout.turned, pose) if turn is not None]
-        self.turns = any(
+        self.turns = symmetry.action.labelled or any(
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
         )
-        self.turns = self.turns or symmetry.action.labelled
         self._limits = self._check()
         self._rounded = single  # or has been, once
         self._suited: dict[tuple[bool, tuple[int, ...]], Door] = {}
@@ -263,10 +235,9 @@ class Door:
 
     def _stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
-        origin = self.layout.origin
-        if origin.ndim != 1:
+        if self.layout.origin.ndim != 1:
             return points.new_zeros(points.shape[:-1])
-        found = points @ origin
+        found = points @ self.layout.origin
         return found if self.symmetry.group.axis is None else torch.from_numpy(self._across(found.numpy()))
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:

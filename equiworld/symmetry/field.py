@@ -62,6 +62,18 @@ class Field(ABC):
         """Whether elements move it by their label, beyond what R and det R say."""
         return False
 
+    @property
+    def affine(self) -> bool:
+        """Whether every element acts on the numbers as x ↦ M x + b."""
+        return True
+
+    def act(self, g: GroupElement, centre: Array) -> tuple[Array, Array]:
+        """M `(size, size)` and b `(size,)` of one element, for a field that is `affine`."""
+        size = self.size(len(centre))
+        offset = self._transform(g, np.zeros(size), centre)
+        columns = self._transform(g[None], np.eye(size)[:, None], centre)[:, 0] if size else np.zeros((0, 0))
+        return (columns - offset).T, offset
+
     def plain(self) -> Field:
         """The same numbers where nothing moves labels."""
         return self

@@ -13,8 +13,9 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, Field, multiply
+from equiworld.symmetry.heading import Heading
 from equiworld.symmetry.intervals import ball_interval, linear_interval
-from equiworld.symmetry.orientations import Heading, Rotation
+from equiworld.symmetry.rotation import Rotation
 
 __all__ = [
     "Cloud",

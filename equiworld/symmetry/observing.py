@@ -6,17 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved, leaves
-from equiworld.symmetry.features import KINDS, Channel, Kind
-from equiworld.symmetry.field import Field, to_numpy
+from equiworld.symmetry.features import KINDS, Channel, Features, Kind
+from equiworld.symmetry.field import Array, Field, to_numpy
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["arrays_of", "assembled", "leaf_channels", "observed", "segments"]
+__all__ = [
+    "arrays_of",
+    "assembled",
+    "joined_features",
+    "leaf_channels",
+    "observed",
+    "segments",
+    "widths",
+]
 
 
 def arrays_of(symmetry: Symmetry) -> dict[str, Field]:
@@ -112,3 +121,22 @@ def leaf_channels(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[st
             stop = stops[kind] + getattr(leaf.feature_type(symmetry.dim), kind)
             yield name, leaf, Channel(kind, stops[kind], stop, getattr(leaf, "axis", 0.0))
             stops[kind] = stop
+
+
+def joined_features(
+    dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype
+) -> Features:
+    """Join the channels of several fields."""
+
+    def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:
+        found = [part[kind] for part in parts if kind in part]
+        array = np.concatenate(found, -1) if found else np.empty((*shape, *empty))
+        return torch.as_tensor(array, dtype=dtype)
+
+    return Features(join("scalars", (0,)), join("vectors", (dim, 0)), join("points", (dim, 0)))
+
+
+def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
+    """How many channels of each kind a field fills."""
+    found = declared.feature_type(dim)
+    return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]

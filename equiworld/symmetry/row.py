@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,17 @@ _DENSE_SIZE = 96
 """Up to so many numbers one dense product is faster than gathering and scattering the arrows."""
 _FEW_HEADINGS = 8
 """Up to so many angles Python's floats are faster than ten NumPy calls."""
+_DENSE_SIZE_OF_OTHERS = 512
+"""Likewise where what labels move would be turned by general functions, which take a hundred times as long."""
 _ONE = np.ones(1)
+
+
+class _Other(NamedTuple):
+    """A field that is none of the simple ones: where it lies, its own function, and x ↦ M x + b if it is that."""
+
+    where: Any
+    transform: Callable[..., NDArray[Any]]
+    linear: tuple[Array, Array] | None
 
 
 class Row:
@@ -56,7 +66,7 @@ class Row:
         self._affine: list[bool] = []
         self._headings: list[tuple[int, float, float]] = []
         self._angles: list[Array] = []
-        self._others: list[tuple[Any, Callable[..., NDArray[Any]]]] = []
+        self._others: list[_Other] = []
         for field in fields:
             start = self.size
             self.size += field.size(len(centre))
@@ -79,7 +89,10 @@ class Row:
             self._headings += [(position, leaf.low, leaf.low + _TURN) for position in positions.tolist()]
             self._angles += [leaf.turn(self._element)[0]] * leaf.count
         elif type(leaf) is not Scalar:
-            self._others.append((self._index(positions), leaf.transform))
+            linear = None
+            if not self._leading and leaf.affine:
+                linear = leaf.act(self._element, self._centre)
+            self._others.append(_Other(self._index(positions), leaf.transform, linear))
 
     def _index(self, last: Any) -> Any:
         """An index of the last axis."""
@@ -105,9 +118,12 @@ class Row:
 
     def _compile_dense(self) -> None:
         """For one element and few numbers: (row, 1) ↦ (M row + b, sum of the row); only wrapping is left."""
-        small = self.size <= _DENSE_SIZE and len(self._headings) <= _FEW_HEADINGS
+        most = _DENSE_SIZE if not self._others else _DENSE_SIZE_OF_OTHERS
         self._matrix: Array | None = None
-        if self._leading or self._others or not small:
+        if self._leading or self.size > most or len(self._headings) > _FEW_HEADINGS:
+            return
+        self._apart = [other for other in self._others if other.linear is None]
+        if len(self._apart) == len(self._others) > 0:
             return
         self._matrix = np.eye(self.size + 1)
         self._matrix[-1, :-1] = 1.0
@@ -120,6 +136,11 @@ class Row:
         for (position, _, _), angle in zip(self._headings, self._angle, strict=True):
             self._matrix[position, position] = self._sign.item()
             self._matrix[position, -1] = angle
+        for other in self._others:
+            if other.linear is not None:
+                matrix, offset = other.linear
+                self._matrix[np.ix_(other.where, other.where)] = matrix
+                self._matrix[other.where, -1] = offset
 
     def turn_dense(self, values: Sequence[Any]) -> Array | None:
         """ρ(g)·(the arrays in a row) as one product; None where that is not possible.
@@ -132,7 +153,8 @@ class Row:
         """
         if self._matrix is None:
             return None
-        turned = self._matrix.dot(np.concatenate((*values, _ONE)))
+        row = np.concatenate((*values, _ONE))
+        turned = self._matrix.dot(row)
         # One number that is not finite would spoil the whole product: the sum of the row tells.
         if not math.isfinite(turned.item(-1)):
             return None
@@ -141,6 +163,8 @@ class Row:
             if not low <= angle < high:
                 angle -= _TURN * math.floor((angle - low) / _TURN)
                 turned[position] = angle if low <= angle < high else low
+        for other in self._apart:
+            turned[other.where] = other.transform(self._element, row[other.where], self._centre)
         return turned
 
     def turn(self, row: Array) -> Array:
@@ -154,6 +178,6 @@ class Row:
             wrapped = angle - _TURN * np.floor((angle - low) / _TURN)
             outside = (wrapped < low) | (wrapped >= low + _TURN)
             row[self._heading_where] = np.where(outside, low, wrapped)
-        for part, transform in self._others:
-            row[part] = transform(self._element, row[part], self._centre)
+        for other in self._others:
+            row[other.where] = other.transform(self._element, row[other.where], self._centre)
         return row

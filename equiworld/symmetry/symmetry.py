@@ -14,7 +14,15 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers
-from equiworld.symmetry.observing import arrays_of, assembled, leaf_channels, observed, segments
+from equiworld.symmetry.observing import (
+    arrays_of,
+    assembled,
+    joined_features,
+    leaf_channels,
+    observed,
+    segments,
+    widths,
+)
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
@@ -86,7 +94,7 @@ class Symmetry:
         fields, places = split(self.observation, self.group.dim)
         if places and self.flat and len(self.observation) > 1:
             raise ArgumentError(
-                "observation", f"Parts among {len(self.observation)} keys", "one key, with flat=True"
+                "observation", f"Parts among {list(self.observation)}", "alone, with flat=True"
             )
         settle("observation", fields)
         settle("places", places or {name: (key, tuple(at)) for name, (key, at) in self.places.items()})
@@ -160,7 +168,7 @@ class Symmetry:
         shape = np.shape(next(iter((values or arrays).values())))[:-1]
         centre = np.asarray(self.centre)
         parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
-        return self._features(parts, shape, dtype)
+        return joined_features(self.dim, parts, shape, dtype)
 
     def action_features(
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
@@ -169,7 +177,7 @@ class Symmetry:
         self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
-        return self._features([channels], values.shape[:-1], dtype)
+        return joined_features(self.dim, [channels], values.shape[:-1], dtype)
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
@@ -199,7 +207,7 @@ class Symmetry:
         for name in self._names(names):
             declared, parts = self.observation[name], dict[Kind, Array]()
             dtype = np.dtype(str(features.dtype).removeprefix("torch."))
-            for kind, width in _widths(declared, self.dim):
+            for kind, width in widths(declared, self.dim):
                 channel = Channel(kind, used[kind], used[kind] + width)
                 parts[kind] = features.select(channel).detach().cpu().numpy().astype(np.float64)
                 used[kind] += width
@@ -213,7 +221,7 @@ class Symmetry:
         """
         result: dict[str, Channel] = {}
         for name, _, channel in leaf_channels(self, self._names(names)):
-            several = len(_widths(self.observation[name], self.dim)) > 1
+            several = len(widths(self.observation[name], self.dim)) > 1
             key = f"{name}.{channel.kind}" if several else name
             result[key] = channel if key not in result else result[key]._replace(stop=channel.stop)
         return result
@@ -264,11 +272,9 @@ class Symmetry:
         check_element(g, self.dim)
         if g.group == self.group or not self.labelled:
             return g
-        if not self.group.includes(g.group):
-            raise ArgumentError(
-                "g", f"an element of {g.group!r}", f"one of {self.group!r}, or of a subgroup of it"
-            )
-        return g.within(self.group)
+        if self.group.includes(g.group):
+            return g.within(self.group)
+        raise ArgumentError("g", f"an element of {g.group!r}", f"one of {self.group!r}, or of a subgroup")
 
     def arrays(self) -> dict[str, Field]:
         """The field of each array that is observed, by its key; of a flat observation "observation"."""
@@ -294,21 +300,3 @@ class Symmetry:
                 raise ArgumentError("names", repr(name), "names of observed fields", self.observation)
             self.observation[name].check_features(name, self.group)
         return chosen
-
-    def _features(
-        self, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype
-    ) -> Features:
-        """Join the channels of several fields."""
-
-        def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:
-            found = [part[kind] for part in parts if kind in part]
-            array = np.concatenate(found, -1) if found else np.empty((*shape, *empty))
-            return torch.as_tensor(array, dtype=dtype)
-
-        return Features(join("scalars", (0,)), join("vectors", (self.dim, 0)), join("points", (self.dim, 0)))
-
-
-def _widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
-    """How many channels of each kind a field fills."""
-    found = declared.feature_type(dim)
-    return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]

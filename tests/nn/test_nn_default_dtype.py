@@ -28,8 +28,9 @@ from equiworld.nn import (
     orthonormal,
     soft_axes,
 )
+from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.features import Features, FeatureType
-from equiworld.symmetry.frame import Frame, frame_of
+from equiworld.symmetry.frame import Frame
 
 OTHERS = [torch.float64, torch.float16, torch.bfloat16]
 IN, OUT = (FeatureType(3, scalars=2, vectors=3, points=points) for points in (4, 2))

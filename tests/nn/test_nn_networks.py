@@ -21,8 +21,8 @@ from equiworld.nn import (
     inner,
     quarter_turn,
 )
+from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.features import Features, FeatureType
-from equiworld.symmetry.frame import frame_of
 from equiworld.verify.equivariance import assert_equivariant, equivariance_residual
 
 GROUPS = [SO2(), O2(), SE2(), E2(), SO3(), O3(), SE3(), E3(), Cyclic(4), Dihedral(3)]

@@ -27,8 +27,8 @@ from equiworld.groups import (
     Permutation,
 )
 from equiworld.symmetry import Features, Frame, frame_of
+from equiworld.symmetry.arrows import MARGIN
 from equiworld.symmetry.features import FeatureType
-from equiworld.symmetry.frame import MARGIN
 
 pytestmark = pytest.mark.exact
 
