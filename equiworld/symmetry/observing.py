@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "arrays_of",
     "assembled",
-    "joined_features",
+    "joined",
     "leaf_channels",
     "observed",
     "segments",
@@ -123,9 +123,7 @@ def leaf_channels(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[st
             stops[kind] = stop
 
 
-def joined_features(
-    dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype
-) -> Features:
+def joined(dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype) -> Features:
     """Join the channels of several fields."""
 
     def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:

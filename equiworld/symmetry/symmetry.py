@@ -17,7 +17,7 @@ from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.observing import (
     arrays_of,
     assembled,
-    joined_features,
+    joined,
     leaf_channels,
     observed,
     segments,
@@ -168,7 +168,7 @@ class Symmetry:
         shape = np.shape(next(iter((values or arrays).values())))[:-1]
         centre = np.asarray(self.centre)
         parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
-        return joined_features(self.dim, parts, shape, dtype)
+        return joined(self.dim, parts, shape, dtype)
 
     def action_features(
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
@@ -177,7 +177,7 @@ class Symmetry:
         self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
-        return joined_features(self.dim, [channels], values.shape[:-1], dtype)
+        return joined(self.dim, [channels], values.shape[:-1], dtype)
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
