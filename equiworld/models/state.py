@@ -15,7 +15,7 @@ from equiworld.models.labels import nearest_rotation, share_scales
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry, Vector
-from equiworld.symmetry.observing import leaf_channels
+from equiworld.symmetry.observing import channels_of
 
 __all__ = ["StateModel"]
 
@@ -218,7 +218,7 @@ class StateModel(WorldModel):
     def _indices(self, kind: type[Field]) -> list[int]:
         """The vector channels of the state's fields of this kind."""
         symmetry = self.symmetry
-        leaves = leaf_channels(symmetry, symmetry.state)
+        leaves = channels_of(symmetry, symmetry.state)
         # Both axes of a body that labels turn against itself are shown: neither is a heading alone.
         found = [
             channel
@@ -230,7 +230,7 @@ class StateModel(WorldModel):
     def _pose(self) -> slice | None:
         """Which of the vectors that come in are the axes of a body: its heading, or its first orientation in space."""
         first = self.state_type.points - len(self.left_out)
-        for name, leaf, channel in leaf_channels(self.symmetry, self.symmetry.state):
+        for name, leaf, channel in channels_of(self.symmetry, self.symmetry.state):
             if isinstance(leaf, Rotation) or name == self.symmetry.heading:
                 start = first + channel.start
                 return slice(start, start + (3 if self.symmetry.dim == 3 else 1))

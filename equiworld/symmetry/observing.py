@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "arrays_of",
     "assembled",
+    "channels_of",
     "joined",
-    "leaf_channels",
     "observed",
     "segments",
     "widths",
@@ -112,7 +112,7 @@ def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return next(iter(found.values())) if symmetry.flat else found
 
 
-def leaf_channels(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
+def channels_of(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
     """The plain fields that observed ones consist of, by name, and where each lies among their Features."""
     stops: dict[Kind, int] = dict.fromkeys(KINDS, 0)
     for name in names:

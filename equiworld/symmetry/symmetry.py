@@ -14,15 +14,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers
-from equiworld.symmetry.observing import (
-    arrays_of,
-    assembled,
-    joined,
-    leaf_channels,
-    observed,
-    segments,
-    widths,
-)
+from equiworld.symmetry.observing import arrays_of, assembled, channels_of, joined, observed, segments, widths
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
@@ -220,7 +212,7 @@ class Symmetry:
         A field of several kinds has a channel for each, "name.points", "name.vectors" and so on.
         """
         result: dict[str, Channel] = {}
-        for name, _, channel in leaf_channels(self, self._names(names)):
+        for name, _, channel in channels_of(self, self._names(names)):
             several = len(widths(self.observation[name], self.dim)) > 1
             key = f"{name}.{channel.kind}" if several else name
             result[key] = channel if key not in result else result[key]._replace(stop=channel.stop)
