@@ -21,7 +21,7 @@ from equiworld.groups import Group
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
-from equiworld.symmetry.acting import features_of_action
+from equiworld.symmetry.tensors import features_of_action
 from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts, bounds_of_space
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space

@@ -16,6 +16,7 @@ from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, K
 from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.observing import arrays_of, assembled, channels_of, joined, observed, segments, widths
 from equiworld.symmetry.parts import Places, split
+from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
 from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
 
 if TYPE_CHECKING:
@@ -148,12 +149,15 @@ class Symmetry:
         Args:
             obs: as for `transform_observation`; declared fields that are not asked for may be absent.
             names: which fields, in the order of their channels; `state` if None.
-            dtype: of the features; centring is done in float64 before.
+            dtype: of the features; centring is done in float64 before. Tensors with a gradient, or not on the CPU, stay
+                in torch, and are centred in their own dtype.
 
         Returns:
             Features with the observation's leading shape `(…)`.
         """
         chosen = self._names(names)
+        if has_gradient_or_device(obs):
+            return features_of_tensors(self, obs, chosen).to(dtype)
         arrays = self.observed(obs, chosen)
         values = {name: numbers(arrays[name], self.observation[name].size(self.dim), name) for name in chosen}
         check_leading(values)

@@ -345,7 +345,7 @@ def test_elements_of_subgroups_are_taken_and_others_refused() -> None:
 
 
 def test_gradients_of_actions_are_kept() -> None:
-    from equiworld.symmetry.acting import features_of_action
+    from equiworld.symmetry.tensors import features_of_action
 
     symmetry = declared(left_right())
     action = torch.randn(5, symmetry.action.size(3), requires_grad=True)
