@@ -82,6 +82,15 @@ def test_quaternions_are_scipys_also_of_half_turns() -> None:
     assert (found[:200] - known[:200]).abs().max() <= 1e-12
 
 
+def test_models_and_declarations_keep_gradients() -> None:
+    symmetry = Symmetry(SE2(), {"place": Point(), "mass": Scalar()}, Vector())
+    place = torch.ones(3, 2, requires_grad=True)
+    features = symmetry.to_features({"place": place, "mass": torch.ones(3, 1)})
+    features.points.square().sum().backward()
+    assert (place.grad == 2.0).all()
+    assert symmetry.to_features({"place": place.detach(), "mass": torch.ones(3, 1)}).points.dtype == torch.float32
+
+
 def test_nothing_leaves_the_device() -> None:
     pose = {"place": Point(), "pose": Rotation(form="wxyz"), "mass": Scalar()}
     symmetry = Symmetry(SE3(), {"state": Parts(pose, at={"mass": (0,)})}, Vector(), flat=True)
