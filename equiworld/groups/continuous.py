@@ -182,6 +182,12 @@ class Planar(ContinuousGroup):
             type(self).__name__ if self.axis is None else f"{type(self).__name__}(axis={self.axis.direction})"
         )
 
+    def shifts(self, vectors: Array) -> Array:
+        """The part of translations `(…, d)` that the group has: about an axis across it, if no more."""
+        if self.axis is None or not self.has_translations or self.shift_dim == self.dim:
+            return super().shifts(vectors)
+        return self.axis.vectors(self.axis.coordinates(vectors)[..., :2])
+
     def holds_matrix(self, matrix: Array, atol: float) -> bool:
         """Whether matrices keep the axis."""
         return self.axis is None or self.axis.kept_by(matrix, atol)

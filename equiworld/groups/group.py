@@ -71,6 +71,10 @@ class Group(ABC):
         """The labels of matrices that come without, `(…)`: of those that fit the first."""
         return self.label_of(matrix)
 
+    def shifts(self, vectors: Array) -> Array:
+        """The part of translations `(…, d)` that the group has."""
+        return vectors if self.has_translations else 0.0 * vectors
+
     def labels_of(self, element: GroupElement) -> NDArray[np.int64]:
         """The labels of elements of a subgroup as labels of this group, `(…)`."""
         return self.default_labels(element.matrix)

@@ -117,6 +117,10 @@ class Product(Group):
             )
         return self.space
 
+    def shifts(self, vectors: Array) -> Array:
+        """As the space's."""
+        return self.space.shifts(vectors)
+
     def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:
         """As the space's."""
         return self.space.sample_matrices(rng, n)

@@ -23,6 +23,7 @@ from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import Layout
+from equiworld.symmetry.observing import counted
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -72,6 +73,7 @@ class Door:
         single: bool = False,
         reference_pose: GroupElement | None = None,
     ) -> None:
+        symmetry = counted(symmetry)
         ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
@@ -130,17 +132,8 @@ class Door:
         step = self.layout.step * power_of_two(self.symmetry.length_scale)
         shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
         if group.axis is not None:
-            rotation, shift = group.axis.matrices(group.axis.plane(rotation)), self._across(shift)
-        return GroupElement(
-            group, rotation, shift if group.has_translations else 0.0 * shift, apart.stored_label
-        )
-
-    def _across(self, shift: Array) -> Array:
-        """The part of shifts `(…, d)` that the group has: of one about an axis across it, if it has no more."""
-        group = self.symmetry.group
-        if group.axis is None or group.shift_dim == group.dim:
-            return shift
-        return group.axis.vectors(group.axis.coordinates(shift)[..., :2])
+            rotation = group.axis.matrices(group.axis.plane(rotation))
+        return GroupElement(group, rotation, group.shifts(shift), apart.stored_label)
 
     # --- the declaration -----------------------------------------------------------------------------
 
@@ -238,7 +231,8 @@ class Door:
         if self.layout.origin.ndim != 1:
             return points.new_zeros(points.shape[:-1])
         found = points @ self.layout.origin
-        return found if self.symmetry.group.axis is None else torch.from_numpy(self._across(found.numpy()))
+        group = self.symmetry.group
+        return found if group.axis is None else torch.from_numpy(group.shifts(found.numpy()))
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""

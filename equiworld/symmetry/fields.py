@@ -254,9 +254,30 @@ class Point(_Arrows):
 class Cloud(_Arrows):
     """Positions whose order means nothing; they transform as `Point` does.
 
+    Attributes:
+        count: how many; None for as many as there are. An environment's space says it (`symmetry_of(env)`), or an
+            observation (`Symmetry.sized`).
+
     >>> Cloud(128).size(dim=3)
     384
+    >>> from equiworld.groups import SO2
+    >>> from equiworld.symmetry import Symmetry
+    >>> symmetry = Symmetry(SO2(), {"cloud": Cloud()}, action=Vector())
+    >>> symmetry.transform_observation(SO2().rotation(np.pi), {"cloud": [1.0, 0.0, 2.0, 0.0]})["cloud"].round(9) + 0.0
+    array([-1.,  0., -2.,  0.])
     """
+
+    count: int = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.count is not None:
+            super().__post_init__()
+
+    def size(self, dim: int) -> int:
+        if self.count is None:
+            expected = "how many points: symmetry_of(env) knows, or symmetry.sized(observation)"
+            raise ArgumentError("Cloud.count", None, expected)
+        return super().size(dim)
 
     @property
     def kind(self) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved, leaves
 from equiworld.symmetry.features import KINDS, Channel, Features, Kind
 from equiworld.symmetry.field import Array, Field, to_numpy
+from equiworld.symmetry.fields import Cloud
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
@@ -21,9 +23,12 @@ __all__ = [
     "arrays_of",
     "assembled",
     "channels_of",
+    "checked_names",
+    "counted",
     "joined",
     "observed",
     "segments",
+    "sized",
     "widths",
 ]
 
@@ -54,6 +59,25 @@ def segments(symmetry: Symmetry) -> Iterator[tuple[str, slice | list[int]]]:
         stop = start + declared.size(symmetry.dim)
         yield name, list(symmetry.places[name][1]) if name in symmetry.places else slice(start, stop)
         start = stop
+
+
+def sized(symmetry: Symmetry, obs: Any) -> Symmetry:
+    """The same with the count of each `Cloud()` that has none, as observations or a Dict space show it."""
+    fields = symmetry.observation
+    open_ended = [name for name, field in fields.items() if isinstance(field, Cloud) and field.count is None]
+    if not open_ended:
+        return symmetry
+    found: dict[str, Field] = {}
+    for name in open_ended:
+        if symmetry.flat or name in symmetry.places:
+            raise ArgumentError(name, "Cloud() among other fields of one array", "Cloud(n) there")
+        shown = obs.get(name) if isinstance(obs, Mapping) else getattr(obs, "spaces", {}).get(name)
+        width = (np.shape(shown) if getattr(shown, "shape", None) is None else shown.shape)[-1:]
+        if not width or width[0] % symmetry.dim or not width[0]:
+            got = "nothing" if shown is None else f"shape {getattr(shown, 'shape', None) or np.shape(shown)}"
+            raise ArgumentError(name, got, f"points, a multiple of {symmetry.dim} numbers in the last axis")
+        found[name] = replace(fields[name], count=width[0] // symmetry.dim)
+    return replace(symmetry, observation={**fields, **found})
 
 
 def observed(symmetry: Symmetry, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
@@ -138,3 +162,22 @@ def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
     """How many channels of each kind a field fills."""
     found = declared.feature_type(dim)
     return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]
+
+
+def checked_names(symmetry: Symmetry, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names asked for, each a field that may become features."""
+    chosen = symmetry.state if names is None else tuple(names)
+    for name in chosen:
+        if name not in symmetry.observation:
+            raise ArgumentError("names", repr(name), "names of observed fields", symmetry.observation)
+        symmetry.observation[name].check_features(name, symmetry.group)
+    return chosen
+
+
+def counted(symmetry: Symmetry) -> Symmetry:
+    """Clouds of as many points as there are begin with one; observations say how many."""
+    fields = {
+        name: replace(field, count=1) if isinstance(field, Cloud) and field.count is None else field
+        for name, field in symmetry.observation.items()
+    }
+    return symmetry if fields == symmetry.observation else replace(symmetry, observation=fields)

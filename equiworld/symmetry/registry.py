@@ -91,6 +91,7 @@ def symmetry_of(env: Any) -> Symmetry:
         )
     symmetry = _of_object(env)
     try:
+        symmetry = symmetry.sized(space)
         check_observation_space(symmetry, space)
     except ArgumentError as error:
         raise ArgumentError(

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.symmetry import observing
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers
-from equiworld.symmetry.observing import arrays_of, assembled, channels_of, joined, observed, segments, widths
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
-from equiworld.symmetry.validation import check_element, check_leading, check_symmetry
+from equiworld.symmetry.validation import check_leading, check_symmetry, owned
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -119,7 +119,7 @@ class Symmetry:
             ArgumentError: g has another dimension, or a field is missing, undeclared, misshapen, not numeric
                 or not finite; the message names it.
         """
-        g = self.own(g)
+        g, self = self.own(g), self.sized(obs)
         arrays = self.observed(obs)
         moved = {
             name: self.observation[name].transform(g, array, self.centre, name)
@@ -155,7 +155,8 @@ class Symmetry:
         Returns:
             Features with the observation's leading shape `(…)`.
         """
-        chosen = self._names(names)
+        self = self.sized(obs)
+        chosen = observing.checked_names(self, names)
         if has_gradient_or_device(obs):
             return features_of_tensors(self, obs, chosen).to(dtype)
         arrays = self.observed(obs, chosen)
@@ -164,7 +165,7 @@ class Symmetry:
         shape = np.shape(next(iter((values or arrays).values())))[:-1]
         centre = np.asarray(self.centre)
         parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
-        return joined(self.dim, parts, shape, dtype)
+        return observing.joined(self.dim, parts, shape, dtype)
 
     def action_features(
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
@@ -173,7 +174,7 @@ class Symmetry:
         self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
-        return joined(self.dim, [channels], values.shape[:-1], dtype)
+        return observing.joined(self.dim, [channels], values.shape[:-1], dtype)
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
@@ -200,10 +201,10 @@ class Symmetry:
             raise ArgumentError("features", features.type, f"{self.feature_type(names)}")
         centre, arrays = np.asarray(self.centre), {}
         used: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        for name in self._names(names):
+        for name in observing.checked_names(self, names):
             declared, parts = self.observation[name], dict[Kind, Array]()
             dtype = np.dtype(str(features.dtype).removeprefix("torch."))
-            for kind, width in widths(declared, self.dim):
+            for kind, width in observing.widths(declared, self.dim):
                 channel = Channel(kind, used[kind], used[kind] + width)
                 parts[kind] = features.select(channel).detach().cpu().numpy().astype(np.float64)
                 used[kind] += width
@@ -216,8 +217,8 @@ class Symmetry:
         A field of several kinds has a channel for each, "name.points", "name.vectors" and so on.
         """
         result: dict[str, Channel] = {}
-        for name, _, channel in channels_of(self, self._names(names)):
-            several = len(widths(self.observation[name], self.dim)) > 1
+        for name, _, channel in observing.channels_of(self, observing.checked_names(self, names)):
+            several = len(observing.widths(self.observation[name], self.dim)) > 1
             key = f"{name}.{channel.kind}" if several else name
             result[key] = channel if key not in result else result[key]._replace(stop=channel.stop)
         return result
@@ -225,7 +226,7 @@ class Symmetry:
     def feature_type(self, names: Sequence[str] | None = None) -> FeatureType:
         """The type of `to_features(obs, names)`."""
         total = FeatureType(self.dim)
-        for name in self._names(names):
+        for name in observing.checked_names(self, names):
             total = total + self.observation[name].feature_type(self.dim)
         return total
 
@@ -265,34 +266,24 @@ class Symmetry:
         Raises:
             ArgumentError: it is of another dimension; or fields are moved by labels, and it is not in the group.
         """
-        check_element(g, self.dim)
-        if g.group == self.group or not self.labelled:
-            return g
-        if self.group.includes(g.group):
-            return g.within(self.group)
-        raise ArgumentError("g", f"an element of {g.group!r}", f"one of {self.group!r}, or of a subgroup")
+        return owned(self, g)
+
+    def sized(self, obs: Any) -> Symmetry:
+        """The same with the count of each `Cloud()` that has none, as observations or a space show it."""
+        return observing.sized(self, obs)
 
     def arrays(self) -> dict[str, Field]:
         """The field of each array that is observed, by its key; of a flat observation "observation"."""
-        return arrays_of(self)
+        return observing.arrays_of(self)
 
     def segments(self) -> Iterator[tuple[str, slice | list[int]]]:
         """Where each field of a flat observation lies in its last axis."""
-        return segments(self)
+        return observing.segments(self)
 
     def observed(self, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
         """The declared arrays of an observation by name; all of them unless only some are needed."""
-        return observed(self, obs, needed)
+        return observing.observed(self, obs, needed)
 
     def assembled(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
         """An observation as the environment gives it, of all its fields' arrays `(…, size)` by name."""
-        return assembled(self, arrays)
-
-    def _names(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        """The names asked for, each a field that may become features."""
-        chosen = self.state if names is None else tuple(names)
-        for name in chosen:
-            if name not in self.observation:
-                raise ArgumentError("names", repr(name), "names of observed fields", self.observation)
-            self.observation[name].check_features(name, self.group)
-        return chosen
+        return observing.assembled(self, arrays)

@@ -12,13 +12,13 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.concatenation import Interleaved, leaves
 from equiworld.symmetry.field import Field
-from equiworld.symmetry.fields import Heading, Point, Rotation
+from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.parts import Parts
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_element", "check_leading", "check_symmetry"]
+__all__ = ["check_element", "check_leading", "check_symmetry", "owned"]
 
 
 def check_element(g: GroupElement, dim: int) -> None:
@@ -29,6 +29,16 @@ def check_element(g: GroupElement, dim: int) -> None:
         raise ArgumentError(
             "g", f"an element of {g.group!r}, dimension {g.matrix.shape[-1]}", f"dimension {dim}"
         )
+
+
+def owned(symmetry: Symmetry, g: GroupElement) -> GroupElement:
+    """An element of a subgroup as one of the symmetry's group, whose labels the fields know; others as they are."""
+    check_element(g, symmetry.dim)
+    if g.group == symmetry.group or not symmetry.labelled:
+        return g
+    if symmetry.group.includes(g.group):
+        return g.within(symmetry.group)
+    raise ArgumentError("g", f"an element of {g.group!r}", f"one of {symmetry.group!r}, or of a subgroup")
 
 
 def check_symmetry(symmetry: Symmetry) -> None:
@@ -55,6 +65,8 @@ def check_symmetry(symmetry: Symmetry) -> None:
 def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
     if not isinstance(field, Field):
         raise ArgumentError(name, field, "a field, such as Point() or Vector()")
+    if isinstance(field, Cloud) and field.count is None:
+        return
     try:
         field.size(symmetry.dim)
     except ArgumentError as error:

@@ -17,6 +17,7 @@ from label_cases import GROUPS, fields, regular_orders
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2, SE3, SO2, Group, GroupElement, Permutation, Product, left_right
 from equiworld.symmetry import (
+    Cloud,
     Concatenation,
     Door,
     Field,
@@ -254,6 +255,29 @@ def test_a_height_stays_where_gravity_points_down() -> None:
     assert np.abs(inside["speed"][0] - [0.5, 0.0, 0.5]).max() < 1e-6
     upright = Door(symmetry).enter({"place": seen["place"], "speed": np.array([[0.0, 0.0, 1.0]])})
     assert upright.degenerate.tolist() == [True]
+
+
+def test_clouds_of_as_many_points_as_there_are() -> None:
+    """`Cloud()` is told by what is observed how many points it has."""
+    symmetry = Symmetry(SE3(), {"cloud": Cloud(), "agent": Point()}, Vector())
+    rng, door = np.random.default_rng(0), Door(symmetry)
+    for count in (1, 7, 12):
+        seen = {"cloud": rng.normal(size=(2, 3 * count)), "agent": rng.normal(size=(2, 3))}
+        g = SE3().sample(rng)
+        turned = symmetry.transform_observation(g, seen)
+        moved = g.act(seen["cloud"].reshape(2, count, 3))
+        assert np.abs(turned["cloud"].reshape(2, count, 3) - moved).max() <= EXACT
+        assert symmetry.to_features(seen).points.shape == (2, 3, count + 1)
+        assert symmetry.sized(seen).observation["cloud"] == Cloud(count)
+        if count > 2:  # fewer fix no frame
+            assert (door.enter(seen).observation["cloud"] == door.enter(turned).observation["cloud"]).all()
+    again = symmetry_from_dict(json.loads(json.dumps(symmetry_to_dict(symmetry))))
+    assert again == symmetry
+    for wrong in (np.ones((2, 4)), np.ones((2, 0))):
+        with pytest.raises(ArgumentError, match="a multiple of 3 numbers"):
+            symmetry.transform_observation(g, {"cloud": wrong, "agent": np.ones((2, 3))})
+    with pytest.raises(ArgumentError, match="how many points"):
+        Cloud().size(3)
 
 
 # --- one array that holds several things ------------------------------------------------------------------

@@ -88,7 +88,10 @@ def test_models_and_declarations_keep_gradients() -> None:
     features = symmetry.to_features({"place": place, "mass": torch.ones(3, 1)})
     features.points.square().sum().backward()
     assert (place.grad == 2.0).all()
-    assert symmetry.to_features({"place": place.detach(), "mass": torch.ones(3, 1)}).points.dtype == torch.float32
+    assert (
+        symmetry.to_features({"place": place.detach(), "mass": torch.ones(3, 1)}).points.dtype
+        == torch.float32
+    )
 
 
 def test_nothing_leaves_the_device() -> None:
