@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -123,13 +122,30 @@ def _copy(env: gym.Env) -> gym.Env:
 
 def _check_model(env: Any, made: Any) -> None:
     """Refuse a copy that has lost what was edited in its simulator's model."""
-    model = getattr(env, "model", None)
-    if model is not None and pickle.dumps(model) != pickle.dumps(made.model):
-        raise ArgumentError(
-            "env",
-            f"{env} whose model was edited, which its copies do not know",
-            "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
-        )
+    for part in (lambda each: each, lambda each: getattr(each, "opt", None)):
+        ours, theirs = (_numbers(part(getattr(each, "model", None))) for each in (env, made))
+        lost = [
+            name
+            for name, value in ours.items()
+            if not np.array_equal(value, theirs.get(name), equal_nan=True)
+        ]
+        if lost:
+            raise ArgumentError(
+                "env",
+                f"{env} whose model was edited ({lost[0]}), which its copies do not know",
+                "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
+            )
+
+
+def _numbers(part: Any) -> dict[str, Any]:
+    """The numbers and arrays of numbers of a model, by name."""
+    values = ((name, getattr(part, name, None)) for name in dir(part) if not name.startswith("_"))
+    kinds = (int, float, np.ndarray)
+    return {
+        name: value
+        for name, value in values
+        if isinstance(value, kinds) and np.asarray(value).dtype.kind in "fiub"
+    }
 
 
 def stack(observations: Sequence[Any]) -> Any:
