@@ -72,9 +72,10 @@ def sized(symmetry: Symmetry, obs: Any) -> Symmetry:
         if symmetry.flat or name in symmetry.places:
             raise ArgumentError(name, "Cloud() among other fields of one array", "Cloud(n) there")
         shown = obs.get(name) if isinstance(obs, Mapping) else getattr(obs, "spaces", {}).get(name)
-        width = (np.shape(shown) if getattr(shown, "shape", None) is None else shown.shape)[-1:]
+        shape = tuple(getattr(shown, "shape", ()) or np.shape(() if shown is None else shown))
+        width = shape[-1:]
         if not width or width[0] % symmetry.dim or not width[0]:
-            got = "nothing" if shown is None else f"shape {getattr(shown, 'shape', None) or np.shape(shown)}"
+            got = "nothing" if shown is None else f"shape {shape}"
             raise ArgumentError(name, got, f"points, a multiple of {symmetry.dim} numbers in the last axis")
         found[name] = replace(fields[name], count=width[0] // symmetry.dim)
     return replace(symmetry, observation={**fields, **found})

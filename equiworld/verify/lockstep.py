@@ -127,7 +127,7 @@ def _check_model(env: Any, made: Any) -> None:
         lost = [
             name
             for name, value in ours.items()
-            if not np.array_equal(value, theirs.get(name), equal_nan=True)
+            if not np.array_equal(value, theirs.get(name, ()), equal_nan=True)
         ]
         if lost:
             raise ArgumentError(
