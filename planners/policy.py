@@ -29,7 +29,7 @@ from equiworld.models import WorldModel
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.holding import action_origin
-from equiworld.symmetry.limits import bounds_in_world, rounding_note
+from equiworld.symmetry.limits import Limits, bounds_in_world, rounding_note
 
 __all__ = ["MPCPolicy"]
 
@@ -122,6 +122,24 @@ class MPCPolicy:
         symmetry = self.symmetry
         names = [*symmetry.state, *symmetry.goal, *([symmetry.reference] if symmetry.reference else [])]
         return Door(symmetry, names if self.prior is None else None, model.scales, model.single)
+
+    def behind(self, door: Door, limits: Limits | None = None) -> MPCPolicy:
+        """A copy that decides behind another door: plans are carried from frame to frame, actions held in the world.
+
+        Args:
+            door: of a symmetry with the model's fields.
+            limits: of the actions of the environment that it acts in; those of the model's if None.
+
+        Raises:
+            ArgumentError: cost or proposals change with elements of the door's group.
+        """
+        known = door.symmetry if self.model.latent is self.model.symmetry else self.model.latent
+        self.task.check_invariance(known, self._radius, self.model.action_repeat, self.model.latent)
+        made = copy.deepcopy(self)
+        made.door, made.symmetry = door, door.symmetry
+        if limits is not None and limits.bounds:
+            made._bounds_in_world, made.model.action_space = limits.bounds, limits.space
+        return made
 
     def _bind(self) -> None:
         """Make of the task what planning calls; not pickled, for functions made here cannot be."""

@@ -58,7 +58,8 @@ def symmetrise(
         anyway: whether to go on where that certificate shows that the world does not carry the symmetry.
 
     Returns:
-        A policy with the same protocol. What decides behind a door already comes back as it is.
+        A policy with the same protocol. What decides behind a door already comes back as it is; an `MPCPolicy` without
+        one gets this one.
 
     Raises:
         ArgumentError: no policy; actions that no frame has a place for; an environment that normalises observations
@@ -91,6 +92,8 @@ def symmetrise(
     limits = Limits.of_space(found, acted, bound) if isinstance(acted, gym.spaces.Box) else Limits()
     door = Door(found, None, {**known, **(scales or {})}, single, reference_pose)
     _warn_of_goals(found, bare=observed is None)
+    if callable(getattr(policy, "behind", None)) and not ignore:
+        return policy.behind(door, limits)  # which knows how to carry its memory from frame to frame
     return Symmetrised(policy, door, ignore, limits)
 
 

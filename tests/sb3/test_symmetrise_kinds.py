@@ -444,3 +444,21 @@ def test_absolute_targets_in_a_box_are_clipped_where_the_space_ends():
     actions, state = symmetrise(lambda observation: observation["place"] + [2.0, 0.0], Plane()).predict(seen)
     assert np.allclose(actions, [[5.0, 0.0], [0.0, 2.0]], atol=1e-6)
     assert state.clipped.tolist() == [True, False]
+
+
+def test_a_planner_without_a_door_gets_one_and_carries_its_memory_through_it():
+    """A frame that jumps, as a mirrored one does, would make nonsense of actions that are held in it."""
+    env = gym.make("equiworld/PushT-v0", walls=False)
+    model = WorldModel.for_env(env, "mlp", seed=0, hidden=(16,), periodic=2)
+    model.action_repeat = 2
+    plain = MPCPolicy(model, CEM(samples=16), seed=0, door=False)
+    policy, whole = symmetrise(plain, env), MPCPolicy(model, CEM(samples=16), seed=0)
+    assert isinstance(policy, MPCPolicy)
+    assert plain.door is None
+    (observation, _), state, other = env.reset(seed=3), None, None
+    for _ in range(6):
+        action, state = policy.predict(observation, state)
+        expected, other = whole.predict(observation, other)
+        assert (action == expected).all()
+        observation, *_ = env.step(action)
+    assert certify(policy, env, elements=4, episodes=2, steps=12).passed
