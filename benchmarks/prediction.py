@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from equiworld.envs.pusht import geometry
 from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.training import Dataset
+from equiworld.verify.prediction import one_step, relative_error
 
 __all__ = ["StepErrors", "away_from_walls", "step_errors", "turned_errors"]
 
@@ -48,8 +46,7 @@ class StepErrors:
             The relative error, or None where nothing moved.
         """
         chosen = slice(None) if which is None else which
-        moved = float(self.motion[chosen].sum())
-        return float(self.error[chosen].sum()) / moved if moved > 0 else None
+        return relative_error(float(self.error[chosen].sum()), float(self.motion[chosen].sum()))
 
 
 def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
@@ -62,16 +59,9 @@ def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
     Raises:
         ArgumentError: the data was collected with another action repeat than the model was trained with.
     """
-    if data.action_repeat != model.action_repeat:
-        raise ArgumentError(
-            "data", f"action_repeat {data.action_repeat}", f"{model.action_repeat}, the model's"
-        )
-    double = copy.deepcopy(model).to(torch.float64).eval()
-    # As the model declares the arrays, which data of another declaration may have otherwise.
-    state, action, _ = replace(data, symmetry=model.symmetry).features(torch.float64)
-    with torch.inference_mode():
-        following = double.predict(state, action)
-    predicted = model.symmetry.observation_arrays(following)
+    following = [model.symmetry.observation_arrays(predicted) for _, predicted, _ in one_step(model, data)]
+    names = ("block_pos", "block_heading")
+    predicted = {name: np.concatenate([arrays[name] for arrays in following]) for name in names}
     now, after, guess = (
         geometry.keypoints(_poses(arrays)) for arrays in (data.observation, data.next_observation, predicted)
     )

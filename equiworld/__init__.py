@@ -31,6 +31,7 @@ from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify import assert_equivariant
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate
+from equiworld.verify.prediction import prediction_error
 
 try:
     __version__ = version("equiworld")
@@ -62,6 +63,7 @@ __all__ = [
     "envs",
     "evaluate",
     "planners",
+    "prediction_error",
     "register_symmetry",
     "symmetrise",
     "symmetry_of",

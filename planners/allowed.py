@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from equiworld.planners.memory import PolicyState
@@ -11,13 +13,13 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.symmetry import Bound, Symmetry
+from equiworld.symmetry import Bound, Door, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
-from equiworld.symmetry.limits import Limits
+from equiworld.symmetry.limits import Limits, rounding_note
 
-__all__ = ["held", "moved", "null_action", "planning_bounds"]
+__all__ = ["held", "moved", "null_action", "planning_bounds", "reasons"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -83,3 +85,25 @@ def held(
         asked = held_action(symmetry, asked, {name: memory.origin}, {name: now})
     within, memory.clipped[:] = Limits(bounds, space).keep(asked)
     return within
+
+
+def reasons(door: Door | None, planner: Any, space: ActionSpace, cut: bool) -> tuple[str, ...]:
+    """Why decisions are exact in law only, in words.
+
+    Args:
+        door: behind which they are taken; None without one.
+        planner: that takes them.
+        space: which actions the environment takes.
+        cut: whether a box cuts off vectors that are turned out of it.
+    """
+    found = ["door=False: planned along the world's axes, exact nowhere"]
+    if door is not None:
+        found = list(door.inexact)
+    if planner.time_budget is not None:
+        found.append("time_budget: how many iterations fit depends on the machine")
+    rounded = None if door is None or not door.turns else rounding_note(door.symmetry, space.dtype)
+    if rounded is not None:
+        found.append(rounded)
+    if cut:
+        found.append("box on a vector: what is turned out of it is cut off")
+    return tuple(found)

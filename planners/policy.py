@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from equiworld.planners.allowed import held, moved, null_action, planning_bounds
+from equiworld.planners.allowed import held, moved, null_action, planning_bounds, reasons
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
@@ -29,7 +29,7 @@ from equiworld.models import WorldModel
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.holding import action_origin
-from equiworld.symmetry.limits import Limits, bounds_in_world, rounding_note
+from equiworld.symmetry.limits import Limits, bounds_in_world
 
 __all__ = ["MPCPolicy"]
 
@@ -111,32 +111,30 @@ class MPCPolicy:
         self._null_action = null_action(self.symmetry, self.dtype)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
-            known = model.declared if model.latent is model.symmetry else model.latent
-            self.task.check_invariance(known, self._radius, model.action_repeat, model.latent)
+            self._check_task(model)
         self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.dtype).eval()
             self._bind()
 
     def _make_door(self, model: WorldModel) -> Door:
-        symmetry = self.symmetry
-        names = [*symmetry.state, *symmetry.goal, *([symmetry.reference] if symmetry.reference else [])]
-        return Door(symmetry, names if self.prior is None else None, model.scales, model.single)
+        names = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
+        return Door(self.symmetry, names if self.prior is None else None, model.scales, model.single)
+
+    def _check_task(self, model: WorldModel) -> None:
+        known = self.symmetry if model.latent is model.symmetry else model.latent
+        self.task.check_invariance(known, self._radius, model.action_repeat, model.latent)
 
     def behind(self, door: Door, limits: Limits | None = None) -> MPCPolicy:
-        """A copy that decides behind another door: plans are carried from frame to frame, actions held in the world.
-
-        Args:
-            door: of a symmetry with the model's fields.
-            limits: of the actions of the environment that it acts in; those of the model's if None.
+        """A copy that decides behind another door, of the model's fields, in an environment with these limits.
 
         Raises:
             ArgumentError: cost or proposals change with elements of the door's group.
         """
-        known = door.symmetry if self.model.latent is self.model.symmetry else self.model.latent
-        self.task.check_invariance(known, self._radius, self.model.action_repeat, self.model.latent)
         made = copy.deepcopy(self)
-        made.door, made.symmetry = door, door.symmetry
+        made.door = door
+        made.symmetry = made.model.declared = door.symmetry
+        made._check_task(made.model)
         if limits is not None and limits.bounds:
             made._bounds_in_world, made.model.action_space = limits.bounds, limits.space
         return made
@@ -167,14 +165,8 @@ class MPCPolicy:
         if self.prior is not None:
             raise ArgumentError("prior", type(self.prior).__name__, "a policy without one, to be saved")
         self.model.save(folder)
-        return save_settings(
-            folder,
-            self.planner,
-            dtype=str(self.dtype).removeprefix("torch."),
-            seed=self.seed,
-            door=self.door is not None,
-            bound=self.bound,
-        )
+        settings = {"seed": self.seed, "door": self.door is not None, "bound": self.bound}
+        return save_settings(folder, self.planner, dtype=str(self.dtype).removeprefix("torch."), **settings)
 
     @staticmethod
     def load(folder: str | os.PathLike[str], task: Task | None = None, prior: Any = None) -> MPCPolicy:
@@ -182,8 +174,7 @@ class MPCPolicy:
 
         Args:
             folder: that was written to.
-            task: as when it was made; that registered for the model's environment if None.
-            prior: likewise.
+            task, prior: as when it was made; the task that is registered for the model's environment if None.
 
         Raises:
             FileNotFoundError: no policy there.
@@ -195,17 +186,8 @@ class MPCPolicy:
     @property
     def inexact(self) -> tuple[str, ...]:
         """See the class."""
-        found = ["door=False: planned along the world's axes, exact nowhere"]
-        if self.door is not None:
-            found = list(self.door.inexact)
-        if self.planner.time_budget is not None:
-            found.append("time_budget: how many iterations fit depends on the machine")
-        rounded = rounding_note(self.symmetry, self.model.action_space.dtype)
-        if self.door is not None and self.door.turns and rounded is not None:
-            found.append(rounded)
-        if self.bound == "box" and self.bounds != self._bounds_in_world:
-            found.append("box on a vector: what is turned out of it is cut off")
-        return tuple(found)
+        cut = self.bound == "box" and self.bounds != self._bounds_in_world
+        return reasons(self.door, self.planner, self.model.action_space, cut)
 
     def predict(
         self,
@@ -307,9 +289,9 @@ class MPCPolicy:
         last = memory.plan[deciding]
         shifted = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)  # the last action is repeated
         if self.door is not None:
-            group = self.symmetry.group
-            label = memory.label[deciding] if group.stores_labels else None
-            before = GroupElement(group, memory.rotation[deciding], memory.shift[deciding], label)
+            label = memory.label[deciding] if self.symmetry.group.stores_labels else None
+            frame = memory.rotation[deciding], memory.shift[deciding], label
+            before = GroupElement(self.symmetry.group, *frame)
             shifted = moved(self.symmetry, self.door.relative(before, now), shifted)
         start = torch.as_tensor(shifted, dtype=self.dtype)
         fresh = torch.from_numpy(memory.decisions[deciding] == 0)

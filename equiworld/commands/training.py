@@ -8,6 +8,7 @@ from pathlib import Path
 
 from equiworld.commands.environment import parse_arguments
 from equiworld.commands.outcome import Outcome
+from equiworld.errors import ArgumentError
 from equiworld.files import check_folder, held_folder
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, train
@@ -23,9 +24,10 @@ class Train:
     """Train a world model on collected data. Interrupted, the same command goes on from its last checkpoint.
 
     Attributes:
-        data: folder of `equiworld collect`.
+        data: folder of `equiworld collect`, or a file that `Dataset.save` wrote.
         out: folder for the model and its checkpoint.
-        env: id of the environment, or module:id; the data's by default, if it is known without an import.
+        env: id of the environment, or module:id; the data's by default, if it is known without an import. Data that
+            names none needs none: it says itself how it transforms.
         env_arguments: arguments of `gym.make`, as JSON; those that the data was collected with by default.
         family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent; auto takes the one
             that the declaration can carry best.
@@ -71,17 +73,12 @@ class Train:
             folder=check_folder("--out", self.out, ["model.safetensors", "model.json"]),
             progress=self.progress,
         )
-        data = Dataset.load(self.data / "data.safetensors")
+        data = Dataset.load(self.data if self.data.is_file() else self.data / "data.safetensors")
         config = config.for_transitions(len(data))
         if self.quick:
             counts = {name: getattr(config, name) for name in ("steps", "encoder_steps", "joint_steps")}
             config = replace(config, **{name: min(count, QUICK_STEPS) for name, count in counts.items()})
-        arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
-        env = data.make_env(self.env, arguments)
-        model = WorldModel.for_env(
-            env, self.family, config.seed, symmetry=data.symmetry, transitions=len(data)
-        )
-        env.close()
+        model = self._model(data, config.seed)
         began = time.perf_counter()
         with held_folder("--out", self.out):
             train(model, data, config)
@@ -90,3 +87,16 @@ class Train:
             f"{model.family} model of {model.env_id}, {model.parameter_count} parameters, {config.steps} steps on "
             f"{len(data)} transitions in {time.perf_counter() - began:.0f} s: {self.out}"
         )
+
+    def _model(self, data: Dataset, seed: int) -> WorldModel:
+        """A fresh model, for the environment if there is one, else for the data alone."""
+        arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
+        if self.env is None and data.provenance.get("environment") is None:
+            if arguments is not None:
+                raise ArgumentError("--env-arguments", self.env_arguments, "--env too: the data names none")
+            return WorldModel.for_data(data, self.family, seed)
+        env = data.make_env(self.env, arguments)
+        try:
+            return WorldModel.for_env(env, self.family, seed, symmetry=data.symmetry, transitions=len(data))
+        finally:
+            env.close()

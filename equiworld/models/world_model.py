@@ -21,16 +21,15 @@ from equiworld.groups import Group
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
-from equiworld.symmetry.tensors import features_of_action
 from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts, bounds_of_space
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space
+from equiworld.symmetry.tensors import features_of_action
 
 __all__ = ["WorldModel"]
 
 _DTYPES = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
-_FORMAT = 2
-"""Raised when weights of the same shapes mean something else; 1 is that of release 0.1.0."""
+_FORMAT = 2  # raised when weights of the same shapes mean something else; 1 is that of release 0.1.0
 
 
 class WorldModel(nn.Module, ABC):
@@ -47,8 +46,7 @@ class WorldModel(nn.Module, ABC):
         action_bound: which actions it may be asked about, a `Bound` for each part of an action; set by `for_env` and
             narrowed by training to what was seen.
         action_space: which actions the environment takes, and of what dtype; set by `for_env`.
-        scales: by observed field, a typical size of its numbers; likewise.
-        single: whether the environment's observations are rounded to float32.
+        scales, single: by observed field, a typical size of its numbers; whether they are rounded to float32.
         augmentation: the group whose elements turn each training batch; None for no augmentation.
     """
 
@@ -204,10 +202,10 @@ class WorldModel(nn.Module, ABC):
             model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
             shown = getattr(instance, "single_observation_space", instance.observation_space)
             model.scales, model.single = scales_of_space(symmetry, shown)
+            return model
         finally:
             if instance is not env:
                 instance.close()
-        return model
 
     @staticmethod
     def for_data(data: Any, family: str = "auto", seed: int = 0, **settings: Any) -> WorldModel:
@@ -219,7 +217,9 @@ class WorldModel(nn.Module, ABC):
 
         env_id = str(data.provenance.get("environment", "unregistered"))
         transitions = len(data) if isinstance(data, Sized) else None
-        return build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
+        found = build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
+        found.action_repeat = getattr(data, "action_repeat", 1)
+        return found
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""

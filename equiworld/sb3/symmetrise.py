@@ -92,7 +92,7 @@ def symmetrise(
     limits = Limits.of_space(found, acted, bound) if isinstance(acted, gym.spaces.Box) else Limits()
     door = Door(found, None, {**known, **(scales or {})}, single, reference_pose)
     _warn_of_goals(found, bare=observed is None)
-    if callable(getattr(policy, "behind", None)) and not ignore:
+    if callable(getattr(policy, "behind", None)) and not ignore and reference_pose is None:
         return policy.behind(door, limits)  # which knows how to carry its memory from frame to frame
     return Symmetrised(policy, door, ignore, limits)
 

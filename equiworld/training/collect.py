@@ -1,12 +1,13 @@
-"""Collecting transitions from an environment, in parallel processes."""
+"""Collecting transitions from an environment, in this process or in several."""
 
 from __future__ import annotations
 
 import os
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,13 +15,13 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.arguments import integer
-from equiworld.errors import ArgumentError, SimulationError
+from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.files import check_folder
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration, Task, explore
-from equiworld.training.workers import end_with
+from equiworld.training.workers import UnfitForWorkers, cores, end_with, import_all, in_workers, pay
 
 __all__ = ["collect"]
 
@@ -52,14 +53,16 @@ def collect(
     only its starts are used, its actions are samples of the action space, and a warning says so.
 
     Args:
-        env: an environment made with `gym.make`, or its id. Workers make their own copies from its spec.
+        env: an environment made with `gym.make`, or its id; "module:id" imports the module first, in workers too,
+            which make their own copies from its spec.
         transitions: how many.
         seed: of everything random.
         exploration: where to start and what to do; the environment's own `exploration` if it has one, else
             its resets and its action space's samples.
         action_repeat: environment steps between s and s′, the action's target held.
         steps_per_start: actions in one episode.
-        workers: processes; as many as cores if None.
+        workers: processes. If None, this process alone, until it shows that as many as it may use processors would
+            be done sooner.
         folder: keep finished chunks here and, when called again, do not collect them again.
         progress: show a progress bar.
         dtype: that the numbers are kept in. float32 halves the memory, which counts for point clouds: a
@@ -82,8 +85,7 @@ def collect(
     )
     if dtype not in DTYPES:
         raise ArgumentError("dtype", repr(dtype), "a floating dtype", DTYPES)
-    if folder is not None:
-        folder = check_folder("folder", folder)
+    kept = None if folder is None else check_folder("folder", folder)
     symmetry = symmetry_of(env)  # first: its errors say what is registered
     instance = gym.make(env) if isinstance(env, str) else env
     try:
@@ -107,7 +109,8 @@ def collect(
     finally:
         if isinstance(env, str):
             instance.close()
-    return Dataset.concatenate(_run(_chunks(first, transitions), workers, folder, progress))
+    jobs = _chunks(_Job(first, kept, os.getpid(), _imports(env, instance)), transitions)
+    return Dataset.concatenate(_run(jobs, workers, progress))
 
 
 def _action_repeat(
@@ -118,7 +121,11 @@ def _action_repeat(
         made = gym.make(spec, disable_env_checker=True)  # as the workers will: not to be found out there
     except Exception as error:  # whatever wrappers and constructors raise
         got = f"{spec.id}: {type(error).__name__}: {error}"
-        raise ArgumentError("env", got, "an environment that can be made again from its spec") from error
+        expected = (
+            "an environment that can be made again from its spec; a wrapper of yours can that derives from "
+            "gymnasium.utils.RecordConstructorArgs and tells it its arguments"
+        )
+        raise ArgumentError("env", got, expected) from error
     actuation = Actuation(made)
     made.close()
     if exploration is not None and not actuation.whole:
@@ -137,27 +144,68 @@ def _action_repeat(
     return 1
 
 
-def _chunks(first: Task, transitions: int) -> list[Task]:
+@dataclass(frozen=True)
+class _Job:
+    """One chunk to collect, and what a worker that does it must know beside."""
+
+    task: Task
+    folder: Path | None
+    parent: int
+    imports: tuple[str, ...]
+
+
+def _imports(env: gym.Env | str, instance: gym.Env) -> tuple[str, ...]:
+    """The modules that know the environment: the one that its id names, and that of its class."""
+    named = env.rpartition(":")[0] if isinstance(env, str) else ""
+    home = type(instance.unwrapped).__module__.partition(".")[0]
+    return tuple(module for module in (named, home) if module not in ("", "__main__"))
+
+
+def _chunks(first: _Job, transitions: int) -> list[_Job]:
     starts = range(0, transitions, CHUNK)
     return [
-        replace(first, chunk=index, transitions=min(CHUNK, transitions - start))
+        replace(first, task=replace(first.task, chunk=index, transitions=min(CHUNK, transitions - start)))
         for index, start in enumerate(starts)
     ]
 
 
-def _run(tasks: list[Task], workers: int | None, folder: Path | None, progress: bool) -> list[Dataset]:
-    from joblib import Parallel, delayed
+def _run(jobs: list[_Job], workers: int | None, progress: bool) -> list[Dataset]:
     from tqdm import tqdm
 
-    calls = (delayed(_chunk)(task, folder, os.getpid()) for task in tasks)
-    workers = min(workers or os.cpu_count() or 1, len(tasks))
     results: list[Dataset] = []
-    total = sum(task.transitions for task in tasks)
+    total = sum(job.task.transitions for job in jobs)
+    with tqdm(total=total, desc="collect", unit=" transitions", disable=not progress) as bar:
+        for part in _alone(jobs) if workers is None else _together(jobs, workers):
+            results.append(part)
+            bar.update(len(part))
+    return results
+
+
+def _alone(jobs: list[_Job]) -> Iterator[Dataset]:
+    """In this process; from where it pays on, by workers."""
+    left, fit = list(jobs), True
+    while left:
+        began = time.perf_counter()
+        part = _chunk(left.pop(0))
+        seconds = time.perf_counter() - began
+        yield part
+        if fit and pay(seconds, len(left), cores()):
+            try:
+                for part in _together(list(left), cores()):
+                    left.pop(0)
+                    yield part
+            except UnfitForWorkers as error:
+                warnings.warn(f"{error}; going on in one process", stacklevel=2)
+                fit = False
+
+
+def _together(jobs: list[_Job], workers: int) -> Iterator[Dataset]:
+    workers, folder = min(workers, len(jobs)), jobs[0].folder
+    if workers == 1:
+        yield from map(_chunk, jobs)
+        return
     try:
-        with tqdm(total=total, desc="collect", unit=" transitions", disable=not progress) as bar:
-            for part in Parallel(n_jobs=workers, return_as="generator")(calls):
-                results.append(part)
-                bar.update(len(part))
+        yield from in_workers(_chunk, jobs, workers)
     except BrokenExecutor as error:
         if folder is None:
             kept = "nothing was kept; with a folder the same call goes on from its finished chunks"
@@ -167,12 +215,12 @@ def _run(tasks: list[Task], workers: int | None, folder: Path | None, progress: 
             f"the system ended a worker process, often because memory ran out (it had {workers}; with fewer workers "
             f"there is more for each), or the simulator crashed; {kept}"
         ) from error
-    return results
 
 
-def _chunk(task: Task, folder: Path | None, parent: int) -> Dataset:
+def _chunk(job: _Job) -> Dataset:
     """Collect one chunk, or read it if it is there from an interrupted run with the same settings."""
-    end_with(parent)
+    end_with(job.parent)
+    task, folder = job.task, job.folder
     provenance = _provenance(task)
     path = None if folder is None else folder / f"chunk-{task.chunk:05d}.safetensors"
     if path is not None and path.exists():
@@ -184,7 +232,7 @@ def _chunk(task: Task, folder: Path | None, parent: int) -> Dataset:
                 "folder", f"{path}, collected with other settings", "an empty folder, or one of the same call"
             )
         return found
-    rows = explore(task)
+    rows = _rows(job)
     columns = [np.stack(column, dtype=task.dtype) for column in zip(*rows["numbers"], strict=True)]
     names = task.symmetry.state
     for name, column in zip((*names, "action", *names), columns, strict=True):
@@ -205,6 +253,18 @@ def _chunk(task: Task, folder: Path | None, parent: int) -> Dataset:
     if path is not None:
         data.save(path)
     return data
+
+
+def _rows(job: _Job) -> dict[str, list[Any]]:
+    if os.getpid() == job.parent:
+        return explore(job.task)
+    import_all(job.imports)
+    try:
+        return explore(job.task)
+    except EquiworldError:
+        raise
+    except Exception as error:  # whatever the environment's constructor misses here
+        raise UnfitForWorkers.because(f"{type(error).__name__}: {error}") from error
 
 
 def _text(value: Any) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -19,10 +18,11 @@ from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import GroupElement
 from equiworld.results import to_plain
-from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Features, Symmetry
-from equiworld.symmetry.registry import known_id
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+from equiworld.training.provenance import env_of, provenance_of
+from equiworld.training.recorded import columns_of_buffer, columns_of_episodes, floats, integers
+from equiworld.training.stored import read_columns, write_columns
 
 __all__ = ["Dataset"]
 
@@ -54,8 +54,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if not isinstance(self.provenance, Mapping):
             raise ArgumentError("provenance", type(self.provenance).__name__, "a mapping")
-        object.__setattr__(self, "action", _floats("action", self.action))
-        object.__setattr__(self, "episode", _integers("episode", self.episode))
+        object.__setattr__(self, "action", floats("action", self.action))
+        object.__setattr__(self, "episode", integers("episode", self.episode))
         symmetry, count = self.symmetry, len(self.action)
         shapes: dict[str, tuple[int, ...]] = {
             "action": (count, symmetry.action.size(symmetry.dim)),
@@ -68,7 +68,7 @@ class Dataset:
             if set(arrays) != set(symmetry.state):
                 raise ArgumentError(prefix, sorted(arrays), "the state fields", symmetry.state)
             # In one order, whoever made them: rows are compared number by number.
-            arrays = {name: _floats(f"{prefix}[{name!r}]", arrays[name]) for name in symmetry.state}
+            arrays = {name: floats(f"{prefix}[{name!r}]", arrays[name]) for name in symmetry.state}
             object.__setattr__(self, prefix, arrays)
             for name, array in arrays.items():
                 parts[f"{prefix}[{name!r}]"] = array
@@ -78,6 +78,67 @@ class Dataset:
                 raise ArgumentError(name, f"shape {array.shape}", f"shape {shapes[name]}")
             if not np.isfinite(array).all():
                 raise ArgumentError(name, "NaN or infinity", "finite numbers")
+
+    @staticmethod
+    def from_episodes(
+        symmetry: Symmetry,
+        episodes: Iterable[Mapping[str, Any]],
+        *,
+        action_repeat: int = 1,
+        extra_keys: Literal["refuse", "ignore"] = "refuse",
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Dataset:
+        """Transitions of recorded episodes, without an environment.
+
+        An episode's number is made of its numbers, so that `check_disjoint` finds a recording that is in two datasets.
+
+        Args:
+            symmetry: how the arrays transform.
+            episodes: each a mapping of "observation", as the environment gives it but with T + 1 rows, the last one
+                included: a mapping of arrays `(T + 1, size)`, or one such array if the symmetry is flat; and of
+                "action", `(T, size)`. Goals may be absent; they are no part of transitions.
+            action_repeat: environment steps from one row to the next, the action's target held.
+            extra_keys: what to do with keys that are not declared.
+            provenance: what is known of where they come from, JSON-able; "environment" if it has an id.
+
+        Raises:
+            ArgumentError: says which episode and key, what came, and what was expected.
+
+        >>> from equiworld.groups import SE2
+        >>> from equiworld.symmetry import Point, Vector
+        >>> episode = {"observation": {"pos": [[0, 0], [1, 0], [1, 2]]}, "action": [[1, 0], [0, 2]]}
+        >>> data = Dataset.from_episodes(Symmetry(SE2(), {"pos": Point()}, action=Vector()), [episode])
+        >>> data.next_observation["pos"].tolist()
+        [[1.0, 0.0], [1.0, 2.0]]
+        """
+        columns = columns_of_episodes(symmetry, episodes, extra_keys)
+        origin = provenance_of("recorded episodes", provenance)
+        return Dataset(symmetry, **columns, action_repeat=action_repeat, provenance=origin)
+
+    @staticmethod
+    def from_replay_buffer(
+        buffer: Any,
+        symmetry: Symmetry,
+        *,
+        scaled: bool = True,
+        action_repeat: int = 1,
+        extra_keys: Literal["refuse", "ignore"] = "refuse",
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Dataset:
+        """The complete transitions of a stable-baselines3 ReplayBuffer or DictReplayBuffer, oldest first.
+
+        With `optimize_memory_usage` the last observation of an episode is overwritten by the next one's first: those
+        transitions are left out. Arguments and errors beside these are those of `from_episodes`.
+
+        Args:
+            buffer: anything with its attributes.
+            symmetry: of the environment that it was filled from.
+            scaled: whether actions lie between −1 and 1, as stable-baselines3's own algorithms keep them, to be brought
+                back to the bounds of `buffer.action_space`; False for what was added in the environment's units.
+        """
+        columns = columns_of_buffer(buffer, symmetry, scaled, extra_keys)
+        origin = provenance_of("replay buffer", provenance)
+        return Dataset(symmetry, **columns, action_repeat=action_repeat, provenance=origin)
 
     def __len__(self) -> int:
         return len(self.action)
@@ -91,6 +152,29 @@ class Dataset:
             next_observation={name: array[which] for name, array in self.next_observation.items()},
             episode=self.episode[which],
         )
+
+    def split(self, shares: Sequence[float], seed: int = 0) -> tuple[Dataset, ...]:
+        """Disjoint parts of whole episodes, such as `train, test = data.split((0.9, 0.1))`.
+
+        Episodes are drawn at random. Every part but the first holds as many as fit into its share of the transitions;
+        the first holds all others.
+
+        Args:
+            shares: of the transitions, positive, adding up to 1.
+            seed: of the drawing.
+
+        Raises:
+            ArgumentError: no such shares, or there is one that no whole episode fits into.
+        """
+        from equiworld.training.splitting import split_episodes  # which knows datasets
+
+        return split_episodes(self, shares, seed)
+
+    def check_disjoint(self, **others: Dataset) -> dict[str, Any]:
+        """Prove that this has nothing in common with others, by name; see `equiworld.training.check_disjoint`."""
+        from equiworld.training.overlap import check_disjoint  # which knows datasets
+
+        return check_disjoint(data=self, **others)
 
     def slice_of_headings(self, half_width: float, centre: float = 0.0) -> Dataset:
         """The transitions that begin with the heading within `centre` ± `half_width` [rad]."""
@@ -140,18 +224,7 @@ class Dataset:
             ArgumentError: it does not say, its environment is not known here, it was collected through wrappers, or
                 Gymnasium cannot make it.
         """
-        env_id = known_id("provenance", self.provenance.get("environment")) if env is None else env
-        if env is None and "wrappers" in self.provenance:
-            got = f"{env_id} in {self.provenance['wrappers']}"
-            raise ArgumentError("provenance", got, "no wrappers; make the environment and wrap it yourself")
-        if arguments is None:
-            arguments = _literals(self.provenance.get("arguments", {}))
-        try:
-            return gym.make(env_id, disable_env_checker=True, **arguments)
-        except (ValueError, TypeError, ImportError, gym.error.Error) as error:
-            got = f"environment {env_id!r} with {dict(arguments)} ({error})"
-            where = "provenance" if env is None else "env"
-            raise ArgumentError(where, got, "an environment that Gymnasium can make") from error
+        return env_of(self.provenance, env, arguments)
 
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
@@ -194,17 +267,13 @@ class Dataset:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write one safetensors file, whole or not at all."""
-        tensors: dict[str, NDArray[Any]] = {"action": self.action, "episode": self.episode}
-        tensors |= {f"observation.{name}": array for name, array in self.observation.items()}
-        tensors |= {f"next_observation.{name}": array for name, array in self.next_observation.items()}
+        names = ("observation", "action", "next_observation", "episode")
         settings = {
             "symmetry": symmetry_to_dict(self.symmetry),
             "action_repeat": self.action_repeat,
             "provenance": to_plain(self.provenance),
         }
-        return save_tensors(
-            path, "dataset", {name: _tensor(each) for name, each in tensors.items()}, settings
-        )
+        return write_columns(path, {name: getattr(self, name) for name in names}, settings)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Dataset:
@@ -213,58 +282,13 @@ class Dataset:
         Raises:
             CheckpointError: the file is cut off, damaged, or no dataset.
         """
-        tensors, settings = load_tensors(path, "dataset")
-
-        def group(prefix: str) -> dict[str, NDArray[np.floating]]:
-            return {
-                name.removeprefix(prefix): tensor.numpy()
-                for name, tensor in tensors.items()
-                if name.startswith(prefix)
-            }
-
+        columns, settings = read_columns(path)
         try:
-            return Dataset(
-                symmetry_from_dict(settings["symmetry"]),
-                group("observation."),
-                tensors["action"].numpy(),
-                group("next_observation."),
-                tensors["episode"].numpy(),
-                settings["action_repeat"],
-                settings["provenance"],
-            )
+            symmetry = symmetry_from_dict(settings["symmetry"])
+            kept = {name: settings[name] for name in ("action_repeat", "provenance")}
+            return Dataset(symmetry, **columns, **kept)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"{type(error).__name__}: {error}"
             raise CheckpointError(
                 f"{os.fspath(path)} holds no whole dataset ({what}); collect it anew"
             ) from error
-
-
-def _floats(name: str, value: Any) -> NDArray[np.floating]:
-    """Numbers as float64 of this machine's byte order, or as the float32 that they are; copied only if need be."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise ArgumentError(name, f"an array of {array.dtype}", "an array of numbers")
-    single = array.dtype.newbyteorder("=") == np.float32
-    return np.asarray(array, np.float32 if single else np.float64)
-
-
-def _integers(name: str, value: Any) -> NDArray[np.int64]:
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise ArgumentError(name, f"an array of {array.dtype}", "an array of whole numbers")
-    return np.asarray(array, np.int64)
-
-
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
-    """The array's numbers. Torch takes none that is read backwards, be it along an axis of one, or only to be read."""
-    return torch.from_numpy(np.require(array.reshape(-1), requirements=["C", "W"]).reshape(array.shape))
-
-
-def _literals(arguments: Any) -> dict[str, Any]:
-    """The arguments of `gym.make` that a provenance holds as text: numbers, strings and the like, never code."""
-    try:
-        return {str(name): ast.literal_eval(text) for name, text in dict(arguments).items()}
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        got = f"arguments {arguments} ({error})"
-        expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
-        raise ArgumentError("provenance", got, expected) from error

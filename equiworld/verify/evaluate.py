@@ -1,4 +1,4 @@
-"""How often a policy succeeds, and how soon, with intervals."""
+"""What return a policy gets, how often it succeeds, and how soon, with intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.arguments import integer
-from equiworld.errors import ArgumentError, SimulationError
+from equiworld.errors import SimulationError
 from equiworld.verify.evaluation import Episode, Evaluation
 from equiworld.verify.lockstep import (
     EnvLike,
@@ -24,6 +24,7 @@ from equiworld.verify.lockstep import (
     reset_env,
     step_env,
 )
+from equiworld.verify.success import Success, SuccessRule
 
 __all__ = ["Episode", "Evaluation", "EvaluationError", "evaluate"]
 
@@ -62,12 +63,12 @@ def evaluate(
     seed: int = 0,
     n_envs: int = 8,
     options: Mapping[str, Any] | None = None,
-    success_key: str = "is_success",
+    success: SuccessRule = "is_success",
     max_steps: int | None = None,
     deterministic: bool = True,
     progress: bool = False,
 ) -> Evaluation:
-    """Run a policy for some episodes and count its successes.
+    """Run a policy for some episodes, add up what it gets and count its successes.
 
     Episode i begins with `env.reset(seed=seed + i)`: choose seeds that training did not use. Several copies
     of the environment run in lockstep, so that the policy acts for all of them in one call; a copy whose
@@ -81,7 +82,9 @@ def evaluate(
         seed: of the first episode.
         n_envs: how many copies of the environment; fewer are made for fewer episodes.
         options: handed to every reset.
-        success_key: the entry of the last `info` of an episode that says whether it succeeded.
+        success: what says whether an episode succeeded: an entry of its last `info`, by its key, which the first
+            `info` must have too; or a function (info, observation) -> bool of its end, tried at the first step; None
+            to judge by the return alone.
         max_steps: cut an episode off after so many steps, as a time limit of the environment would.
         deterministic: handed to the policy.
         progress: whether to show a progress bar.
@@ -90,7 +93,7 @@ def evaluate(
         The evaluation; print it, or save it.
 
     Raises:
-        ArgumentError: an argument is wrong, or `info` has no `success_key`.
+        ArgumentError: an argument is wrong, or the first `info` does not say what success is; lists its keys.
         EvaluationError: the environment failed or returned a number that is not finite; says in which episode
             and at which step, and holds the episodes finished before as `partial`.
 
@@ -98,14 +101,17 @@ def evaluate(
     >>> class Wait:
     ...     def predict(self, obs, state=None, episode_start=None, deterministic=True):
     ...         return np.zeros((len(obs["agent_pos"]), 2)), state
-    >>> print(evaluate(Wait(), gym.make("equiworld/PushT-v0", max_episode_steps=5), episodes=2))
-    success 0/2 = 0.0% (95 %: 0.0% to 65.8%), median steps to success inf (95 %: inf to inf)
+    >>> env = gym.make("equiworld/PushT-v0", max_episode_steps=5)
+    >>> print(evaluate(Wait(), env, episodes=2, success=None))
+    return 0.6994 (95 %: -8.188 to 9.587) of 2 episodes
+    >>> evaluate(Wait(), env, episodes=2, success=lambda info, observation: info["coverage"] >= 0).successes
+    2
     """
     as_policy(policy)
+    judge = Success(success)
     integer("episodes", episodes, least=1)
     integer("n_envs", n_envs, least=1)
-    if max_steps is not None:
-        integer("max_steps", max_steps, least=1)
+    integer("max_steps", 1 if max_steps is None else max_steps, least=1)
     began = time.perf_counter()
     slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
     config = {
@@ -113,7 +119,7 @@ def evaluate(
         "episodes": episodes,
         "seed": seed,
         "n_envs": len(slots),
-        "success": f"info[{success_key!r}] at the last step",
+        "success": judge.describe(),
         "max_steps": max_steps,
         "dtype": dtype_of(policy),
     }
@@ -124,7 +130,7 @@ def evaluate(
         return Evaluation(ordered, config, time.perf_counter() - began)
 
     try:
-        runner = _Runner(policy, slots, options, success_key, max_steps, deterministic)
+        runner = _Runner(policy, slots, options, judge, max_steps, deterministic)
         running = runner.run(range(seed, seed + episodes))
         if progress:
             from tqdm.auto import tqdm
@@ -146,7 +152,7 @@ class _Runner:
     policy: Policy
     slots: list[_Slot]
     options: Mapping[str, Any] | None
-    success_key: str
+    success: Success
     max_steps: int | None
     deterministic: bool
 
@@ -178,12 +184,10 @@ class _Runner:
         slot.observation = observation
         slot.steps += 1
         slot.total_reward += reward
+        self.success.check(info, observation)
         if not (terminated or truncated or slot.steps == self.max_steps):
             return None
-        if self.success_key not in info:
-            expected = "an entry of the last info of an episode"
-            raise ArgumentError("success_key", repr(self.success_key), expected, info)
-        success = bool(info[self.success_key])
+        success = self.success.of(info, observation, f"seed {slot.seed}, step {slot.steps}")
         return Episode(slot.seed, success, slot.steps, slot.total_reward, not terminated, _numbers(info))
 
 

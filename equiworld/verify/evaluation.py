@@ -23,7 +23,7 @@ class Episode:
 
     Attributes:
         seed: it began with `env.reset(seed=seed)`.
-        success: whether the last `info` said so.
+        success: whether it succeeded; None if nobody asked.
         steps: how many environment steps it took.
         total_reward: their sum, undiscounted.
         truncated: whether it was cut off rather than terminated.
@@ -31,7 +31,7 @@ class Episode:
     """
 
     seed: int
-    success: bool
+    success: bool | None
     steps: int
     total_reward: float
     truncated: bool
@@ -55,7 +55,7 @@ class Evaluation:
 
     Attributes:
         episodes: what came of each.
-        config: what was run: environment, seed, success key, dtype of the policy.
+        config: what was run: environment, seed, what success is, dtype of the policy.
         seconds: how long it took [s].
 
     >>> runs = [Episode(0, True, 30, 1.0, False, {}), Episode(1, False, 300, 0.4, True, {})]
@@ -69,9 +69,16 @@ class Evaluation:
     seconds: float
 
     @property
+    def judged(self) -> bool:
+        """Whether success was asked for: `evaluate(success=None)` judges by the return alone."""
+        return all(episode.success is not None for episode in self.episodes)
+
+    @property
     def successes(self) -> int:
         """How many episodes succeeded."""
-        return sum(episode.success for episode in self.episodes)
+        if not self.judged:
+            raise ArgumentError("success", None, "a key of info, or a function, when the episodes are run")
+        return sum(bool(episode.success) for episode in self.episodes)
 
     @property
     def success_rate(self) -> float:
@@ -85,6 +92,7 @@ class Evaluation:
     @property
     def steps_to_success(self) -> list[float]:
         """Steps of each episode, infinite for one that did not succeed."""
+        self.successes  # noqa: B018  refuses what was not judged
         return [float(episode.steps) if episode.success else np.inf for episode in self.episodes]
 
     @property
@@ -104,23 +112,44 @@ class Evaluation:
     @property
     def mean_return(self) -> float:
         """Mean undiscounted return."""
-        return float(np.mean([episode.total_reward for episode in self.episodes]))
+        return self.return_interval()[0]
+
+    def return_interval(self, confidence: float = 0.95) -> tuple[float, float, float]:
+        """`mean_return` and Student's interval of it, m ± t·s/√n: infinite for a single episode, which tells no spread.
+
+        Reference: Student, Biometrika 6 (1908) 1–25.
+        """
+        from scipy import stats
+
+        if not 0 < confidence < 1:
+            raise ArgumentError("confidence", confidence, "a share between 0 and 1")
+        returns = np.array([episode.total_reward for episode in self.episodes])
+        count, mean = self._count, float(returns.mean())
+        if count == 1:
+            return mean, -np.inf, np.inf
+        half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * returns.std(ddof=1) / np.sqrt(count))
+        return mean, mean - half, mean + half
 
     def summary(self) -> dict[str, Any]:
-        """The figures that a table shows; None where a median is infinite."""
-        low, high = self.success_interval()
-        median, sooner, later = (
-            value if np.isfinite(value) else None for value in self.median_steps_interval()
+        """The figures that a table shows; None where one is infinite, and for success if nobody asked for it."""
+        rate: tuple[float | None, ...] = (None,) * 3
+        steps: tuple[float, ...] = (np.inf,) * 3
+        if self.judged:
+            rate, steps = (self.success_rate, *self.success_interval()), self.median_steps_interval()
+        median, sooner, later, mean, least, most = (
+            value if np.isfinite(value) else None for value in (*steps, *self.return_interval())
         )
         return {
             "episodes": self._count,
-            "success_rate": self.success_rate,
-            "success_low": low,
-            "success_high": high,
+            "success_rate": rate[0],
+            "success_low": rate[1],
+            "success_high": rate[2],
             "median_steps": median,
             "median_steps_low": sooner,
             "median_steps_high": later,
-            "mean_return": self.mean_return,
+            "mean_return": mean,
+            "return_low": least,
+            "return_high": most,
         }
 
     def to_result(self) -> dict[str, Any]:
@@ -139,12 +168,16 @@ class Evaluation:
     def __str__(self) -> str:
         if not self.episodes:
             return "no episode was finished"
+        mean, least, most = self.return_interval()
+        gained = f"return {mean:.4g} (95 %: {least:.4g} to {most:.4g})"
+        if not self.judged:
+            return f"{gained} of {len(self.episodes)} episodes"
         low, high = self.success_interval()
         median, sooner, later = self.median_steps_interval()
         return (
             f"success {self.successes}/{len(self.episodes)} = {self.success_rate:.1%} "
             f"(95 %: {low:.1%} to {high:.1%}), "
-            f"median steps to success {median:g} (95 %: {sooner:g} to {later:g})"
+            f"median steps to success {median:g} (95 %: {sooner:g} to {later:g}), {gained}"
         )
 
     @property

@@ -103,13 +103,143 @@ def test_wrong_arguments_are_named():
         evaluate(Echo(), Countdown, episodes=0)
     with pytest.raises(ArgumentError, match="n_envs"):
         evaluate(Echo(), Countdown, n_envs=0)
-    with pytest.raises(ArgumentError, match=r"success_key.*coverage"):
-        evaluate(Echo(), Countdown, success_key="solved")
+    with pytest.raises(ArgumentError, match=r"success: got 3; expected a key"):
+        evaluate(Echo(), Countdown, success=3)
     with pytest.raises(ArgumentError, match="env"):
         evaluate(Echo(), 3)
     env = Countdown()
     with pytest.raises(ArgumentError, match="a new one at each call"):
         evaluate(Echo(), lambda: env, n_envs=2)
+
+
+# ------------------------------------------------------------------------------------------------- success
+
+
+class Counted(Countdown):
+    """Counts its steps, and says something else in its infos on request."""
+
+    taken = 0
+
+    def __init__(self, change=lambda info, steps: info):
+        super().__init__()
+        self.change = change
+
+    def step(self, action):
+        Counted.taken += 1
+        *others, info = super().step(action)
+        return (*others, self.change(info, self.steps))
+
+
+def unclear(info, observation):
+    return "False"
+
+
+def failing(info, observation):
+    return info["distance"] < 1
+
+
+@pytest.mark.parametrize(
+    ("success", "message"),
+    [
+        (
+            "solved",
+            r"success: got 'solved'; expected a key .*options: is_success, coverage, name",
+        ),
+        ("name", r"success: got info\['name'\], 'x'; expected one truth value"),
+        (unclear, r"success: got what .*unclear returned, 'False'; expected one truth value"),
+        (failing, r"success: got .*failing, which raised KeyError: 'distance'; .*options: is_success"),
+        (lambda info: True, r"which raised TypeError"),
+        (lambda info, observation: None, "expected one truth value"),
+        (lambda info, observation: np.zeros(3), "expected one truth value"),
+        (lambda info, observation: np.nan, "expected one truth value"),
+    ],
+)
+def test_what_does_not_tell_success_is_refused_at_the_first_step(success, message):
+    Counted.taken = 0
+    with pytest.raises(ArgumentError, match=message):
+        evaluate(Echo(), Counted, episodes=20, seed=5, n_envs=3, success=success)
+    assert Counted.taken == 1
+
+
+@pytest.mark.parametrize(
+    "kind", [bool, int, float, np.bool_, np.float32, np.array, lambda value: np.array([value])]
+)
+def test_success_is_a_key_or_a_function_and_any_truth_value(kind):
+    by_key = evaluate(Echo(), Countdown, episodes=12)
+    rules = [
+        lambda info, observation: kind(info["is_success"]),
+        lambda info, observation: kind(observation[0] % 3 > 0),
+    ]
+    for rule in rules:
+        found = evaluate(Echo(), Countdown, episodes=12, success=rule)
+        assert found.episodes == by_key.episodes
+        assert found.config["success"].endswith("<lambda>(info, observation) at the last step")
+    converted = lambda: Counted(lambda info, steps: info | {"is_success": kind(info["is_success"])})  # noqa: E731
+    assert evaluate(Echo(), converted, episodes=12).successes == by_key.successes == 8
+
+
+def test_an_info_that_stops_telling_keeps_what_was_finished():
+    forgetful = lambda: Counted(lambda info, steps: info if steps < 4 else {"coverage": 0.0})  # noqa: E731
+    with pytest.raises(
+        EvaluationError, match=r"success: got 'is_success'.*\(seed 3, step 4\); 3 episodes"
+    ) as caught:
+        evaluate(Echo(), forgetful, episodes=9, n_envs=1)
+    assert [episode.seed for episode in caught.value.partial.episodes] == [0, 1, 2]
+
+
+def test_the_return_alone_is_enough(tmp_path):
+    bare = lambda: Counted(lambda info, steps: {})  # noqa: E731
+    with pytest.raises(ArgumentError, match=r"success: got 'is_success'"):
+        evaluate(Echo(), bare, episodes=9)
+    found = evaluate(Echo(), bare, episodes=9, success=None)
+    judged = evaluate(Echo(), Countdown, episodes=9)
+    assert not found.judged
+    assert judged.judged
+    assert found.return_interval() == judged.return_interval()
+    assert str(found) == "return 1.722 (95 %: 0.8821 to 2.562) of 9 episodes"
+    assert str(judged).endswith("return 1.722 (95 %: 0.8821 to 2.562)")
+    saved = read_json(found.save(tmp_path / "found.json"))["config"]
+    assert saved["success"] is None
+    assert saved["summary"] | {"success_rate": None, "median_steps": None} == saved["summary"]
+    assert saved["summary"]["mean_return"] == pytest.approx(31 / 18)
+    assert len(found.table().splitlines()) == 11
+    for ask in ("successes", "success_rate", "median_steps", "steps_to_success"):
+        with pytest.raises(ArgumentError, match="success: got None; expected a key of info, or a function"):
+            getattr(found, ask)
+
+
+def returns(values):
+    return Evaluation(tuple(Episode(i, None, 1, value, False, {}) for i, value in enumerate(values)), {}, 0.0)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=40), st.floats(0.5, 0.999))
+def test_the_interval_of_the_return_is_scipys(values, confidence):
+    mean, low, high = returns(values).return_interval(confidence)
+    expected = (
+        stats.ttest_1samp(values, 0.0).confidence_interval(confidence)
+        if np.ptp(values) > 1e-6
+        else (mean, mean)
+    )
+    assert (low, high) == pytest.approx(tuple(expected), rel=1e-6, abs=1e-6)
+    assert low <= mean <= high
+
+
+def test_one_episode_tells_no_spread_and_none_no_return():
+    assert returns([3.0]).return_interval() == (3.0, -np.inf, np.inf)
+    assert returns([3.0]).summary()["return_low"] is None
+    assert returns([2.0, 2.0]).return_interval() == (2.0, 2.0, 2.0)
+    with pytest.raises(ArgumentError, match="at least one finished episode"):
+        returns([]).return_interval()
+    with pytest.raises(ArgumentError, match="confidence"):
+        returns([1.0, 2.0]).return_interval(1.0)
+
+
+def test_the_interval_of_the_return_covers_the_mean_as_often_as_it_says():
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(600):
+        _, low, high = returns(rng.normal(3.0, 2.0, 8).tolist()).return_interval(0.9)
+        held += low <= 3.0 <= high
+    assert 0.87 <= held / 600 <= 0.93
 
 
 class OneAction(Echo):

@@ -1,0 +1,58 @@
+"""Where data comes from: what is kept of it, and the environment made again from it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+
+from equiworld.errors import ArgumentError
+from equiworld.results import to_plain, versions
+from equiworld.symmetry.registry import known_id
+
+__all__ = ["env_of", "provenance_of"]
+
+
+def provenance_of(source: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is known of where recorded data comes from, JSON-able: found out now, not when it is saved.
+
+    Raises:
+        ArgumentError: something that JSON cannot hold; says where.
+
+    >>> provenance_of("a log", {"robot": "mine"})["source"]
+    'a log'
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise ArgumentError("provenance", type(given).__name__, "a mapping")
+    plain = to_plain(dict(given or {}), where="provenance")
+    return {"source": source, "versions": versions(), **plain}
+
+
+def env_of(
+    provenance: Mapping[str, Any], env: str | None = None, arguments: Mapping[str, Any] | None = None
+) -> gym.Env:
+    """The environment that data was collected from, made again; see `Dataset.make_env`."""
+    env_id = known_id("provenance", provenance.get("environment")) if env is None else env
+    if env is None and "wrappers" in provenance:
+        got = f"{env_id} in {provenance['wrappers']}"
+        raise ArgumentError("provenance", got, "no wrappers; make the environment and wrap it yourself")
+    if arguments is None:
+        arguments = _literals(provenance.get("arguments", {}))
+    try:
+        return gym.make(env_id, disable_env_checker=True, **arguments)
+    except (ValueError, TypeError, ImportError, gym.error.Error) as error:
+        got = f"environment {env_id!r} with {dict(arguments)} ({error})"
+        where = "provenance" if env is None else "env"
+        raise ArgumentError(where, got, "an environment that Gymnasium can make") from error
+
+
+def _literals(arguments: Any) -> dict[str, Any]:
+    """The arguments of `gym.make` that a provenance holds as text: numbers, strings and the like, never code."""
+    try:
+        return {str(name): ast.literal_eval(text) for name, text in dict(arguments).items()}
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        got = f"arguments {arguments} ({error})"
+        expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
+        raise ArgumentError("provenance", got, expected) from error
