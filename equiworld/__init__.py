@@ -30,6 +30,7 @@ from equiworld.symmetry import Symmetry, register_symmetry, symmetry_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify import assert_equivariant
 from equiworld.verify.certificate import certify
+from equiworld.verify.check_symmetry import check_symmetry
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.prediction import prediction_error
 
@@ -59,6 +60,7 @@ __all__ = [
     "__version__",
     "assert_equivariant",
     "certify",
+    "check_symmetry",
     "collect",
     "envs",
     "evaluate",

@@ -14,7 +14,7 @@ SOURCES = {"equiworld": "equiworld", "equiworld.envs": "envs"}
 SOURCES |= {"equiworld.planners": "planners", "equiworld.benchmarks": "benchmarks"}
 
 GROUPS = ["SO2", "O2", "SE2", "E2", "SO3", "O3", "SE3", "E3", "Cyclic", "Dihedral", "Permutation"]
-FUNCTIONS = ["symmetry_of", "register_symmetry", "collect", "train", "certify", "evaluate"]
+FUNCTIONS = ["symmetry_of", "register_symmetry", "check_symmetry", "collect", "train", "certify", "evaluate"]
 PLANNERS = ["CEM"]
 METHODS = ["for_env", "load", "save", "encode", "predict", "rollout"]
 OTHERS = ["assert_equivariant", "envs.GroupAction", "envs.RandomGroupAction", "MPCPolicy.predict"]

@@ -63,5 +63,6 @@ def goal_error(symmetry: Symmetry) -> GoalError | None:
 def _field(symmetry: Symmetry, name: str, obs: Any) -> Array:
     """The array of one field, float64."""
     if not symmetry.flat:
-        return np.asarray(obs[name], dtype=np.float64)
+        here = obs if name in obs else symmetry.observed(obs, [name])
+        return np.asarray(here[name], dtype=np.float64)
     return np.asarray(obs, dtype=np.float64)[..., dict(symmetry.segments())[name]]

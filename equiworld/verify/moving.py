@@ -14,7 +14,7 @@ from equiworld.verify.differences import field_errors
 from equiworld.verify.lockstep import reset_env, stack
 from equiworld.verify.trace import Begin
 
-__all__ = ["beginning_moved"]
+__all__ = ["beginning_moved", "observe_now"]
 
 _SLACK = 1e-6  # in length scales: far above rounding, far below any real mistake
 
@@ -32,7 +32,7 @@ def beginning_moved(
         before, info = reset_env(env, seed, options)
         try:
             after = move(env, g)
-            after = _observe(env) if after is None else after
+            after = observe_now(env) if after is None else after
         except ArgumentError:
             raise
         except Exception as error:
@@ -49,7 +49,7 @@ def beginning_moved(
     return begin
 
 
-def _observe(env: gym.Env) -> Any:
+def observe_now(env: gym.Env) -> Any:
     """What is observed now, through the wrappers that change observations."""
     base = env.unwrapped
     look = getattr(base, "_get_obs", None) or getattr(base, "get_obs", None)

@@ -174,3 +174,32 @@ def test_a_symmetry_may_be_passed() -> None:
         symmetry_of(env)
     found = certify(Still(), env, symmetry=SYMMETRY, elements=3, episodes=2, steps=5, modes=("passive",))
     assert found.orbits[0].deviation.max() <= 1e-12
+
+
+def test_certificates_of_keys_that_hold_several_things() -> None:
+    class Joined(gym.ObservationWrapper):
+        def __init__(self, env: gym.Env) -> None:
+            super().__init__(env)
+            box = gym.spaces.Box(-99.0, 99.0, (5,), np.float64)
+            self.observation_space = gym.spaces.Dict({"body": box, "target": env.observation_space["target"]})
+            inside = Parts({"speed": Vector(), "place": Point(), "mass": Scalar()})
+            self.symmetry = Symmetry(
+                SE2(), {"body": inside, "target": Point()}, Vector(), goal=("target",), reference="place"
+            )
+
+        def observation(self, observation: Any) -> Any:
+            whole = np.concatenate([observation[name] for name in ("speed", "place", "mass")])
+            return {"body": whole, "target": observation["target"]}
+
+    class Chase:
+        def predict(self, obs, state=None, episode_start=None, deterministic=True):
+            return np.clip(0.2 * (obs["target"] - obs["body"][:, 2:4]), -0.3, 0.3), state
+
+    class Blind(Chase):
+        def predict(self, obs, state=None, episode_start=None, deterministic=True):
+            return np.full((len(obs["target"]), 2), 0.2), state
+
+    found = [certify(p(), made(Joined), elements=3, episodes=2, steps=8) for p in (Chase, Blind)]
+    assert found[1].orbits[0].motion > 0.1
+    assert not found[1].passed
+    assert found[0].orbits[0].motion > 0.1

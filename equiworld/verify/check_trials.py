@@ -1,0 +1,287 @@
+"""Runs of a simulator from s and from g·s, without a policy: the same seed, the same walk, actions a and ρ(g)·a."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.errors import ArgumentError, SimulationError
+from equiworld.groups import Group, GroupElement
+from equiworld.groups.element import Array
+from equiworld.symmetry import Symmetry
+from equiworld.symmetry.field import numbers
+from equiworld.verify.lockstep import reset_env, step_env
+from equiworld.verify.moving import observe_now
+
+__all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Start", "drawn_elements", "drawn_starts"]
+
+Move = Callable[[gym.Env, GroupElement], Any]
+
+HOW_TO_MOVE = (
+    "a function move(env, g) that brings the simulator to g·s, given here or to register_symmetry(…, move=…); or an "
+    "environment whose reset(seed=…, options={'group_element': g}) starts the same episode there"
+)
+
+_NEAR, _FAR = 30, 100  # steps of walks at most: to s; and of those that are compared all along
+_HELD = (4, 16)  # steps at most that an action of either is held: what changes at every step goes nowhere
+
+
+@dataclass(frozen=True)
+class Start:
+    """A state s, told by how it is reached, and what is done from there.
+
+    Attributes:
+        seed: of the reset.
+        walk: actions `(size,)` from the reset to s.
+        actions: those from s on.
+    """
+
+    seed: int
+    walk: tuple[Array, ...]
+    actions: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one reset, move or step showed; arrays are float64 `(rows, size)`, rows of leading axes.
+
+    Attributes:
+        observation: by declared field.
+        info: those entries that are declared and there.
+        reward: None where there is none, at the beginning.
+        ended: terminated, truncated; likewise.
+        told: whether info says at which g it is.
+        refused: why the environment would not take the next action, where that ended the run.
+    """
+
+    observation: dict[str, Array]
+    info: dict[str, Array] = field(default_factory=dict)
+    reward: float | None = None
+    ended: tuple[bool, bool] | None = None
+    told: bool = False
+    refused: str | None = None
+
+
+Run = list[Seen]
+"""What was seen at s and after each action; it stops where the episode ends."""
+
+
+class Simulator:
+    """An environment that can begin an episode at s or at g·s.
+
+    Args:
+        env: is reset again and again.
+        symmetry: what it is said to carry.
+        move: brings it to g·s; None if its reset does, by `options={"group_element": g}`.
+    """
+
+    def __init__(self, env: gym.Env, symmetry: Symmetry, move: Move | None) -> None:
+        self.env, self.symmetry, self.move = env, symmetry, move
+        self.dtype: np.dtype | None = None  # of actions; None for float64, which rounds nothing
+        self.roundings: dict[
+            tuple[str, str], float
+        ] = {}  # by role and name, the eps of arrays that are coarser
+        self._seed = 0
+
+    def begin(self, start: Start, g: GroupElement | None) -> Seen:
+        """At s, or at g·s.
+
+        Raises:
+            ArgumentError: it cannot be brought there; says why.
+            SimulationError: the environment failed.
+        """
+        self._seed = start.seed
+        if self.move is not None:
+            return self._moved(start, self.symmetry.group.identity() if g is None else g)
+        if g is None:
+            return self.seen(*reset_env(self.env, start.seed, None))
+        try:
+            found = self.env.reset(seed=start.seed, options={"group_element": g})
+        except (ValueError, TypeError, KeyError, NotImplementedError, AssertionError) as error:
+            raise ArgumentError("env", " ".join(str(error).split()), HOW_TO_MOVE) from error
+        except Exception as error:
+            raise SimulationError(
+                f"the environment failed at reset of seed {start.seed} at g·s: {error}"
+            ) from error
+        return self.seen(*found)
+
+    def _moved(self, start: Start, g: GroupElement) -> Seen:
+        assert self.move is not None
+        observation, _ = reset_env(self.env, start.seed, None)
+        for step, action in enumerate(start.walk):
+            self._step(action, step)
+        try:
+            observation = self.move(self.env, g)
+        except ArgumentError:
+            raise
+        except Exception as error:
+            raise SimulationError(f"moving the environment failed at seed {start.seed}: {error}") from error
+        return self.seen(observe_now(self.env) if observation is None else observation, {})
+
+    def follow(self, first: Seen, actions: list[Array], turned: bool = False) -> Run:
+        """What is seen from there on, until the episode ends.
+
+        Args:
+            first: what is seen there.
+            actions: one after the other.
+            turned: whether they are ρ(g)·a, which an environment may refuse where it takes a.
+
+        Raises:
+            SimulationError: the environment failed.
+        """
+        run = [first]
+        for step, action in enumerate(actions):
+            try:
+                observation, reward, terminated, truncated, info = self._step(action, step)
+            except SimulationError as error:
+                if not turned or not isinstance(error.__cause__, ValueError | TypeError | AssertionError):
+                    raise
+                run[-1] = replace(run[-1], refused=" ".join(str(error.__cause__).split()))
+                break
+            seen = self.seen(observation, info)
+            run.append(replace(seen, reward=reward, ended=(terminated, truncated)))
+            if terminated or truncated:
+                break
+        return run
+
+    def steps_of(self, start: Start) -> list[Array]:
+        """The actions that are compared: also those of the walk where an episode begins at g·s with its reset."""
+        return [*start.actions] if self.move is not None else [*start.walk, *start.actions]
+
+    def cut(self, start: Start) -> Start:
+        """The same with a walk that ends before its episode does."""
+        reset_env(self.env, start.seed, None)
+        self._seed = start.seed
+        for step, action in enumerate(start.walk):
+            _, _, terminated, truncated, _ = self._step(action, step)
+            if terminated or truncated:
+                return replace(start, walk=start.walk[:step])
+        return start
+
+    def settle_dtype(self, start: Start) -> None:
+        """Find out whether it takes float64 actions, or those of its space's dtype only."""
+        self._seed = start.seed
+        reset_env(self.env, start.seed, None)
+        try:
+            self._step(start.actions[0], 0)
+        except SimulationError:
+            self.dtype = self.env.action_space.dtype
+            reset_env(self.env, start.seed, None)
+            self._step(start.actions[0], 0)
+
+    def _step(self, action: Array, step: int) -> Any:
+        return step_env(
+            self.env, action if self.dtype is None else action.astype(self.dtype), self._seed, step
+        )
+
+    def seen(self, observation: Any, info: Mapping[str, Any]) -> Seen:
+        """What was shown, by declared field.
+
+        Raises:
+            ArgumentError: a field is missing, undeclared, of another shape, or not finite; names it.
+        """
+        symmetry = self.symmetry
+
+        def rows(role: str, name: str, array: Any, size: int) -> Array:
+            values = numbers(array, size, name)
+            if values.dtype.kind == "f" and values.dtype.itemsize < 8:
+                self.roundings[role, name] = float(np.finfo(values.dtype).eps)
+            return values.astype(np.float64).reshape(-1, size)
+
+        observed = {
+            name: rows("observation", name, array, symmetry.observation[name].size(symmetry.dim))
+            for name, array in symmetry.observed(observation).items()
+        }
+        told = {
+            name: rows("info", name, info[name], declared.size(symmetry.dim))
+            for name, declared in symmetry.info.items()
+            if name in info
+        }
+        return Seen(observed, told, told="group_element" in info)
+
+
+def drawn_elements(group: Group, count: int, rng: np.random.Generator, scale: float) -> GroupElement:
+    """`count` elements besides the identity; fewer of a small finite group.
+
+    The first moves all there is: it turns, shifts, reflects, and exchanges labels. Among the others are a pure turn, a
+    pure shift and the labels' generators, so that what fails can be named.
+    """
+    generators = [index for _, index in group.labels.generators]
+    if group.finite:
+        every = group.elements()
+        first = [every[index] for index in generators if not every[index].is_close(group.identity())]
+        pool = [*first, *group.grid(len(every))]
+    else:
+        kernel = group.kernel()
+        section = group.section()
+        turn = kernel.sample(rng, scale=0.0).within(group)
+        general = kernel.sample(rng, scale=scale).within(group)
+        pool = [general if not generators else section[generators[-1]] @ general, turn]
+        if group.has_translations:
+            shift = GroupElement(
+                group, np.eye(group.dim), group.kernel().sample(rng, scale=scale).translation
+            )
+            pool.append(shift)
+        pool += [section[index] for index in generators]
+        pool += list(group.sample(rng, count, scale=scale))
+    found: list[GroupElement] = []
+    for g in pool:
+        if not any(_same(g, other) for other in (group.identity(), *found)):
+            found.append(g)
+    if not found:
+        raise ArgumentError("group", repr(group), "a group with elements besides the identity")
+    return GroupElement.stack(found[:count])
+
+
+def _same(g: GroupElement, other: GroupElement) -> bool:
+    return g.is_close(other) and int(g.label) == int(other.label)
+
+
+def drawn_starts(
+    env: gym.Env, symmetry: Symmetry, elements: GroupElement, states: int, steps: int, seed: int
+) -> tuple[list[Start], list[Start], bool]:
+    """States and actions, the first as the reset gives it; walks, two a state; and whether all ρ(g)·a are allowed."""
+    space = copy.deepcopy(env.action_space)
+    space.seed(seed)
+    rng, inside = np.random.default_rng([seed, 0x636865636B]), True
+
+    def drawn() -> Array:
+        nonlocal inside
+        action, stays = _within(space, symmetry, elements, np.asarray(space.sample(), np.float64))
+        inside = inside and stays
+        return action
+
+    def walk(length: int, held: int) -> tuple[Array, ...]:
+        found: list[Array] = []
+        while len(found) < length:
+            found += [drawn()] * int(rng.integers(1, held + 1))
+        return tuple(found[:length])
+
+    lengths = [_NEAR * index // max(states - 1, 1) for index in range(states)]
+    starts = [
+        Start(seed + index, walk(length, _HELD[0]), tuple(drawn() for _ in range(steps)))
+        for index, length in enumerate(lengths)
+    ]
+    walks = [Start(seed + states + index, (), walk(_FAR, _HELD[1])) for index in range(2 * states)]
+    return starts, walks, inside
+
+
+def _within(
+    space: gym.Space, symmetry: Symmetry, elements: GroupElement, action: Array
+) -> tuple[Array, bool]:
+    """The action, drawn towards what no element moves until all images lie in the space, if they ever do."""
+    declared, centre = symmetry.action, np.asarray(symmetry.centre)
+    still = declared.decode(
+        {kind: 0.0 * each for kind, each in declared.encode(action, centre).items()}, centre
+    )
+    for power in range(8):
+        near = still + 0.99 * 0.6**power * (action - still)
+        images = declared.transform(elements, np.tile(near, (len(elements), 1)), centre, "action")
+        if all(space.contains(each.astype(space.dtype)) for each in (near, *images)):
+            return near, True
+    return action, False
