@@ -7,7 +7,6 @@ import importlib
 import math
 import multiprocessing
 import os
-import pickle
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,12 +67,12 @@ def in_workers(function: Callable[[Job], Result], jobs: Sequence[Job], workers: 
 
     try:
         yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(job) for job in jobs)
-    except pickle.PicklingError as error:
-        raise UnfitForWorkers.because(str(error.__cause__ or error)) from error
-    except BrokenExecutor as error:
-        if "un-serialize" not in str(error):
-            raise
-        raise UnfitForWorkers.because(str(error.__cause__ or error)) from error
+    except Exception as error:
+        # By its name, for the library imports nothing that reads pickles.
+        unsent = any(kind.__name__ == "PicklingError" for kind in type(error).__mro__)
+        if unsent or (isinstance(error, BrokenExecutor) and "un-serialize" in str(error)):
+            raise UnfitForWorkers.because(str(error.__cause__ or error)) from error
+        raise
 
 
 def import_all(modules: Iterable[str]) -> None:
