@@ -66,10 +66,6 @@ def mujoco_move(env: gym.Env, g: GroupElement) -> Array | None:
     data.qpos[:], data.qvel[:] = qpos, qvel
     data.mocap_pos[:] = data.mocap_pos @ matrix.T + shift
     if model.nmocap:
-        if np.linalg.det(matrix) < 0:
-            raise ArgumentError(
-                "g", "a reflection", "a rotation or a shift: mocap bodies have an orientation"
-            )
         data.mocap_quat[:] = [_product(_quaternion(matrix), each) for each in data.mocap_quat]
     _move_goal(base, matrix, shift)
     mujoco.mj_forward(model, data)

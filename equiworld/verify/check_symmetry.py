@@ -16,11 +16,11 @@ from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.symmetry.spaces import check_observation_space
-from equiworld.verify.check_chaos import before_chaos
-from equiworld.verify.check_judge import Judge
-from equiworld.verify.check_pairs import EXACT
-from equiworld.verify.check_report import FieldCheck, SymmetryCheck, in_words, traits_of
-from equiworld.verify.check_trials import (
+from equiworld.verify.check.chaos import before_chaos
+from equiworld.verify.check.judge import Judge
+from equiworld.verify.check.pairs import EXACT
+from equiworld.verify.check.report import FieldCheck, SymmetryCheck, traits_of
+from equiworld.verify.check.trials import (
     HOW_TO_MOVE,
     Move,
     Run,
@@ -30,8 +30,9 @@ from equiworld.verify.check_trials import (
     drawn_elements,
     drawn_starts,
 )
-from equiworld.verify.check_whole import by_kind, never_tried, notes_of
+from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.lockstep import EnvLike, close_copies, env_copies
+from equiworld.verify.orbit import describe
 
 __all__ = ["FieldCheck", "SymmetryCheck", "check_symmetry"]
 
@@ -223,7 +224,7 @@ def _run(
             try:
                 first = simulator.begin(start, g)
             except ArgumentError as error:
-                refused.append(f"{in_words(g)}: {error.__cause__ or error}")
+                refused.append(f"{describe(g)}: {error.__cause__ or error}")
                 continue
             moved = [np.asarray(simulator.symmetry.transform_action(g, each), np.float64) for each in actions]
             run = simulator.follow(first, moved, turned=True)

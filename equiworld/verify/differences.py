@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.symmetry import Symmetry
+from equiworld.symmetry.features import Kind
 
-__all__ = ["GoalError", "field_errors", "goal_error"]
+__all__ = ["GoalError", "field_errors", "goal_error", "sizes"]
 
 Array = NDArray[np.float64]
 GoalError = Callable[[Any], Array]
@@ -23,10 +24,13 @@ def field_errors(symmetry: Symmetry, first: Any, second: Any) -> list[tuple[str,
     for name, declared in symmetry.observation.items():
         encoded = [declared.encode(_field(symmetry, name, obs), centre) for obs in (first, second)]
         for kind, channels in encoded[0].items():
-            difference = channels - encoded[1][kind]
-            size = np.abs(difference) if kind == "scalars" else np.linalg.norm(difference, axis=-2)
-            found.append((name, str(kind), size.max(-1)))
+            found.append((name, str(kind), sizes(kind, channels - encoded[1][kind]).max(-1)))
     return found
+
+
+def sizes(kind: Kind, channels: Array) -> Array:
+    """How large the items of channels are, `(…, n)`: numbers without their sign, lengths of vectors and points."""
+    return np.abs(channels) if kind == "scalars" else np.linalg.norm(channels, axis=-2)
 
 
 def goal_error(symmetry: Symmetry) -> GoalError | None:

@@ -16,6 +16,7 @@ from equiworld.results import text_table
 from equiworld.symmetry import Concatenation, Features, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import units
 from equiworld.symmetry.field import Field
+from equiworld.verify.differences import sizes
 
 if TYPE_CHECKING:  # protocols would only repeat them
     from equiworld.models import WorldModel
@@ -226,7 +227,7 @@ def _distances(leaf: Field, first: Array, second: Array, centre: Array) -> Array
     pairs = leaf.encode(first, centre), leaf.encode(second, centre)
     for kind, channels in pairs[0].items():
         apart = channels - pairs[1][kind]
-        found.append(np.abs(apart) if kind == "scalars" else np.linalg.norm(apart, axis=-2))
+        found.append(sizes(kind, apart))
     lengths = np.concatenate(found, -1)
     if not isinstance(leaf, Rotation):
         return lengths

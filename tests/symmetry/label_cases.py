@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from equiworld.benchmarks.door_labels import labelled_groups
 
-from equiworld.groups import (
-    E2,
-    O2,
-    SE2,
-    SE3,
-    SO2,
-    Cyclic,
-    Dihedral,
-    Group,
-    Isometries,
-    Permutation,
-    Product,
-    left_right,
-)
+from equiworld.groups import Group
 from equiworld.symmetry import (
     Cloud,
     Concatenation,
@@ -37,28 +25,7 @@ from equiworld.symmetry import (
     Vector,
 )
 
-UP = (0.0, 0.0, 1.0)
-MIRROR = np.diag([1.0, -1.0, 1.0])
-QUARTER = SO2(axis=UP).rotation(np.pi / 2).matrix
-
-GROUPS: tuple[Group, ...] = (
-    left_right(),
-    left_right((1.0, 0.0)),
-    Cyclic(3),
-    Dihedral(4),
-    Dihedral(3, axis=UP),
-    Isometries([np.diag([-1.0, 1.0, 1.0]), MIRROR]),
-    Isometries([np.eye(3), MIRROR], [QUARTER, MIRROR]),
-    O2(axis=UP),
-    E2(axis=(0.0, 3.0, 4.0)),
-    E2(axis=UP, along=True),
-    Product(SE2(), Permutation(2)),
-    Product(E2(), Permutation(3)),
-    Product(SE3(), Permutation(2)),
-    Product(SE2(), Cyclic(4)),
-    Product(E2(), Dihedral(4), paired=True),
-    Product(O2(axis=UP), Dihedral(4, axis=UP), paired=True),
-)
+GROUPS: tuple[Group, ...] = tuple(group for group in labelled_groups() if group.labels.generators)
 
 
 def regular_orders(group: Group) -> list[tuple[int, ...]]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.verify.check_judge import Judge, moves, worst_of
-from equiworld.verify.check_pairs import STILL
-from equiworld.verify.check_report import Role, kind_of, traits_of
+from equiworld.verify.check.judge import Judge, moves, worst_of
+from equiworld.verify.check.pairs import STILL
+from equiworld.verify.check.report import Role, kind_of, traits_of
 
 __all__ = ["by_kind", "never_tried", "notes_of"]
 

@@ -12,9 +12,9 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Field, Objects, Permuted, Point, SignedPermutation, Symmetry
-from equiworld.verify.check_candidate import Candidate
-from equiworld.verify.check_pairs import Pairs
-from equiworld.verify.check_report import shown
+from equiworld.verify.check.candidate import Candidate
+from equiworld.verify.check.pairs import Pairs
+from equiworld.verify.check.report import shown
 
 __all__ = ["borrowed", "renamed_bodies", "renamed_numbers", "seen_joints", "seen_marks"]
 

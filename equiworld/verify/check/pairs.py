@@ -12,7 +12,8 @@ from equiworld.groups import GroupElement
 from equiworld.groups.element import Array
 from equiworld.symmetry import Cloud, Field, Symmetry
 from equiworld.symmetry.concatenation import units
-from equiworld.verify.check_trials import Run
+from equiworld.verify.check.trials import Run
+from equiworld.verify.differences import sizes
 
 __all__ = ["EXACT", "STILL", "Block", "Pairs", "blocks_of", "field_distance", "gathered"]
 
@@ -178,8 +179,7 @@ def spread(declared: Field, arrays: Array, centre: Array) -> float:
     found = [0.0]
     for kind, channels in declared.encode(arrays, centre).items():
         away = channels - (channels.max(0) + channels.min(0)) / 2
-        length = np.abs(away) if kind == "scalars" else np.linalg.norm(away, axis=-2)
-        found.append(float(length.max(initial=0.0)))
+        found.append(float(sizes(kind, away).max(initial=0.0)))
     return max(found)
 
 
@@ -188,9 +188,7 @@ def field_distance(declared: Field, first: Array, second: Array, centre: Array) 
     channels = [declared.encode(array, centre) for array in (first, second)]
     largest = np.zeros(len(first))
     for kind, one in channels[0].items():
-        away = one - channels[1][kind]
-        length = np.abs(away) if kind == "scalars" else np.linalg.norm(away, axis=-2)
-        largest = np.maximum(largest, length.max(-1, initial=0.0))
+        largest = np.maximum(largest, sizes(kind, one - channels[1][kind]).max(-1, initial=0.0))
     if isinstance(declared, Cloud):
         apart = np.flatnonzero(largest > EXACT * np.abs(first).max())
         for row in apart.tolist():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from equiworld.groups import GroupElement
-from equiworld.verify.check_pairs import EXACT, blocks_of, gathered
-from equiworld.verify.check_trials import Run, Simulator
+from equiworld.verify.check.pairs import EXACT, blocks_of, gathered
+from equiworld.verify.check.trials import Run, Simulator
 
 __all__ = ["before_chaos"]
 

@@ -13,11 +13,11 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.element import Array
 from equiworld.symmetry import Field, Symmetry
-from equiworld.verify.check_candidate import Candidate
-from equiworld.verify.check_candidates import action_candidates, field_candidates
-from equiworld.verify.check_pairs import STILL, Pairs, blocks_of, gathered
-from equiworld.verify.check_report import places_in_words
-from equiworld.verify.check_trials import Run, Simulator, Start
+from equiworld.verify.check.candidate import Candidate
+from equiworld.verify.check.candidates import action_candidates, field_candidates
+from equiworld.verify.check.pairs import STILL, Pairs, blocks_of, gathered
+from equiworld.verify.check.report import places_in_words
+from equiworld.verify.check.trials import Run, Simulator, Start
 
 __all__ = ["false_at_first", "mended_action", "mended_field", "mended_order"]
 

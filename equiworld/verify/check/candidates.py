@@ -23,16 +23,16 @@ from equiworld.symmetry import (
     Symmetry,
     Vector,
 )
-from equiworld.verify.check_candidate import Candidate
-from equiworld.verify.check_exchanges import (
+from equiworld.verify.check.candidate import Candidate
+from equiworld.verify.check.exchanges import (
     borrowed,
     renamed_bodies,
     renamed_numbers,
     seen_joints,
     seen_marks,
 )
-from equiworld.verify.check_pairs import Pairs
-from equiworld.verify.check_report import shown
+from equiworld.verify.check.pairs import Pairs
+from equiworld.verify.check.report import shown
 
 __all__ = ["action_candidates", "field_candidates"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Field, Scalar, Symmetry
-from equiworld.verify.check_diagnosis import false_at_first, mended_action, mended_field, mended_order
-from equiworld.verify.check_pairs import STILL, Block, Pairs, blocks_of, gathered
-from equiworld.verify.check_report import (
+from equiworld.verify.check.diagnosis import false_at_first, mended_action, mended_field, mended_order
+from equiworld.verify.check.pairs import STILL, Block, Pairs, blocks_of, gathered
+from equiworld.verify.check.report import (
     FOLLOWS,
     FieldCheck,
     Role,
@@ -21,7 +21,7 @@ from equiworld.verify.check_report import (
     places_in_words,
     shown,
 )
-from equiworld.verify.check_trials import Run, Simulator, Start
+from equiworld.verify.check.trials import Run, Simulator, Start
 
 __all__ = ["Judge"]
 

@@ -10,7 +10,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.element import Array
 from equiworld.symmetry import Field, Symmetry
-from equiworld.verify.check_pairs import Pairs, blocks_of
+from equiworld.verify.check.pairs import Pairs, blocks_of
 
 __all__ = ["Candidate"]
 

@@ -13,13 +13,13 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.results import text_table, to_plain
 from equiworld.symmetry import Field
+from equiworld.verify.orbit import describe
 
 __all__ = [
     "FieldCheck",
     "Role",
     "SymmetryCheck",
     "Verdict",
-    "in_words",
     "kind_of",
     "places_in_words",
     "shown",
@@ -107,7 +107,7 @@ class FieldCheck:
         """What is wrong with it, in one line; None if nothing is."""
         if self.verdict != "false":
             return None
-        where = "" if self.element is None else f" under {in_words(elements[self.element])}"
+        where = "" if self.element is None else f" under {describe(elements[self.element])}"
         when = "" if self.first_step is None else f" from step {self.first_step} on"
         fitted = self.first_step and not np.isnan(self.by_step[0])
         though = ", though it fits at first" if fitted else ""
@@ -221,24 +221,6 @@ def traits_of(g: GroupElement) -> tuple[str, ...]:
 def kind_of(g: GroupElement) -> str:
     """What sort of isometry it is, in words."""
     return " with ".join(traits_of(g)) or "identity"
-
-
-def in_words(g: GroupElement) -> str:
-    """An element as a reader wants it: "a turn by 73° with a shift by (1.2, -0.4)"."""
-    reflects = g.determinant < 0
-    words = ["a reflection"] if reflects else []
-    matrix = g.matrix if not reflects or g.dim == 2 else -g.matrix
-    cosine = (np.trace(matrix) - (g.dim - 2)) / 2
-    angle = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-    if g.dim == 2 and not reflects:
-        angle = np.degrees(np.arctan2(matrix[1, 0], matrix[0, 0]))
-    if not reflects and abs(angle) > 1e-6:
-        words.append(f"a turn by {angle:.0f}°")
-    if np.abs(g.translation).max() > _SLACK:
-        words.append(f"a shift by {_numbers(tuple(g.translation.tolist()))}")
-    if g.stored_label is not None and int(g.label):
-        words.append(f"label {int(g.label)}")
-    return " with ".join(words) or "the identity"
 
 
 def places_in_words(places: Sequence[int]) -> str:
