@@ -75,7 +75,7 @@ class GroupElement:
             )
         label = self.stored_label
         if self.group.stores_labels:
-            label = np.asarray(self.group.default_labels(matrix) if label is None else label, np.int64)
+            label = np.asarray(self.group.label_of(matrix) if label is None else label, np.int64)
             if label.shape != matrix.shape[:-2]:
                 raise ArgumentError(
                     "label", f"shape {label.shape}", f"{matrix.shape[:-2]}, that of the matrices"
@@ -110,7 +110,7 @@ class GroupElement:
         """The same isometry as an element of another group that includes its own."""
         if group == self.group:
             return self
-        label = group.labels_of(self) if group.stores_labels else None
+        label = group.embedded_labels(self) if group.stores_labels else None
         return GroupElement(group, self.matrix, self.translation, label)
 
     def __matmul__(self, other: GroupElement) -> GroupElement:

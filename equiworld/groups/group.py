@@ -62,22 +62,18 @@ class Group(ABC):
         return _TRIVIAL if self.proper else _REFLECTION
 
     def label_of(self, matrix: Array) -> NDArray[np.int64]:
-        """The labels of matrices `(…, d, d)` of the group, `(…)`."""
+        """The labels of matrices `(…, d, d)` of the group, `(…)`; where several have the same R, the first."""
         if self.proper:
             return np.zeros(matrix.shape[:-2], np.int64)
         return (np.linalg.det(matrix) < 0).astype(np.int64)
-
-    def default_labels(self, matrix: Array) -> NDArray[np.int64]:
-        """The labels of matrices that come without, `(…)`: of those that fit the first."""
-        return self.label_of(matrix)
 
     def shifts(self, vectors: Array) -> Array:
         """The part of translations `(…, d)` that the group has."""
         return vectors if self.has_translations else 0.0 * vectors
 
-    def labels_of(self, element: GroupElement) -> NDArray[np.int64]:
+    def embedded_labels(self, element: GroupElement) -> NDArray[np.int64]:
         """The labels of elements of a subgroup as labels of this group, `(…)`."""
-        return self.default_labels(element.matrix)
+        return self.label_of(element.matrix)
 
     def section(self) -> GroupElement:
         """One element for each of `labels`, in their order, the identity first, `(k,)`."""

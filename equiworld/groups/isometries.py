@@ -146,10 +146,10 @@ class Isometries(Group):
             and self._among(other) is not None
         )
 
-    def labels_of(self, element: GroupElement) -> NDArray[np.int64]:
+    def embedded_labels(self, element: GroupElement) -> NDArray[np.int64]:
         """The labels of elements of a subgroup, by R and by h where their group says it."""
         among = self._among(element.group) if element.group.finite else None
-        return self.default_labels(element.matrix) if among is None else among[element.label]
+        return self.label_of(element.matrix) if among is None else among[element.label]
 
     def _among(self, other: Group) -> NDArray[np.int64] | None:
         """The places of another finite group's elements among its own, by (R, h); None where one is missing."""
