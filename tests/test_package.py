@@ -92,14 +92,38 @@ def test_files_stay_short(file):
     assert len(file.read_text().splitlines()) <= 300
 
 
-def test_constraints_pin_every_dependency():
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [
+        ("constraints.txt", {"sb3", "mujoco", "minari", "peers", "test"}),
+        ("constraints-robotics.txt", {"robotics", "sb3", "minari"}),
+    ],
+)
+def test_constraints_pin_every_dependency(file, extras):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"]]
-    wanted += [one for extra in project["optional-dependencies"].values() for one in extra]
-    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
-    plain = {name.lower().replace("_", "-") for name in pinned}
+    wanted += [one for extra in extras for one in project["optional-dependencies"][extra]]
+    lines = (ROOT / file).read_text().splitlines()
+    assert all(len(line.split("==")) == 2 for line in lines)
+    plain = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     for requirement in wanted:
         name = requirement.partition("[")[0] if requirement.startswith("equiworld") else requirement
         for stop in "<>=!~ ;":
             name = name.partition(stop)[0]
-        assert name == "equiworld" or name.lower().replace("_", "-") in plain, f"{name} is not pinned"
+        assert name == "equiworld" or name.lower().replace("_", "-") in plain, (
+            f"{name} is not pinned in {file}"
+        )
+
+
+def test_some_constraints_hold_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(project["optional-dependencies"]) == {"sb3", "mujoco", "minari", "peers", "test", "robotics"}
+
+
+def test_both_constraints_agree_but_for_what_robots_want():
+    pins = [
+        dict(line.split("==") for line in (ROOT / file).read_text().splitlines())
+        for file in ("constraints.txt", "constraints-robotics.txt")
+    ]
+    other = {name for name in pins[0].keys() & pins[1].keys() if pins[0][name] != pins[1][name]}
+    assert other == {"mujoco"}

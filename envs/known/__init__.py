@@ -1,4 +1,4 @@
-"""How environments of other people transform: Gymnasium's own robots, simulated by MuJoCo.
+"""How environments of other people transform: Gymnasium's own robots, simulated by MuJoCo, and Gymnasium-Robotics.
 
 >>> import gymnasium as gym
 >>> from equiworld.symmetry import symmetry_of
@@ -7,16 +7,30 @@
 """
 
 from equiworld.envs.known.ant import ant_group, ant_symmetry, move_ant
+from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
 from equiworld.envs.known.humanoid import humanoid_symmetry, mend_humanoid, move_humanoid
+from equiworld.envs.known.point_maze import maze_group, move_point_maze, point_maze_symmetry
 from equiworld.envs.known.reacher import move_reacher, reacher_symmetry
 from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 
 from equiworld.symmetry import register_symmetry
 
 __all__ = ["ant_group", "ant_symmetry", "humanoid_symmetry", "mend_humanoid"]
+__all__ += ["fetch_symmetry", "maze_group", "point_maze_symmetry"]
 __all__ += ["reacher_symmetry", "walker2d_symmetry"]
 
 register_symmetry("Ant-v5", ant_symmetry, move_ant)
 register_symmetry("Humanoid-v5", humanoid_symmetry, move_humanoid)
 register_symmetry("Reacher-v5", reacher_symmetry, move_reacher)
 register_symmetry("Walker2d-v5", walker2d_symmetry, move_walker2d)
+
+_MAPS = ("Open", "Open_Diverse_G", "Open_Diverse_GR", "UMaze")
+_MAPS += tuple(
+    f"{size}{goals}" for size in ("Medium", "Large") for goals in ("", "_Diverse_G", "_Diverse_GR")
+)
+
+for _reward in ("", "Dense"):  # of Gymnasium-Robotics, which need not be installed
+    for _task in ("Reach", "Push"):
+        register_symmetry(f"Fetch{_task}{_reward}-v4", fetch_symmetry, move_fetch)
+    for _map in _MAPS:
+        register_symmetry(f"PointMaze_{_map}{_reward}-v3", point_maze_symmetry, move_point_maze)
