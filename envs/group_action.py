@@ -211,12 +211,6 @@ def resolve_symmetry(env: Any, symmetry: Symmetry | str | None) -> Symmetry:
             expected = "a Symmetry, the id of a registered environment, or None"
             raise ArgumentError("symmetry", symmetry, expected)
         return symmetry_of(symmetry)
-    below = env
-    while isinstance(below, gym.Wrapper | gym.vector.VectorWrapper):
-        declared = getattr(below, "symmetry", None)
-        if isinstance(declared, Symmetry):
-            return declared
-        below = below.env
     return symmetry_of(env)
 
 

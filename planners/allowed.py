@@ -18,6 +18,7 @@ from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
 from equiworld.symmetry.limits import Limits, rounding_note
+from equiworld.symmetry.observing import Apart
 
 __all__ = ["held", "moved", "null_action", "planning_bounds", "reasons"]
 
@@ -82,7 +83,7 @@ def held(
     name = symmetry.action_origin
     asked = memory.action.copy()
     if name is not None:
-        asked = held_action(symmetry, asked, {name: memory.origin}, {name: now})
+        asked = held_action(symmetry, asked, Apart({name: memory.origin}), Apart({name: now}))
     within, memory.clipped[:] = Limits(bounds, space).keep(asked)
     return within
 

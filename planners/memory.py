@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 
 __all__ = ["PolicyState"]
@@ -76,7 +77,10 @@ class PolicyState(NamedTuple):
         )
         memory = blank if state is None else _checked(state, blank)
         if episode_start is not None:
-            start = np.atleast_1d(np.asarray(episode_start, dtype=bool))
+            start = np.atleast_1d(array_of("episode_start", episode_start))
+            if start.dtype.kind not in "biu":
+                raise ArgumentError("episode_start", f"dtype {start.dtype}", "bools")
+            start = start.astype(bool)
             if start.shape != (envs,):
                 raise ArgumentError("episode_start", f"shape {start.shape}", f"shape ({envs},)")
             memory.steps[start] = 0
@@ -88,7 +92,7 @@ def _checked(state: Any, blank: PolicyState) -> PolicyState:
     """A copy of the state, which must be like the blank one."""
     if not isinstance(state, tuple | list) or len(state) != len(blank):
         raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
-    memory, envs = PolicyState(*(np.array(part) for part in state)), len(blank.steps)
+    memory, envs = PolicyState(*(np.array(array_of("state", part)) for part in state)), len(blank.steps)
     if memory.steps.shape != (envs,):
         raise ArgumentError("state", f"of {memory.steps.size} environments", f"one of {envs}, or None")
     for name, found, expected in zip(PolicyState._fields, memory, blank, strict=True):

@@ -22,7 +22,7 @@ from equiworld.planners.tasks import Task, task_of
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equiworld.arguments import integer
+from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
@@ -91,11 +91,18 @@ class MPCPolicy:
         device: str = "cpu",
         bound: Literal["ball", "box"] = "ball",
     ) -> None:
-        if dtype not in _DTYPES:
+        if not isinstance(model, WorldModel):
+            raise ArgumentError("model", f"a {type(model).__name__}", "a WorldModel")
+        if planner is not None and not isinstance(planner, Planner):
+            raise ArgumentError("planner", planner, "a planner, such as CEM()")
+        if task is not None and not isinstance(task, Task):
+            raise ArgumentError("task", task, "a Task(cost=…)")
+        if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
-        if torch.device(device).type != "cpu":
+        if not isinstance(device, str | torch.device) or torch.device(device).type != "cpu":
             raise ArgumentError("device", repr(device), "a device that planning works on", ("cpu",))
-        if bound not in ("ball", "box"):
+        door = flag("door", door)
+        if not isinstance(bound, str) or bound not in ("ball", "box"):
             raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))
         if prior is not None and not callable(getattr(prior, "predict", None)):
             raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
@@ -212,6 +219,7 @@ class MPCPolicy:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; or the state is
                 that of another number of environments, or not finite.
         """
+        deterministic = flag("deterministic", deterministic)
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)
             now = action_origin(self.symmetry, observation)

@@ -21,7 +21,7 @@ def imagined(prior: Any, model: WorldModel, horizon: int, observation: Any, z: A
     symmetry, actions = model.symmetry, list[Tensor]()
     # Future observations can be rebuilt only if every field is in the state or the goal.
     named = {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
-    whole = named and not symmetry.flat and model.latent is symmetry
+    whole = named and not symmetry.flat and not symmetry.shapes and model.latent is symmetry
     for _ in range(horizon):
         if whole or not actions:
             action, _ = prior.predict(observation, deterministic=True)

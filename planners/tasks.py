@@ -22,6 +22,7 @@ from equiworld.planners.objectives import (
 from equiworld.planners.problem import Propose
 from torch import Tensor
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.sampling import random_array, random_observation
@@ -46,6 +47,12 @@ class Task:
     cost: Objective | Callable[..., Tensor] | str
     proposals: Callable[..., Tensor] | str | None = None
     random_numbers: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("cost", self.cost), ("proposals", self.proposals)):
+            if not (callable(value) or isinstance(value, Objective | str) or (value is None and name == "proposals")):
+                raise ArgumentError(f"task.{name}", value, 'a function, or where to import it from, "module:name"')
+        object.__setattr__(self, "random_numbers", integer("task.random_numbers", self.random_numbers, least=0))
 
     def objective(self) -> Objective:
         """The cost, imported."""
@@ -115,8 +122,11 @@ def _name(target: Any) -> str:
 def _resolve(target: Any) -> Any:
     if not isinstance(target, str):
         return target
-    module, name = target.split(":")
-    return getattr(importlib.import_module(module), name)
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ArgumentError("task", repr(target), f'"module:name" of what can be imported ({error})') from error
 
 
 class Proposal(Propose):

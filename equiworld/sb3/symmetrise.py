@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["symmetrise"]
 
 _GOALS = ("goal", "target")
-_NORMALISERS = ("VecNormalize", "NormalizeObservation")  # by name: neither library is imported for it
 
 
 def symmetrise(
@@ -82,7 +81,6 @@ def symmetrise(
     if bound not in ("ball", "box"):
         raise ArgumentError("bound", repr(bound), "what of a box bounds a vector", ("ball", "box"))
     found = symmetry_of(symmetry)
-    _check_numbers(symmetry)
     if certificate is not None and not anyway:
         _check_world(certificate)
     if getattr(policy, "door", None) is not None:
@@ -113,19 +111,6 @@ def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
         getattr(env, "single_observation_space", None) or env.observation_space,
         getattr(env, "single_action_space", None) or env.action_space,
     )
-
-
-def _check_numbers(env: Any) -> None:
-    """Refuse wrappers that give each number a scale of its own: what they show does not turn."""
-    while env is not None:
-        if type(env).__name__ in _NORMALISERS and getattr(env, "norm_obs", True):
-            raise ArgumentError(
-                "symmetry",
-                f"an environment in {type(env).__name__}, which scales each number by itself",
-                "observations as the simulator gives them; normalise behind the door, in a function: "
-                "symmetrise(lambda obs: model.predict(envs.normalize_obs(obs), deterministic=True)[0], …)",
-            )
-        env = getattr(env, "venv", None) or getattr(env, "env", None)
 
 
 def _check_world(certificate: Certificate) -> None:

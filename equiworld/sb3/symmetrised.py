@@ -94,13 +94,15 @@ class Symmetrised:
         inside = self.door.enter(seen)
         count = len(inside.margin)
         memory, decisions = self._recalled(state, episode_start, count)
+        # Of arrays of several axes nobody else can tell one observation from several.
+        several = batched or bool(self.symmetry.shapes)
         action, inner = self.policy.predict(
-            inside.observation if batched else rows_of(inside.observation, 0),
+            inside.observation if several else rows_of(inside.observation, 0),
             state=None if memory is None else memory.inner,
             episode_start=episode_start,
             deterministic=deterministic,
         )
-        turned = self.symmetry.transform_action(inside.element, self._checked(action, count, batched))
+        turned = self.symmetry.transform_action(inside.element, self._checked(action, count, several))
         kept, clipped = self.limits.keep(np.asarray(turned, np.float64))
         after = SymmetrisedState(inner, decisions + 1, inside.degenerate, inside.margin, clipped)
         return (kept if batched else kept[0]), after

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import unmasked
+from equiworld.arguments import array_of, unmasked
 from equiworld.errors import ArgumentError
+from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
 
@@ -29,10 +30,12 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     """
     shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
     first = next(iter(shown if symmetry.flat else symmetry.observation))
-    batched = np.ndim(shown[first]) > 1
+    batched = np.ndim(shown[first]) > (len(symmetry.shapes.get("observation", "1")) if symmetry.flat else 1)
     arrays = {name: np.asarray(unmasked(name, value)) for name, value in shown.items()}
     arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
-    check_leading(arrays)
+    if not symmetry.flat:
+        arrays = Apart(arrays)
+        check_leading(arrays)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
             raise ArgumentError(name, f"dtype {array.dtype}", "real numbers (a floating or integer dtype)")
@@ -49,14 +52,15 @@ def is_rounded(symmetry: Symmetry, observation: Any, names: Sequence[str]) -> bo
         arrays = [observation[key] for key in keys if key in observation]
     else:
         arrays = [observation]
-    dtypes = [np.asarray(array).dtype for array in arrays]
+    dtypes = [array_of("observation", array).dtype for array in arrays]
     return any(dtype.kind == "f" and dtype.itemsize < 8 for dtype in dtypes)
 
 
 def rows_of(observation: Any, which: int | NDArray[np.int64]) -> Any:
     """Some rows of a batch, or one."""
     if isinstance(observation, Mapping):
-        return {name: array[which] for name, array in observation.items()}
+        rows = {name: array[which] for name, array in observation.items()}
+        return Apart(rows) if isinstance(observation, Apart) else rows
     return observation[which]
 
 

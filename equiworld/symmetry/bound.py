@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import array_of, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import leaves, placed
 from equiworld.symmetry.fields import Heading, Rotation
@@ -113,10 +113,10 @@ def _limits(name: str, value: Any, low: bool) -> Any:
         return None
     if isinstance(value, Sequence) and not isinstance(value, str):
         value = [(-math.inf if low else math.inf) if each is None else each for each in value]
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, repr(value), "numbers") from None
+    array = array_of(name, value)
+    if array.size and array.dtype.kind not in "iuf":
+        raise ArgumentError(name, repr(value), "numbers")
+    array = array.astype(np.float64)
     if array.ndim > 1 or np.isnan(array).any():
         raise ArgumentError(name, repr(value), "a number, or one for each number of the action, not NaN")
     return float(array) if array.ndim == 0 else tuple(array.tolist())

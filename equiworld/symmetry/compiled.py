@@ -12,6 +12,7 @@ from equiworld.arguments import unmasked
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.fields import Field
+from equiworld.symmetry.observing import row_of
 from equiworld.symmetry.row import Row
 from equiworld.symmetry.symmetry import Symmetry
 
@@ -139,13 +140,16 @@ class _Plan:
             raise ArgumentError("observation", f"the keys {sorted(names)}", f"the keys {sorted(arrays)}")
         fields = [arrays[name] for name in names]
         fields += [symmetry.info[key] for key in self._info_keys]
-        self._dim = symmetry.dim
+        self._dim, self._symmetry = symmetry.dim, symmetry
         self._row = Row(fields, element, symmetry.centre)
         self._expected = f"{self._row.size} numbers in all, as when first seen"
         self._parts = list(zip(names, self._row.parts, strict=False))
         self._info_parts = list(zip(self._info_keys, self._row.parts[len(names) :], strict=True))
         self._roundings: dict[str, tuple[Field, np.dtype[Any]]] = {}
         self._info_roundings: dict[str, tuple[Field, np.dtype[Any]]] = {}
+        self._shapes = {
+            name: (*element.batch_shape, *shape) for name, shape in symmetry.shapes.items() if name in names
+        }
         for position, value in enumerate(self._values(observation, info)):
             in_info, field = position >= len(names), fields[position]
             key = self._info_keys[position - len(names)] if in_info else names[position]
@@ -161,6 +165,9 @@ class _Plan:
 
     def _values(self, observation: Observation, info: Mapping[str, Any]) -> list[Any]:
         observed = (observation,) if self._flat else observation.values()
+        if self._shapes:
+            keys = ("observation",) if self._flat else observation.keys()
+            observed = [row_of(self._symmetry, key, value) for key, value in zip(keys, observed, strict=True)]
         return [*observed, *map(info.__getitem__, self._info_keys)]
 
     def show(self, observation: Observation, info: Mapping[str, Any]) -> tuple[Observation, dict[str, Any]]:
@@ -184,6 +191,8 @@ class _Plan:
                 shown[key] = field.to_dtype(shown[key], dtype, self._dim)
             for key, (field, dtype) in self._info_roundings.items():
                 shown_info[key] = field.to_dtype(shown_info[key], dtype, self._dim)
+        for key, shape in self._shapes.items():
+            shown[key] = shown[key].reshape(shape)
         return shown["observation"] if self._flat else shown, shown_info
 
 

@@ -13,6 +13,7 @@ from equiworld.groups import GroupElement
 from equiworld.symmetry.batches import rows_of
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.grid import power_of_two
+from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.representative import MARGIN, irrational
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -67,15 +68,17 @@ class Cosets:
         values = {name: numbers(arrays[name], fields[name].size(symmetry.dim), name) for name in names}
         check_leading(values)
         batch = len(next(iter(values.values())))
-        turned = {
-            name: np.concatenate(
-                [
-                    fields[name].transform(g, value.astype(np.float64), symmetry.centre, name)
-                    for g in self._back
-                ]
-            )
-            for name, value in values.items()
-        }
+        turned = Apart(
+            {
+                name: np.concatenate(
+                    [
+                        fields[name].transform(g, value.astype(np.float64), symmetry.centre, name)
+                        for g in self._back
+                    ]
+                )
+                for name, value in values.items()
+            }
+        )
         inside = self.door.enter(turned)
         score = self._scores(inside.observation).reshape(count, batch)
         best, chosen = score.max(0), score.argmax(0)

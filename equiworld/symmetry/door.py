@@ -23,7 +23,7 @@ from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import Layout
-from equiworld.symmetry.observing import counted
+from equiworld.symmetry.observing import Apart, counted
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
@@ -284,11 +284,13 @@ class Door:
     def _decoded(self, channels: Channels) -> Any:
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
         plain = {kind: tensor.numpy() for kind, tensor in channels.items()}
-        arrays = {
-            name: symmetry.observation[name].decode(
-                {kind: plain[kind][..., where] for kind, where in slices.items()}, centre
-            )
-            for name, slices in self.layout.slices.items()
-        }
+        arrays = Apart(
+            {
+                name: symmetry.observation[name].decode(
+                    {kind: plain[kind][..., where] for kind, where in slices.items()}, centre
+                )
+                for name, slices in self.layout.slices.items()
+            }
+        )
         whole = len(arrays) == len(symmetry.observation)
         return symmetry.assembled(arrays) if whole else arrays

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 
@@ -40,11 +41,12 @@ class FeatureType:
     points: int = 0
 
     def __post_init__(self) -> None:
-        if self.dim not in (2, 3):
-            raise ArgumentError("dim", self.dim, "2 or 3")
-        for name in ("scalars", "vectors", "points"):
-            if getattr(self, name) < 0:
-                raise ArgumentError(name, getattr(self, name), "a count of at least 0")
+        for name, least, most in (("dim", 2, 3), *((kind, 0, None) for kind in KINDS)):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 < value < 4:  # made at every step of a plan: most need no more
+                object.__setattr__(self, name, integer(name, value, least=least, most=most))
+            elif name == "dim" and value == 1:
+                raise ArgumentError("dim", value, "2 or 3")
 
     def __add__(self, other: FeatureType) -> FeatureType:
         if self.dim != other.dim:
@@ -87,6 +89,9 @@ class Features:
     points: Tensor
 
     def __post_init__(self) -> None:
+        for name in KINDS:
+            if not isinstance(getattr(self, name), Tensor) or not getattr(self, name).ndim:
+                raise ArgumentError(name, getattr(self, name), "a tensor of one axis or more")
         batch = self.scalars.shape[:-1]
         if self.vectors.shape[:-2] != batch or self.points.shape[:-1] != self.vectors.shape[:-1]:
             raise ArgumentError(
@@ -127,6 +132,7 @@ class Features:
     @staticmethod
     def concatenate(parts: Sequence[Features]) -> Features:
         """Join along the channels."""
+        parts = _checked(parts)
         return Features(
             torch.cat([part.scalars for part in parts], -1),
             torch.cat([part.vectors for part in parts], -1),
@@ -136,6 +142,7 @@ class Features:
     @staticmethod
     def stack(parts: Sequence[Features], dim: int = 0) -> Features:
         """Stack along a new batch axis."""
+        parts = _checked(parts)
         return Features(
             torch.stack([part.scalars for part in parts], dim),
             torch.stack([part.vectors for part in parts], dim),
@@ -145,6 +152,8 @@ class Features:
     def transform(self, g: GroupElement) -> Features:
         """The features of the transformed world, ρ(g)·z. A batch of elements pairs with the batch shape."""
         dim = self.vectors.shape[-2]
+        if not isinstance(g, GroupElement):
+            raise ArgumentError("g", g, "a GroupElement, such as SE2().rotation(0.3)")
         if g.matrix.shape[-1] != dim:
             raise ArgumentError("g", f"an element of dimension {g.matrix.shape[-1]}", f"dimension {dim}")
         rotation = torch.as_tensor(g.matrix, dtype=self.dtype, device=self.vectors.device)
@@ -176,6 +185,10 @@ class Features:
     @staticmethod
     def unflatten(flat: Tensor, kind: FeatureType) -> Features:
         """The inverse of `flatten`."""
+        if not isinstance(kind, FeatureType):
+            raise ArgumentError("kind", kind, "a FeatureType")
+        if not isinstance(flat, Tensor) or not flat.ndim:
+            raise ArgumentError("flat", flat, f"a tensor, last axis {kind.size} for {kind}")
         if flat.shape[-1] != kind.size:
             raise ArgumentError("flat", tuple(flat.shape), f"last axis {kind.size} for {kind}")
         n0, n1, dim = kind.scalars, kind.vectors, kind.dim
@@ -183,3 +196,12 @@ class Features:
         vectors = flat[..., n0:split].unflatten(-1, (n1, dim)).transpose(-1, -2)
         points = flat[..., split:].unflatten(-1, (kind.points, dim)).transpose(-1, -2)
         return Features(flat[..., :n0], vectors, points)
+
+
+def _checked(parts: Sequence[Features]) -> Sequence[Features]:
+    """Features of one dimension and batch shape, one or more."""
+    if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Features) for part in parts):
+        raise ArgumentError("parts", parts, "Features, one or more")
+    if len({(part.batch_shape, part.vectors.shape[-2]) for part in parts}) > 1:
+        raise ArgumentError("parts", [tuple(part.vectors.shape) for part in parts], "one batch shape and dimension")
+    return parts

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import number, unmasked
+from equiworld.arguments import array_of, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.groups.element import checked_element
 from equiworld.symmetry.features import FeatureType, Kind
 
 __all__ = ["Field"]
@@ -144,13 +145,15 @@ class Field(ABC):
             ArgumentError: a wrong shape, non-numeric or non-finite numbers, or a batch that does not pair.
         """
         name = name or type(self).__name__
-        dim = int(g.matrix.shape[-1])
+        dim = checked_element("g", g).dim
         values = numbers(array, self.size(dim), name)
         check_pairing(g, values.shape[:-1], name)
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
         if values.ndim == 1:
             values = np.broadcast_to(values, (*g.batch_shape, *values.shape))
-        about = np.zeros(dim) if centre is None else np.asarray(centre, np.float64)
+        about = np.zeros(dim) if centre is None else reals("centre", centre)
+        if about.shape != (dim,):
+            raise ArgumentError("centre", f"shape {about.shape}", f"shape ({dim},)")
         return self.to_dtype(self._transform(g, values.astype(np.float64), about), dtype, dim)
 
     def orbit_bounds(
@@ -189,13 +192,7 @@ def numbers(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
 
 def to_numpy(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
     """A numpy array `(…, size)` of whatever it holds, or an ArgumentError that names it."""
-    if isinstance(array, torch.Tensor):
-        array = array.detach().cpu().numpy()
-    array = unmasked(name, array)
-    try:
-        values = np.asarray(array)
-    except ValueError:
-        raise ArgumentError(name, "a ragged sequence", f"an array of shape (…, {size})") from None
+    values = array_of(name, array)
     if values.ndim == 0 or values.shape[-1] != size:
         raise ArgumentError(name, f"shape {values.shape}", f"shape (…, {size})")
     return values

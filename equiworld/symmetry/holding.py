@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.fields import Cloud, Point
+from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["action_origin", "held_action", "origin_field"]
@@ -51,7 +52,7 @@ def held_action(
 
 
 def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:
-    """Where a relative action is measured from, `(…, d)`, by its key; in a flat observation by its segment.
+    """Where a relative action is measured from, `(…, d)`.
 
     Args:
         symmetry: one that names an `action_origin`.
@@ -59,9 +60,9 @@ def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArr
     """
     name = symmetry.action_origin
     assert name is not None
-    if symmetry.flat and not isinstance(observation, Mapping):
-        return np.asarray(observation, np.float64)[..., dict(symmetry.segments())[name]]
-    return np.asarray(observation[name], np.float64)
+    if symmetry.flat and isinstance(observation, Mapping):
+        observation = Apart(observation)
+    return np.asarray(symmetry.observed(observation, [name])[name], np.float64)
 
 
 def action_origin(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:

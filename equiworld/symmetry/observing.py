@@ -15,11 +15,13 @@ from equiworld.symmetry.concatenation import Concatenation, Interleaved, leaves
 from equiworld.symmetry.features import KINDS, Channel, Features, Kind
 from equiworld.symmetry.field import Array, Field, to_numpy
 from equiworld.symmetry.fields import Cloud
+from equiworld.symmetry.validation import names_of
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
+    "Apart",
     "arrays_of",
     "assembled",
     "channels_of",
@@ -27,10 +29,31 @@ __all__ = [
     "counted",
     "joined",
     "observed",
+    "row_of",
     "segments",
     "sized",
     "widths",
 ]
+
+
+class Apart(dict[str, Any]):
+    """Arrays by field, of an observation that was taken apart: a field may be called like the key that held it."""
+
+
+def row_of(symmetry: Symmetry, key: str, array: Any) -> Any:
+    """An observed array, NumPy's or torch's, with its numbers in the last axis, where it is declared with more axes.
+
+    Raises:
+        ArgumentError: it has another shape.
+    """
+    shape = symmetry.shapes.get(key)
+    if shape is None:
+        return array
+    array = array if isinstance(array, torch.Tensor) else np.asarray(array)
+    if tuple(array.shape[-len(shape) :]) != shape:
+        expected = f"shape (…, {', '.join(map(str, shape))})"
+        raise ArgumentError(key, f"shape {tuple(array.shape)}", expected)
+    return array.reshape(*array.shape[: array.ndim - len(shape)], -1)
 
 
 def arrays_of(symmetry: Symmetry) -> dict[str, Field]:
@@ -81,60 +104,79 @@ def sized(symmetry: Symmetry, obs: Any) -> Symmetry:
     return replace(symmetry, observation={**fields, **found})
 
 
-def observed(symmetry: Symmetry, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
+def observed(symmetry: Symmetry, obs: Any, needed: Sequence[str] | None = None) -> Apart:
     """The declared arrays of an observation by name; all of them unless only some are needed."""
-    if symmetry.flat:
-        if isinstance(obs, Mapping):
-            raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
-        size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
-        array = to_numpy(obs, size, f"observation ({', '.join(symmetry.observation)} in a row)")
-        return {name: array[..., segment] for name, segment in segments(symmetry)}
-    if not isinstance(obs, Mapping):
-        raise ArgumentError(
-            "observation", f"a {type(obs).__name__}", "a mapping with the declared keys", symmetry.observation
-        )
-    split_up = _split_up(symmetry, obs) if symmetry.places else obs
-    missing = [name for name in (symmetry.observation if needed is None else needed) if name not in split_up]
+    if not isinstance(obs, Apart):
+        obs = _flat_apart(symmetry, obs) if symmetry.flat else _mapping_apart(symmetry, obs)
+    missing = [name for name in (symmetry.observation if needed is None else needed) if name not in obs]
     if missing:
         key = symmetry.places[missing[0]][0] if missing[0] in symmetry.places else missing[0]
         raise ArgumentError("observation", f"no key {key!r}", "every declared key", arrays_of(symmetry))
-    extra = [name for name in split_up if name not in symmetry.observation]
+    extra = [name for name in obs if name not in symmetry.observation]
     if extra:
         raise ArgumentError(
             "observation", f"the undeclared key {extra[0]!r}", "declared keys only", arrays_of(symmetry)
         )
-    return dict(split_up)
+    return obs
 
 
-def _split_up(symmetry: Symmetry, obs: Mapping[str, Any]) -> dict[str, Any]:
+def _flat_apart(symmetry: Symmetry, obs: Any) -> Apart:
+    """The segments of one array."""
+    if isinstance(obs, Mapping):
+        raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
+    size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
+    row = row_of(symmetry, "observation", obs)
+    array = to_numpy(row, size, f"observation ({', '.join(symmetry.observation)} in a row)")
+    return Apart({name: array[..., segment] for name, segment in segments(symmetry)})
+
+
+def _mapping_apart(symmetry: Symmetry, obs: Any) -> Apart:
     """The arrays of a mapping, those that hold several fields split into them."""
-    found = {name: array for name, array in obs.items() if name in symmetry.observation}
-    whole = arrays_of(symmetry)
+    if not isinstance(obs, Mapping):
+        raise ArgumentError(
+            "observation", f"a {type(obs).__name__}", "a mapping with the declared keys", symmetry.observation
+        )
+    if not symmetry.places and not symmetry.shapes:
+        return Apart(obs)
     keys = {key for key, _ in symmetry.places.values()}
-    found |= {name: array for name, array in obs.items() if name not in found and name not in keys}
+    found = Apart({name: row_of(symmetry, name, array) for name, array in obs.items() if name not in keys})
+    whole = arrays_of(symmetry)
+    rows = {
+        key: to_numpy(row_of(symmetry, key, obs[key]), whole[key].size(symmetry.dim), key)
+        for key in keys
+        if key in obs
+    }
     for name, (key, at) in symmetry.places.items():
-        if key in obs and name not in found:
-            found[name] = to_numpy(obs[key], whole[key].size(symmetry.dim), key)[..., list(at)]
+        if key in rows and name not in found:
+            found[name] = rows[key][..., list(at)]
     return found
 
 
 def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """An observation as the environment gives it, of all its fields' arrays `(…, size)` by name."""
     if symmetry.flat and not symmetry.places:
-        return np.concatenate([arrays[name] for name in symmetry.observation], -1)
-    if not symmetry.places:
-        return dict(arrays)
+        row = np.concatenate([arrays[name] for name in symmetry.observation], -1)
+        return _shaped(symmetry, {"observation": row})["observation"]
     found: dict[str, Any] = {}
+    whole = arrays_of(symmetry) if symmetry.places else {}
     for name in symmetry.observation:
         if name not in symmetry.places:
             found[name] = arrays[name]
             continue
         key, at = symmetry.places[name]
         if key not in found:
-            size = arrays_of(symmetry)["observation" if symmetry.flat else key].size(symmetry.dim)
+            size = whole["observation" if symmetry.flat else key].size(symmetry.dim)
             found[key] = np.empty((*np.shape(arrays[name])[:-1], size), np.asarray(arrays[name]).dtype)
         found[key][..., list(at)] = arrays[name]
+    found = _shaped(symmetry, found)
     return next(iter(found.values())) if symmetry.flat else found
+
+
+def _shaped(symmetry: Symmetry, rows: dict[str, Any]) -> dict[str, Any]:
+    """Arrays of numbers in a row, in the shapes that are declared."""
+    for key, shape in symmetry.shapes.items():
+        rows[key] = np.reshape(rows[key], (*np.shape(rows[key])[:-1], *shape))
+    return rows
 
 
 def channels_of(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
@@ -154,7 +196,10 @@ def joined(dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dty
     def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:
         found = [part[kind] for part in parts if kind in part]
         array = np.concatenate(found, -1) if found else np.empty((*shape, *empty))
-        return torch.as_tensor(array, dtype=dtype)
+        tensor = torch.as_tensor(array, dtype=dtype)
+        if dtype != torch.float64 and not bool(tensor.isfinite().all()):
+            raise ArgumentError(kind, f"up to {np.abs(array).max():.3g}", f"numbers that fit {dtype}")
+        return tensor
 
     return Features(join("scalars", (0,)), join("vectors", (dim, 0)), join("points", (dim, 0)))
 
@@ -167,7 +212,7 @@ def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
 
 def checked_names(symmetry: Symmetry, names: Sequence[str] | None) -> tuple[str, ...]:
     """The names asked for, each a field that may become features."""
-    chosen = symmetry.state if names is None else tuple(names)
+    chosen = symmetry.state if names is None else names_of("names", names)
     for name in chosen:
         if name not in symmetry.observation:
             raise ArgumentError("names", repr(name), "names of observed fields", symmetry.observation)

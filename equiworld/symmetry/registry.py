@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -15,7 +16,7 @@ from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.wrapped import carried_by, through_wrappers
+from equiworld.symmetry.wrapped import carried_by, layers_of, through_wrappers
 
 __all__ = ["known_id", "register_symmetry", "symmetry_of"]
 
@@ -67,9 +68,9 @@ def symmetry_of(env: Any) -> Symmetry:
     """The symmetry of an environment.
 
     In this order: what the environment or a wrapper carries as its attribute `symmetry`, then the registry by id. It
-    looks through wrappers, and follows those of Gymnasium that filter, stack or flatten observations. Another one that
-    changes what is observed in shape is refused; one that only changes the numbers (a normalisation) cannot be noticed:
-    normalise inside the model instead.
+    looks through wrappers, in any order, those of vector environments and of stable-baselines3 too. Wrappers that
+    filter, stack, flatten or reshape observations or add the time are followed, those that leave observations alone
+    are passed over; others are refused, such as those that normalise: do that inside the model instead.
 
     Args:
         env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made; "module:id"
@@ -169,38 +170,52 @@ def _spec_of_namespace(env_id: str, error: gym.error.Error) -> EnvSpec:
 
 
 def _of_spec(spec: EnvSpec) -> Symmetry:
-    """The symmetry of a spec; makes the environment if the entry has to look at it."""
+    """The symmetry of a spec and its wrappers; makes the environment if there is something to look at."""
     entry = _entry(spec.id)
-    if isinstance(entry, Symmetry):
+    if isinstance(entry, Symmetry) and not spec.additional_wrappers:
         return entry
-    made = gym.make(spec)
+    made = gym.make(_without_what_cannot_be_made(spec), disable_env_checker=True)
     try:
-        return _call(entry, made, spec.id)
+        return _of_object(made)
     finally:
         made.close()
 
 
+def _without_what_cannot_be_made(spec: EnvSpec) -> EnvSpec:
+    """A spec without those wrappers that did not record their arguments, such as stable-baselines3's Monitor.
+
+    Raises:
+        ArgumentError: one of them changes observations.
+    """
+    kept = []
+    for wrapper in spec.additional_wrappers:
+        if wrapper.kwargs is not None:
+            kept.append(wrapper)
+        elif issubclass(load_env_creator(wrapper.entry_point), gym.ObservationWrapper):  # type: ignore[arg-type]
+            got = f"one in {wrapper.name}, in another process, which does not record its arguments"
+            expected = "a wrapper that derives from gymnasium.utils.RecordConstructorArgs too, or symmetry="
+            raise ArgumentError("env", got, expected)
+    return replace(spec, additional_wrappers=tuple(kept))
+
+
 def _of_object(env: Any) -> Symmetry:
-    base = getattr(env, "unwrapped", env)
-    if isinstance(base, gym.Env):
-        found = carried_by(env)
-        if found is None:
-            env_id = _id_of(base)
-            entry = _entry(env_id)
-            found = entry if isinstance(entry, Symmetry) else _call(entry, base, env_id)
-        return through_wrappers(env, found)
-    members = getattr(base, "envs", None)  # SyncVectorEnv, DummyVecEnv
-    if isinstance(members, list | tuple) and members:
-        return _of_object(members[0])
-    if callable(getattr(base, "get_attr", None)):  # AsyncVectorEnv, SubprocVecEnv: the members are elsewhere
+    layers = layers_of(env)
+    base = layers[-1]
+    found = carried_by(base)
+    if found is None and not isinstance(base, gym.Env) and callable(getattr(base, "get_attr", None)):
+        # AsyncVectorEnv, SubprocVecEnv: its members are in other processes, and one like them is made here
         spec = base.get_attr("spec")[0]
         if isinstance(spec, EnvSpec):
-            return _of_spec(spec)
-    spec = getattr(base, "spec", None)  # an environment that is a batch by itself
-    if not isinstance(spec, EnvSpec):
-        raise UnknownNameError("env", type(base).__name__, _ENTRIES, _HOW_TO_ADD)
-    entry = _entry(spec.id)
-    return entry if isinstance(entry, Symmetry) else _call(entry, base, spec.id)
+            return through_wrappers([*layers, base], _of_spec(spec))
+    if found is None:
+        env_id = (
+            _id_of(base) if isinstance(base, gym.Env) else getattr(getattr(base, "spec", None), "id", None)
+        )
+        if env_id is None:  # not even an environment that is a batch by itself
+            raise UnknownNameError("env", type(base).__name__, _ENTRIES, _HOW_TO_ADD)
+        entry = _entry(env_id)
+        found = entry if isinstance(entry, Symmetry) else _call(entry, base, env_id)
+    return through_wrappers(layers, found)
 
 
 def _id_of(base: gym.Env) -> str:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.field import Array, Field, check_pairing
 from equiworld.symmetry.fields import Pseudovector, Vector
+from equiworld.symmetry.observing import row_of
 from equiworld.symmetry.validation import check_element
 
 if TYPE_CHECKING:
@@ -36,8 +38,11 @@ def transform_space(
             raise ArgumentError("group", g_or_group, f"a group of dimension {symmetry.dim}")
     else:
         check_element(g_or_group, symmetry.dim)
-    if not (np.isfinite(scale) and scale >= 0):
-        raise ArgumentError("scale", scale, "a finite length of at least 0")
+    scale = number("scale", scale, least=0)
+    if not isinstance(space, spaces.Space):
+        raise ArgumentError("space", space, "a Dict or a Box")
+    if role is not None and (not isinstance(role, str) or role not in ("observation", "action")):
+        raise ArgumentError("role", repr(role), "what the space holds", ("observation", "action"))
     role = role or _role(symmetry, space)
     if role == "action":
         return _transform_box("action", symmetry.action, symmetry, g_or_group, space, scale)
@@ -69,7 +74,7 @@ def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
     """Refuse a space whose samples are not the declared observation, naming the field."""
     arrays = symmetry.arrays()
     if symmetry.flat:
-        _check_box("observation", space, arrays["observation"].size(symmetry.dim))
+        _check_box("observation", space, _shape(symmetry, "observation", arrays["observation"]))
         return
     if not isinstance(space, spaces.Dict):
         expected = "a Dict space with the declared keys"
@@ -77,7 +82,7 @@ def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
     for name, declared in arrays.items():
         if name not in space.spaces:
             raise ArgumentError("observation space", f"no key {name!r}", "every declared key", arrays)
-        _check_box(name, space.spaces[name], declared.size(symmetry.dim))
+        _check_box(name, space.spaces[name], _shape(symmetry, name, declared))
     for name in space.spaces:
         if name not in arrays:
             got = f"the undeclared key {name!r}"
@@ -90,12 +95,14 @@ def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, 
     Limits are often so wide that they say nothing: at most the length scale counts for vectors, and 1 for scalars.
     """
     if symmetry.flat:
-        parts = {name: _Limits.of(space, segment) for name, segment in symmetry.segments()}
+        whole = _in_a_row(symmetry, "observation", space)
+        parts = {name: _Limits.of(whole, segment) for name, segment in symmetry.segments()}
     else:
         parts = {}
         for name in symmetry.observation:
             key, at = symmetry.places.get(name, (name, None))
-            parts[name] = _Limits.of(space[key], slice(None) if at is None else list(at))  # type: ignore[index]
+            whole = _in_a_row(symmetry, key, space[key])  # type: ignore[index]
+            parts[name] = _Limits.of(whole, slice(None) if at is None else list(at))
     scales = {}
     for name, (low, high, _) in parts.items():
         width = float((high - low).max(initial=0.0)) / 2
@@ -121,11 +128,25 @@ class _Limits(NamedTuple):
         return _Limits(low, high, np.dtype(space.dtype))
 
 
-def _check_box(name: str, space: spaces.Space, size: int) -> None:
+def _shape(symmetry: Symmetry, key: str, declared: Field) -> tuple[int, ...]:
+    """That of one observed array."""
+    return symmetry.shapes.get(key, (declared.size(symmetry.dim),))
+
+
+def _in_a_row(symmetry: Symmetry, key: str, space: spaces.Space) -> spaces.Space:
+    """The Box of an array's numbers in the last axis."""
+    if key not in symmetry.shapes or not isinstance(space, spaces.Box):
+        return space
+    low, high = (row_of(symmetry, key, bound) for bound in (space.low, space.high))
+    return spaces.Box(low, high, dtype=space.dtype)  # type: ignore[arg-type]
+
+
+def _check_box(name: str, space: spaces.Space, shape: tuple[int, ...]) -> None:
+    expected = f"shape (…, {', '.join(map(str, shape))})"
     if not isinstance(space, spaces.Box) or space.dtype is None or np.dtype(space.dtype).kind not in "fiu":
-        raise ArgumentError(f"space of {name!r}", space, f"a Box of numbers, shape (…, {size})")
-    if not space.shape or space.shape[-1] != size:
-        raise ArgumentError(f"space of {name!r}", f"shape {space.shape}", f"shape (…, {size})")
+        raise ArgumentError(f"space of {name!r}", space, f"a Box of numbers, {expected}")
+    if not space.shape or tuple(space.shape[-len(shape) :]) != shape:
+        raise ArgumentError(f"space of {name!r}", f"shape {space.shape}", expected)
 
 
 def _role(symmetry: Symmetry, space: spaces.Space) -> Role:
@@ -152,8 +173,11 @@ def _transform_box(
     scale: float,
 ) -> spaces.Space:
     """The Box of one array."""
-    _check_box(name, space, field.size(symmetry.dim))
+    shape = space.shape
+    space = _in_a_row(symmetry, name, space)
+    _check_box(name, space, (field.size(symmetry.dim),))
     assert isinstance(space, spaces.Box)
+    assert shape is not None
     is_ball = (
         getattr(space, "radius", None) is not None
     )  # equiworld.envs.Ball, which this package must not know
@@ -168,4 +192,5 @@ def _transform_box(
         check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
         low, high = field.bounds(symmetry.own(g_or_group), low, high, centre)
     # Rounding to the dtype is monotone, so what lay between the bounds still does.
-    return spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype.type)
+    low, high = (bound.astype(dtype).reshape(shape) for bound in (low, high))
+    return spaces.Box(low, high, dtype=dtype.type)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import flag, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import observing
@@ -17,7 +18,7 @@ from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, K
 from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
-from equiworld.symmetry.validation import check_leading, check_symmetry, owned
+from equiworld.symmetry.validation import check_leading, check_symmetry, names_of, owned
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -48,7 +49,10 @@ class Symmetry:
         info: the fields of `info` entries that transform.
         flat: whether the observation is one array.
         places: by field, which key holds it and where, if not the key of its name alone; made of `Parts`.
+        shapes: by key ("observation" if `flat`), the shape of an array of several axes; its numbers count in a row.
         holds: where the symmetry holds: "everywhere", or where not.
+        reward: whether the reward, and the end of an episode, are invariant too; False where they name a direction of
+            the world, or a side.
 
     Raises:
         ArgumentError: a field that the dimension or the group does not have, or a name that is no field.
@@ -76,7 +80,9 @@ class Symmetry:
     info: Mapping[str, Field] = field(default_factory=dict, hash=False)
     flat: bool = False
     places: Places = field(default_factory=dict, hash=False)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
     holds: str = "everywhere"
+    reward: bool = True
 
     def __post_init__(self) -> None:
         def settle(name: str, value: object) -> None:
@@ -84,6 +90,15 @@ class Symmetry:
 
         if not isinstance(self.group, Group):
             raise ArgumentError("group", self.group, "a group, such as SE2()")
+        for name in ("observation", "info", "places"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ArgumentError(name, getattr(self, name), "a mapping by name")
+        if not isinstance(self.action, Field):
+            raise ArgumentError("action", self.action, "a field, such as Vector()")
+        if not isinstance(self.holds, str):
+            raise ArgumentError("holds", self.holds, "words")
+        settle("flat", flag("flat", self.flat))
+        settle("length_scale", number("length_scale", self.length_scale, above=0))
         fields, places = split(self.observation, self.group.dim)
         if places and self.flat and len(self.observation) > 1:
             raise ArgumentError(
@@ -91,13 +106,16 @@ class Symmetry:
             )
         settle("observation", fields)
         settle("places", places or {name: (key, tuple(at)) for name, (key, at) in self.places.items()})
+        settle("shapes", {key: tuple(shape) for key, shape in self.shapes.items()})
         settle("info", dict(self.info))
-        settle("goal", tuple(self.goal))
+        settle("goal", names_of("goal", self.goal))
         settle(
-            "state", tuple(self.state) or tuple(name for name in self.observation if name not in self.goal)
+            "state", names_of("state", self.state) or tuple(name for name in self.observation if name not in self.goal)
         )
-        centre = self.centre if len(self.centre) else (0.0,) * self.group.dim
-        settle("centre", tuple(float(coordinate) for coordinate in centre))
+        centre = reals("centre", self.centre) if np.size(self.centre) else np.zeros(self.group.dim)
+        if centre.shape != (self.group.dim,):
+            raise ArgumentError("centre", self.centre, f"{self.group.dim} finite coordinates")
+        settle("centre", tuple(centre.tolist()))
         check_symmetry(self)
 
     @property
@@ -136,6 +154,8 @@ class Symmetry:
     def transform_info(self, g: GroupElement, info: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `info` with its declared entries transformed; the others are handed on untouched."""
         g = self.own(g)
+        if not isinstance(info, Mapping):
+            raise ArgumentError("info", info, "a mapping")
         return {
             name: self.info[name].transform(g, value, self.centre, name) if name in self.info else value
             for name, value in info.items()
@@ -157,6 +177,8 @@ class Symmetry:
         """
         self = self.sized(obs)
         chosen = observing.checked_names(self, names)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise ArgumentError("dtype", dtype, "a floating dtype of torch, such as torch.float32")
         if has_gradient_or_device(obs):
             return features_of_tensors(self, obs, chosen).to(dtype)
         arrays = self.observed(obs, chosen)
@@ -179,6 +201,8 @@ class Symmetry:
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
         expected = self.action.feature_type(self.dim)
+        if not isinstance(features, Features):
+            raise ArgumentError("features", features, f"the features of an action, {expected}")
         if features.type != expected:
             raise ArgumentError("features", features.type, f"the features of an action, {expected}")
         dtype = np.asarray(features.vectors[..., :0].detach().cpu()).dtype

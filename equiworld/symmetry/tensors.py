@@ -14,6 +14,7 @@ from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.heading import Heading
+from equiworld.symmetry.observing import Apart, row_of
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.quaternions import euler_of, matrix_of, matrix_of_euler, quaternion_of
 from equiworld.symmetry.rotation import Rotation
@@ -194,16 +195,17 @@ def _within(field: Concatenation, dim: int) -> list[tuple[Field, list[int]]]:
 def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
     """The numbers of one field."""
     key, at = symmetry.places.get(name, (name, None))
-    if symmetry.flat:
-        whole, segment = obs, dict(symmetry.segments())[name]
+    if symmetry.flat and not isinstance(obs, Apart):
+        whole, segment = row_of(symmetry, "observation", obs), dict(symmetry.segments())[name]
     elif not isinstance(obs, Mapping) or (name not in obs and key not in obs):
         got = f"no key {key!r}" if isinstance(obs, Mapping) else f"a {type(obs).__name__}"
         raise ArgumentError(
             "observation", got, "a mapping of tensors with the declared keys", symmetry.arrays()
         )
     else:
-        whole = obs[name] if name in obs else obs[key]
-        segment = slice(None) if at is None or name in obs else list(at)
+        taken = name in obs and (name != key or isinstance(obs, Apart))
+        whole = obs[name] if taken else row_of(symmetry, key, obs[key])
+        segment = slice(None) if at is None or taken else list(at)
     found = whole[..., segment]
     size = symmetry.observation[name].size(symmetry.dim)
     if found.shape[-1] != size:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from equiworld.symmetry.parts import Parts
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_element", "check_leading", "check_symmetry", "owned"]
+__all__ = ["check_element", "check_leading", "check_symmetry", "names_of", "owned"]
 
 
 def check_element(g: GroupElement, dim: int) -> None:
@@ -29,6 +30,15 @@ def check_element(g: GroupElement, dim: int) -> None:
         raise ArgumentError(
             "g", f"an element of {g.group!r}, dimension {g.matrix.shape[-1]}", f"dimension {dim}"
         )
+
+
+def names_of(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names as a tuple; one name alone, in place of several, is refused as its letters would be."""
+    if isinstance(names, Iterable) and not isinstance(names, str | np.ndarray):
+        found = tuple(names)
+        if all(isinstance(name, str) for name in found):
+            return found
+    raise ArgumentError(argument, names, "names of observed fields, such as a tuple")
 
 
 def owned(symmetry: Symmetry, g: GroupElement) -> GroupElement:
@@ -45,11 +55,6 @@ def check_symmetry(symmetry: Symmetry) -> None:
     """Refuse fields that the dimension or the group does not have, and names that are no field."""
     if symmetry.dim not in (2, 3):
         raise ArgumentError("group", f"{symmetry.group!r} of dimension {symmetry.dim}", "dimension 2 or 3")
-    centre = np.asarray(symmetry.centre)
-    if centre.shape != (symmetry.dim,) or not np.isfinite(centre).all():
-        raise ArgumentError("centre", symmetry.centre, f"{symmetry.dim} finite coordinates")
-    if not (np.isfinite(symmetry.length_scale) and symmetry.length_scale > 0):
-        raise ArgumentError("length_scale", symmetry.length_scale, "a finite length above 0")
     if not symmetry.observation:
         raise ArgumentError("observation", "no fields", "at least one")
     for name, field in (*symmetry.observation.items(), ("action", symmetry.action), *symmetry.info.items()):
@@ -99,6 +104,13 @@ def _check_labels(name: str, field: Field, symmetry: Symmetry) -> None:
 
 def _check_names(symmetry: Symmetry) -> None:
     declared = symmetry.observation
+    for key, shape in symmetry.shapes.items():
+        arrays = symmetry.arrays()
+        if key not in arrays:
+            raise ArgumentError("shapes", repr(key), "keys of the observation", arrays)
+        size = arrays[key].size(symmetry.dim)
+        if math.prod(shape) != size:
+            raise ArgumentError("shapes", f"{shape} of {key!r}", f"a shape of {size} numbers")
     for argument in ("state", "goal"):
         for name in getattr(symmetry, argument):
             if name not in declared:
@@ -108,7 +120,7 @@ def _check_names(symmetry: Symmetry) -> None:
         name = getattr(symmetry, argument)
         if name is None:
             continue
-        if name not in declared:
+        if not isinstance(name, str) or name not in declared:
             raise ArgumentError(argument, repr(name), "the name of an observed field", declared)
         field = declared[name]
         if not isinstance(field, type(example)) or (field.count != 1 and argument != "reference"):

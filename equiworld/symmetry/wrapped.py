@@ -1,4 +1,4 @@
-"""What Gymnasium's wrappers make of a declaration: observations filtered, stacked, flattened."""
+"""What wrappers make of a declaration: Gymnasium's, single and vectorised, and those of stable-baselines3."""
 
 from __future__ import annotations
 
@@ -7,58 +7,84 @@ from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
+from gymnasium.spaces.utils import flatdim
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.field import Field
+from equiworld.symmetry.fields import Scalar
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["carried_by", "through_wrappers"]
+__all__ = ["carried_by", "layers_of", "through_wrappers"]
 
 
-def carried_by(env: Any) -> Symmetry | None:
-    """The Symmetry that an environment or one of its wrappers has as its attribute `symmetry`; the outermost one's."""
-    return _own(list(_layers(env))[-1])
+def layers_of(env: Any) -> list[Any]:
+    """The environment and what it wraps, from outside to inside; down to one that carries its symmetry.
 
-
-def through_wrappers(env: Any, symmetry: Symmetry) -> Symmetry:
-    """The declaration of what a wrapped environment shows, of that of the innermost one.
-
-    Filters, stacks of frames and flattened observations are followed; every other wrapper is taken to leave
-    observations alone, which the check of the space after it tells for their shapes.
-
-    Args:
-        env: wrapped or not.
-        symmetry: of `env.unwrapped`, or of the wrapper that carries one.
+    Of several environments side by side the first stands for all, as far as this process has it.
     """
-    for layer in reversed(list(_layers(env))):
-        follow = _FOLLOWED.get(type(layer).__name__)
-        if follow is not None and isinstance(layer, gym.Wrapper):
-            symmetry = follow(layer, symmetry)
-    return symmetry
+    return list(_layers(env))
 
 
-def _layers(env: Any) -> Iterator[Any]:
-    """The environment and what it wraps, from outside to inside; down to one that carries its symmetry."""
-    while env is not None:
-        yield env
-        if _own(env) is not None or not isinstance(env, gym.Wrapper):
-            return
-        env = env.env
-
-
-def _own(layer: Any) -> Symmetry | None:
-    """What a layer itself has: a wrapper hands on what it does not have."""
-    found = vars(layer).get("symmetry", getattr(type(layer), "symmetry", None))
+def carried_by(layer: Any) -> Symmetry | None:
+    """The Symmetry that an environment or a wrapper itself has as its attribute `symmetry`."""
+    # Not by getattr: some wrappers hand on what they do not have.
+    found = getattr(layer, "__dict__", {}).get("symmetry", getattr(type(layer), "symmetry", None))
     return found if isinstance(found, Symmetry) else None
 
 
-def _filtered(layer: gym.Wrapper, symmetry: Symmetry) -> Symmetry:
+def through_wrappers(layers: list[Any], symmetry: Symmetry) -> Symmetry:
+    """The declaration of what the outermost of some layers shows, of that of the innermost one.
+
+    Filters, stacks of frames, observations that are flattened, reshaped, or told the time are followed; wrappers that
+    leave observations alone are passed over.
+
+    Args:
+        layers: as `layers_of` gives them.
+        symmetry: of the last of them.
+
+    Raises:
+        ArgumentError: a wrapper changes the numbers that are observed, or shows zeros in place of some, which do not
+            turn.
+    """
+    for layer in reversed(layers[:-1]):
+        follow = _FOLLOWED.get(type(layer).__name__)
+        if follow is not None:
+            symmetry = follow(layer, symmetry)
+        elif isinstance(layer, gym.ObservationWrapper | gym.vector.VectorObservationWrapper):
+            raise ArgumentError(
+                "env", f"one in {type(layer).__name__}, which changes what is observed", _HELP
+            )
+    return symmetry
+
+
+_HELP = (
+    "wrappers that leave observations alone, or one that says how what it shows transforms, by its attribute "
+    "`symmetry`; or pass symmetry="
+)
+
+
+def _layers(env: Any) -> Iterator[Any]:
+    while env is not None:
+        yield env
+        if carried_by(env) is not None:
+            return
+        members = getattr(env, "envs", None)  # of SyncVectorEnv, DummyVecEnv
+        if isinstance(env, gym.Wrapper | gym.vector.VectorWrapper):
+            env = env.env
+        elif isinstance(members, list | tuple) and members and not isinstance(env, gym.Env):
+            env = members[0]
+        else:
+            env = getattr(env, "venv", None)  # of stable-baselines3's wrappers
+
+
+def _filtered(layer: Any, symmetry: Symmetry) -> Symmetry:
     """`FilterObservation`: some keys alone."""
-    space = layer.observation_space
+    space = _space(layer)
     if not isinstance(space, spaces.Dict) or symmetry.flat:
         return symmetry
-    keys = {name: symmetry.places.get(name, (name,))[0] for name in symmetry.observation}
+    keys = {name: _place(symmetry, name)[0] for name in symmetry.observation}
     return _only(symmetry, [name for name, key in keys.items() if key in space.spaces])
 
 
@@ -68,10 +94,12 @@ def _only(symmetry: Symmetry, names: list[str]) -> Symmetry:
     def known(name: str | None) -> str | None:
         return name if name in names else None
 
+    keys = {_place(symmetry, name)[0] for name in names}
     return replace(
         symmetry,
         observation={name: symmetry.observation[name] for name in names},
         places={name: place for name, place in symmetry.places.items() if name in names},
+        shapes={key: shape for key, shape in symmetry.shapes.items() if key in keys},
         state=tuple(name for name in symmetry.state if name in names),
         goal=tuple(name for name in symmetry.goal if name in names),
         action_origin=known(symmetry.action_origin),
@@ -80,12 +108,18 @@ def _only(symmetry: Symmetry, names: list[str]) -> Symmetry:
     )
 
 
-def _flattened(layer: gym.Wrapper, symmetry: Symmetry) -> Symmetry:
+def _extracted(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`VecExtractDictObs`: the array of one key."""
+    names = [name for name in symmetry.observation if _place(symmetry, name)[0] == layer.key]
+    return _in_a_row(_only(symmetry, names), [layer.key])
+
+
+def _flattened(layer: Any, symmetry: Symmetry) -> Symmetry:
     """`FlattenObservation`: the arrays of a Dict one behind the other, in the order of its space."""
-    inner = layer.env.observation_space
+    inner = _space(layer.env)
     if isinstance(inner, spaces.Dict):
         return _in_a_row(symmetry, list(inner.spaces))
-    return symmetry
+    return replace(symmetry, shapes={})
 
 
 def _in_a_row(symmetry: Symmetry, keys: list[str]) -> Symmetry:
@@ -96,47 +130,157 @@ def _in_a_row(symmetry: Symmetry, keys: list[str]) -> Symmetry:
     for key in keys:
         if key not in whole:
             raise ArgumentError("env", f"the undeclared key {key!r}", "declared keys only", whole)
-        size = whole[key].size(symmetry.dim)
-        inside = [name for name in symmetry.observation if symmetry.places.get(name, (name,))[0] == key]
+        inside = [name for name in symmetry.observation if _place(symmetry, name)[0] == key]
         for name in inside:
-            at = symmetry.places[name][1] if name in symmetry.places else range(size)
-            places[name] = ("observation", tuple(start + place for place in at))
+            places[name] = ("observation", tuple(start + place for place in _place(symmetry, name)[1]))
         order += inside
-        start += size
+        start += whole[key].size(symmetry.dim)
     fields: dict[str, Field] = {name: symmetry.observation[name] for name in order}
-    return replace(symmetry, observation=fields, places=places, flat=True)
+    return replace(symmetry, observation=fields, places=places, shapes={}, flat=True)
 
 
-def _stacked(layer: gym.Wrapper, symmetry: Symmetry) -> Symmetry:
-    """`FrameStackObservation`: several frames of one array, the oldest first; `FlattenObservation` puts them in a row.
+def _reshaped(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`ReshapeObservation`: one array in another shape."""
+    shape = tuple(_space(layer).shape or ())
+    if not symmetry.flat:
+        return symmetry
+    return replace(symmetry, shapes={"observation": shape} if len(shape) > 1 else {})
 
-    The last frame's fields keep their names, which roles such as the reference go by.
-    """
-    count = int(getattr(layer, "stack_size", 0))
-    if not symmetry.flat or count < 1:
-        raise ArgumentError(
-            "env",
-            f"a stack of {count} frames of {sorted(symmetry.arrays())}",
-            "frames of one array: FlattenObservation(FrameStackObservation(FlattenObservation(env), n))",
-        )
-    size = symmetry.arrays()["observation"].size(symmetry.dim)
+
+def _stacked(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`FrameStackObservation`: several frames one behind the other along an axis of their own, the oldest first."""
+    if getattr(layer, "padding_type", "reset") != "reset":
+        _check_zeros(layer, symmetry, 'padding_type="reset"')
+    return _in_frames(symmetry, int(layer.stack_size), apart=True)
+
+
+def _stacked_in_a_row(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """stable-baselines3's `VecFrameStack`: several frames along the last axis, zeros before the first."""
+    _check_zeros(layer, symmetry, "Gymnasium's FrameStackObservation around each environment")
+    numbers = [flatdim(_space(each)) for each in (layer, layer.venv)]
+    return _in_frames(symmetry, numbers[0] // numbers[1], apart=False)
+
+
+def _in_frames(symmetry: Symmetry, count: int, apart: bool) -> Symmetry:
+    """Several frames of each array. The last one's fields keep their names, which roles such as the reference go by."""
+    whole = symmetry.arrays()
     fields: dict[str, Field] = {}
     places: dict[str, tuple[str, tuple[int, ...]]] = {}
-    inside = dict(symmetry.segments())
+    state, before = [], "before"
+    while any(name.endswith(f" {before}") for name in symmetry.observation):  # stacks of stacks
+        before = f"stacks {before}"
     for frame in range(count):
         for name, field in symmetry.observation.items():
-            segment = inside[name]
-            at = range(size)[segment] if isinstance(segment, slice) else segment
-            called = name if frame == count - 1 else f"{name}, {count - 1 - frame} before"
-            fields[called] = field
-            places[called] = ("observation", tuple(frame * size + place for place in at))
-    state = tuple(name for name in fields if name.split(", ")[0] in symmetry.state)
+            key, at = _place(symmetry, name)
+            start = frame * whole[key].size(symmetry.dim)
+            called = name if frame == count - 1 else f"{name}, {count - 1 - frame} {before}"
+            fields[called], places[called] = field, (key, tuple(start + place for place in at))
+            state += [called] if name in symmetry.state else []
+    shapes = {
+        key: (count, *symmetry.shapes.get(key, (declared.size(symmetry.dim),)))
+        for key, declared in whole.items()
+    }
+    return replace(
+        symmetry, observation=fields, places=places, state=tuple(state), shapes=shapes if apart else {}
+    )
+
+
+def _delayed(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`DelayObservation`: the same, later; zeros before the first."""
+    _check_zeros(layer, symmetry, "a delay that shows what was there before the first step")
+    return symmetry
+
+
+def _check_zeros(layer: Any, symmetry: Symmetry, expected: str) -> None:
+    """Refuse what shows zeros in place of fields that zeros of are moved, as points are."""
+    rng = np.random.default_rng(0)
+    g = symmetry.group.sample(rng, 8, scale=symmetry.length_scale)
+    for name, field in symmetry.observation.items():
+        zeros = np.zeros((len(g), field.size(symmetry.dim)))
+        try:
+            moved = np.abs(field.transform(g, zeros, symmetry.centre, name)).max(initial=0.0) > 0
+        except ArgumentError:  # as of quaternions
+            moved = True
+        if moved:
+            got = (
+                f"{type(layer).__name__}, which begins with zeros: those of {name!r}, {field!r}, do not turn"
+            )
+            raise ArgumentError("env", got, expected)
+
+
+def _timed(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`TimeAwareObservation`: the time as a number more."""
+    inner, outer = _space(layer.env), _space(layer)
+    key = next(
+        (key for key in getattr(outer, "spaces", {}) if key not in getattr(inner, "spaces", {})), "time"
+    )
+    fields = {**symmetry.observation, "time": Scalar()}
+    if "time" in symmetry.observation:
+        raise ArgumentError("env", "TimeAwareObservation of a field 'time'", "another name for that field")
+    state = (*symmetry.state, "time")
+    if symmetry.flat and isinstance(outer, spaces.Box):
+        places = dict(symmetry.places)
+        if places:
+            places["time"] = ("observation", (symmetry.arrays()["observation"].size(symmetry.dim),))
+        return replace(symmetry, observation=fields, places=places, state=state)
+    if symmetry.flat or isinstance(outer, spaces.Box):
+        raise ArgumentError(
+            "env", "TimeAwareObservation", "flatten=False of a Dict, or flatten=True of an array"
+        )
+    places = {**symmetry.places, "time": (key, (0,))}
     return replace(symmetry, observation=fields, places=places, state=state)
 
 
-_FOLLOWED: dict[str, Callable[[gym.Wrapper, Symmetry], Symmetry]] = {
+def _normalised(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`NormalizeObservation`, `VecNormalize`: each number in a scale of its own, unless only rewards are scaled."""
+    if not getattr(layer, "norm_obs", True):
+        return symmetry
+    raise ArgumentError(
+        "env",
+        f"one in {type(layer).__name__}, which scales each number by itself: what it shows does not turn",
+        "observations as the simulator gives them; models normalise inside, and a policy trained on such numbers goes "
+        "behind the door in a function: "
+        "symmetrise(lambda obs: model.predict(envs.normalize_obs(obs), deterministic=True)[0], …)",
+    )
+
+
+def _largest(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """`MaxAndSkipObservation`: the larger of two frames, number by number."""
+    raise ArgumentError("env", f"one in {type(layer).__name__}, whose largest numbers do not turn", _HELP)
+
+
+def _alone(layer: Any, symmetry: Symmetry) -> Symmetry:
+    """Observations of another dtype."""
+    return symmetry
+
+
+def _space(layer: Any) -> spaces.Space:
+    """What one environment shows."""
+    return getattr(layer, "single_observation_space", None) or layer.observation_space
+
+
+def _place(symmetry: Symmetry, name: str) -> tuple[str, tuple[int, ...]]:
+    """The key that holds a field, and where its numbers lie there."""
+    if name in symmetry.places:
+        return symmetry.places[name]
+    if not symmetry.flat:
+        return name, tuple(range(symmetry.observation[name].size(symmetry.dim)))
+    segment = dict(symmetry.segments())[name]
+    return "observation", tuple(range(segment.start, segment.stop) if isinstance(segment, slice) else segment)
+
+
+_FOLLOWED: dict[str, Callable[[Any, Symmetry], Symmetry]] = {
+    "DelayObservation": _delayed,
+    "DtypeObservation": _alone,
     "FilterObservation": _filtered,
     "FlattenObservation": _flattened,
     "FrameStackObservation": _stacked,
+    "MaxAndSkipObservation": _largest,
+    "NormalizeObservation": _normalised,
+    "ReshapeObservation": _reshaped,
+    "TimeAwareObservation": _timed,
+    "VecExtractDictObs": _extracted,
+    "VecFrameStack": _stacked_in_a_row,
+    "VecNormalize": _normalised,
 }
-"""By the wrapper's name: Gymnasium's wrappers are not imported for it."""
+"""By the wrapper's name: neither library's wrappers are imported for it."""

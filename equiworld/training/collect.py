@@ -18,6 +18,7 @@ from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.files import check_folder
 from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry.spaces import check_observation_space
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration, Task, explore
@@ -34,6 +35,7 @@ def collect(
     transitions: int,
     seed: int = 0,
     *,
+    symmetry: Symmetry | None = None,
     exploration: Exploration | None = None,
     action_repeat: int | None = None,
     steps_per_start: int | None = None,
@@ -57,6 +59,8 @@ def collect(
             which make their own copies from its spec.
         transitions: how many.
         seed: of everything random.
+        symmetry: how observations and actions transform; that which the environment carries or is registered with if
+            None.
         exploration: where to start and what to do; the environment's own `exploration` if it has one, else
             its resets and its action space's samples.
         action_repeat: environment steps between s and s′, the action's target held.
@@ -86,9 +90,14 @@ def collect(
     if dtype not in DTYPES:
         raise ArgumentError("dtype", repr(dtype), "a floating dtype", DTYPES)
     kept = None if folder is None else check_folder("folder", folder)
-    symmetry = symmetry_of(env)  # first: its errors say what is registered
+    symmetry = symmetry_of(env) if symmetry is None else symmetry  # first: its errors say what is registered
+    if not isinstance(symmetry, Symmetry):
+        raise ArgumentError("symmetry", symmetry, "a Symmetry, or None for the registered one")
     instance = gym.make(env) if isinstance(env, str) else env
     try:
+        check_observation_space(
+            symmetry := symmetry.sized(instance.observation_space), instance.observation_space
+        )
         if instance.spec is None:
             raise ArgumentError("env", repr(env), "an environment made with gym.make: workers make it again")
         if exploration is None:

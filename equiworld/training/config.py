@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import flag, integer, number
+from equiworld.errors import ArgumentError
 
 __all__ = ["TrainingConfig"]
 
@@ -67,7 +68,10 @@ class TrainingConfig:
             plain["weight_decay"] = number("weight_decay", self.weight_decay, least=0)
         plain["held_out"] = number("held_out", self.held_out, least=0, below=1)
         if self.folder is not None:
+            if not isinstance(self.folder, str | os.PathLike):
+                raise ArgumentError("folder", self.folder, "the path of a folder")
             plain["folder"] = os.fspath(self.folder)
+        plain["progress"] = flag("progress", self.progress)
         for name, value in plain.items():
             object.__setattr__(self, name, value)
 

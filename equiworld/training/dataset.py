@@ -19,6 +19,7 @@ from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import GroupElement
 from equiworld.results import to_plain
 from equiworld.symmetry import Features, Symmetry
+from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.training.provenance import env_of, provenance_of
 from equiworld.training.recorded import columns_of_buffer, columns_of_episodes, floats, integers
@@ -52,6 +53,9 @@ class Dataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.symmetry, Symmetry):
+            expected = "a Symmetry, such as `ew.symmetry_of(env)` gives"
+            raise ArgumentError("symmetry", f"a {type(self.symmetry).__name__}", expected)
         if not isinstance(self.provenance, Mapping):
             raise ArgumentError("provenance", type(self.provenance).__name__, "a mapping")
         object.__setattr__(self, "action", floats("action", self.action))
@@ -65,8 +69,9 @@ class Dataset:
         parts = {"action": self.action, "episode": self.episode}
         for prefix in ("observation", "next_observation"):
             arrays = getattr(self, prefix)
-            if set(arrays) != set(symmetry.state):
-                raise ArgumentError(prefix, sorted(arrays), "the state fields", symmetry.state)
+            if not isinstance(arrays, Mapping) or set(arrays) != set(symmetry.state):
+                got = list(arrays) if isinstance(arrays, Mapping) else f"a {type(arrays).__name__}"
+                raise ArgumentError(prefix, got, "the state fields", symmetry.state)
             # In one order, whoever made them: rows are compared number by number.
             arrays = {name: floats(f"{prefix}[{name!r}]", arrays[name]) for name in symmetry.state}
             object.__setattr__(self, prefix, arrays)
@@ -228,7 +233,7 @@ class Dataset:
 
     def state_features(self, arrays: Arrays, dtype: torch.dtype) -> Features:
         """State fields as Features."""
-        return replace(self.symmetry, flat=False).to_features(dict(arrays), dtype=dtype)
+        return self.symmetry.to_features(Apart(arrays), dtype=dtype)
 
     def fingerprint(self) -> str:
         """SHA-256 of every number: equal for equal transitions only."""
@@ -246,8 +251,8 @@ class Dataset:
     @staticmethod
     def concatenate(parts: Sequence[Dataset]) -> Dataset:
         """One dataset of several that were collected alike; keeps the first's provenance."""
-        if not parts:
-            raise ArgumentError("parts", "no datasets", "at least one")
+        if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Dataset) for part in parts):
+            raise ArgumentError("parts", f"a {type(parts).__name__} of others", "datasets, at least one")
         first = parts[0]
         for part in parts[1:]:
             kinds = [(data.symmetry, data.action_repeat, data.action.dtype) for data in (first, part)]

@@ -9,8 +9,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError, SimulationError
-from equiworld.symmetry import Symmetry
+from equiworld.errors import ArgumentError, EquiworldError, SimulationError
+from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.holding import held_action
 from equiworld.training.actions import Actuation
 
@@ -62,6 +62,7 @@ def explore(task: Task) -> dict[str, list[Any]]:
     actuation.space.seed(int(rng.integers(2**31)))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []
+    inside = _symmetry_inside(task, env)
     goes_on = getattr(task.exploration, "goes_on", lambda info: True)
     barren = 0  # episodes in a row that ended before one action had been held to its end
     try:
@@ -73,7 +74,7 @@ def explore(task: Task) -> dict[str, list[Any]]:
             options = task.exploration.start(rng) if task.exploration else None
             observation, _ = env.reset(seed=int(rng.integers(2**31)), options=options)
             for _ in range(task.steps_per_start):
-                action = _chosen(task, actuation, rng, observation)
+                action = _chosen(task, actuation, rng, _as_inside(task, inside, observation))
                 before = _state(task, observation)  # copied: some environments reuse their arrays
                 observation, info, ended, whole = _hold(env, task, actuation, action, observation)
                 ended = ended or not goes_on(info)
@@ -91,6 +92,25 @@ def explore(task: Task) -> dict[str, list[Any]]:
     finally:
         env.close()
     return {"numbers": numbers, "episode": episodes}
+
+
+def _symmetry_inside(task: Task, env: gym.Env) -> Symmetry | None:
+    """How the environment inside all wrappers transforms, where it shows something else and an exploration acts."""
+    if task.exploration is None or env.observation_space == env.unwrapped.observation_space:
+        return None
+    try:
+        inside = symmetry_of(env.unwrapped)
+    except EquiworldError:  # only wrappers know
+        return None
+    return inside if set(inside.observation) <= set(task.symmetry.observation) else None
+
+
+def _as_inside(task: Task, inside: Symmetry | None, observation: Any) -> Any:
+    """The observation as the environment inside all wrappers shows it, which is what its exploration knows."""
+    if inside is None:
+        return observation
+    fields = task.symmetry.observed(observation)
+    return inside.assembled({name: fields[name] for name in inside.observation})
 
 
 def _chosen(task: Task, actuation: Actuation, rng: np.random.Generator, observation: Any) -> NDArray[Any]:
@@ -116,8 +136,5 @@ def _hold(
 
 
 def _state(task: Task, observation: Any) -> list[NDArray[np.float64]]:
-    if not task.symmetry.flat:
-        return [np.array(observation[name], np.float64) for name in task.symmetry.state]
-    array = np.array(observation, np.float64)
-    segments = dict(task.symmetry.segments())
-    return [array[segments[name]] for name in task.symmetry.state]
+    fields = task.symmetry.observed(observation, task.symmetry.state)
+    return [np.array(fields[name], np.float64) for name in task.symmetry.state]

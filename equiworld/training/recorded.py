@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import integer
+from equiworld.arguments import array_of, integer
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
+from equiworld.symmetry.observing import row_of
 
 __all__ = ["columns_of_buffer", "columns_of_episodes", "floats", "integers"]
 
@@ -61,7 +62,7 @@ def columns_of_buffer(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys:
 
 def floats(name: str, value: Any) -> Array:
     """Numbers as float64 of this machine's byte order, or as the float32 that they are; copied only if need be."""
-    array = np.asarray(value)
+    array = array_of(name, value)
     if array.dtype.kind not in "fiu":
         raise ArgumentError(name, f"an array of {array.dtype}", "an array of numbers")
     single = array.dtype.newbyteorder("=") == np.float32
@@ -70,7 +71,7 @@ def floats(name: str, value: Any) -> Array:
 
 def integers(name: str, value: Any) -> NDArray[np.int64]:
     """Whole numbers as int64."""
-    array = np.asarray(value)
+    array = array_of(name, value)
     if array.dtype.kind not in "iu":
         raise ArgumentError(name, f"an array of {array.dtype}", "an array of whole numbers")
     return np.asarray(array, np.int64)
@@ -108,7 +109,7 @@ def _state(symmetry: Symmetry, shown: Any, place: str, extra_keys: str, actions:
     if symmetry.flat:
         if isinstance(shown, Mapping):
             raise ArgumentError(place, f"a mapping with keys {sorted(map(str, shown))}", "one array")
-        array = _table(place, shown, declared["observation"].size(symmetry.dim), actions)
+        array = _checked(symmetry, "observation", place, shown, actions)
         fields = symmetry.observed(array)
         return {name: fields[name] for name in symmetry.state}
     if not isinstance(shown, Mapping):
@@ -116,12 +117,16 @@ def _state(symmetry: Symmetry, shown: Any, place: str, extra_keys: str, actions:
     at = symmetry.places
     needed = dict.fromkeys(at[name][0] if name in at else name for name in symmetry.state)
     _check_keys(place, shown, tuple(needed), tuple(declared), extra_keys)
-    arrays = {
-        key: _table(f"{place}[{key!r}]", shown[key], declared[key].size(symmetry.dim), actions)
-        for key in needed
-    }
+    arrays = {key: _checked(symmetry, key, f"{place}[{key!r}]", shown[key], actions) for key in needed}
     fields = symmetry.observed(arrays, symmetry.state)
     return {name: fields[name] for name in symmetry.state}
+
+
+def _checked(symmetry: Symmetry, key: str, place: str, shown: Any, actions: int | None) -> Array:
+    """One observed array of every step, `(rows, …)`, checked."""
+    size = symmetry.arrays()[key].size(symmetry.dim)
+    rows = _table(place, row_of(symmetry, key, shown), size, actions)
+    return rows.reshape(len(rows), *symmetry.shapes.get(key, (size,)))
 
 
 def _check_keys(

@@ -51,7 +51,10 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         CheckpointError: the checkpoint is cut off, foreign, or of another model, data or configuration.
         SimulationError: the loss became non-finite; the last checkpoint is kept.
     """
-    config = config or TrainingConfig()
+    config = TrainingConfig() if config is None else config
+    for name, value, kind in (("model", model, WorldModel), ("data", data, Dataset), ("config", config, TrainingConfig)):
+        if not isinstance(value, kind):
+            raise ArgumentError(name, f"a {type(value).__name__}", f"a {kind.__name__}")
     if not model.fits(data.symmetry):
         expected = f"state fields, action and centre of the model, {model.symmetry.channels()}"
         raise ArgumentError("data", data.symmetry.channels(), expected)

@@ -66,7 +66,4 @@ def goal_error(symmetry: Symmetry) -> GoalError | None:
 
 def _field(symmetry: Symmetry, name: str, obs: Any) -> Array:
     """The array of one field, float64."""
-    if not symmetry.flat:
-        here = obs if name in obs else symmetry.observed(obs, [name])
-        return np.asarray(here[name], dtype=np.float64)
-    return np.asarray(obs, dtype=np.float64)[..., dict(symmetry.segments())[name]]
+    return np.asarray(symmetry.observed(obs, [name])[name], dtype=np.float64)

@@ -196,8 +196,16 @@ def test_registering() -> None:
 def test_wrappers_that_change_the_observation_are_followed_or_refused() -> None:
     flat = gym.wrappers.FlattenObservation(gym.make(STOCK, obs_type=KEYPOINTS))
     assert symmetry_of(flat).flat
-    with pytest.raises(ArgumentError, match="Symmetry of what wrappers return"):
-        symmetry_of(gym.wrappers.ReshapeObservation(flat, (flat.observation_space.shape[0] // 2, 2)))
+    shape = (flat.observation_space.shape[0] // 2, 2)
+    assert symmetry_of(gym.wrappers.ReshapeObservation(flat, shape)).shapes == {"observation": shape}
+    for refused in (
+        gym.wrappers.TransformObservation(flat, lambda seen: 2 * seen, None),
+        gym.wrappers.NormalizeObservation(flat),
+        gym.wrappers.MaxAndSkipObservation(flat),
+        gym.wrappers.DelayObservation(flat, 2),
+    ):
+        with pytest.raises(ArgumentError, match=type(refused).__name__):
+            symmetry_of(refused)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
+from equiworld.envs import GroupAction, VectorGroupAction
+from equiworld.planners import CEM, MPCPolicy, Task
 from gymnasium import wrappers
 
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2, SO2
+from equiworld.models import WorldModel
+from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Parts, Point, Scalar, Symmetry, Vector, register_symmetry, symmetry_of
+from equiworld.symmetry.batches import as_batch
+from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+from equiworld.training import collect
 from equiworld.verify.certificate import certify
 
 ID = "tests/Slider-v0"
@@ -114,27 +124,177 @@ def test_declarations_go_through_wrappers(layers: Any) -> None:
     assert symmetry_of(env).action == Vector()
 
 
-def test_stacked_frames_are_put_in_a_row() -> None:
-    env = made(flatten, stack, flatten)
+def arrays_of(seen: Any) -> list[Any]:
+    return [seen[key] for key in sorted(seen)] if isinstance(seen, dict) else [seen]
+
+
+def timed(env: gym.Env) -> gym.Env:
+    return wrappers.TimeAwareObservation(env, flatten=False)
+
+
+def in_columns(env: gym.Env) -> gym.Env:
+    return wrappers.ReshapeObservation(env, (env.observation_space.shape[0], 1))
+
+
+STACKS = {
+    "keys": (stack,),
+    "one array": (flatten, stack),
+    "in a row": (flatten, stack, flatten),
+    "keys in a row": (stack, flatten),
+    "some keys": (fewer, stack),
+    "some keys of a stack": (stack, fewer),
+    "one frame": (lambda env: wrappers.FrameStackObservation(env, 1),),
+    "one frame of an array": (flatten, lambda env: wrappers.FrameStackObservation(env, 1)),
+    "stacks of a stack": (stack, stack),
+    "with the time": (timed, stack),
+    "in columns": (flatten, in_columns),
+}
+
+
+@pytest.mark.parametrize("layers", STACKS.values(), ids=STACKS)
+def test_stacks_and_arrays_of_several_axes_transform(layers: Any) -> None:
+    """Frames of before the move stand still, so stacks are filled first."""
+    env = made(*layers)
     symmetry = symmetry_of(env)
-    assert symmetry.flat
-    assert len(symmetry.observation) == 12
     assert symmetry.reference == "place"
-    assert symmetry.segments.__name__ == "segments"
-    # Frames of before the move stand still, so the stack is filled first.
     for g in SE2().sample(np.random.default_rng(0), 3):
-        rows = []
+        seen = []
         for turned in (False, True):
             shown, _ = env.reset(seed=1)
             if turned:
                 move(env, g)
-            for step in range(3):
+            for step in range(9):
                 action = np.array([0.3, -0.2 * step])
                 shown, *_ = env.step(g.rotate(action) if turned else action)
-            rows.append(shown)
-        assert np.abs(symmetry.transform_observation(g, rows[0]) - rows[1]).max() <= 1e-12
-    with pytest.raises(ArgumentError, match="FlattenObservation"):
-        symmetry_of(made(stack))
+            seen.append(shown)
+        expected = symmetry.transform_observation(g, seen[0])
+        for one, other in zip(arrays_of(expected), arrays_of(seen[1]), strict=True):
+            assert one.shape == other.shape
+            assert np.abs(one - other).max() <= 1e-12
+        features = [symmetry.to_features(each, dtype=torch.float64) for each in (seen[0], expected)]
+        there = features[0].transform(g).flatten()
+        assert (there - features[1].flatten()).abs().max() <= 1e-12
+        tensors = seen[0]
+        tensors = (
+            {key: torch.tensor(each).double() for key, each in tensors.items()}
+            if isinstance(tensors, dict)
+            else torch.tensor(tensors)
+        )
+        for each in arrays_of(tensors):
+            each.requires_grad_()
+        again = symmetry.to_features(tensors, dtype=torch.float64)
+        assert (again.flatten() - features[0].flatten()).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("layers", [STACKS["keys"], STACKS["one array"], STACKS["in columns"]])
+def test_a_stack_is_one_observation_and_a_batch_of_stacks_is_several(layers: Any) -> None:
+    env = made(*layers)
+    symmetry = symmetry_of(env)
+    one, _ = env.reset(seed=3)
+    batch = (
+        {key: np.stack([each] * 5) for key, each in one.items()}
+        if isinstance(one, dict)
+        else np.stack([one] * 5)
+    )
+    assert [as_batch(symmetry, each)[1] for each in (one, batch)] == [False, True]
+
+    def ahead(seen: Any) -> Any:  # of one observation
+        shown = symmetry.observed(seen)
+        return np.clip(0.3 * (shown["target"] - shown["place"]) + [0.2, 0.0], -1.0, 1.0)
+
+    task = Task(
+        cost=lambda z, c, goal, at: (z.select(c["place"]) - goal.select(at["target"])).norm(dim=-2)[..., 0]
+    )
+    model = WorldModel.for_env(env, seed=0)
+    planned = MPCPolicy(model, CEM(samples=16, iterations=1), dtype="float64", task=task)
+    for policy in (symmetrise(ahead, env), planned):
+        single, several = (policy.predict(each)[0] for each in (one, batch))
+        assert single.shape == (2,)
+        assert several.shape == (5, 2)
+        g = SE2().rotation(2.0)
+        turned = policy.predict(symmetry.transform_observation(g, one))[0]
+        assert np.abs(turned - g.rotate(single)).max() <= 1e-9
+    data = collect(env, 40, seed=0)
+    assert data.symmetry == symmetry
+    model = WorldModel.for_data(data)
+    assert model.encode(batch).scalars.shape[0] == 5
+
+
+@pytest.mark.parametrize("layers", STACKS.values(), ids=STACKS)
+def test_a_turned_world_shows_stacks_in_their_shape(layers: Any) -> None:
+    env = made(*layers)
+    g = SE2().rotation(1.0)
+    turned = GroupAction(env, g)
+    shown = [each.reset(seed=2)[0] for each in (env, turned)]
+    expected = symmetry_of(env).transform_observation(g, shown[0])
+    for one, other in zip(arrays_of(expected), arrays_of(shown[1]), strict=True):
+        assert one.shape == other.shape
+        assert np.abs(one - other).max() <= 1e-12
+    assert turned.observation_space.contains(shown[1]) or layers[0] is timed  # whose integers become floats
+    several = VectorGroupAction(gym.vector.SyncVectorEnv([lambda: made(*layers)] * 2), g)
+    for one, other in zip(arrays_of(expected), arrays_of(several.reset(seed=[2, 2])[0]), strict=True):
+        assert np.abs(one - other[1]).max() <= 1e-12
+
+
+def test_a_stack_survives_being_saved() -> None:
+    for layers in STACKS.values():
+        symmetry = symmetry_of(made(*layers))
+        assert symmetry_from_dict(json.loads(json.dumps(symmetry_to_dict(symmetry)))) == symmetry
+
+
+def test_shapes_of_another_size_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="a shape of 2 numbers"):
+        Symmetry(SE2(), {"place": Point()}, Vector(), shapes={"place": (3, 2)})
+    with pytest.raises(ArgumentError, match="'other'"):
+        Symmetry(SE2(), {"place": Point()}, Vector(), shapes={"other": (1, 2)})
+    symmetry = symmetry_of(made(stack))
+    seen, _ = made(stack).reset(seed=0)
+    with pytest.raises(ArgumentError, match=r"place: got shape \(2, 2\)"):
+        symmetry.observed({**seen, "place": seen["place"][:2]})
+
+
+@pytest.mark.parametrize("layers", [(flatten,), (stack,), (flatten, stack), (fewer,)])
+def test_environments_side_by_side_are_looked_through(layers: Any) -> None:
+    expected = symmetry_of(made(*layers))
+
+    def one() -> gym.Env:
+        return made(*layers)
+
+    for vector in (gym.vector.SyncVectorEnv([one] * 2), gym.vector.AsyncVectorEnv([one] * 2)):
+        assert symmetry_of(vector) == expected
+        assert symmetry_of(gym.wrappers.vector.RecordEpisodeStatistics(vector)) == expected
+        vector.close()
+    side_by_side = gym.make_vec(ID, num_envs=2, vectorization_mode="sync")
+    assert symmetry_of(gym.wrappers.vector.FlattenObservation(side_by_side)) == symmetry_of(made(flatten))
+
+
+def test_those_of_stable_baselines3_are_looked_through() -> None:
+    pytest.importorskip("stable_baselines3")
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import SubprocVecEnv, VecExtractDictObs, VecFrameStack, VecMonitor
+
+    for kind in (None, SubprocVecEnv):
+        for layers in ((), (flatten,), (stack,)):
+            wrapped = (lambda env, layers=layers: layers[0](env)) if layers else None
+            envs = make_vec_env(
+                ID,
+                2,
+                wrapper_class=wrapped,
+                vec_env_cls=kind,
+                vec_env_kwargs={"start_method": "fork"} if kind else None,
+            )
+            assert symmetry_of(VecMonitor(envs)) == symmetry_of(made(*layers))
+            envs.close()
+    envs = make_vec_env(ID, 2)
+    assert symmetry_of(VecExtractDictObs(envs, "place")).observation == {"place": Point()}
+    with pytest.raises(ArgumentError, match="begins with zeros: those of 'place'"):
+        symmetry_of(VecFrameStack(envs, 2))
+    about = replace(SYMMETRY, group=SO2())  # points are vectors from the centre, of which zeros stay zeros
+    register_symmetry(ID, about, move)
+    found = symmetry_of(VecFrameStack(envs, 2))
+    assert found.observed({name: np.zeros(2 * field.size(2)) for name, field in FIELDS.items()})[
+        "place"
+    ].shape == (2,)
 
 
 def test_what_a_wrapper_carries_comes_first() -> None:
@@ -156,9 +316,13 @@ def test_what_a_wrapper_carries_comes_first() -> None:
 
 
 def test_a_wrapper_that_changes_shapes_is_refused() -> None:
-    tall = made(flatten, lambda env: wrappers.ReshapeObservation(env, (7, 1)))
+    class Shorter(gym.Wrapper):
+        def __init__(self, env: gym.Env) -> None:
+            super().__init__(env)
+            self.observation_space = gym.spaces.Box(-99.0, 99.0, (6,), np.float64)
+
     with pytest.raises(ArgumentError, match="register or pass a Symmetry"):
-        symmetry_of(tall)
+        symmetry_of(made(flatten, Shorter))
 
 
 def test_a_symmetry_may_be_passed() -> None:
