@@ -63,6 +63,11 @@ def test_evaluate_prints_a_table_and_writes_the_result(model_folder, capsys):
     assert main([*words, "--no-progress", *PLANNER]) == 0
     assert "success 0/2" in capsys.readouterr().out
     assert len(read_json(model_folder / "evaluate.json")["rows"]) == 2
+    assert main([*words, "--success", "None"]) == 0
+    assert "return" in capsys.readouterr().out
+    assert read_json(model_folder / "evaluate.json")["config"]["success"] is None
+    assert main([*words, "--success", "solved"]) != 0
+    assert "'solved'" in capsys.readouterr().err
 
 
 def test_certify_passes_the_equivariant_model_and_draws_it(model_folder, tmp_path, capsys):

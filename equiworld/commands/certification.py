@@ -38,6 +38,7 @@ class Certify:
         dtype: of the planning: that which is deployed.
         door: whether to decide in the frame at the door; without it planning goes on along the world's axes.
         tolerance: largest deviation that passes, in the units of the observation.
+        success: the entry of `info` that says whether a task is solved; None for nothing.
         seed: of episodes, elements and planner.
         planner: settings of the cross-entropy method.
         quick: few elements and short episodes.
@@ -54,6 +55,7 @@ class Certify:
     dtype: Literal["float32", "float64"] = "float32"
     door: bool = True
     tolerance: float | None = None
+    success: str | None = "is_success"
     seed: int = 0
     planner: CEM = field(default_factory=CEM)
     quick: bool = False
@@ -83,6 +85,7 @@ class Certify:
             seed=seed,
             modes=("active", "passive") if self.mode == "both" else (self.mode,),
             tolerance=self.tolerance,
+            success=self.success,
         )
         env.close()
         path = certificate.save(folder / "certificate.json")

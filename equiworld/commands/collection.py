@@ -32,7 +32,7 @@ class Collect:
         transitions: how many.
         headings: keep to starts with the heading within ± this [deg], for environments that observe one.
         seed: of everything random.
-        workers: processes; as many as cores by default.
+        workers: processes; by default this one alone, until it shows that several would be done sooner.
         dtype: that the numbers are kept in; float32 halves the memory, which counts for point clouds.
         quick: a small number of transitions.
         progress: show a progress bar.

@@ -31,6 +31,7 @@ class Evaluate:
         env_arguments: arguments of `gym.make`, as JSON.
         episodes: how many.
         n_envs: environments side by side.
+        success: the entry of `info` that says whether an episode succeeded; None to judge by the return alone.
         max_steps: environment steps of an episode at most; the environment's own limit by default.
         dtype: of the planning.
         seed: of the first episode, and of the planner.
@@ -45,6 +46,7 @@ class Evaluate:
     env_arguments: str = "{}"
     episodes: int = 100
     n_envs: int = 25
+    success: str | None = "is_success"
     max_steps: int | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = 0
@@ -65,6 +67,7 @@ class Evaluate:
             episodes=min(self.episodes, QUICK_EPISODES) if self.quick else self.episodes,
             seed=seed,
             n_envs=self.n_envs,
+            success=self.success,
             max_steps=min(self.max_steps or QUICK_STEPS, QUICK_STEPS) if self.quick else self.max_steps,
             progress=self.progress,
         )

@@ -24,6 +24,7 @@ from equiworld.verify.lockstep import (
 )
 from equiworld.verify.orbit import Mode
 from equiworld.verify.runner import Runner
+from equiworld.verify.success import Success, SuccessRule
 from equiworld.verify.trace import Decisions
 
 __all__ = ["Certificate", "certify"]
@@ -47,7 +48,7 @@ def certify(
     tolerance: float | None = None,
     translation_scale: float | None = None,
     options: Mapping[str, Any] | None = None,
-    success_key: str | None = "is_success",
+    success: SuccessRule = "is_success",
     error: GoalError | str | None = None,
 ) -> Certificate:
     """Run the closed loop from s and from g·s with goal g·goal, and compare step by step.
@@ -82,7 +83,8 @@ def certify(
         tolerance: largest deviation that passes, of each field in its own units; 1e-8 length scales if None.
         translation_scale: longest translation, in the units of the points; the length scale if None.
         options: further reset options.
-        success_key: the entry of info that tells success; None for none.
+        success: what says whether a task is solved: an entry of `info`, by its key; a function (info, observation) ->
+            bool; or None for nothing. It is asked at every step, and tried at the first.
         error: distance from the goal `(E,)` of a batch of observations, or the entry of info that tells it; if
             None the mean distance of the body's points from those of the goal, as far as they are observed.
 
@@ -110,6 +112,7 @@ def certify(
             raise ArgumentError("modes", repr(mode), "modes to run", ("active", "passive"))
     if not modes:
         raise ArgumentError("modes", "none", "at least one", ("active", "passive"))
+    judge = Success(success)
     began = time.perf_counter()
     envs = env_copies(env, episodes)
     try:
@@ -126,7 +129,7 @@ def certify(
             seeds=tuple(range(seed, seed + episodes)),
             steps=steps,
             options=dict(options or {}),
-            success_key=success_key,
+            success=judge,
             stop_at_success=stop_at_success,
             error=goal_error(symmetry) if error is None else error,
             tolerance=allowed,
@@ -153,7 +156,7 @@ def certify(
             "steps": steps,
             "seed": seed,
             "stop_at_success": stop_at_success,
-            "success": None if success_key is None else f"info[{success_key!r}] at any step",
+            "success": judge.describe("at any step"),
             "dtype": dtype_of(policy),
         },
         seconds=time.perf_counter() - began,

@@ -86,6 +86,8 @@ class Certificate:
             "final_error": "final error",
             "max_deviation": "max deviation",
         }
+        if self.config["success"] is None:
+            del columns["success"]
         return text_table(rows, columns)
 
     def __str__(self) -> str:

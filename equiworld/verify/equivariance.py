@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.groups.element import checked_group
 from equiworld.verify.representations import Representation, as_representation
 
 __all__ = ["EquivarianceReport", "assert_equivariant", "equivariance_residual"]
@@ -119,10 +121,18 @@ def equivariance_residual(
     >>> report.passed, report.reflections
     (False, 0)
     """
+    n_elements, seed = integer("n_elements", n_elements, most=2**20), integer("seed", seed, least=0)
+    if batch_size is not None:
+        batch_size = integer("batch_size", batch_size, least=1)
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, least=0)
+    checked_group("group", group)
+    if not callable(function):
+        raise ArgumentError("function", function, "a function of a value of rep_in")
     if n_elements < FEWEST_ELEMENTS:
         raise ArgumentError("n_elements", n_elements, f"at least {FEWEST_ELEMENTS}; fewer prove little")
     dtype = _dtype_of(function) if dtype is None else dtype
-    if dtype not in TOLERANCES:
+    if not isinstance(dtype, str) or dtype not in TOLERANCES:
         raise ArgumentError("dtype", dtype, "a floating type", TOLERANCES)
     tolerance = TOLERANCES[dtype] if tolerance is None else tolerance
     source = as_representation("rep_in", rep_in, group.dim)

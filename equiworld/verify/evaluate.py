@@ -10,8 +10,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from equiworld.arguments import integer
-from equiworld.errors import SimulationError
+from equiworld.arguments import flag, integer
+from equiworld.errors import ArgumentError, SimulationError
 from equiworld.verify.evaluation import Episode, Evaluation
 from equiworld.verify.lockstep import (
     EnvLike,
@@ -109,9 +109,12 @@ def evaluate(
     """
     as_policy(policy)
     judge = Success(success)
-    integer("episodes", episodes, least=1)
-    integer("n_envs", n_envs, least=1)
-    integer("max_steps", 1 if max_steps is None else max_steps, least=1)
+    episodes, seed = integer("episodes", episodes, least=1), integer("seed", seed, least=0)
+    n_envs = integer("n_envs", n_envs, least=1)
+    max_steps = None if max_steps is None else integer("max_steps", max_steps, least=1)
+    deterministic, progress = flag("deterministic", deterministic), flag("progress", progress)
+    if options is not None and not isinstance(options, Mapping):
+        raise ArgumentError("options", options, "a mapping, or None")
     began = time.perf_counter()
     slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
     config = {

@@ -36,6 +36,7 @@ class Orbit:
         motion: how far anything observed moved in the reference episodes, at most.
         world_deviation: the largest deviation of the world alone, which began at g·s and was given the reference's
             actions, turned; None where that was not tried, since the test passed, or the world refused them.
+        judged: whether anything said what success is.
     """
 
     mode: Mode
@@ -50,6 +51,7 @@ class Orbit:
     refused: Mapping[tuple[int, int], str] = field(hash=False)
     motion: float
     world_deviation: float | None = None
+    judged: bool = True
 
     @property
     def max_deviation(self) -> float:
@@ -129,7 +131,7 @@ class Orbit:
                 {
                     "element": index,
                     "g": describe(g),
-                    "success": f"{solved}/{int(begun.sum())}",
+                    "success": f"{solved}/{int(begun.sum())}" if self.judged else None,
                     "final_error": _or_none(errors.mean() if len(errors) else np.nan),
                     "max_deviation": _or_none(_largest(self.deviation[index])),
                 }
@@ -158,7 +160,7 @@ class Orbit:
             "mode": self.mode,
             "element": index,
             "seed": self.seeds[episode],
-            "success": step >= 0,
+            "success": step >= 0 if self.judged else None,
             "success_step": step if step >= 0 else None,
             "final_error": _or_none(final_error[episode]),
         }

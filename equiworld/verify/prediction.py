@@ -114,6 +114,11 @@ def prediction_error(
     >>> found.n, found.fields["block_heading"].unit, found.overlap["shared"]["data/trained_on episodes"]
     (12, 'rad', 0)
     """
+    for name, value in (("data", data), ("trained_on", trained_on)):
+        if not hasattr(value, "check_disjoint") and (value is not None or name == "data"):
+            raise ArgumentError(name, f"a {type(value).__name__}", "a Dataset")
+    if not hasattr(model, "fits"):
+        raise ArgumentError("model", f"a {type(model).__name__}", "a WorldModel")
     if not len(data):
         raise ArgumentError("data", "no transitions", "at least one")
     if not model.fits(data.symmetry):

@@ -18,6 +18,7 @@ from equiworld.verify.differences import GoalError
 from equiworld.verify.lockstep import Policy, reset_env
 from equiworld.verify.moving import beginning_moved
 from equiworld.verify.orbit import Mode, Orbit
+from equiworld.verify.success import Success
 from equiworld.verify.trace import (
     Begin,
     Decisions,
@@ -50,7 +51,7 @@ class Runner:
     seeds: tuple[int, ...]
     steps: int
     options: dict[str, Any]
-    success_key: str | None
+    success: Success
     stop_at_success: bool
     error: GoalError | str | None
     tolerance: float
@@ -59,9 +60,6 @@ class Runner:
     def orbits(self, modes: Sequence[Mode]) -> tuple[tuple[Orbit, ...], Decisions]:
         """One orbit a mode, and all decisions that were taken."""
         reference = self._record(self.envs, self.options)
-        if self.success_key is not None and not reference.success_known:
-            expected = "an entry of info; None if success is not defined"
-            raise ArgumentError("success_key", repr(self.success_key), expected)
         if isinstance(self.error, str) and self.error not in reference.last_infos[0]:
             raise ArgumentError("error", repr(self.error), "an entry of info", reference.last_infos[0])
         found = [self._orbit(mode, reference) for mode in modes]
@@ -113,6 +111,7 @@ class Runner:
             reference_final_error=self._final_error(reference),
             refused=refused,
             motion=motion(self.symmetry, reference),
+            judged=self.success.rule is not None,
         )
         return orbit, decisions
 
@@ -146,7 +145,7 @@ class Runner:
             self.seeds,
             options,
             self.steps,
-            self.success_key,
+            self.success,
             self.stop_at_success,
             stand_ins,
             begin,

@@ -37,13 +37,13 @@ class Success:
         self.rule = rule
         self._checked = rule is None
 
-    def describe(self) -> str | None:
+    def describe(self, when: str = "at the last step") -> str | None:
         """For the result file."""
         if self.rule is None:
             return None
         if isinstance(self.rule, str):
-            return f"info[{self.rule!r}] at the last step"
-        return f"{self._name}(info, observation) at the last step"
+            return f"info[{self.rule!r}] {when}"
+        return f"{self._name}(info, observation) {when}"
 
     def check(self, info: Mapping[str, Any], observation: Any) -> None:
         """Refuse a rule that the first step does not bear out; nothing at later ones.

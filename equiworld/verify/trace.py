@@ -16,6 +16,7 @@ from equiworld.symmetry import Cloud, Symmetry
 from equiworld.symmetry.compiled import CompiledElement
 from equiworld.verify.differences import field_errors
 from equiworld.verify.lockstep import Policy, act, reset_env, stack, step_env
+from equiworld.verify.success import Success
 
 __all__ = ["Replay", "SeenTurned", "Trace", "compare", "ignored", "motion", "record"]
 
@@ -81,7 +82,6 @@ class Trace:
         observations: T + 1 batches `(E, …)`; an episode that has ended shows its last one again.
         alive: `(T + 1, E)`, whether the observation belongs to the episode, or comes after its end.
         success_step: `(E,)`, the step after which it first succeeded; -1 for never.
-        success_known: whether an info ever told.
         refused: by episode, why the environment would not begin it.
         last_infos: the last info of each episode; empty for one that never began.
         decisions: what a policy's state said of its decisions; see `Decisions`.
@@ -91,7 +91,6 @@ class Trace:
     observations: list[Any]
     alive: NDArray[np.bool_]
     success_step: NDArray[np.int_]
-    success_known: bool
     refused: dict[int, str]
     last_infos: list[Mapping[str, Any]]
     decisions: Decisions
@@ -133,7 +132,7 @@ def record(
     seeds: Sequence[int],
     options: Mapping[str, Any] | None,
     steps: int,
-    success_key: str | None,
+    success: Success,
     stop_at_success: bool,
     stand_ins: Any = None,
     begin: Begin = reset_env,
@@ -146,7 +145,7 @@ def record(
         seeds: E of them.
         options: for every reset.
         steps: T.
-        success_key: the entry of info that tells success; None for none.
+        success: what says whether a task is solved, asked at every step.
         stop_at_success: whether a success ends the episode, also as far as the environment could go on.
         stand_ins: `(E, …)` observations shown to the policy in the place of episodes that the environment
             refuses to begin, so that the other rows stay what they are; without them a refusal is an error.
@@ -172,7 +171,6 @@ def record(
     alive[0] = [index not in refused for index in range(len(envs))]
     running = alive[0].copy()
     success_step = np.full(len(envs), -1)
-    known = False
     observations, state, decisions = [stack(current)], None, Decisions()
     taken: list[NDArray[Any]] = []
     for step in range(steps):
@@ -187,14 +185,14 @@ def record(
             current[index], _, terminated, truncated, info = outcome
             infos[index] = info
             alive[step + 1, index] = True
-            known = known or success_key in info
-            success = success_key is not None and bool(info.get(success_key, False))
-            if success and success_step[index] < 0:
+            success.check(info, current[index])
+            solved = bool(success.of(info, current[index], f"seed {seeds[index]}, step {step + 1}"))
+            if solved and success_step[index] < 0:
                 success_step[index] = step + 1
             # A termination that is no success is a failure that nothing sensible follows.
-            running[index] = not (truncated or (terminated and not success) or (success and stop_at_success))
+            running[index] = not (truncated or (terminated and not solved) or (solved and stop_at_success))
         observations.append(stack(current))
-    return Trace(observations, alive, success_step, known, refused, infos, decisions, taken)
+    return Trace(observations, alive, success_step, refused, infos, decisions, taken)
 
 
 def compare(

@@ -280,7 +280,7 @@ def test_closed_loops_of_any_policy_are_the_same_all_over_the_orbit(name):
     env, make = KEPT[name][0](), KEPT[name][0]
     policy = ew.symmetrise(perceptron(env), env)
     # A function, for a copy of an environment is made from its arguments, and not mended.
-    found = ew.certify(policy, make, elements=7, episodes=2, steps=12, success_key=None)
+    found = ew.certify(policy, make, elements=7, episodes=2, steps=12, success=None)
     assert found.passed, found
     assert found.orbits[0].worst_field_deviation <= EXACT * (10 if name == "humanoid-mended" else 1)
     actions = np.stack([policy.predict(env.reset(seed=seed)[0])[0] for seed in range(3)])
@@ -291,7 +291,7 @@ def test_closed_loops_of_any_policy_are_the_same_all_over_the_orbit(name):
 def test_the_certificate_blames_the_humanoids_world():
     env = made("Humanoid-v5")
     policy = ew.symmetrise(perceptron(env), env)
-    found = ew.certify(policy, lambda: made("Humanoid-v5"), episodes=1, steps=8, success_key=None)
+    found = ew.certify(policy, lambda: made("Humanoid-v5"), episodes=1, steps=8, success=None)
     assert not found.passed
     assert found.orbits[0].world_deviation > 1e-3
 

@@ -254,14 +254,34 @@ def test_wrong_arguments_are_named():
         ({"modes": ("turned",)}, "modes"),
         ({"group": SE3()}, "group"),
         ({"group": Cyclic(1)}, "group"),
-        ({"success_key": "solved"}, "success_key"),
+        ({"success": "solved"}, "success"),
+        ({"success": lambda info: True}, "success"),
         ({"error": "coverage"}, "error"),
     ):
         with pytest.raises(ArgumentError, match=name):
             certify(Inwards(), Plane, **{**SHORT, **changes})
     with pytest.raises(UnknownNameError):
         certify(Inwards(), "CartPole-v1", **SHORT)
-    assert certify(Inwards(), Plane, **SHORT, success_key=None).passed
+    unjudged = certify(Inwards(), Plane, **SHORT, success=None)
+    assert unjudged.passed
+    assert "success" not in unjudged.table()
+    assert {row["success"] for row in unjudged.to_result()["rows"]} == {None}
+
+
+def test_success_may_be_a_function_of_what_is_observed():
+    def near(info, observation):
+        return bool(np.linalg.norm(observation["block_pos"] - observation["agent_pos"]) < 150.0)
+
+    found = certify(Push(), pusht(), **SHORT, success=near)
+    assert found.passed
+    assert 0 < (found.orbit("active").success_step >= 0).sum()
+    assert "near(info, observation) at any step" in found.config["success"]
+    assert "success" in found.table()
+
+    def eastern(info, observation):  # names a direction of the world
+        return bool(observation["agent_pos"][0] > 255.5)
+
+    assert not certify(Push(), pusht(), **SHORT, success=eastern).passed
 
 
 @pytest.fixture(scope="module")
