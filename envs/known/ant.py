@@ -91,7 +91,8 @@ def ant_symmetry(env: gym.Env, group: Choice | Group = "both") -> Symmetry:
             low, high = base._contact_force_range
             holds = f"where no contact force is clipped to [{low:g}, {high:g}]"
     observation = {"observation": Parts(fields, at)}
-    return Symmetry(chosen, observation, motors(found), flat=True, holds=holds)
+    reward = chosen.axis is None  # it counts what is run along the world's x
+    return Symmetry(chosen, observation, motors(found), flat=True, holds=holds, reward=reward)
 
 
 def move_ant(env: gym.Env, g: GroupElement) -> NDArray[np.float64] | None:

@@ -117,6 +117,7 @@ class Symmetry:
             raise ArgumentError("centre", self.centre, f"{self.group.dim} finite coordinates")
         settle("centre", tuple(centre.tolist()))
         check_symmetry(self)
+        settle("reward", bool(self.reward))
 
     @property
     def dim(self) -> int:

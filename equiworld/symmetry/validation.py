@@ -55,6 +55,8 @@ def check_symmetry(symmetry: Symmetry) -> None:
     """Refuse fields that the dimension or the group does not have, and names that are no field."""
     if symmetry.dim not in (2, 3):
         raise ArgumentError("group", f"{symmetry.group!r} of dimension {symmetry.dim}", "dimension 2 or 3")
+    if not isinstance(symmetry.reward, bool | np.bool_):
+        raise ArgumentError("reward", symmetry.reward, "True, or False where the reward is not invariant")
     if not symmetry.observation:
         raise ArgumentError("observation", "no fields", "at least one")
     for name, field in (*symmetry.observation.items(), ("action", symmetry.action), *symmetry.info.items()):

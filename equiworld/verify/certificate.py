@@ -22,7 +22,7 @@ from equiworld.verify.lockstep import (
     dtype_of,
     env_copies,
 )
-from equiworld.verify.orbit import Mode
+from equiworld.verify.orbit import NOTHING_TO_COMPARE, Mode
 from equiworld.verify.runner import Runner
 from equiworld.verify.success import Success, SuccessRule
 from equiworld.verify.trace import Decisions
@@ -193,5 +193,5 @@ def _draw(
     pool = group.grid(count + 1) if group.finite else group.sample(rng, count, scale=scale)
     others = [g for g in pool if not g.is_close(identity)][:count]
     if not others:
-        raise ArgumentError("group", repr(group), "a group with elements besides the identity")
+        raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
     return GroupElement.stack([identity, *others])

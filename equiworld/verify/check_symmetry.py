@@ -62,7 +62,8 @@ def check_symmetry(
     Fields are compared relative to their own scale, by how much their numbers differ among all that was seen. "exact"
     is 1e-9 of it, and rounding of the dtype in which they are given; "approximate" is within the tolerance, if that is
     larger; the rest is "false", and what one exchange of types, axes, signs, centre or order would mend is named. What
-    never changed is "untested", and does not count.
+    never changed is "untested", and does not count. With `reward=False` in the declaration a reward or an end that
+    deviates is "broken", and does not count either.
 
     What breaks a symmetry may be rare, as feet that slide are: so two walks a state, of up to 100 steps, are compared
     too, each under one element, until rounding has grown beyond what is exact. More `states` find what is rarer.

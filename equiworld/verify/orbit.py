@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 
-__all__ = ["Mode", "Orbit", "describe", "rotation_angle"]
+__all__ = ["NOTHING_TO_COMPARE", "Mode", "Orbit", "describe", "rotation_angle"]
+
+NOTHING_TO_COMPARE = "a group with elements besides the identity: with it alone there is nothing to compare"
 
 Mode = Literal["active", "passive"]
 Array = NDArray[np.float64]

@@ -10,6 +10,7 @@ import numpy as np
 
 from equiworld.groups import GroupElement
 from equiworld.symmetry import (
+    Concatenation,
     Field,
     Heading,
     Permuted,
@@ -32,7 +33,7 @@ from equiworld.verify.check.exchanges import (
     seen_marks,
 )
 from equiworld.verify.check.pairs import Pairs
-from equiworld.verify.check.report import shown
+from equiworld.verify.check.report import places_in_words, shown
 
 __all__ = ["action_candidates", "field_candidates"]
 
@@ -60,8 +61,23 @@ def action_candidates(symmetry: Symmetry) -> Iterator[Candidate]:
     yield from _types(declared, size, symmetry)
     if isinstance(declared, SignedPermutation):
         yield from renamed_numbers(declared)
+    yield from _other_parts(declared)
     yield from borrowed(declared, symmetry)
     yield from _axes(size, dim)
+
+
+def _other_parts(declared: Field) -> Iterator[Candidate]:
+    """Numbers one behind the other, some of which reflections negate: one part of them the other way."""
+    parts = declared.parts if isinstance(declared, Concatenation) else ()
+    others: dict[type[Field], type[Field]] = {Scalar: Pseudoscalar, Pseudoscalar: Scalar}
+    place = 0
+    for index, part in enumerate(parts):
+        if type(part) not in others:
+            return
+        other = others[type(part)](part.count)
+        field = Concatenation((*parts[:index], other, *parts[index + 1 :]))
+        yield Candidate(field, f"{shown(other)} at {places_in_words(range(place, place + part.count))}")
+        place += part.count
 
 
 def _types(declared: Field, size: int, symmetry: Symmetry) -> Iterator[Candidate]:

@@ -124,6 +124,8 @@ class Judge:
             verdict = "untested" if all(block.still for block in blocks) else "exact"
         # The same moment for all fields that hold, so that an array is seen as it is; else the worst.
         example = int(worst.argmax()) if verdict == "false" else _latest(pairs)
+        if verdict == "false" and role in ("reward", "end") and not self.symmetry.reward:
+            verdict = "broken"  # as declared
         g = self.elements[pairs.element[example]]
         moved = declared.transform(g, pairs.before[example], np.asarray(self.symmetry.centre))
         before, after, expected = (

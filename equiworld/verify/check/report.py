@@ -25,7 +25,7 @@ __all__ = [
     "shown",
 ]
 
-Verdict = Literal["exact", "approximate", "false", "untested"]
+Verdict = Literal["exact", "approximate", "false", "broken", "untested"]
 Role = Literal["observation", "info", "action", "reward", "end"]
 
 _NARROW, _WIDE = 44, 160  # letters of a field in the table, and in a line of its own
@@ -55,7 +55,8 @@ class FieldCheck:
         role: what it is a part of.
         declared: its field, as it is written.
         place: where its numbers lie: key and indices.
-        verdict: "exact" to rounding, "approximate" within the tolerance, "false"; "untested" where nothing told.
+        verdict: "exact" to rounding, "approximate" within the tolerance, "false"; "untested" where nothing told;
+            "broken" is a reward or an end that is not invariant, and is said not to be.
         relative: the largest deviation from ρ(g) of what was seen at s, in units of `scale`.
         by_step: the same after 0, 1, … actions; NaN where nothing was compared.
         scale: by how much the numbers differ among all that was seen, in their own units.
@@ -127,7 +128,8 @@ class SymmetryCheck:
         holds: where the declaration itself says that it holds.
         fields: one each, in the order of the arrays; then action, reward and end of episodes.
         elements: the group elements, a batch.
-        by_kind: by kind of element ("turns", "shifts", …), the largest deviation of any observed field or reward.
+        by_kind: by kind of element ("turns", "shifts", …), the largest deviation of any observed field, and of
+            the reward where it is to be invariant.
         never: of turns, shifts, mirrors and exchanges of labels, what the group has and no run began at.
         config: elements, states, steps, tolerance, seed, and how the simulator was brought to g·s.
         notes: what was seen besides, and what could not be tested.
@@ -147,7 +149,7 @@ class SymmetryCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all fields that were tested; "untested" if none was."""
+        """The worst of all fields that were tested, but of what is broken as declared; "untested" if none was."""
         found = {each.verdict for each in self.fields}
         order: tuple[Verdict, ...] = ("false", "approximate", "exact")
         return next((verdict for verdict in order if verdict in found), "untested")

@@ -17,6 +17,7 @@ from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
 from equiworld.verify.lockstep import reset_env, step_env
 from equiworld.verify.moving import observe_now
+from equiworld.verify.orbit import NOTHING_TO_COMPARE
 
 __all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Start", "drawn_elements", "drawn_starts"]
 
@@ -234,7 +235,7 @@ def drawn_elements(group: Group, count: int, rng: np.random.Generator, scale: fl
         if not any(_same(g, other) for other in (group.identity(), *found)):
             found.append(g)
     if not found:
-        raise ArgumentError("group", repr(group), "a group with elements besides the identity")
+        raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
     return GroupElement.stack(found[:count])
 
 

@@ -25,10 +25,11 @@ def never_tried(judge: Judge) -> tuple[str, ...]:
 
 
 def by_kind(judge: Judge) -> dict[str, float]:
-    """By kind of element the largest deviation of any observed field or reward."""
+    """By kind of element the largest deviation of any observed field, and of the reward if it is to stay."""
     found: dict[str, float] = {}
+    roles = ("observation", "reward") if judge.symmetry.reward else ("observation",)
     for (role, name), blocks in judge.blocks.items():
-        if role in ("observation", "reward"):
+        if role in roles:
             worst, element = worst_of(blocks), judge.seen[role][name].element
             for index in np.unique(element).tolist():
                 kind = kind_of(judge.elements[index])
@@ -47,6 +48,8 @@ def notes_of(judge: Judge) -> Iterator[str]:
     keys: list[tuple[Role, str]] = [(each.role, each.name) for each in false if each.role != "action"]
     if keys:
         yield from _which_hold(judge, keys)
+    if not judge.symmetry.reward:
+        yield from _rewards(judge)
     yield from _goals(judge)
 
 
@@ -70,6 +73,17 @@ def _which_hold(judge: Judge, false: list[tuple[Role, str]]) -> Iterator[str]:
     if kept:
         yield f"what is false holds under {', '.join(kept)}, and fails under {', '.join(broken)}"
     yield f"{sum(runs.values())} of {len(runs)} runs hold to their end; declared to hold {judge.symmetry.holds}"
+
+
+def _rewards(judge: Judge) -> Iterator[str]:
+    """What a declaration that gives up the reward gives up, and whether it has to."""
+    found = [each for each in judge.fields if each.role in ("reward", "end")]
+    for each in found:
+        if each.verdict == "broken":
+            by = f"by {each.relative:.2g} of its scale, as declared by reward=False"
+            yield f"the {each.name} deviates {by}: the verdict is of the physics alone"
+    if {each.verdict for each in found} <= {"exact", "approximate", "untested"}:
+        yield "declared with reward=False, and yet the reward stayed the same in all that was tried"
 
 
 def _goals(judge: Judge) -> Iterator[str]:
