@@ -8,9 +8,13 @@
 
 from equiworld.envs.known.ant import ant_group, ant_symmetry, move_ant
 from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
+from equiworld.envs.known.half_cheetah import half_cheetah_symmetry
 from equiworld.envs.known.humanoid import humanoid_symmetry, mend_humanoid, move_humanoid
+from equiworld.envs.known.inverted_pendulum import inverted_pendulum_symmetry, move_inverted_pendulum
 from equiworld.envs.known.point_maze import maze_group, move_point_maze, point_maze_symmetry
+from equiworld.envs.known.pusher import free_pusher, move_pusher, pusher_symmetry
 from equiworld.envs.known.reacher import move_reacher, reacher_symmetry
+from equiworld.envs.known.swimmer import move_swimmer, swimmer_symmetry
 from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 
 from equiworld.symmetry import register_symmetry
@@ -18,10 +22,16 @@ from equiworld.symmetry import register_symmetry
 __all__ = ["ant_group", "ant_symmetry", "humanoid_symmetry", "mend_humanoid"]
 __all__ += ["fetch_symmetry", "maze_group", "point_maze_symmetry"]
 __all__ += ["reacher_symmetry", "walker2d_symmetry"]
+__all__ += ["free_pusher", "half_cheetah_symmetry", "inverted_pendulum_symmetry", "pusher_symmetry"]
+__all__ += ["swimmer_symmetry"]
 
 register_symmetry("Ant-v5", ant_symmetry, move_ant)
+register_symmetry("HalfCheetah-v5", half_cheetah_symmetry)
 register_symmetry("Humanoid-v5", humanoid_symmetry, move_humanoid)
+register_symmetry("InvertedPendulum-v5", inverted_pendulum_symmetry, move_inverted_pendulum)
+register_symmetry("Pusher-v5", pusher_symmetry, move_pusher)
 register_symmetry("Reacher-v5", reacher_symmetry, move_reacher)
+register_symmetry("Swimmer-v5", swimmer_symmetry, move_swimmer)
 register_symmetry("Walker2d-v5", walker2d_symmetry, move_walker2d)
 
 _MAPS = ("Open", "Open_Diverse_G", "Open_Diverse_GR", "UMaze")

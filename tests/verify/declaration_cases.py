@@ -7,14 +7,26 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 from equiworld.envs.known.ant import ant_symmetry
+from equiworld.envs.known.pusher import free_pusher, pusher_symmetry
+from equiworld.envs.known.swimmer import swimmer_symmetry
 from puck import FIELDS, SYMMETRY, Puck
 
 import equiworld as ew
-from equiworld.groups import SE2, SO2
-from equiworld.symmetry import Heading, Parts, Point, Pseudoscalar, Scalar, SignedPermutation, Vector
+from equiworld.groups import SE2, SO2, left_right
+from equiworld.symmetry import (
+    Concatenation,
+    Heading,
+    Parts,
+    Point,
+    Pseudoscalar,
+    Scalar,
+    SignedPermutation,
+    Vector,
+)
 
 BARE = {"include_cfrc_ext_in_observation": False}
 CLOUDS = {"points": 8}
+PLACED = {"exclude_current_positions_from_observation": False}
 
 
 def pusht():
@@ -50,6 +62,12 @@ TRUE_ROBOTS = {
     "reacher": lambda: (gym.make("Reacher-v5"), None),
     "walker": lambda: (gym.make("Walker2d-v5"), None),
     "ant": lambda: (gym.make("Ant-v5"), None),
+    "swimmer": lambda: (gym.make("Swimmer-v5"), None),
+    "swimmer, placed": lambda: (gym.make("Swimmer-v5", **PLACED), None),
+    "swimmer, mirror": lambda: (env := gym.make("Swimmer-v5"), swimmer_symmetry(env, "mirror")),
+    "pusher": lambda: freed_pusher("turns"),
+    "pusher, all": lambda: freed_pusher("all"),
+    "pendulum": lambda: (gym.make("InvertedPendulum-v5"), None),
 }
 
 
@@ -73,11 +91,41 @@ def ant_with(name, change):
     return changed(env, {name: change(symmetry)})
 
 
+def freed_pusher(group, fields=None, **changes):
+    """A Pusher without ends of ranges, and its declaration with some fields replaced."""
+    symmetry = pusher_symmetry(env := free_pusher(gym.make("Pusher-v5")), group)
+    return env, replace(symmetry, observation={**symmetry.observation, **(fields or {})}, **changes)
+
+
 def reacher_as(fields, at):
     env = gym.make("Reacher-v5")
     symmetry = ew.symmetry_of(env)
     parts = {name: fields.get(name, field) for name, field in symmetry.observation.items()}
     return env, replace(symmetry, observation={"observation": Parts(parts, at)}, places={})
+
+
+def reordered(env, order):
+    """Its declaration with consecutive fields in another order."""
+    symmetry = ew.symmetry_of(env)
+    parts = {name: symmetry.observation[name] for name in order}
+    return env, replace(symmetry, observation={"observation": Parts(parts)}, places={})
+
+
+def cheetah_mirrored():
+    """The legs of a HalfCheetah exchanged, which are not alike."""
+    env = gym.make("HalfCheetah-v5")
+    symmetry, legs = ew.symmetry_of(env), SignedPermutation([(3, 4, 5, 0, 1, 2)])
+    fields = {**symmetry.observation, "joints": legs, "joint_rates": legs}
+    return env, replace(symmetry, group=left_right((0.0, 1.0)), observation=fields, action=legs)
+
+
+def exchange_legs(env, g):
+    """Bring a HalfCheetah to where its legs have changed places."""
+    data = env.unwrapped.data
+    if g.determinant < 0:
+        order = [0, 1, 2, 6, 7, 8, 3, 4, 5]
+        env.unwrapped.set_state(data.qpos[order], data.qvel[order])
+    return env.unwrapped._get_obs()
 
 
 # By name what was planted: who is to be named, and what would mend it, as far as one exchange does.
@@ -159,7 +207,7 @@ PLANTED_ROBOTS = {
     ),
     "ant, cones": (
         lambda: (env := gym.make("Ant-v5", **BARE), ant_symmetry(env, "gravity")),
-        ["velocity", "reward"],
+        ["velocity"],
         None,
     ),
     "walker, legs": (
@@ -172,4 +220,78 @@ PLANTED_ROBOTS = {
         ["action"],
         "numbers 0 and 2 exchanged",
     ),
+    "swimmer, joints": (
+        lambda: changed(gym.make("Swimmer-v5"), {"joints": Vector()}),
+        ["joints"],
+        "Pseudoscalar(2)",
+    ),
+    "swimmer, velocity": (
+        lambda: changed(gym.make("Swimmer-v5"), {"velocity": Scalar(2)}),
+        ["velocity"],
+        "Vector()",
+    ),
+    "swimmer, rates": (
+        lambda: changed(gym.make("Swimmer-v5"), {"joint_rates": Scalar(2)}),
+        ["joint_rates"],
+        "Pseudoscalar(2)",
+    ),
+    "swimmer, heading": (
+        lambda: changed(gym.make("Swimmer-v5"), {"heading": Heading(axis=0.2)}),
+        ["heading"],
+        "Heading()",
+    ),
+    "swimmer, torques": (
+        lambda: changed(gym.make("Swimmer-v5"), action=Scalar(2)),
+        ["action"],
+        "Pseudoscalar(2)",
+    ),
+    "swimmer, position": (
+        lambda: changed(gym.make("Swimmer-v5", **PLACED), {"position": Vector()}),
+        ["position"],
+        "Point()",
+    ),
+    "swimmer, order": (
+        lambda: reordered(gym.make("Swimmer-v5"), ["heading", "velocity", "joints", "spin", "joint_rates"]),
+        ["joints", "velocity"],
+        "Vector()",
+    ),
+    "swimmer, reward": (lambda: changed(gym.make("Swimmer-v5"), reward=True), ["reward"], None),
+    "pusher, centre": (
+        lambda: freed_pusher("turns", centre=(0.0, 0.0)),
+        ["hand", "object", "goal"],
+        "centre (0, -0.6)",
+    ),
+    "pusher, object": (lambda: freed_pusher("turns", {"object": Vector()}), ["object"], "Point()"),
+    "pusher, heading": (
+        lambda: freed_pusher("turns", {"heading": Scalar()}, heading=None),
+        ["heading"],
+        "Heading()",
+    ),
+    "pusher, rolls": (lambda: freed_pusher("all", {"rolls": Scalar(3)}), ["rolls"], "Pseudoscalar(3)"),
+    "pusher, torque": (
+        lambda: freed_pusher("all", action=Concatenation((Scalar(), *(Scalar(), Pseudoscalar()) * 3))),
+        ["action"],
+        "Pseudoscalar() at 0",
+    ),
+    "pusher, ranges": (
+        lambda: (env := gym.make("Pusher-v5"), pusher_symmetry(env, "all")),
+        ["rolls", "roll_rates"],
+        None,
+    ),
+    "pendulum, upright": (
+        lambda: changed(gym.make("InvertedPendulum-v5"), {"angle": Pseudoscalar()}),
+        ["angle"],
+        "Heading(axis=0.00166667)",
+    ),
+    "pendulum, place": (
+        lambda: changed(gym.make("InvertedPendulum-v5"), {"place": Scalar()}),
+        ["place"],
+        "Pseudoscalar()",
+    ),
+    "pendulum, force": (
+        lambda: changed(gym.make("InvertedPendulum-v5"), action=Scalar()),
+        ["action"],
+        "Pseudoscalar()",
+    ),
+    "cheetah, legs": (cheetah_mirrored, ["joint_rates", "torso_rates"], None),
 }

@@ -11,15 +11,25 @@ from types import SimpleNamespace
 import gymnasium as gym
 import numpy as np
 import pytest
-from declaration_cases import PLANTED, PLANTED_ROBOTS, TRUE, TRUE_ROBOTS, declared, puck, pusht
+from declaration_cases import (
+    PLANTED,
+    PLANTED_ROBOTS,
+    TRUE,
+    TRUE_ROBOTS,
+    declared,
+    exchange_legs,
+    puck,
+    pusht,
+)
 from equiworld.envs.known.mujoco_move import mujoco_move
 from gymnasium import spaces
 from puck import SYMMETRY, Puck, move_puck
 
 import equiworld as ew
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.groups import E2, SO2
+from equiworld.groups import E2, SO2, Cyclic
 from equiworld.symmetry import Heading, Scalar, Symmetry, Vector
+from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 
 # Gymnasium's MuJoCo environments import imageio.
 robots = pytest.mark.skipif(
@@ -30,6 +40,7 @@ SMALL = {"states": 4}
 
 def checked(env, symmetry=None, **arguments):
     move = move_puck if isinstance(env.unwrapped, Puck) else None
+    move = exchange_legs if "HalfCheetah" in str(env) else move
     return ew.check_symmetry(env, symmetry, move=arguments.pop("move", move), **arguments)
 
 
@@ -70,6 +81,41 @@ def test_verdicts_depend_on_the_tolerance_asked():
     assert checked(*puck(wind=1e-6), **SMALL).verdict == "false"
     found = checked(*puck(), tolerance=0.1, **SMALL)
     assert found.verdict == "exact"
+
+
+@pytest.mark.parametrize(("settings", "name"), [({"pays": 0.1}, "reward"), ({"ends": 1.0}, "end")])
+def test_a_reward_or_an_end_that_is_said_to_break_does_not_count(settings, name):
+    found = checked(*puck(replace(SYMMETRY, reward=False), **settings))
+    assert (found.verdict, found.field(name).verdict, found.ok) == ("exact", "broken", True)
+    assert not found.problems
+    assert any(f"the {name} deviates by" in note and "reward=False" in note for note in found.notes)
+    assert "broken" in str(found)
+    assert max(found.by_kind.values()) < 1e-9
+    assert not checked(*puck(replace(SYMMETRY, reward=False), wind=0.01), **SMALL).ok
+
+
+def test_a_reward_that_is_given_up_and_stays_is_noted():
+    found = checked(*puck(replace(SYMMETRY, reward=False)), **SMALL)
+    assert found.verdict == "exact"
+    assert any("yet the reward stayed the same" in note for note in found.notes)
+    assert not any("reward=False" in note for note in checked(*puck(), **SMALL).notes)
+
+
+def test_whether_the_reward_stays_is_kept_in_files():
+    lost = replace(SYMMETRY, reward=np.bool_(False))
+    told = symmetry_to_dict(lost)
+    assert json.loads(json.dumps(told))["reward"] is False
+    assert symmetry_from_dict(told) == lost
+    told.pop("reward")  # as in files of before
+    assert symmetry_from_dict(told) == SYMMETRY
+    with pytest.raises(ArgumentError, match="reward"):
+        replace(SYMMETRY, reward="no")
+
+
+def test_nothing_to_compare_is_no_pass():
+    alone = Symmetry(Cyclic(1), {"all": Scalar(10)}, action=Scalar(2), flat=True)
+    with pytest.raises(ArgumentError, match="nothing to compare"):
+        checked(Puck(), alone)
 
 
 def test_what_cannot_be_told_is_said():
