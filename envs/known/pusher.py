@@ -24,9 +24,7 @@ _AXES = ((0.0, 0.0, 1.0), *((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)) * 3, *((0.0, 1.0, 
 _SIGNS = np.array([-1, 1, -1, 1, -1, 1, -1])  # of the arm's joints in a mirror through it
 _PAN, _ROLL = 0, 2  # the joints whose range is not its own mirror image
 _SLACK = 1e-9  # [rad]
-_TOUCHING = (
-    "to 6e-05 where the hand touches the object"  # [rad/s] as measured: found by an iteration along the axes
-)
+_TOUCHING = "to 6e-05 where the hand touches the object"  # [rad/s], the largest that was measured
 _SEEN = {"hand": 14, "object": 17, "goal": 20}  # where x, y and the height are observed
 
 

@@ -132,7 +132,7 @@ def test_a_touched_object_is_pushed_alike_to_what_holds_says():
     symmetry = pusher_symmetry(env := freed(), "all")
     moved, stepped, _ = compared(env, symmetry, 20, arrange=touching)
     assert moved <= 1e-12
-    assert stepped <= 1e-4  # contacts of a cylinder are found by an iteration
+    assert stepped <= 1e-4  # the contact of capsule and cylinder is not found to rounding
     assert "to 6e-05 where the hand touches" in symmetry.holds
 
 
