@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["integer", "number", "reals", "unmasked"]
+__all__ = ["array_of", "flag", "integer", "number", "reals", "unmasked"]
 
 
 def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
@@ -96,16 +97,59 @@ def reals(name: str, value: Any) -> NDArray[np.float64]:
         ...
     equiworld.errors.ArgumentError: points: got dtype complex128; expected real numbers
     """
-    value = unmasked(name, value)
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ArgumentError(name, "a ragged sequence", "an array of real numbers") from None
+    array = array_of(name, value)
     if array.dtype.kind not in "iuf":
         raise ArgumentError(name, f"dtype {array.dtype}", "real numbers")
+    with np.errstate(all="ignore"):  # of longdouble: what is too large for float64 is refused below
+        array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ArgumentError(name, "NaN or infinity", "finite numbers")
-    return array.astype(np.float64)
+    return array
+
+
+def array_of(name: str, value: Any) -> NDArray[Any]:
+    """Whatever comes as a NumPy array of its own dtype; of tensors the numbers, where NumPy has their dtype or not.
+
+    Args:
+        name: of the argument, for the message.
+        value: what came: an array, a tensor on any device and with a gradient or not, or nested sequences.
+
+    Raises:
+        ArgumentError: it is ragged, masked, sparse, or says itself that it is no array.
+
+    >>> import torch
+    >>> array_of("points", torch.ones(2, dtype=torch.bfloat16, requires_grad=True))
+    array([1., 1.], dtype=float32)
+    """
+    value = unmasked(name, value)
+    torch = sys.modules.get("torch")  # who holds a tensor has imported it
+    try:
+        if torch is not None and isinstance(value, torch.Tensor):
+            value = value.detach().cpu().resolve_conj().resolve_neg()
+            return np.asarray((value.float() if value.dtype == torch.bfloat16 else value).numpy())
+        return np.asarray(value)
+    except ValueError:
+        raise ArgumentError(name, "a ragged sequence", "an array of real numbers") from None
+    except (TypeError, RuntimeError, OverflowError) as error:  # sparse tensors, lists of tensors, odd objects
+        raise ArgumentError(
+            name, f"a {type(value).__name__} ({error})", "an array of real numbers"
+        ) from error
+
+
+def flag(name: str, value: Any) -> bool:
+    """A yes or no: Python's or NumPy's bool; 1 and "no" are refused.
+
+    Raises:
+        ArgumentError: it is none.
+
+    >>> flag("door", "no")
+    Traceback (most recent call last):
+        ...
+    equiworld.errors.ArgumentError: door: got 'no'; expected True or False
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise ArgumentError(name, repr(value), "True or False")
 
 
 def unmasked(name: str, value: Any) -> Any:

@@ -71,7 +71,7 @@ def load_tensors(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Ten
         header = json.loads(metadata["equiworld"])
         version, found = header["version"], header["kind"]
         settings, checksum = header["settings"], header.get("crc32")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(
             f"{os.fspath(path)} was not written by equiworld; expected a {kind} file"
         ) from None

@@ -50,9 +50,17 @@ class Task:
 
     def __post_init__(self) -> None:
         for name, value in (("cost", self.cost), ("proposals", self.proposals)):
-            if not (callable(value) or isinstance(value, Objective | str) or (value is None and name == "proposals")):
-                raise ArgumentError(f"task.{name}", value, 'a function, or where to import it from, "module:name"')
-        object.__setattr__(self, "random_numbers", integer("task.random_numbers", self.random_numbers, least=0))
+            if not (
+                callable(value)
+                or isinstance(value, Objective | str)
+                or (value is None and name == "proposals")
+            ):
+                raise ArgumentError(
+                    f"task.{name}", value, 'a function, or where to import it from, "module:name"'
+                )
+        object.__setattr__(
+            self, "random_numbers", integer("task.random_numbers", self.random_numbers, least=0)
+        )
 
     def objective(self) -> Objective:
         """The cost, imported."""
@@ -126,7 +134,9 @@ def _resolve(target: Any) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ArgumentError("task", repr(target), f'"module:name" of what can be imported ({error})') from error
+        raise ArgumentError(
+            "task", repr(target), f'"module:name" of what can be imported ({error})'
+        ) from error
 
 
 class Proposal(Propose):

@@ -12,6 +12,8 @@ from equiworld.groups.element import Array, product
 
 __all__ = ["Axis"]
 
+_ROUNDING = 1e-15
+
 
 class Axis:
     """A direction of space, and the plane across it.
@@ -32,10 +34,12 @@ class Axis:
 
     def __init__(self, direction: Sequence[float] | Array) -> None:
         given = as_floats("axis", direction)
-        length = np.linalg.norm(given)
-        if given.shape != (3,) or not np.isfinite(given).all() or length == 0:
+        if given.shape != (3,) or not np.isfinite(given).all() or not given.any():
             raise ArgumentError("axis", direction, "a direction of space: three finite numbers, not all 0")
-        unit = given / length
+        scaled = given / np.abs(given).max()  # whose square neither overflows nor vanishes
+        # A unit vector stays as it is, to the bit: a group is the one that its name stands for.
+        unit = given if abs(np.abs(given).max() * np.linalg.norm(scaled) - 1) < _ROUNDING else scaled
+        unit = unit if unit is given else unit / np.linalg.norm(scaled)
         if np.count_nonzero(unit) == 1:
             unit = np.sign(unit)
         along = int(np.argmax(np.abs(unit)))

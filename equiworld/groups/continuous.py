@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups import rotations
-from equiworld.groups.arguments import as_floats
+from equiworld.groups.arguments import LARGEST, as_floats
 from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement, product
 from equiworld.groups.group import Group
@@ -41,7 +42,7 @@ class ContinuousGroup(Group):
         """Numbers in a vector of the Lie algebra."""
         return self.rotation_dim + self.shift_dim
 
-    def includes(self, other: Group) -> bool:
+    def _includes(self, other: Group) -> bool:
         """Whether `other` moves the same space, with nothing that this group lacks."""
         if self.dim != other.dim or other.stores_labels:
             return False
@@ -221,7 +222,7 @@ class WithReflections:
             return self.element(plane if self.axis is None else self.axis.matrices(plane))
         _check_vector("mirror", direction, 3)
         length = np.linalg.norm(direction, axis=-1, keepdims=True)
-        if not (length > 0).all():
+        if not (length > 0).all():  # or so short that its square is 0
             raise ArgumentError("mirror", mirror, "normals of a length above 0")
         normal = direction / length
         return self.element(np.eye(3) - 2 * normal[..., :, None] * normal[..., None, :])
@@ -241,10 +242,11 @@ class PlanarShifts(WithTranslations):
     along = False
 
     def __init__(self: Planar, axis: Sequence[float] | Array | None = None, along: bool = False) -> None:  # type: ignore[misc]
+        along = flag("along", along)
         if along and axis is None:
             raise ArgumentError("along", along, "False in the plane: along which axis?")
         Planar.__init__(self, axis)
-        self.along = bool(along)  # type: ignore[attr-defined]
+        self.along = along  # type: ignore[attr-defined]
 
     @property
     def shift_dim(self) -> int:
@@ -264,6 +266,8 @@ def _check_vector(argument: str, vector: Array, size: int) -> None:
         raise ArgumentError(argument, f"shape {vector.shape}", f"(…, {size})")
     if not np.isfinite(vector).all():
         raise ArgumentError(argument, "numbers that are not finite", "finite numbers")
+    if not (np.abs(vector) <= LARGEST).all():
+        raise ArgumentError(argument, f"up to {np.abs(vector).max():.3g}", f"numbers of at most {LARGEST:g}")
 
 
 def _mirror(dim: int) -> Array:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import reals
+from equiworld.arguments import number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups.families import common_group, group_from_name
 
 if TYPE_CHECKING:
     from equiworld.groups.group import Group
 
-__all__ = ["Array", "GroupElement", "product"]
+__all__ = ["Array", "GroupElement", "checked_element", "checked_group", "product"]
 
 Array = NDArray[np.float64]
 
@@ -108,7 +108,7 @@ class GroupElement:
 
     def within(self, group: Group) -> GroupElement:
         """The same isometry as an element of another group that includes its own."""
-        if group == self.group:
+        if checked_group("group", group) == self.group:
             return self
         label = group.embedded_labels(self) if group.stores_labels else None
         return GroupElement(group, self.matrix, self.translation, label)
@@ -172,7 +172,8 @@ class GroupElement:
 
     def is_close(self, other: GroupElement, atol: float = 1e-9) -> bool:
         """Whether every entry of R and t agrees within `atol`, and labels where both store them."""
-        if self.dim != other.dim:
+        atol = number("atol", atol, least=0)
+        if self.dim != checked_element("other", other).dim:
             return False
         _check_broadcast("other", other.batch_shape, self.batch_shape)
         label, another = self.stored_label, other.stored_label
@@ -205,6 +206,9 @@ class GroupElement:
     @staticmethod
     def stack(elements: Sequence[GroupElement]) -> GroupElement:
         """A batch from elements of one batch shape, along a new first axis."""
+        if isinstance(elements, GroupElement) or not isinstance(elements, Sequence | Iterator):
+            raise ArgumentError("elements", elements, "a sequence of group elements")
+        elements = [checked_element("elements", element) for element in elements]
         shapes = {element.batch_shape for element in elements}
         if len(shapes) != 1:
             raise ArgumentError("elements", f"batch shapes {sorted(shapes)}", "one batch shape")
@@ -243,6 +247,22 @@ class GroupElement:
         if not isinstance(data, Mapping) or any(key not in data for key in keys):
             raise ArgumentError("data", data, f"a mapping with the keys {', '.join(keys)}")
         return group_from_name(data["group"]).element(data["matrix"], data["translation"], data.get("label"))
+
+
+def checked_element(argument: str, value: Any) -> GroupElement:
+    """What has to be an element, or a batch of them."""
+    if not isinstance(value, GroupElement):
+        raise ArgumentError(argument, value, "a GroupElement, such as SE2().rotation(0.3)")
+    return value
+
+
+def checked_group(argument: str, value: Any) -> Group:
+    """What has to be a group."""
+    from equiworld.groups.group import Group  # which knows elements
+
+    if not isinstance(value, Group):
+        raise ArgumentError(argument, value, "a group, such as SE2()")
+    return value
 
 
 def _check_broadcast(argument: str, shape: tuple[int, ...], batch_shape: tuple[int, ...]) -> None:

@@ -75,7 +75,6 @@ def _generated(first: Group, second: Group) -> Group | None:
         return None
 
 
-@lru_cache(maxsize=256)
 def common_group(first: Group, second: Group) -> Group:
     """The smallest listed group that includes both.
 
@@ -87,8 +86,15 @@ def common_group(first: Group, second: Group) -> Group:
     >>> common_group(group_from_name("Cyclic(4)"), group_from_name("Dihedral(6)"))
     Dihedral(12)
     """
-    if first.dim != second.dim:
+    from equiworld.groups.element import checked_group
+
+    if checked_group("first", first).dim != checked_group("second", second).dim:
         raise ArgumentError("group", f"{first!r} with {second!r}", "groups of one dimension")
+    return _common(first, second)
+
+
+@lru_cache(maxsize=256)
+def _common(first: Group, second: Group) -> Group:
     order = list(GROUPS)
     first, second = sorted((first, second), key=lambda group: (order.index(type(group).__name__), group.name))
     candidates: list[Group | None] = [

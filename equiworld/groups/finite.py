@@ -135,7 +135,7 @@ class _Polygon(Group):
         """The identity alone."""
         return Cyclic(1, self._direction)
 
-    def includes(self, other: Group) -> bool:
+    def _includes(self, other: Group) -> bool:
         """Whether every element of another finite group is one of its own."""
         if other.dim != self.dim or not other.finite or other.stores_labels:
             return False

@@ -7,15 +7,17 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import (
+    LARGEST,
     as_floats,
     checked_count,
     checked_generator,
     checked_scale,
 )
 from equiworld.groups.axis import Axis
-from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.element import Array, GroupElement, checked_element, checked_group
 from equiworld.groups.families import GROUPS
 from equiworld.groups.labels import Labels
 from equiworld.groups.membership import VALIDATION_TOLERANCE, checked_labels, membership_problem
@@ -110,7 +112,7 @@ class Group(ABC):
         SE2(axis=(0.0, 0.0, -1.0), along=True)
         """
         arrow = as_floats("direction", direction)
-        if arrow.shape != (self.dim,) or not np.isfinite(arrow).all() or not arrow.any():
+        if arrow.shape != (self.dim,) or not (np.abs(arrow) <= LARGEST).all() or not arrow.any():
             raise ArgumentError("direction", direction, f"{self.dim} finite numbers, not all 0, for {self!r}")
         return self._stabiliser(arrow)
 
@@ -159,6 +161,9 @@ class Group(ABC):
 
     def includes(self, other: Group) -> bool:
         """Whether `other` is a subgroup of this group (as sets of isometries)."""
+        return self._includes(checked_group("other", other))
+
+    def _includes(self, other: Group) -> bool:
         return self == other
 
     def identity(self, n: int | None = None) -> GroupElement:
@@ -255,7 +260,10 @@ class Group(ABC):
 
     def contains(self, element: GroupElement, atol: float = 1e-9) -> bool:
         """Whether the element, or every element of the batch, belongs to this group within `atol`."""
-        if element.dim != self.dim or (element.group.stores_labels and element.group != self):
+        atol = number("atol", atol, least=0)
+        if checked_element("element", element).dim != self.dim or (
+            element.group.stores_labels and element.group != self
+        ):
             return False
         return membership_problem(self, element.matrix, element.translation, atol) is None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.arguments import as_floats
+from equiworld.groups.arguments import LARGEST, as_floats
 from equiworld.groups.axis import Axis
 from equiworld.groups.element import Array, GroupElement
 from equiworld.groups.group import Group
@@ -135,7 +135,7 @@ class Isometries(Group):
         apart = np.abs(matrix[..., None, :, :] - self._matrices).max(axis=(-2, -1)).min(axis=-1)
         return bool((apart <= atol).all())
 
-    def includes(self, other: Group) -> bool:
+    def _includes(self, other: Group) -> bool:
         """Whether all elements of another finite group are among its own."""
         if self == other:
             return True
@@ -175,10 +175,10 @@ def left_right(normal: ArrayLike = (0.0, 1.0, 0.0)) -> Isometries:
     given = as_floats("normal", normal)
     if given.shape == (3,):
         given = np.array(Axis(given).direction)
-    length = np.linalg.norm(given)
-    if given.shape not in ((2,), (3,)) or not np.isfinite(given).all() or length == 0:
+    if given.shape not in ((2,), (3,)) or not (np.abs(given) <= LARGEST).all() or not given.any():
         raise ArgumentError("normal", normal, "two or three finite numbers, not all 0")
-    unit = given / length
+    given = given / np.abs(given).max()  # whose square neither overflows nor vanishes
+    unit = given / np.linalg.norm(given)
     return Isometries([np.eye(len(unit)) - 2 * np.outer(unit, unit)])
 
 
@@ -192,7 +192,8 @@ def _checked(argument: str, matrices: ArrayLike) -> Array:
         or not len(given)
     ):
         raise ArgumentError(argument, f"shape {given.shape}", "(n, 2, 2) or (n, 3, 3), one matrix or more")
-    error = np.abs(np.swapaxes(given, -1, -2) @ given - np.eye(given.shape[-1])).max()
+    with np.errstate(all="ignore"):
+        error = np.abs(np.swapaxes(given, -1, -2) @ given - np.eye(given.shape[-1])).max()
     if not error <= VALIDATION_TOLERANCE:
         raise ArgumentError(argument, f"|RᵀR − 1| up to {error:.3g}", "orthogonal matrices")
     return given + 0.0

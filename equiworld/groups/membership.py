@@ -26,7 +26,8 @@ def membership_problem(group: Group, matrix: Array, shift: Array, atol: float) -
         return "matrix", "numbers that are not finite", f"an element of {group!r}"
     if not np.isfinite(shift).all():
         return "translation", "numbers that are not finite", f"an element of {group!r}"
-    error = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(group.dim)).max(initial=0.0)
+    with np.errstate(all="ignore"):
+        error = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(group.dim)).max(initial=0.0)
     if not error <= atol:
         return (
             "matrix",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups.continuous import ContinuousGroup
 from equiworld.groups.element import Array, GroupElement
@@ -35,11 +36,12 @@ class Product(Group):
                 raise ArgumentError(name, group, "a group, such as SE2(), that is no product itself")
         if not moving.finite or moving.has_translations:
             raise ArgumentError("moving", moving, "a finite group, such as Permutation(2) or Dihedral(4)")
+        paired = flag("paired", paired)
         if paired and space.proper != moving.proper:
             raise ArgumentError(
                 "paired", f"{space!r} with {moving!r}", "both with reflections, or both without"
             )
-        self.space, self.moving, self.paired = space, moving, bool(paired)
+        self.space, self.moving, self.paired = space, moving, paired
         self.finite, self.has_translations = space.finite, space.has_translations
         self.shift_dim, self.axis, self.stores_labels = space.shift_dim, space.axis, True
         self._labels, self._pairs = Labels.joined(space.labels, moving.labels, self.paired)
@@ -147,7 +149,7 @@ class Product(Group):
         """As the space's."""
         return self.space.holds_matrix(matrix, atol)
 
-    def includes(self, other: Group) -> bool:
+    def _includes(self, other: Group) -> bool:
         """Whether `other` is this group, or a subgroup of what moves the space."""
         if self == other:
             return True

@@ -46,7 +46,7 @@ class Representation:
     matrices: Array
 
     def __post_init__(self) -> None:
-        given, order = reals("matrices", self.matrices), self.labels.order
+        given, order = reals("matrices", self.matrices), _labels(self.labels).order
         if given.ndim != 3 or len(given) != order or given.shape[1] != given.shape[2]:
             raise ArgumentError("matrices", f"shape {given.shape}", f"({order}, m, m), one for each element")
         _check_orthogonal("matrices", given)
@@ -70,6 +70,9 @@ class Representation:
         Raises:
             ArgumentError: another number or shape of images, one that is not orthogonal, or no representation.
         """
+        _labels(labels)
+        if not (isinstance(images, Sequence) or (isinstance(images, np.ndarray) and images.ndim)):
+            raise ArgumentError("images", images, "square matrices, one for each generator")
         given = [reals("images", image) for image in images]
         shapes = sorted({image.shape for image in given})
         if any(len(shape) != 2 or shape[0] != shape[1] for shape in shapes) or len(shapes) > 1:
@@ -82,8 +85,8 @@ class Representation:
     @staticmethod
     def trivial(labels: Labels, n: int = 1) -> Representation:
         """n numbers that every element keeps."""
-        size = integer("n", n, least=0)
-        return Representation(labels, np.tile(np.eye(size), (labels.order, 1, 1)))
+        size = integer("n", n, least=0, most=2**15)
+        return Representation(labels, np.tile(np.eye(size), (_labels(labels).order, 1, 1)))
 
     @staticmethod
     def regular(labels: Labels) -> Representation:
@@ -92,14 +95,14 @@ class Representation:
         Raises:
             ArgumentError: the group has more than `MOST_REGULAR` elements.
         """
-        if labels.order > MOST_REGULAR:
+        if _labels(labels).order > MOST_REGULAR:
             raise ArgumentError("labels", f"{labels.order} elements", f"at most {MOST_REGULAR}")
         return Representation(labels, np.swapaxes(np.eye(labels.order)[labels.table], 1, 2))
 
     @staticmethod
     def sign(labels: Labels) -> Representation:
         """One number, multiplied by the determinant that goes with the element."""
-        return Representation(labels, labels.determinants[:, None, None].astype(np.float64))
+        return Representation(labels, _labels(labels).determinants[:, None, None].astype(np.float64))
 
     def __add__(self, other: Representation) -> Representation:
         """The direct sum: the numbers of both, one after the other."""
@@ -217,9 +220,16 @@ class Representation:
         return isotypic_blocks(self.labels, self.matrices)
 
 
+def _labels(labels: Labels) -> Labels:
+    if not isinstance(labels, Labels):
+        raise ArgumentError("labels", labels, "a finite group's labels, such as Dihedral(4).labels")
+    return labels
+
+
 def _check_orthogonal(argument: str, matrices: Array) -> None:
-    products = np.swapaxes(matrices, -1, -2) @ matrices
-    error = np.abs(products - np.eye(matrices.shape[-1])).max(initial=0.0)
+    with np.errstate(all="ignore"):
+        products = np.swapaxes(matrices, -1, -2) @ matrices
+        error = np.abs(products - np.eye(matrices.shape[-1])).max(initial=0.0)
     if not error <= _TOLERANCE:
         raise ArgumentError(argument, f"|ρᵀρ − 1| up to {error:.3g}", "orthogonal matrices, up to rounding")
 

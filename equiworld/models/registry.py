@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError, UnknownNameError
@@ -66,6 +67,7 @@ def _mixes(field: Field, group: Group) -> bool:
 
 def _plain(value: Any) -> Any:
     """A setting with Python's own numbers, which files can hold."""
+    value = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
         return [_plain(each) for each in value]
     return value.item() if isinstance(value, np.generic) else value
@@ -82,6 +84,12 @@ def build(
     """
     import inspect
 
+    if not isinstance(symmetry, Symmetry):
+        raise ArgumentError("symmetry", symmetry, "a Symmetry, such as `ew.symmetry_of(env)` gives")
+    if not isinstance(family, str):
+        raise ArgumentError("family", family, "the name of a family", ["auto", *FAMILIES])
+    if transitions is not None:
+        transitions = integer("transitions", transitions, least=0)
     declared, symmetry = symmetry, carried(symmetry)
     family = best_family(declared, transitions) if family == "auto" else family
     if family not in FAMILIES:
@@ -95,6 +103,9 @@ def build(
     plain = {name: _plain(value) for name, value in settings.items()}
     if "seed" in plain:
         plain["seed"] = integer("seed", plain["seed"], least=0)
-    model = FAMILIES[family](declared if FAMILIES[family].carries(declared) else symmetry, env_id, **plain)
+    with torch.inference_mode(False):  # whose tensors could never be trained
+        model = FAMILIES[family](
+            declared if FAMILIES[family].carries(declared) else symmetry, env_id, **plain
+        )
     model.declared = declared
     return model

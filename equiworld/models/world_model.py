@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equiworld.errors import ArgumentError, CheckpointError
+from equiworld.arguments import reals
+from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.groups import Group
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
-from equiworld.storage import load_tensors, save_tensors
+from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
-from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts, bounds_of_space
-from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+from equiworld.symmetry.bound import ActionSpace, bounds_of_space
+from equiworld.symmetry.serialise import symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space
 from equiworld.symmetry.tensors import features_of_action
 
 __all__ = ["WorldModel"]
 
-_DTYPES = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
-_FORMAT = 2  # raised when weights of the same shapes mean something else; 1 is that of release 0.1.0
+FORMAT = 2  # raised when weights of the same shapes mean something else; 1 is that of release 0.1.0
 
 
 class WorldModel(nn.Module, ABC):
@@ -134,6 +134,8 @@ class WorldModel(nn.Module, ABC):
 
     def rollout(self, z: Features, actions: Tensor) -> Features:
         """The latent states after each of H actions `(…, H, size)`: Features of batch shape `(H, …)`."""
+        if not isinstance(actions, Tensor) or actions.ndim < 2:
+            raise ArgumentError("actions", actions, "a tensor (…, H, size)")
         states = []
         for step in range(actions.shape[-2]):
             z = self.predict(z, actions[..., step, :])
@@ -154,6 +156,12 @@ class WorldModel(nn.Module, ABC):
         """Actions `(…, size)` as Features; Features are handed on."""
         if isinstance(action, Features):
             return action
+        if not isinstance(action, Tensor):
+            action = torch.as_tensor(reals("action", action), dtype=self.dtype)
+        if action.is_complex() or action.dtype == torch.bool or not action.ndim:
+            raise ArgumentError(
+                "action", f"{action.dtype} of shape {tuple(action.shape)}", "real numbers (…, size)"
+            )
         return features_of_action(self.symmetry, action)
 
     @staticmethod
@@ -186,8 +194,12 @@ class WorldModel(nn.Module, ABC):
         """
         from equiworld.models.registry import build
 
+        if symmetry is not None and not isinstance(symmetry, Symmetry):
+            raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
         if symmetry is None:
             symmetry = symmetry_of(env)  # first: its errors say what is registered
+        if not isinstance(env, str) and not hasattr(env, "action_space"):
+            raise ArgumentError("env", env, "an environment or its id")
         instance = gym.make(env) if isinstance(env, str) else env
         try:
             spec = getattr(instance, "spec", None)
@@ -215,6 +227,10 @@ class WorldModel(nn.Module, ABC):
         """
         from equiworld.models.registry import build
 
+        if not isinstance(getattr(data, "symmetry", None), Symmetry):
+            raise ArgumentError(
+                "data", f"a {type(data).__name__}", "a Dataset, or what has its symmetry and provenance"
+            )
         env_id = str(data.provenance.get("environment", "unregistered"))
         transitions = len(data) if isinstance(data, Sized) else None
         found = build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
@@ -235,7 +251,7 @@ class WorldModel(nn.Module, ABC):
         from equiworld.results import versions
 
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "family": self.family,
             "env_id": self.env_id,
             "settings": self.settings,
@@ -259,25 +275,9 @@ class WorldModel(nn.Module, ABC):
             CheckpointError: the file is cut off, damaged, foreign, or of another version.
             UnknownNameError: its family is not registered here.
         """
-        from equiworld.models.registry import build
+        from equiworld.models.loading import load_model
 
-        tensors, description = load_tensors(Path(folder) / "model.safetensors", "model")
-        symmetry = symmetry_from_dict(description["symmetry"])
-        model = build(description["family"], symmetry, description["env_id"], description["settings"])
-        if description["dtype"] not in _DTYPES:  # a file names no attribute of torch
-            raise CheckpointError(
-                f"dtype: got {description['dtype']!r}; expected one of {', '.join(_DTYPES)}"
-            )
-        model = model.to(_DTYPES[description["dtype"]]).eval()
-        if description.get("format", 1) < _FORMAT:
-            model.check_old_format()
-        try:
-            return model.restore(tensors, description)
-        except RuntimeError as error:  # torch's word for tensors of other names or shapes
-            raise CheckpointError(
-                f"{Path(folder) / 'model.safetensors'} holds other tensors than this release's family "
-                f"{model.family!r}; train it anew, or use equiworld {description['versions'].get('equiworld')}"
-            ) from error
+        return load_model(folder)
 
     def check_old_format(self) -> None:
         """Refuse weights of release 0.1.0 that mean something else now.
@@ -288,13 +288,8 @@ class WorldModel(nn.Module, ABC):
 
     def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> Self:
         """Take over the weights and what training had set."""
+        from equiworld.models.loading import restore_settings
+
         self.load_state_dict(tensors)
-        self.action_repeat = description["action_repeat"]
-        self.action_bound = bounds_from_dicts(self.symmetry, description["action_bound"])
-        space = description.get("action_space", {})
-        sides = {
-            name: None if side is None else tuple(side) for name, side in space.items() if name != "dtype"
-        }
-        self.action_space = ActionSpace(**sides, dtype=space.get("dtype", "float64"))
-        self.scales, self.single = description.get("scales", {}), description.get("single", False)
+        restore_settings(self, description)
         return self

@@ -55,6 +55,8 @@ class Gate(nn.Module):
 
     def __init__(self, out_type: FeatureType) -> None:
         super().__init__()
+        if not isinstance(out_type, FeatureType):
+            raise ArgumentError("out_type", out_type, "a FeatureType")
         self.out_type = out_type
         self.in_type = out_type + FeatureType(out_type.dim, scalars=out_type.vectors)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.nn.mlp import SeededLinear
@@ -62,6 +63,7 @@ class EquivariantLinear(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        bias = flag("bias", bias)
         check_dim(group, in_type=in_type, out_type=out_type)
         if out_type.vectors and not relative_count(in_type):
             raise ArgumentError("out_type", out_type, f"no vectors: {in_type} has no vector and < 2 points")

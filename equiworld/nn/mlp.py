@@ -22,6 +22,10 @@ def uniform_parameter(
 
     Always float32, whatever torch's default dtype says, so that one seed means one set of bits.
     """
+    if not isinstance(generator, torch.Generator):
+        raise ArgumentError(
+            "generator", generator, "a torch.Generator, such as torch.Generator().manual_seed(0)"
+        )
     bound = gain * math.sqrt(3.0 / max(fan_in, 1))
     values = torch.empty(*shape, dtype=torch.float32)
     return nn.Parameter(values.uniform_(-bound, bound, generator=generator))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
+from equiworld.groups.element import checked_group
 from equiworld.nn.mlp import uniform_parameter
 from equiworld.symmetry.features import Features, FeatureType
 
@@ -37,7 +38,10 @@ def admits_cross_products(group: Group) -> bool:
 
 def check_dim(group: Group, **kinds: FeatureType) -> None:
     """Refuse feature types whose dimension is not the group's."""
+    checked_group("group", group)
     for name, kind in kinds.items():
+        if not isinstance(kind, FeatureType):
+            raise ArgumentError(name, kind, "a FeatureType")
         if kind.dim != group.dim:
             raise ArgumentError(name, kind, f"features of dimension {group.dim}, that of {group!r}")
 

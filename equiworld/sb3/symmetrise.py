@@ -78,7 +78,7 @@ def symmetrise(
     True
     """
     policy = as_policy(policy)
-    if bound not in ("ball", "box"):
+    if not isinstance(bound, str) or bound not in ("ball", "box"):
         raise ArgumentError("bound", repr(bound), "what of a box bounds a vector", ("ball", "box"))
     found = symmetry_of(symmetry)
     if certificate is not None and not anyway:

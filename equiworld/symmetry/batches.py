@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import array_of, unmasked
+from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.symmetry import Symmetry
@@ -30,8 +30,8 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     """
     shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
     first = next(iter(shown if symmetry.flat else symmetry.observation))
-    batched = np.ndim(shown[first]) > (len(symmetry.shapes.get("observation", "1")) if symmetry.flat else 1)
-    arrays = {name: np.asarray(unmasked(name, value)) for name, value in shown.items()}
+    arrays = {name: array_of(name, value) for name, value in shown.items()}
+    batched = arrays[first].ndim > (len(symmetry.shapes.get("observation", "1")) if symmetry.flat else 1)
     arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
     if not symmetry.flat:
         arrays = Apart(arrays)

@@ -203,5 +203,7 @@ def _checked(parts: Sequence[Features]) -> Sequence[Features]:
     if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Features) for part in parts):
         raise ArgumentError("parts", parts, "Features, one or more")
     if len({(part.batch_shape, part.vectors.shape[-2]) for part in parts}) > 1:
-        raise ArgumentError("parts", [tuple(part.vectors.shape) for part in parts], "one batch shape and dimension")
+        raise ArgumentError(
+            "parts", [tuple(part.vectors.shape) for part in parts], "one batch shape and dimension"
+        )
     return parts

@@ -79,6 +79,8 @@ def symmetry_to_dict(symmetry: Symmetry) -> dict[str, Any]:
 
 def symmetry_from_dict(data: dict[str, Any]) -> Symmetry:
     """The symmetry that `symmetry_to_dict` described."""
+    if not isinstance(data, dict):
+        raise ArgumentError("symmetry", data, "a mapping, as symmetry_to_dict gives")
     data = dict(data)
     data["group"] = group_from_name(data["group"])
     data["action"] = _field_from_dict(data["action"])

@@ -38,6 +38,8 @@ def transform_space(
             raise ArgumentError("group", g_or_group, f"a group of dimension {symmetry.dim}")
     else:
         check_element(g_or_group, symmetry.dim)
+        if g_or_group.batch_shape:
+            raise ArgumentError("g", f"a batch of {g_or_group.batch_shape}", "one element, or a group")
     scale = number("scale", scale, least=0)
     if not isinstance(space, spaces.Space):
         raise ArgumentError("space", space, "a Dict or a Box")

@@ -18,7 +18,7 @@ from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, K
 from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
-from equiworld.symmetry.validation import check_leading, check_symmetry, names_of, owned
+from equiworld.symmetry.validation import check_kinds, check_leading, check_symmetry, names_of, owned
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -88,15 +88,7 @@ class Symmetry:
         def settle(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        if not isinstance(self.group, Group):
-            raise ArgumentError("group", self.group, "a group, such as SE2()")
-        for name in ("observation", "info", "places"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise ArgumentError(name, getattr(self, name), "a mapping by name")
-        if not isinstance(self.action, Field):
-            raise ArgumentError("action", self.action, "a field, such as Vector()")
-        if not isinstance(self.holds, str):
-            raise ArgumentError("holds", self.holds, "words")
+        check_kinds(self)
         settle("flat", flag("flat", self.flat))
         settle("length_scale", number("length_scale", self.length_scale, above=0))
         fields, places = split(self.observation, self.group.dim)
@@ -110,7 +102,9 @@ class Symmetry:
         settle("info", dict(self.info))
         settle("goal", names_of("goal", self.goal))
         settle(
-            "state", names_of("state", self.state) or tuple(name for name in self.observation if name not in self.goal)
+            "state",
+            names_of("state", self.state)
+            or tuple(name for name in self.observation if name not in self.goal),
         )
         centre = reals("centre", self.centre) if np.size(self.centre) else np.zeros(self.group.dim)
         if centre.shape != (self.group.dim,):

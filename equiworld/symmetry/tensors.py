@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.features import KINDS, Features, Kind
@@ -206,6 +207,8 @@ def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
         taken = name in obs and (name != key or isinstance(obs, Apart))
         whole = obs[name] if taken else row_of(symmetry, key, obs[key])
         segment = slice(None) if at is None or taken else list(at)
+    if not isinstance(whole, Tensor):  # beside one with a gradient
+        whole = torch.from_numpy(reals(name, whole))
     found = whole[..., segment]
     size = symmetry.observation[name].size(symmetry.dim)
     if found.shape[-1] != size:

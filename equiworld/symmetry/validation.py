@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.groups.element import checked_group
 from equiworld.symmetry.concatenation import Interleaved, leaves
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
@@ -19,7 +20,7 @@ from equiworld.symmetry.parts import Parts
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_element", "check_leading", "check_symmetry", "names_of", "owned"]
+__all__ = ["check_element", "check_kinds", "check_leading", "check_symmetry", "names_of", "owned"]
 
 
 def check_element(g: GroupElement, dim: int) -> None:
@@ -32,9 +33,22 @@ def check_element(g: GroupElement, dim: int) -> None:
         )
 
 
+def check_kinds(symmetry: Symmetry) -> None:
+    """Refuse what is of another kind altogether."""
+    checked_group("group", symmetry.group)
+    for name in ("observation", "info", "places", "shapes"):
+        if not isinstance(getattr(symmetry, name), Mapping):
+            raise ArgumentError(name, getattr(symmetry, name), "a mapping by name")
+    if not isinstance(symmetry.action, Field):
+        raise ArgumentError("action", symmetry.action, "a field, such as Vector()")
+    if not isinstance(symmetry.holds, str):
+        raise ArgumentError("holds", symmetry.holds, "words")
+
+
 def names_of(argument: str, names: Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple; one name alone, in place of several, is refused as its letters would be."""
-    if isinstance(names, Iterable) and not isinstance(names, str | np.ndarray):
+    # Not whatever can be iterated over: text, arrays, tensors and group elements can.
+    if isinstance(names, Sequence | Set | KeysView | Iterator) and not isinstance(names, str | bytes):
         found = tuple(names)
         if all(isinstance(name, str) for name in found):
             return found

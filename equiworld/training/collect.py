@@ -87,7 +87,7 @@ def collect(
             ("steps_per_start", steps_per_start),
         )
     )
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ArgumentError("dtype", repr(dtype), "a floating dtype", DTYPES)
     kept = None if folder is None else check_folder("folder", folder)
     symmetry = symmetry_of(env) if symmetry is None else symmetry  # first: its errors say what is registered

@@ -22,7 +22,7 @@ from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.training.provenance import env_of, provenance_of
-from equiworld.training.recorded import columns_of_buffer, columns_of_episodes, floats, integers
+from equiworld.training.recorded import chosen_rows, columns_of_buffer, columns_of_episodes, floats, integers
 from equiworld.training.stored import read_columns, write_columns
 
 __all__ = ["Dataset"]
@@ -59,6 +59,8 @@ class Dataset:
         if not isinstance(self.provenance, Mapping):
             raise ArgumentError("provenance", type(self.provenance).__name__, "a mapping")
         object.__setattr__(self, "action", floats("action", self.action))
+        if self.action.ndim != 2:
+            raise ArgumentError("action", f"shape {self.action.shape}", "shape (N, size)")
         object.__setattr__(self, "episode", integers("episode", self.episode))
         symmetry, count = self.symmetry, len(self.action)
         shapes: dict[str, tuple[int, ...]] = {
@@ -149,7 +151,12 @@ class Dataset:
         return len(self.action)
 
     def select(self, which: NDArray[Any] | slice) -> Dataset:
-        """The transitions that a mask, an index array or a slice picks."""
+        """The transitions that a mask, an index array or a slice picks.
+
+        Raises:
+            ArgumentError: it is none of these, or reaches beyond the transitions.
+        """
+        which = chosen_rows(which, len(self))
         return replace(
             self,
             observation={name: array[which] for name, array in self.observation.items()},
@@ -251,7 +258,11 @@ class Dataset:
     @staticmethod
     def concatenate(parts: Sequence[Dataset]) -> Dataset:
         """One dataset of several that were collected alike; keeps the first's provenance."""
-        if not isinstance(parts, Sequence) or not parts or not all(isinstance(part, Dataset) for part in parts):
+        if (
+            not isinstance(parts, Sequence)
+            or not parts
+            or not all(isinstance(part, Dataset) for part in parts)
+        ):
             raise ArgumentError("parts", f"a {type(parts).__name__} of others", "datasets, at least one")
         first = parts[0]
         for part in parts[1:]:

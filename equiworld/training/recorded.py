@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
 from equiworld.symmetry.observing import row_of
 
-__all__ = ["columns_of_buffer", "columns_of_episodes", "floats", "integers"]
+__all__ = ["chosen_rows", "columns_of_buffer", "columns_of_episodes", "floats", "integers"]
 
 Array = NDArray[np.floating]
 Arrays = dict[str, Array]
@@ -31,7 +31,7 @@ def columns_of_episodes(
 ) -> Columns:
     """The transitions of whole episodes, in order; see `Dataset.from_episodes`."""
     _check(symmetry, extra_keys)
-    if isinstance(episodes, str | bytes | Mapping) or not isinstance(episodes, Iterable):
+    if isinstance(episodes, str | bytes | Mapping) or not isinstance(episodes, Sequence | Iterator | Set | ValuesView):
         raise ArgumentError("episodes", f"a {type(episodes).__name__}", "several episodes, such as a list")
     found = [
         _episode(symmetry, each, f"episodes[{index}]", extra_keys) for index, each in enumerate(episodes)
@@ -60,6 +60,20 @@ def columns_of_buffer(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys:
     return _columns(found)
 
 
+def chosen_rows(which: Any, count: int) -> NDArray[Any] | slice:
+    """A mask, an index array or a slice of so many rows, as NumPy takes it."""
+    if not isinstance(which, slice):
+        which = array_of("which", which)
+        if which.dtype.kind not in "biu" or which.ndim != 1:
+            got = f"{which.dtype} of shape {which.shape}"
+            raise ArgumentError("which", got, "a mask, an index array (n,) or a slice")
+    try:
+        np.arange(count)[which]
+    except (IndexError, TypeError, ValueError) as error:
+        raise ArgumentError("which", str(error), f"a choice of {count} transitions") from error
+    return which
+
+
 def floats(name: str, value: Any) -> Array:
     """Numbers as float64 of this machine's byte order, or as the float32 that they are; copied only if need be."""
     array = array_of(name, value)
@@ -84,7 +98,7 @@ def _check(symmetry: Any, extra_keys: Any) -> None:
     if not isinstance(symmetry, Symmetry):
         expected = "a Symmetry, such as `ew.symmetry_of(env)` gives"
         raise ArgumentError("symmetry", f"a {type(symmetry).__name__}", expected)
-    if extra_keys not in EXTRA:
+    if not isinstance(extra_keys, str) or extra_keys not in EXTRA:
         raise ArgumentError(
             "extra_keys", repr(extra_keys), "what to do with keys that nobody declared", EXTRA
         )

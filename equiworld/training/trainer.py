@@ -52,7 +52,11 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         SimulationError: the loss became non-finite; the last checkpoint is kept.
     """
     config = TrainingConfig() if config is None else config
-    for name, value, kind in (("model", model, WorldModel), ("data", data, Dataset), ("config", config, TrainingConfig)):
+    for name, value, kind in (
+        ("model", model, WorldModel),
+        ("data", data, Dataset),
+        ("config", config, TrainingConfig),
+    ):
         if not isinstance(value, kind):
             raise ArgumentError(name, f"a {type(value).__name__}", f"a {kind.__name__}")
     if not model.fits(data.symmetry):
@@ -66,9 +70,10 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         data = replace(data, symmetry=model.symmetry)
     model.action_repeat = data.action_repeat
     _take_over(model, data)
-    run = _Run(model, data, config.for_transitions(len(data)))
-    run.start()
-    run.loop()
+    with torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
+        run = _Run(model, data, config.for_transitions(len(data)))
+        run.start()
+        run.loop()
     model.eval()
     return model
 

@@ -123,7 +123,7 @@ def equivariance_residual(
     """
     n_elements, seed = integer("n_elements", n_elements, most=2**20), integer("seed", seed, least=0)
     if batch_size is not None:
-        batch_size = integer("batch_size", batch_size, least=1)
+        batch_size = integer("batch_size", batch_size, least=1, most=2**20)
     if tolerance is not None:
         tolerance = number("tolerance", tolerance, least=0)
     checked_group("group", group)
