@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["array_of", "flag", "integer", "number", "reals", "unmasked"]
+__all__ = ["array_of", "flag", "instance", "integer", "number", "reals", "unmasked"]
 
 
 def integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
@@ -134,6 +134,16 @@ def array_of(name: str, value: Any) -> NDArray[Any]:
         raise ArgumentError(
             name, f"a {type(value).__name__} ({error})", "an array of real numbers"
         ) from error
+
+
+def instance(name: str, value: Any, kind: type) -> None:
+    """Refuse what is of another class.
+
+    Raises:
+        ArgumentError: it is.
+    """
+    if not isinstance(value, kind):
+        raise ArgumentError(name, f"a {type(value).__name__}", f"a {kind.__name__}")
 
 
 def flag(name: str, value: Any) -> bool:

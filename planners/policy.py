@@ -22,7 +22,7 @@ from equiworld.planners.tasks import Task, task_of
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from equiworld.arguments import flag, integer
+from equiworld.arguments import flag, instance, integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
@@ -91,30 +91,26 @@ class MPCPolicy:
         device: str = "cpu",
         bound: Literal["ball", "box"] = "ball",
     ) -> None:
-        if not isinstance(model, WorldModel):
-            raise ArgumentError("model", f"a {type(model).__name__}", "a WorldModel")
-        if planner is not None and not isinstance(planner, Planner):
-            raise ArgumentError("planner", planner, "a planner, such as CEM()")
-        if task is not None and not isinstance(task, Task):
-            raise ArgumentError("task", task, "a Task(cost=…)")
+        self.planner = CEM() if planner is None else planner
+        instance("model", model, WorldModel)
+        instance("planner", self.planner, Planner)
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
         if not isinstance(device, str | torch.device) or torch.device(device).type != "cpu":
             raise ArgumentError("device", repr(device), "a device that planning works on", ("cpu",))
-        door = flag("door", door)
         if not isinstance(bound, str) or bound not in ("ball", "box"):
             raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))
         if prior is not None and not callable(getattr(prior, "predict", None)):
             raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
         self.seed = integer("seed", seed)
         self.dtype = _DTYPES[dtype]
-        self.task = task or task_of(model.env_id)
-        self.planner = planner or CEM()
+        self.task = task_of(model.env_id) if task is None else task
+        instance("task", self.task, Task)
         self.prior, self.bound = prior, bound
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
-        self.door = self._make_door(model) if door else None
+        self.door = self._make_door(model) if flag("door", door) else None
         self._null_action = null_action(self.symmetry, self.dtype)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
@@ -219,7 +215,6 @@ class MPCPolicy:
             ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; or the state is
                 that of another number of environments, or not finite.
         """
-        deterministic = flag("deterministic", deterministic)
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)
             now = action_origin(self.symmetry, observation)
@@ -228,7 +223,7 @@ class MPCPolicy:
             memory = PolicyState.recalled(state, episode_start, now, shape)
             deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
             if len(deciding):
-                self._decide(observation, deciding, memory, deterministic)
+                self._decide(observation, deciding, memory, flag("deterministic", deterministic))
                 memory.origin[deciding] = now[deciding]
                 memory.steps[deciding] = 0
                 memory.decisions[deciding] += 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import unmasked
+from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.fields import Field
@@ -197,8 +197,4 @@ class _Plan:
 
 
 def _as_array(name: str, value: Any) -> NDArray[Any]:
-    value = unmasked(name, value)
-    try:
-        return np.asarray(value)
-    except ValueError:
-        raise ArgumentError(name, "a ragged sequence", "an array of numbers") from None
+    return array_of(name, value)

@@ -263,7 +263,12 @@ class Dataset:
             or not parts
             or not all(isinstance(part, Dataset) for part in parts)
         ):
-            raise ArgumentError("parts", f"a {type(parts).__name__} of others", "datasets, at least one")
+            got = (
+                "no datasets"
+                if isinstance(parts, Sequence) and not parts
+                else f"a {type(parts).__name__} of others"
+            )
+            raise ArgumentError("parts", got, "at least one Dataset, in a list")
         first = parts[0]
         for part in parts[1:]:
             kinds = [(data.symmetry, data.action_repeat, data.action.dtype) for data in (first, part)]
