@@ -101,12 +101,11 @@ class MPCPolicy:
         if not isinstance(bound, str) or bound not in ("ball", "box"):
             raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))
         if prior is not None and not callable(getattr(prior, "predict", None)):
-            raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation), or None")
+            raise ArgumentError("prior", type(prior).__name__, "a policy with predict(observation)")
         self.seed = integer("seed", seed)
-        self.dtype = _DTYPES[dtype]
         self.task = task_of(model.env_id) if task is None else task
         instance("task", self.task, Task)
-        self.prior, self.bound = prior, bound
+        self.dtype, self.prior, self.bound = _DTYPES[dtype], prior, bound
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)

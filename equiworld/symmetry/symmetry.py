@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import flag, number, reals
+from equiworld.arguments import flag, instance, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.symmetry import observing
+from equiworld.symmetry import observing, validation
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, numbers
 from equiworld.symmetry.parts import Places, split
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
-from equiworld.symmetry.validation import check_kinds, check_leading, check_symmetry, names_of, owned
+from equiworld.symmetry.validation import check_leading, check_symmetry, names_of, owned
 
 if TYPE_CHECKING:
     from gymnasium import spaces
@@ -88,28 +88,19 @@ class Symmetry:
         def settle(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        check_kinds(self)
+        validation.check_kinds(self)
         settle("flat", flag("flat", self.flat))
         settle("length_scale", number("length_scale", self.length_scale, above=0))
         fields, places = split(self.observation, self.group.dim)
-        if places and self.flat and len(self.observation) > 1:
-            raise ArgumentError(
-                "observation", f"Parts among {list(self.observation)}", "alone, with flat=True"
-            )
+        validation.check_alone(self, bool(places))
         settle("observation", fields)
         settle("places", places or {name: (key, tuple(at)) for name, (key, at) in self.places.items()})
         settle("shapes", {key: tuple(shape) for key, shape in self.shapes.items()})
         settle("info", dict(self.info))
         settle("goal", names_of("goal", self.goal))
-        settle(
-            "state",
-            names_of("state", self.state)
-            or tuple(name for name in self.observation if name not in self.goal),
-        )
-        centre = reals("centre", self.centre) if np.size(self.centre) else np.zeros(self.group.dim)
-        if centre.shape != (self.group.dim,):
-            raise ArgumentError("centre", self.centre, f"{self.group.dim} finite coordinates")
-        settle("centre", tuple(centre.tolist()))
+        rest = tuple(name for name in self.observation if name not in self.goal)
+        settle("state", names_of("state", self.state) or rest)
+        settle("centre", validation.centre_of(self))
         check_symmetry(self)
         settle("reward", bool(self.reward))
 
@@ -149,8 +140,7 @@ class Symmetry:
     def transform_info(self, g: GroupElement, info: Mapping[str, Any]) -> dict[str, Any]:
         """A copy of `info` with its declared entries transformed; the others are handed on untouched."""
         g = self.own(g)
-        if not isinstance(info, Mapping):
-            raise ArgumentError("info", info, "a mapping")
+        instance("info", info, Mapping)
         return {
             name: self.info[name].transform(g, value, self.centre, name) if name in self.info else value
             for name, value in info.items()
@@ -172,8 +162,7 @@ class Symmetry:
         """
         self = self.sized(obs)
         chosen = observing.checked_names(self, names)
-        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
-            raise ArgumentError("dtype", dtype, "a floating dtype of torch, such as torch.float32")
+        instance("dtype", dtype, torch.dtype)
         if has_gradient_or_device(obs):
             return features_of_tensors(self, obs, chosen).to(dtype)
         arrays = self.observed(obs, chosen)
@@ -196,8 +185,7 @@ class Symmetry:
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
         expected = self.action.feature_type(self.dim)
-        if not isinstance(features, Features):
-            raise ArgumentError("features", features, f"the features of an action, {expected}")
+        instance("features", features, Features)
         if features.type != expected:
             raise ArgumentError("features", features.type, f"the features of an action, {expected}")
         dtype = np.asarray(features.vectors[..., :0].detach().cpu()).dtype

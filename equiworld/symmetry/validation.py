@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.element import checked_group
@@ -20,7 +21,16 @@ from equiworld.symmetry.parts import Parts
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["check_element", "check_kinds", "check_leading", "check_symmetry", "names_of", "owned"]
+__all__ = [
+    "centre_of",
+    "check_alone",
+    "check_element",
+    "check_kinds",
+    "check_leading",
+    "check_symmetry",
+    "names_of",
+    "owned",
+]
 
 
 def check_element(g: GroupElement, dim: int) -> None:
@@ -30,6 +40,22 @@ def check_element(g: GroupElement, dim: int) -> None:
     if g.matrix.shape[-1] != dim:
         raise ArgumentError(
             "g", f"an element of {g.group!r}, dimension {g.matrix.shape[-1]}", f"dimension {dim}"
+        )
+
+
+def centre_of(symmetry: Symmetry) -> tuple[float, ...]:
+    """The centre as plain numbers; the origin where none is given."""
+    centre = reals("centre", symmetry.centre) if np.size(symmetry.centre) else np.zeros(symmetry.dim)
+    if centre.shape != (symmetry.dim,):
+        raise ArgumentError("centre", symmetry.centre, f"{symmetry.dim} finite coordinates")
+    return tuple(centre.tolist())
+
+
+def check_alone(symmetry: Symmetry, parts: bool) -> None:
+    """Refuse `Parts` of one array beside other fields of it."""
+    if parts and symmetry.flat and len(symmetry.observation) > 1:
+        raise ArgumentError(
+            "observation", f"Parts among {list(symmetry.observation)}", "alone, with flat=True"
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import GroupElement
 from equiworld.results import to_plain
@@ -53,16 +53,11 @@ class Dataset:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.symmetry, Symmetry):
-            expected = "a Symmetry, such as `ew.symmetry_of(env)` gives"
-            raise ArgumentError("symmetry", f"a {type(self.symmetry).__name__}", expected)
-        if not isinstance(self.provenance, Mapping):
-            raise ArgumentError("provenance", type(self.provenance).__name__, "a mapping")
+        instance("symmetry", self.symmetry, Symmetry)
+        instance("provenance", self.provenance, Mapping)
         object.__setattr__(self, "action", floats("action", self.action))
-        if self.action.ndim != 2:
-            raise ArgumentError("action", f"shape {self.action.shape}", "shape (N, size)")
         object.__setattr__(self, "episode", integers("episode", self.episode))
-        symmetry, count = self.symmetry, len(self.action)
+        symmetry, count = self.symmetry, len(np.atleast_1d(self.action))
         shapes: dict[str, tuple[int, ...]] = {
             "action": (count, symmetry.action.size(symmetry.dim)),
             "episode": (count,),
@@ -151,11 +146,7 @@ class Dataset:
         return len(self.action)
 
     def select(self, which: NDArray[Any] | slice) -> Dataset:
-        """The transitions that a mask, an index array or a slice picks.
-
-        Raises:
-            ArgumentError: it is none of these, or reaches beyond the transitions.
-        """
+        """The transitions that a mask, an index array or a slice picks."""
         which = chosen_rows(which, len(self))
         return replace(
             self,
@@ -258,17 +249,11 @@ class Dataset:
     @staticmethod
     def concatenate(parts: Sequence[Dataset]) -> Dataset:
         """One dataset of several that were collected alike; keeps the first's provenance."""
-        if (
-            not isinstance(parts, Sequence)
-            or not parts
-            or not all(isinstance(part, Dataset) for part in parts)
-        ):
-            got = (
-                "no datasets"
-                if isinstance(parts, Sequence) and not parts
-                else f"a {type(parts).__name__} of others"
-            )
-            raise ArgumentError("parts", got, "at least one Dataset, in a list")
+        instance("parts", parts, Sequence)
+        if not parts:
+            raise ArgumentError("parts", "no datasets", "at least one")
+        for part in parts:
+            instance("parts", part, Dataset)
         first = parts[0]
         for part in parts[1:]:
             kinds = [(data.symmetry, data.action_repeat, data.action.dtype) for data in (first, part)]
