@@ -70,7 +70,7 @@ MODES: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
     "inference": torch.inference_mode,
     "no_grad": torch.no_grad,
     "double": _double,
-    "strict": lambda: np.errstate(all="raise"),
+    "strict": lambda: np.errstate(over="raise", divide="raise", invalid="raise"),
 }
 
 
