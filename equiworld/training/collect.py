@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from equiworld.symmetry.spaces import check_observation_space
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration, Task, explore
+from equiworld.training.provenance import collected_by
 from equiworld.training.workers import UnfitForWorkers, cores, end_with, import_all, in_workers, pay
 
 __all__ = ["collect"]
@@ -230,7 +231,7 @@ def _chunk(job: _Job) -> Dataset:
     """Collect one chunk, or read it if it is there from an interrupted run with the same settings."""
     end_with(job.parent)
     task, folder = job.task, job.folder
-    provenance = _provenance(task)
+    provenance = collected_by(task)
     path = None if folder is None else folder / f"chunk-{task.chunk:05d}.safetensors"
     if path is not None and path.exists():
         found = Dataset.load(path)
@@ -274,28 +275,3 @@ def _rows(job: _Job) -> dict[str, list[Any]]:
         raise
     except Exception as error:  # whatever the environment's constructor misses here
         raise UnfitForWorkers.because(f"{type(error).__name__}: {error}") from error
-
-
-def _text(value: Any) -> str:
-    """A value as Python reads it again, NumPy's numbers as plain ones."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
-
-
-def _provenance(task: Task) -> Mapping[str, Any]:
-    from equiworld.results import versions
-
-    exploration = {}
-    if task.exploration:  # the class too: another one with equal settings collects other data
-        kind = type(task.exploration)
-        exploration = {key: repr(value) for key, value in vars(task.exploration).items()}
-        exploration["class"] = f"{kind.__module__}:{kind.__qualname__}"
-    wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
-    return {
-        "environment": task.spec.id,
-        "arguments": {key: _text(value) for key, value in task.spec.kwargs.items()},
-        **({"wrappers": wrappers} if wrappers else {}),
-        "seed": task.seed,
-        "exploration": exploration,
-        "steps_per_start": task.steps_per_start,
-        "versions": versions(),
-    }

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.results import to_plain, versions
 from equiworld.symmetry.registry import known_id
 
-__all__ = ["env_of", "provenance_of"]
+if TYPE_CHECKING:
+    from equiworld.training.exploring import Task
+
+__all__ = ["collected_by", "env_of", "provenance_of"]
 
 
 def provenance_of(source: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -28,6 +32,25 @@ def provenance_of(source: str, given: Mapping[str, Any] | None) -> dict[str, Any
         raise ArgumentError("provenance", type(given).__name__, "a mapping")
     plain = to_plain(dict(given or {}), where="provenance")
     return {"source": source, "versions": versions(), **plain}
+
+
+def collected_by(task: Task) -> Mapping[str, Any]:
+    """Where collected data comes from: the environment, and all that decides what is collected."""
+    exploration = {}
+    if task.exploration:  # the class too: another one with equal settings collects other data
+        kind = type(task.exploration)
+        exploration = {key: repr(value) for key, value in vars(task.exploration).items()}
+        exploration["class"] = f"{kind.__module__}:{kind.__qualname__}"
+    wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
+    return {
+        "environment": task.spec.id,
+        "arguments": {key: _text(value) for key, value in task.spec.kwargs.items()},
+        **({"wrappers": wrappers} if wrappers else {}),
+        "seed": task.seed,
+        "exploration": exploration,
+        "steps_per_start": task.steps_per_start,
+        "versions": versions(),
+    }
 
 
 def env_of(
@@ -56,3 +79,8 @@ def _literals(arguments: Any) -> dict[str, Any]:
         got = f"arguments {arguments} ({error})"
         expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
         raise ArgumentError("provenance", got, expected) from error
+
+
+def _text(value: Any) -> str:
+    """A value as Python reads it again, NumPy's numbers as plain ones."""
+    return repr(value.item() if isinstance(value, np.generic) else value)

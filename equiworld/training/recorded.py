@@ -31,7 +31,9 @@ def columns_of_episodes(
 ) -> Columns:
     """The transitions of whole episodes, in order; see `Dataset.from_episodes`."""
     _check(symmetry, extra_keys)
-    if isinstance(episodes, str | bytes | Mapping) or not isinstance(episodes, Sequence | Iterator | Set | ValuesView):
+    if isinstance(episodes, str | bytes | Mapping) or not isinstance(
+        episodes, Sequence | Iterator | Set | ValuesView
+    ):
         raise ArgumentError("episodes", f"a {type(episodes).__name__}", "several episodes, such as a list")
     found = [
         _episode(symmetry, each, f"episodes[{index}]", extra_keys) for index, each in enumerate(episodes)
