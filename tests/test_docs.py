@@ -65,3 +65,18 @@ def test_exact_policy_runs_and_says_what_the_page_claims(tmp_path):
     assert lines[1].startswith("active PASSED")
     assert any("whose world, started at g·s" in line for line in lines)
     assert lines[-1].startswith("active PASSED")
+
+
+def test_your_own_environment_runs_and_says_what_the_page_claims(tmp_path):
+    pytest.importorskip("mujoco")
+    done = run(program((ROOT / "docs" / "your-own-env.md").read_text(encoding="utf-8")), tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("Pendulum-v1 under ")
+    assert "EXACT" in lines[0]
+    assert any(line.startswith("('sine: declared Scalar(); Pseudoscalar() would fit") for line in lines)
+    assert sum(line.startswith("active PASSED") for line in lines) == 2
+    solved = next(line for line in lines if line.startswith("success"))
+    assert int(solved.split()[1].split("/")[0]) >= 8
+    assert any(line.startswith("joints: declared SignedPermutation") for line in lines)
+    assert any(line.startswith("relMSE") for line in lines)
