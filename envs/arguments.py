@@ -10,10 +10,11 @@ import numpy as np
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from equiworld.arguments import integer
+from equiworld.arguments import integer, reals
 from equiworld.errors import ArgumentError
 
 __all__ = [
+    "as_action",
     "as_displacement",
     "as_flag",
     "as_number",
@@ -88,6 +89,15 @@ def check_begun(begun: bool, what: str) -> None:
         raise ResetNeeded(f"{what}: call reset() first, an episode begins there")
 
 
+def as_action(action: Any, size: int) -> NDArray[np.float64]:
+    """An action of `size` real numbers, float64, or an ArgumentError; float64 arrays are not asked whether finite."""
+    if type(action) is not np.ndarray or action.dtype != np.float64:
+        action = reals("action", action)
+    if action.shape != (size,):
+        raise ArgumentError("action", f"shape {action.shape}", f"shape ({size},)")
+    return action
+
+
 def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.float64]:
     """An action as a displacement `(3,)` in the ball.
 
@@ -96,12 +106,7 @@ def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.floa
         radius: of the ball [m].
         outside: what to do with a longer one: "raise", or "project" it radially.
     """
-    try:
-        displacement = np.asarray(action, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError("action", repr(action), "three finite numbers") from None
-    if displacement.shape != (3,):
-        raise ArgumentError("action", f"shape {displacement.shape}", "shape (3,)")
+    displacement = as_action(action, 3)
     length = math.hypot(*displacement.tolist())
     if length <= radius * (1 + 1e-6):
         return displacement

@@ -23,14 +23,16 @@ def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[
         names: of the files that will be written to it.
 
     Raises:
-        ArgumentError: it lies at or under something that is no folder or takes no files, or one of the names is
-            that of a folder.
+        ArgumentError: it is no path, or lies at or under something that is no folder or takes no files, or one of the
+            names is that of a folder.
 
     >>> check_folder("--out", "/dev/null/runs")
     Traceback (most recent call last):
         ...
     equiworld.errors.ArgumentError: --out: got /dev/null/runs; expected a folder, but /dev/null is none
     """
+    if not isinstance(folder, str | os.PathLike) or "\0" in os.fspath(folder):
+        raise ArgumentError(argument, repr(folder), "the path of a folder")
     real = Path(os.path.realpath(folder))
     there = next(place for place in (real, *real.parents) if os.path.lexists(place))
     if not there.is_dir():

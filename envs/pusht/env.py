@@ -8,6 +8,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 from equiworld.envs.arguments import (
+    as_action,
     as_flag,
     as_number,
     as_real,
@@ -151,12 +152,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             gymnasium.error.ResetNeeded: No episode has begun.
         """
         check_begun(self._begun, "step")
-        try:
-            displacement = np.asarray(action, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ArgumentError("action", repr(action), "two finite numbers") from None
-        if displacement.shape != (2,):
-            raise ArgumentError("action", f"shape {displacement.shape}", "shape (2,)")
+        displacement = as_action(action, 2)
         dx, dy = displacement.tolist()
         length = math.hypot(dx, dy)
         radius = self.action_space.radius  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.arguments import as_number, check_begun
+from equiworld.envs.arguments import as_action, as_number, check_begun
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.pusht.simulation import Pair, Pose, PushTState, followed
@@ -55,8 +55,8 @@ class _View(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.utils.R
         Raises:
             ArgumentError: `action` is not two finite numbers in the disc.
         """
-        displacement = np.asarray(action, dtype=np.float64)
-        if displacement.shape != (2,) or not self.disc.within(displacement):
+        displacement = as_action(action, 2)
+        if not self.disc.within(displacement):
             raise ArgumentError(
                 "action",
                 repr(action),

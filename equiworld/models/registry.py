@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from equiworld.arguments import integer
+from equiworld.arguments import integer, unmasked
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import Group
 from equiworld.models.world_model import WorldModel
@@ -100,9 +100,9 @@ def build(
     for name in settings:
         if name not in options:
             raise ArgumentError("settings", repr(name), f"settings of the family {family!r}", options)
-    plain = {name: _plain(value) for name, value in settings.items()}
+    plain = {name: _plain(unmasked(name, value)) for name, value in settings.items()}
     if "seed" in plain:
-        plain["seed"] = integer("seed", plain["seed"], least=0)
+        plain["seed"] = integer("seed", plain["seed"], least=0, most=2**63 - 1)
     with torch.inference_mode(False):  # whose tensors could never be trained
         model = FAMILIES[family](
             declared if FAMILIES[family].carries(declared) else symmetry, env_id, **plain

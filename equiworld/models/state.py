@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups.element import Array
 from equiworld.models.labels import nearest_rotation, share_scales
@@ -100,7 +101,24 @@ class StateModel(WorldModel):
         """The map from features of `in_type` to displacements of `out_type`."""
 
     def predict(self, z: Features, action: Features | Tensor) -> Features:
-        return self.stepper()(z, self.action_features(action))
+        acted = self.action_features(action)
+        self._check_pair(z, acted)
+        return self.stepper()(z, acted)
+
+    def _check_pair(self, z: Features, action: Features) -> None:
+        """Refuse what is no state of this model, or no action for each of its states."""
+        instance("z", z, Features)
+        acting = self.symmetry.action.feature_type(self.symmetry.dim)
+        for name, given, kind in (("z", z, self.state_type), ("action", action, acting)):
+            if given.type != kind:
+                raise ArgumentError(name, given.type, f"features of type {kind}")
+        if z.batch_shape != action.batch_shape:
+            got, states = (f"batch shape {tuple(each.batch_shape)}" for each in (action, z))
+            raise ArgumentError("action", got, f"{states}, that of the states")
+        if torch.promote_types(z.dtype, action.dtype) != self.dtype:
+            raise ArgumentError(
+                "z", f"{z.dtype}, with actions of {action.dtype}", f"{self.dtype}, as the model"
+            )
 
     def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
         prepare = getattr(self.network, "prepared", None)

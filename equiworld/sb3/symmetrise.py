@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
 
+from equiworld.arguments import flag, instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.sb3.functions import as_policy
@@ -15,6 +16,7 @@ from equiworld.sb3.symmetrised import Symmetrised
 from equiworld.symmetry import Door, Symmetry, symmetry_of
 from equiworld.symmetry.limits import Limits
 from equiworld.symmetry.spaces import scales_of_space
+from equiworld.symmetry.validation import names_of
 
 if TYPE_CHECKING:
     from equiworld.verify.certificate_report import Certificate
@@ -80,8 +82,10 @@ def symmetrise(
     policy = as_policy(policy)
     if not isinstance(bound, str) or bound not in ("ball", "box"):
         raise ArgumentError("bound", repr(bound), "what of a box bounds a vector", ("ball", "box"))
-    found = symmetry_of(symmetry)
-    if certificate is not None and not anyway:
+    found, ignore = symmetry_of(symmetry), names_of("ignore", ignore)
+    if scales is not None:
+        instance("scales", scales, Mapping)
+    if not flag("anyway", anyway) and certificate is not None:
         _check_world(certificate)
     if getattr(policy, "door", None) is not None:
         return policy
@@ -115,6 +119,9 @@ def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
 
 def _check_world(certificate: Certificate) -> None:
     """Refuse a world of which the certificate shows that it does not carry the symmetry, whoever acts in it."""
+    from equiworld.verify.certificate_report import Certificate
+
+    instance("certificate", certificate, Certificate)
     orbit = certificate.orbit("active")
     apart = orbit.world_deviation
     # Above what rounding grows to: an environment that rounds actions to float32 is not refused.

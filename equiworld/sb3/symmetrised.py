@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.sb3.functions import as_policy
 from equiworld.sb3.saving import load_door, loaded, save_door
@@ -119,14 +120,15 @@ class Symmetrised:
                     "state", f"a {type(state).__name__}", "what the last call returned, or None"
                 )
             memory = SymmetrisedState(*state)
-            decisions = np.array(memory.decisions)
-            if decisions.shape != (count,):
+            decisions = np.array(array_of("state", memory.decisions))
+            if decisions.shape != (count,) or decisions.dtype.kind not in "iu":
                 raise ArgumentError("state", f"of {decisions.size} environments", f"one of {count}, or None")
         if episode_start is not None:
-            begins = np.atleast_1d(np.asarray(episode_start, bool))
-            if begins.shape != (count,):
-                raise ArgumentError("episode_start", f"shape {begins.shape}", f"shape ({count},)")
-            decisions[begins] = 0
+            begins = np.atleast_1d(array_of("episode_start", episode_start))
+            if begins.shape != (count,) or begins.dtype.kind not in "biu":
+                got = f"shape {begins.shape}, dtype {begins.dtype}"
+                raise ArgumentError("episode_start", got, f"bools of shape ({count},)")
+            decisions[begins.astype(bool)] = 0
         return memory, decisions
 
     def _checked(self, action: Any, count: int, batched: bool) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.arrows import frame_of
@@ -26,7 +27,7 @@ from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.observing import Apart, counted
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.validation import check_leading
+from equiworld.symmetry.validation import check_leading, door_arguments
 
 __all__ = ["Door"]
 
@@ -73,7 +74,9 @@ class Door:
         single: bool = False,
         reference_pose: GroupElement | None = None,
     ) -> None:
+        instance("symmetry", symmetry, Symmetry)
         symmetry = counted(symmetry)
+        names, sizes, single = door_arguments(symmetry, names, scales, single, reference_pose)
         ranked = tuple(dict.fromkeys((*symmetry.state, *symmetry.goal, *symmetry.observation)))
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
@@ -81,10 +84,11 @@ class Door:
         self._cosets: Cosets | None = None
         if needs_cosets(symmetry):
             under = fields_by_name(kernel_symmetry(symmetry), self.names)
-            self._cosets = Cosets(symmetry, Door(under, None, scales, single, reference_pose))
+            known = {name: size for name, size in sizes.items() if name in under.observation}
+            self._cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
             self.layout = self._cosets.door.layout
         else:
-            self.layout = Layout(symmetry, self.names, scales or {}, single)
+            self.layout = Layout(symmetry, self.names, sizes, single)
         pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
         self._turns = [turn.mT for turn in (self.layout.turned, pose) if turn is not None]
         self.turns = symmetry.action.labelled or any(

@@ -38,8 +38,6 @@ def transform_space(
             raise ArgumentError("group", g_or_group, f"a group of dimension {symmetry.dim}")
     else:
         check_element(g_or_group, symmetry.dim)
-        if g_or_group.batch_shape:
-            raise ArgumentError("g", f"a batch of {g_or_group.batch_shape}", "one element, or a group")
     scale = number("scale", scale, least=0)
     if not isinstance(space, spaces.Space):
         raise ArgumentError("space", space, "a Dict or a Box")
@@ -191,6 +189,8 @@ def _transform_box(
     if isinstance(g_or_group, Group):
         low, high = field.orbit_bounds(g_or_group, low, high, centre, scale)
     else:
+        if g_or_group.batch_shape and not low.shape[:-1]:
+            raise ArgumentError("g", f"a batch of {g_or_group.batch_shape}", "one element, or a group")
         check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
         low, high = field.bounds(symmetry.own(g_or_group), low, high, centre)
     # Rounding to the dtype is monotone, so what lay between the bounds still does.

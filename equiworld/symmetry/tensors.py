@@ -19,6 +19,7 @@ from equiworld.symmetry.observing import Apart, row_of
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.quaternions import euler_of, matrix_of, matrix_of_euler, quaternion_of
 from equiworld.symmetry.rotation import Rotation
+from equiworld.symmetry.validation import check_leading
 
 if TYPE_CHECKING:
     from equiworld.symmetry.symmetry import Symmetry
@@ -64,16 +65,16 @@ def features_of_tensors(symmetry: Symmetry, obs: Any, names: Sequence[str] | Non
     True
     """
     chosen = symmetry.state if names is None else tuple(names)
-    parts, some = [], None
+    parts, taken = [], dict[str, Tensor]()
     for name in chosen:
         field = symmetry.observation[name]
         field.check_features(name, symmetry.group)
-        tensor = _taken(symmetry, obs, name)
-        some = tensor if some is None else some
+        tensor = taken[name] = _taken(symmetry, obs, name)
         parts.append(encoded(field, tensor, _centre(symmetry, tensor)))
-    if some is None:
+    if not taken:
         raise ArgumentError("names", names, "one field or more")
-    return _joined(symmetry, parts, some)
+    check_leading(taken)
+    return _joined(symmetry, parts, next(iter(taken.values())))
 
 
 def tensors_of_features(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from equiworld.arguments import reals
+from equiworld.arguments import flag, instance, integer, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.element import checked_group
@@ -28,8 +27,11 @@ __all__ = [
     "check_kinds",
     "check_leading",
     "check_symmetry",
+    "door_arguments",
     "names_of",
     "owned",
+    "places_of",
+    "shapes_of",
 ]
 
 
@@ -79,6 +81,30 @@ def names_of(argument: str, names: Iterable[str]) -> tuple[str, ...]:
         if all(isinstance(name, str) for name in found):
             return found
     raise ArgumentError(argument, names, "names of observed fields, such as a tuple")
+
+
+def places_of(places: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """By field, the key that holds it and the places of its numbers there, as plain values."""
+    found = {}
+    for name, place in places.items():
+        if not isinstance(place, Sequence) or len(place) != 2 or not isinstance(place[0], str):
+            raise ArgumentError(
+                "places", f"{place!r} of {name!r}", "a key, and the places of the field's numbers there"
+            )
+        found[name] = place[0], _whole_numbers("places", place[1])
+    return found
+
+
+def shapes_of(shapes: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """By key, the shape of an array of several axes, as plain numbers."""
+    return {key: _whole_numbers("shapes", shape) for key, shape in shapes.items()}
+
+
+def _whole_numbers(argument: str, values: Any) -> tuple[int, ...]:
+    row = values.ndim == 1 if isinstance(values, np.ndarray) else isinstance(values, Sequence)
+    if not row or isinstance(values, str | bytes):
+        raise ArgumentError(argument, repr(values), "several whole numbers, such as a tuple")
+    return tuple(integer(argument, value, least=0) for value in values)
 
 
 def owned(symmetry: Symmetry, g: GroupElement) -> GroupElement:
@@ -153,10 +179,14 @@ def _check_names(symmetry: Symmetry) -> None:
         size = arrays[key].size(symmetry.dim)
         if math.prod(shape) != size:
             raise ArgumentError("shapes", f"{shape} of {key!r}", f"a shape of {size} numbers")
-    for argument in ("state", "goal"):
+    for argument in ("state", "goal", "places"):
         for name in getattr(symmetry, argument):
             if name not in declared:
                 raise ArgumentError(argument, repr(name), "names of observed fields", declared)
+    for name, (_, at) in symmetry.places.items():
+        if len(at) != declared[name].size(symmetry.dim):
+            got = f"{len(at)} of {name!r}"
+            raise ArgumentError("places", got, f"{declared[name].size(symmetry.dim)}, one for each number")
     single = (("action_origin", Point()), ("reference", Point()), ("heading", Heading()))
     for argument, example in single:
         name = getattr(symmetry, argument)
@@ -172,10 +202,37 @@ def _check_names(symmetry: Symmetry) -> None:
             )
 
 
-def check_leading(arrays: Mapping[str, NDArray]) -> None:
+def check_leading(arrays: Mapping[str, Any]) -> None:
     """Refuse fields of one observation that differ in their leading shape."""
-    shapes = {name: array.shape[:-1] for name, array in arrays.items()}
+    shapes = {name: tuple(array.shape[:-1]) for name, array in arrays.items()}
     first = next(iter(shapes), None)
     for name, shape in shapes.items():
         if first is not None and shape != shapes[first]:
             raise ArgumentError(name, f"leading shape {shape}", f"{shapes[first]}, that of {first!r}")
+
+
+def door_arguments(
+    symmetry: Symmetry, names: Any, scales: Any, single: Any, reference_pose: Any
+) -> tuple[tuple[str, ...] | None, dict[str, float], bool]:
+    """What a door is made of, plain: the names that are wanted, the scales by name, and the flag.
+
+    Raises:
+        ArgumentError: a name is no observed field's, a scale no positive number, or the pose no element of the group.
+    """
+    fields = symmetry.observation
+    names = None if names is None else names_of("names", names)
+    unknown = [name for name in names or () if name not in fields]
+    if unknown or names == ():
+        raise ArgumentError("names", unknown[0] if unknown else "none", "names of observed fields", fields)
+    if scales is not None:
+        instance("scales", scales, Mapping)
+        unknown = [name for name in scales if name not in fields]
+        if unknown:
+            raise ArgumentError("scales", repr(unknown[0]), "names of observed fields", fields)
+    sizes = {name: number(f"scales[{name!r}]", size, above=0) for name, size in (scales or {}).items()}
+    if reference_pose is not None:
+        instance("reference_pose", reference_pose, GroupElement)
+        if reference_pose.batch_shape or not symmetry.group.contains(reference_pose):
+            got = f"{reference_pose!r} of {reference_pose.group!r}, batch shape {reference_pose.batch_shape}"
+            raise ArgumentError("reference_pose", got, f"one element of {symmetry.group!r}")
+    return names, sizes, flag("single", single)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
-from equiworld.arguments import integer
+from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.files import check_folder
 from equiworld.symmetry import Symmetry, symmetry_of
@@ -90,6 +90,7 @@ def collect(
     )
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ArgumentError("dtype", repr(dtype), "a floating dtype", DTYPES)
+    progress = flag("progress", progress)
     kept = None if folder is None else check_folder("folder", folder)
     symmetry = symmetry_of(env) if symmetry is None else symmetry  # first: its errors say what is registered
     if not isinstance(symmetry, Symmetry):
@@ -103,6 +104,9 @@ def collect(
             raise ArgumentError("env", repr(env), "an environment made with gym.make: workers make it again")
         if exploration is None:
             exploration = getattr(instance.unwrapped, "exploration", None)
+        elif not all(callable(getattr(exploration, name, None)) for name in ("start", "action")):
+            got = f"a {type(exploration).__name__}"
+            raise ArgumentError("exploration", got, "an object with start(rng) and action(rng, observation)")
         repeat = _action_repeat(instance.spec, symmetry, exploration, action_repeat)
         steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
         first = Task(

@@ -71,7 +71,7 @@ def explore(task: Task) -> dict[str, list[Any]]:
                 raise ArgumentError("action_repeat", task.action_repeat, "less: no episode lasts that long")
             barren += 1
             episode = int(rng.integers(2**63 - 1))
-            options = task.exploration.start(rng) if task.exploration else None
+            options = None if task.exploration is None else task.exploration.start(rng)
             observation, _ = env.reset(seed=int(rng.integers(2**31)), options=options)
             for _ in range(task.steps_per_start):
                 action = _chosen(task, actuation, rng, _as_inside(task, inside, observation))

@@ -37,9 +37,9 @@ def provenance_of(source: str, given: Mapping[str, Any] | None) -> dict[str, Any
 def collected_by(task: Task) -> Mapping[str, Any]:
     """Where collected data comes from: the environment, and all that decides what is collected."""
     exploration = {}
-    if task.exploration:  # the class too: another one with equal settings collects other data
+    if task.exploration is not None:  # the class too: another one with equal settings collects other data
         kind = type(task.exploration)
-        exploration = {key: repr(value) for key, value in vars(task.exploration).items()}
+        exploration = {key: repr(value) for key, value in _attributes(task.exploration).items()}
         exploration["class"] = f"{kind.__module__}:{kind.__qualname__}"
     wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
     return {
@@ -79,6 +79,16 @@ def _literals(arguments: Any) -> dict[str, Any]:
         got = f"arguments {arguments} ({error})"
         expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
         raise ArgumentError("provenance", got, expected) from error
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """What an object holds, in a dict or in slots."""
+    slots = (each for kind in type(thing).__mro__ for each in getattr(kind, "__slots__", ()))
+    return {
+        name: getattr(thing, name)
+        for name in (*slots, *getattr(thing, "__dict__", ()))
+        if hasattr(thing, name)
+    }
 
 
 def _text(value: Any) -> str:

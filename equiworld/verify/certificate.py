@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from equiworld.arguments import integer
+from equiworld.arguments import flag, instance, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
@@ -105,13 +105,24 @@ def certify(
     True
     """
     as_policy(policy)
-    for name, number in (("elements", elements), ("episodes", episodes), ("steps", steps)):
-        integer(name, number, least=1)
-    for mode in modes:
-        if mode not in ("active", "passive"):
-            raise ArgumentError("modes", repr(mode), "modes to run", ("active", "passive"))
-    if not modes:
-        raise ArgumentError("modes", "none", "at least one", ("active", "passive"))
+    elements, episodes, steps = (
+        integer(name, count, least=1)
+        for name, count in (("elements", elements), ("episodes", episodes), ("steps", steps))
+    )
+    seed, stop_at_success = integer("seed", seed, least=0), flag("stop_at_success", stop_at_success)
+    _check_modes(modes)
+    for name, value, kind in (
+        ("group", group, Group),
+        ("symmetry", symmetry, Symmetry),
+        ("options", options, Mapping),
+    ):
+        if value is not None:
+            instance(name, value, kind)
+    tolerance = None if tolerance is None else number("tolerance", tolerance, least=0)
+    if translation_scale is not None:
+        translation_scale = number("translation_scale", translation_scale, least=0)
+    if not (error is None or isinstance(error, str) or callable(error)):
+        raise ArgumentError("error", repr(error), "a function of observations, an entry of info, or None")
     judge = Success(success)
     began = time.perf_counter()
     envs = env_copies(env, episodes)
@@ -120,7 +131,7 @@ def certify(
         group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
         drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)
-        allowed = 1e-8 * symmetry.length_scale if tolerance is None else float(tolerance)
+        allowed = 1e-8 * symmetry.length_scale if tolerance is None else tolerance
         runner = Runner(
             policy=policy,
             envs=envs,
@@ -161,6 +172,17 @@ def certify(
         },
         seconds=time.perf_counter() - began,
     )
+
+
+def _check_modes(modes: Sequence[Mode]) -> None:
+    options = ("active", "passive")
+    if not isinstance(modes, Sequence) or isinstance(modes, str | bytes):
+        raise ArgumentError("modes", repr(modes), "a tuple of modes to run", options)
+    for mode in modes:
+        if not isinstance(mode, str) or mode not in options:
+            raise ArgumentError("modes", repr(mode), "modes to run", options)
+    if not modes:
+        raise ArgumentError("modes", "none", "at least one", options)
 
 
 def _claimed(policy: Policy, symmetry: Symmetry) -> Group:

@@ -29,6 +29,10 @@ from equiworld.verify.success import Success, SuccessRule
 __all__ = ["Episode", "Evaluation", "EvaluationError", "evaluate"]
 
 
+UNLIMITED = 10_000
+"""Steps after which an episode that has no limit at all counts as one that never ends."""
+
+
 class EvaluationError(SimulationError):
     """The environment failed in the middle of an evaluation; `partial` holds the episodes finished before."""
 
@@ -85,7 +89,8 @@ def evaluate(
         success: what says whether an episode succeeded: an entry of its last `info`, by its key, which the first
             `info` must have too; or a function (info, observation) -> bool of its end, tried at the first step; None
             to judge by the return alone.
-        max_steps: cut an episode off after so many steps, as a time limit of the environment would.
+        max_steps: cut an episode off after so many steps, as a time limit of the environment would. Without one, and
+            without a `TimeLimit` around the environment, an episode of 10,000 steps is taken for one that never ends.
         deterministic: handed to the policy.
         progress: whether to show a progress bar.
 
@@ -94,8 +99,8 @@ def evaluate(
 
     Raises:
         ArgumentError: an argument is wrong, or the first `info` does not say what success is; lists its keys.
-        EvaluationError: the environment failed or returned a number that is not finite; says in which episode
-            and at which step, and holds the episodes finished before as `partial`.
+        EvaluationError: the environment failed, returned a number that is not finite, or does not end an episode;
+            says in which episode and at which step, and holds the episodes finished before as `partial`.
 
     >>> import gymnasium as gym, equiworld.envs
     >>> class Wait:
@@ -189,9 +194,23 @@ class _Runner:
         slot.total_reward += reward
         self.success.check(info, observation)
         if not (terminated or truncated or slot.steps == self.max_steps):
+            if self.max_steps is None and slot.steps >= UNLIMITED and not _limited(slot.env):
+                raise SimulationError(
+                    f"the episode of seed {slot.seed} has not ended after {slot.steps} steps, and nothing limits it: "
+                    "pass max_steps=, or make the environment with max_episode_steps="
+                )
             return None
         success = self.success.of(info, observation, f"seed {slot.seed}, step {slot.steps}")
         return Episode(slot.seed, success, slot.steps, slot.total_reward, not terminated, _numbers(info))
+
+
+def _limited(env: gym.Env) -> bool:
+    """Whether a time limit of Gymnasium's is among the wrappers; a spec may tell of one that was taken off."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.TimeLimit):
+            return True
+        env = env.env
+    return False
 
 
 def _numbers(info: Mapping[str, Any]) -> dict[str, float]:

@@ -169,6 +169,9 @@ class Evaluation:
         if not self.episodes:
             return "no episode was finished"
         mean, least, most = self.return_interval()
+        if len(self.episodes) == 1:
+            judged = f"{'success' if self.successes else 'no success'} after {self.episodes[0].steps} steps, "
+            return f"{judged if self.judged else ''}return {mean:.4g} of one episode, which gives no interval"
         gained = f"return {mean:.4g} (95 %: {least:.4g} to {most:.4g})"
         if not self.judged:
             return f"{gained} of {len(self.episodes)} episodes"

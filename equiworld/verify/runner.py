@@ -10,7 +10,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError, SimulationError
+from equiworld.arguments import array_of
+from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.registry import move_of
@@ -62,7 +63,8 @@ class Runner:
         reference = self._record(self.envs, self.options)
         if isinstance(self.error, str) and self.error not in reference.last_infos[0]:
             raise ArgumentError("error", repr(self.error), "an entry of info", reference.last_infos[0])
-        found = [self._orbit(mode, reference) for mode in modes]
+        error = self._final_error(reference)  # first: it may be refused
+        found = [self._orbit(mode, reference, error) for mode in modes]
         orbits = tuple(self._blamed(orbit, reference) for orbit, _ in found)
         return orbits, sum((each for _, each in found), reference.decisions)
 
@@ -83,7 +85,9 @@ class Runner:
             worst = max(worst, float(np.max(apart, initial=0.0, where=np.isfinite(apart))))
         return replace(orbit, world_deviation=worst)
 
-    def _orbit(self, mode: Mode, reference: Trace) -> tuple[Orbit, Decisions]:
+    def _orbit(
+        self, mode: Mode, reference: Trace, reference_error: NDArray[np.float64]
+    ) -> tuple[Orbit, Decisions]:
         shape = (len(self.elements), len(self.seeds))
         deviation = np.full((*shape, self.steps + 1), np.nan)
         by_field: dict[str, float] = dict.fromkeys(self.symmetry.observation, 0.0)
@@ -108,7 +112,7 @@ class Runner:
             success_step=success_step,
             final_error=final_error,
             reference_success_step=reference.success_step,
-            reference_final_error=self._final_error(reference),
+            reference_final_error=reference_error,
             refused=refused,
             motion=motion(self.symmetry, reference),
             judged=self.success.rule is not None,
@@ -156,7 +160,24 @@ class Runner:
         if self.error is None:
             return np.full(len(self.seeds), np.nan)
         if isinstance(self.error, str):
-            return np.array([info.get(self.error, np.nan) for info in trace.last_infos], np.float64)
-        errors = np.asarray(self.error(trace.observations[-1]), dtype=np.float64).copy()
+            return self._errors(
+                [info.get(self.error, np.nan) for info in trace.last_infos], "entries of info"
+            )
+        try:
+            found = self.error(trace.observations[-1])
+        except EquiworldError:
+            raise
+        except Exception as error:  # whatever a function of the user's raises
+            got = f"a function that raised {type(error).__name__}: {error}"
+            raise ArgumentError("error", got, f"distances ({len(self.seeds)},) of a batch") from error
+        errors = self._errors(found, "what the function returned")
         errors[list(trace.refused)] = np.nan
         return errors
+
+    def _errors(self, found: Any, what: str) -> NDArray[np.float64]:
+        """Distances from the goal, one an episode."""
+        array, shape = array_of("error", found), (len(self.seeds),)
+        if array.dtype.kind not in "biuf" or array.shape != shape:
+            got = f"{what} of shape {array.shape}, dtype {array.dtype}"
+            raise ArgumentError("error", got, f"real numbers {shape}, one an episode")
+        return array.astype(np.float64)

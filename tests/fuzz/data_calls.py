@@ -137,7 +137,6 @@ def _training() -> list[Call]:
                 "dtype": "float64",
             },
             _dataset,
-            kept=("exploration", "folder", "progress"),
             weight=2,
         ),
     ]
@@ -186,7 +185,6 @@ def _judgement() -> list[Call]:
             },
             lambda given, found: str(found),
             close=None,
-            kept=("seed", "error", "options", "symmetry", "group", "modes", "stop_at_success", "tolerance"),
             infinite=True,
             weight=2,
         ),

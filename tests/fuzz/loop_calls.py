@@ -171,7 +171,6 @@ def _models() -> list[Call]:
             "predict",
             lambda action: model().predict(z, action),
             lambda: {"action": action.clone()},
-            allowed=(RuntimeError,),  # torch's own, of batches that do not pair: at every step of every plan
             real=False,
             infinite=True,
         ),
@@ -179,7 +178,6 @@ def _models() -> list[Call]:
             "rollout",
             lambda actions: model().rollout(z, actions),
             lambda: {"actions": torch.zeros(3, 2)},
-            allowed=(RuntimeError,),
             real=False,
             infinite=True,
         ),
@@ -270,7 +268,6 @@ def _planning() -> list[Call]:
                 "anyway": False,
             },
             lambda given, found: found.predict(observation()),
-            kept=("reference_pose", "ignore", "scales", "certificate", "anyway"),
             weight=2,
         ),
         Call(
@@ -284,7 +281,6 @@ def _planning() -> list[Call]:
             },
             _action,
             close=None,
-            kept=("episode_start",),
         ),
         Call(
             "Task",

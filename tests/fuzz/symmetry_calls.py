@@ -136,13 +136,11 @@ def _of(symmetry: Symmetry, seen: Any) -> list[Call]:
                 "single": False,
                 "reference_pose": symmetry.group.identity(),
             },
-            kept=("names", "scales", "single", "reference_pose"),
         ),
         Call(
             f"Door({about}).enter",
             lambda observation: Door(symmetry).enter(observation).observation,
             lambda: {"observation": {name: array[None] for name, array in seen().items()}},
-            allowed=(RuntimeError,),  # of batches that do not pair
         ),
     ]
 
