@@ -170,7 +170,8 @@ class Evaluation:
             return "no episode was finished"
         mean, least, most = self.return_interval()
         if len(self.episodes) == 1:
-            judged = f"{'success' if self.successes else 'no success'} after {self.episodes[0].steps} steps, "
+            only = self.episodes[0]
+            judged = f"{'success' if only.success else 'no success'} after {only.steps} steps, "
             return f"{judged if self.judged else ''}return {mean:.4g} of one episode, which gives no interval"
         gained = f"return {mean:.4g} (95 %: {least:.4g} to {most:.4g})"
         if not self.judged:

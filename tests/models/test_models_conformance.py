@@ -190,3 +190,31 @@ def test_auto_looks_at_how_many_transitions_there_are_where_it_is_told():
     data = collect("equiworld/PushT-v0", transitions=40, seed=0, workers=1)
     assert WorldModel.for_data(data).family == "state-steerable"
     assert WorldModel.for_data(SimpleNamespace(symmetry=data.symmetry, provenance={})).family == "state"
+
+
+@pytest.mark.parametrize("family", STATE_FAMILIES)
+def test_states_and_actions_that_do_not_pair_are_refused_by_name(env, family):
+    model = made(env, family)
+    observation, action = observations_of(env)
+    z, actions = model.encode(observation), torch.as_tensor(action, dtype=torch.float32)
+    for wrong, name, message in (
+        ((z, actions[:3]), "action", r"batch shape \(3,\)"),
+        ((z, actions[0]), "action", r"batch shape \(\)"),
+        ((z[0], actions), "action", r"batch shape \(6,\)"),
+        ((z, model.encode_goal(observation)), "action", "FeatureType"),
+        ((model.action_features(actions), actions), "z", "FeatureType"),
+        ((z.flatten(), actions), "z", "a Tensor"),
+        ((z, actions.double()), "z", "with actions of torch.float64"),
+    ):
+        with pytest.raises(ArgumentError, match=f"^{name}: got .*{message}"):
+            model.predict(*wrong)
+    with pytest.raises(ArgumentError, match=r"^action: got batch shape \(3,\)"):
+        model.rollout(z, actions[:3, None].expand(-1, 2, -1))
+
+
+@pytest.mark.parametrize(
+    "seed", [-1, 2**63, 10**400, True, 0.5, np.ma.masked_array([1, 2], mask=[True, False])]
+)
+def test_seeds_that_no_generator_takes_are_refused(env, seed):
+    with pytest.raises(ArgumentError, match=r"^seed: got "):
+        made(env, "state", seed=seed)

@@ -462,3 +462,33 @@ def test_a_planner_without_a_door_gets_one_and_carries_its_memory_through_it():
         assert (action == expected).all()
         observation, *_ = env.step(action)
     assert certify(policy, env, elements=4, episodes=2, steps=12).passed
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reference_pose", 0.5),
+        ("ignore", "clock"),
+        ("ignore", [1]),
+        ("scales", ["block_pos"]),
+        ("scales", {"block_pos": -1.0}),
+        ("scales", {"other": 1.0}),
+        ("certificate", True),
+        ("anyway", "yes"),
+    ],
+)
+def test_what_a_door_is_told_wrongly_is_refused_by_name(name, value):
+    with pytest.raises(ArgumentError, match=rf"^{name}.*: got "):
+        symmetrise(pursue, ENV, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "starts", ["no", [0.5], [True, False], np.ma.masked_array([1], mask=[True])], ids=str
+)
+def test_starts_of_episodes_are_bools_one_a_row(starts):
+    observation = {name: array[None] for name, array in gym.make(ENV).reset(seed=0)[0].items()}
+    policy = symmetrise(pursue, ENV)
+    _, state = policy.predict(observation)
+    assert policy.predict(observation, state, [True])[1].decisions.tolist() == [1]
+    with pytest.raises(ArgumentError, match=r"^episode_start: got "):
+        policy.predict(observation, state, starts)

@@ -581,3 +581,31 @@ def test_how_frames_of_a_finite_group_lie_is_an_element(group):
     first, second = (door.enter(observed(symmetry, 50, seed)).element for seen, seed in ((0, 0), (1, 7)))
     apart = np.abs(door.relative(first, second).matrix[:, None] - group.elements().matrix).max((-1, -2))
     assert apart.min(1).max() <= 4 * STEP
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("names", "hand"),
+        ("names", ["elbow"]),
+        ("names", ()),
+        ("names", 3),
+        ("scales", 2.0),
+        ("scales", {"elbow": 1.0}),
+        ("scales", {"hand": 0.0}),
+        ("scales", {"hand": np.nan}),
+        ("scales", {"hand": "1"}),
+        ("single", 1),
+        ("single", None),
+        ("reference_pose", np.eye(2)),
+        ("reference_pose", SE3().identity()),
+        ("reference_pose", SE2().rotation(np.zeros(3))),
+        ("reference_pose", O2().reflection(0.3)),
+    ],
+    ids=str,
+)
+def test_what_a_door_cannot_be_made_of_is_refused_by_name(name, value):
+    with pytest.raises(ArgumentError, match=rf"^{name}.*: got "):
+        Door(declared(SE2()), **{name: value})
+    with pytest.raises(ArgumentError, match=r"^symmetry: got "):
+        Door("hand")

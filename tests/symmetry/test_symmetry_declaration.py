@@ -281,3 +281,23 @@ def test_elements_outside_the_group_still_act() -> None:
     """An audit asks what a larger group would do, so only the dimension is checked."""
     mirrored = SIMPLE.transform_observation(E2().reflection(0.0), {"pos": [1.0, 1.0], "vel": [0.0, 2.0]})
     np.testing.assert_allclose(mirrored["vel"], [0.0, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("places", {"pos": [0.0, 1.0]}),
+        ("places", {"pos": ("all", (0.0, 1.0))}),
+        ("places", {"pos": ("all", "01")}),
+        ("places", {"pos": ("all", (0,))}),
+        ("places", {"other": ("all", (0, 1))}),
+        ("places", {"pos": 3}),
+        ("shapes", {"pos": 2}),
+        ("shapes", {"pos": "2"}),
+        ("shapes", {"pos": [[1], [2, 3]]}),
+    ],
+    ids=str,
+)
+def test_places_and_shapes_of_another_kind_are_refused(name, value):
+    with pytest.raises(ArgumentError, match=f"^{name}: got "):
+        Symmetry(SE2(), {"pos": Point()}, Vector(), **{name: value})

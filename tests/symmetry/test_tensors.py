@@ -120,3 +120,11 @@ def test_errors_say_what_is_wrong(obs: Any, said: str) -> None:
     with pytest.raises(ArgumentError) as caught:
         features_of_tensors(symmetry, obs)
     assert said in str(caught.value)
+
+
+def test_tensors_of_different_leading_shapes_are_refused():
+    symmetry = Symmetry(SE2(), {"pos": Point(), "speed": Vector()}, Vector())
+    with pytest.raises(
+        ArgumentError, match=r"^speed: got leading shape \(3,\); expected \(\), that of 'pos'"
+    ):
+        symmetry.to_features({"pos": torch.zeros(2, requires_grad=True), "speed": torch.zeros(3, 2)})

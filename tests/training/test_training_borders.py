@@ -54,6 +54,48 @@ def test_what_is_no_count_is_refused_before_collecting(name, value, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Slotted:
+    """Keeps its settings in slots, and is false."""
+
+    __slots__ = ("action_repeat", "size", "steps_per_start")
+
+    def __init__(self, size):
+        self.action_repeat, self.steps_per_start, self.size = 2, 4, size
+
+    def __len__(self):
+        return 0
+
+    def start(self, rng):
+        return {}
+
+    def action(self, rng, observation):
+        return rng.uniform(-self.size, self.size, 2)
+
+
+def test_an_exploration_of_any_class_is_taken_and_told():
+    small, large = (collect(PUSHT, 8, exploration=Slotted(size)) for size in (1.0, 50.0))
+    assert np.abs(small.action).max() <= 1.0 < np.abs(large.action).max()
+    assert small.provenance["exploration"]["size"] == "1.0"
+    assert small.action_repeat == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("exploration", "random"),
+        ("exploration", False),
+        ("exploration", print),
+        ("folder", 3),
+        ("folder", b"chunks"),
+        ("folder", "a\0b"),
+        ("progress", 1),
+    ],
+)
+def test_what_collecting_is_told_wrongly_is_refused_by_name(name, value):
+    with pytest.raises(ArgumentError, match=f"^{name}: got "):
+        collect(PUSHT, 5, **{name: value})
+
+
 @pytest.mark.parametrize("kind", INTEGERS, ids=str)
 def test_numpys_numbers_configure_the_same_training(kind, pusht_data, tmp_path):
     counts = {

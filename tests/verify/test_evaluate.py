@@ -79,6 +79,30 @@ def test_max_steps_cuts_episodes_off():
     assert evaluation.episodes[6].truncated
 
 
+class Endless(Countdown):
+    """Odd seeds never end."""
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        odd = bool(self.seed % 2)
+        return observation, reward, terminated and not odd, truncated and not odd, info
+
+
+def test_an_episode_that_nothing_limits_is_told_and_not_run_for_ever(monkeypatch):
+    monkeypatch.setattr("equiworld.verify.evaluate.UNLIMITED", 50)
+    with pytest.raises(
+        EvaluationError, match=r"seed 3 has not ended after 50 steps.*pass max_steps="
+    ) as found:
+        evaluate(Echo(), Endless, episodes=2, seed=2, n_envs=2)
+    assert [episode.seed for episode in found.value.partial.episodes] == [2]
+    assert evaluate(Echo(), Countdown, episodes=2, seed=2).episodes[1].steps == 4  # ends by itself
+    assert evaluate(Echo(), Endless, episodes=1, seed=3, max_steps=70).episodes[0].steps == 70
+    limited = lambda: gym.wrappers.TimeLimit(gym.wrappers.OrderEnforcing(Endless()), 80)  # noqa: E731
+    outside = lambda: gym.wrappers.OrderEnforcing(limited())  # noqa: E731
+    for make in (limited, outside):
+        assert evaluate(Echo(), make, episodes=1, seed=3).episodes[0].steps == 80
+
+
 @pytest.mark.parametrize("n_envs", [1, 4])
 def test_a_failing_environment_names_episode_and_step_and_keeps_the_rest(n_envs):
     with pytest.raises(EvaluationError, match="seed 12 at step 3: the engine broke") as caught:
@@ -232,6 +256,13 @@ def test_one_episode_tells_no_spread_and_none_no_return():
         returns([]).return_interval()
     with pytest.raises(ArgumentError, match="confidence"):
         returns([1.0, 2.0]).return_interval(1.0)
+
+
+def test_of_one_episode_no_interval_is_printed():
+    assert str(returns([3.0])) == "return 3 of one episode, which gives no interval"
+    told = str(evaluate(Echo(), Countdown, episodes=1, seed=1))
+    assert told == "success after 2 steps, return 1 of one episode, which gives no interval"
+    assert "inf" not in str(evaluate(Echo(), Countdown, episodes=1, seed=3))
 
 
 def test_the_interval_of_the_return_covers_the_mean_as_often_as_it_says():
