@@ -116,7 +116,6 @@ def fewer(env: gym.Env) -> gym.Env:
         (wrappers.RecordEpisodeStatistics, flatten, wrappers.Autoreset),
         (lambda env: wrappers.TransformReward(env, lambda reward: 2 * reward), fewer),
     ],
-    ids=str,
 )
 def test_declarations_go_through_wrappers(layers: Any) -> None:
     env = made(*layers)
