@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -121,20 +122,33 @@ def _copy(env: gym.Env) -> gym.Env:
 
 
 def _check_model(env: Any, made: Any) -> None:
-    """Refuse a copy that has lost what was edited in its simulator's model."""
+    """Refuse a copy that has lost what was edited in its simulator's model.
+
+    What the environment's own reset edits, the site that shows a goal say, is no edit of the user's: where the models
+    differ, both environments begin the same episode and are compared again.
+    """
+    lost = _lost(env, made)
+    if lost is not None:
+        with contextlib.suppress(Exception):  # whatever a reset raises: whoever asked for copies will see it
+            env.reset(seed=0)
+            made.reset(seed=0)
+            lost = _lost(env, made)
+    if lost is not None:
+        raise ArgumentError(
+            "env",
+            f"{env} whose model was edited ({lost}), which its copies do not know",
+            "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
+        )
+
+
+def _lost(env: Any, made: Any) -> str | None:
+    """What differs between the simulators' models of two environments, the first of it; None if nothing does."""
     for part in (lambda each: each, lambda each: getattr(each, "opt", None)):
         ours, theirs = (_numbers(part(getattr(each, "model", None))) for each in (env, made))
-        lost = [
-            name
-            for name, value in ours.items()
-            if not np.array_equal(value, theirs.get(name, ()), equal_nan=True)
-        ]
-        if lost:
-            raise ArgumentError(
-                "env",
-                f"{env} whose model was edited ({lost[0]}), which its copies do not know",
-                "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
-            )
+        for name, value in ours.items():
+            if not np.array_equal(value, theirs.get(name, ()), equal_nan=True):
+                return name
+    return None
 
 
 def _numbers(part: Any) -> dict[str, Any]:

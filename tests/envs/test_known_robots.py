@@ -5,7 +5,6 @@ import sys
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,7 +24,6 @@ from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Scalar, SignedPermutation
-from equiworld.verify.lockstep import env_copies
 
 EXACT = 1e-10
 MOVES = {"Ant-v5": move_ant, "Humanoid-v5": move_humanoid}
@@ -300,16 +298,3 @@ def test_importing_it_imports_no_engine():
     code = "import sys, equiworld.envs.known; print('mujoco' in sys.modules, 'imageio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
-
-
-@pytest.mark.parametrize("part", ["body_mass", "cone"])
-def test_copies_that_lost_an_edited_model_are_refused(part: str) -> None:
-    """Gymnasium's MuJoCo environments are copied by making them anew from their arguments."""
-    env: Any = gym.make("Walker2d-v5", disable_env_checker=True)
-    assert len(env_copies(env, 2)) == 2
-    if part == "cone":
-        env.unwrapped.model.opt.cone = 1
-    else:
-        env.unwrapped.model.body_mass[1] *= 1.1
-    with pytest.raises(ArgumentError, match=part):
-        env_copies(env, 2)
