@@ -196,10 +196,14 @@ TASKS: dict[str, Task] = {
 }
 
 # Of Gymnasium-Robotics, which need not be installed
-_PUSH = KeypointDistance("block", "desired_goal") + 0.1 * Approach("hand", "block", reach=0.05)
+_PUSH = Task(
+    cost="equiworld.envs.known.fetch_planning:push_cost",
+    proposals="equiworld.envs.known.fetch_planning:propose_pushes",
+    random_numbers=4,
+)
 for _reward in ("", "Dense"):
     TASKS[f"FetchReach{_reward}-v4"] = Task(KeypointDistance("hand", "desired_goal"))
-    TASKS[f"FetchPush{_reward}-v4"] = Task(_PUSH)
+    TASKS[f"FetchPush{_reward}-v4"] = _PUSH
     for _map in ("Open", "Open_Diverse_G", "Open_Diverse_GR"):
         TASKS[f"PointMaze_{_map}{_reward}-v3"] = Task(KeypointDistance("position", "desired_goal"))
 

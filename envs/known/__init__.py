@@ -8,6 +8,7 @@
 
 from equiworld.envs.known.ant import ant_group, ant_symmetry, move_ant
 from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
+from equiworld.envs.known.fetch_exploration import FetchPushExploration
 from equiworld.envs.known.half_cheetah import half_cheetah_symmetry
 from equiworld.envs.known.humanoid import humanoid_symmetry, mend_humanoid, move_humanoid
 from equiworld.envs.known.inverted_pendulum import inverted_pendulum_symmetry, move_inverted_pendulum
@@ -20,7 +21,7 @@ from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 from equiworld.symmetry import register_symmetry
 
 __all__ = ["ant_group", "ant_symmetry", "humanoid_symmetry", "mend_humanoid"]
-__all__ += ["fetch_symmetry", "maze_group", "point_maze_symmetry"]
+__all__ += ["FetchPushExploration", "fetch_symmetry", "maze_group", "point_maze_symmetry"]
 __all__ += ["reacher_symmetry", "walker2d_symmetry"]
 __all__ += ["free_pusher", "half_cheetah_symmetry", "inverted_pendulum_symmetry", "pusher_symmetry"]
 __all__ += ["swimmer_symmetry"]
