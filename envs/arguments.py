@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "as_flag",
     "as_number",
     "as_real",
+    "as_reset",
     "as_seed",
     "check_begun",
     "check_choice",
@@ -75,6 +76,18 @@ def finite(name: str, value: Any, size: int) -> tuple[float, ...]:
     if len(numbers) != size or any(number is None or not math.isfinite(number) for number in numbers):
         raise ArgumentError(name, repr(value), f"{size} finite numbers")
     return numbers  # type: ignore[return-value]
+
+
+def as_reset(seed: Any, options: Any, known: Sequence[str]) -> tuple[int | None, dict[str, Any]]:
+    """What `reset` takes: a seed or None, and a mapping of known options or None."""
+    if options is None:
+        return as_seed(seed), {}
+    if not isinstance(options, Mapping):
+        raise ArgumentError("options", f"a {type(options).__name__}", "a mapping of reset options", known)
+    for key in options:
+        if key not in known:
+            raise ArgumentError("options", repr(key), "known reset options", known)
+    return as_seed(seed), dict(options)
 
 
 def check_choice(name: str, value: Any, meaning: str, options: Sequence[Any]) -> None:

@@ -37,10 +37,18 @@ class ArgumentError(EquiworldError, ValueError):
     """
 
     def __init__(self, argument: str, got: object, expected: str, options: Iterable[object] = ()) -> None:
-        shown = got if isinstance(got, str) else repr(got)
+        shown = got if isinstance(got, str) else _shown(got)
         message = f"{argument}: got {shown}; expected {expected}"
         listed = ", ".join(str(option) for option in options)
         super().__init__(f"{message}; options: {listed}" if listed else message)
+
+
+def _shown(value: object) -> str:
+    """The repr, where there is one: that of a sparse tensor fails in inference mode."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"a {type(value).__name__}"
 
 
 class UnknownNameError(ArgumentError, KeyError):

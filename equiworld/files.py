@@ -31,7 +31,7 @@ def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[
         ...
     equiworld.errors.ArgumentError: --out: got /dev/null/runs; expected a folder, but /dev/null is none
     """
-    if not isinstance(folder, str | os.PathLike) or "\0" in os.fspath(folder):
+    if not isinstance(folder, str | os.PathLike) or not _can_be_named(folder):
         raise ArgumentError(argument, repr(folder), "the path of a folder")
     real = Path(os.path.realpath(folder))
     there = next(place for place in (real, *real.parents) if os.path.lexists(place))
@@ -43,6 +43,14 @@ def check_folder(argument: str, folder: str | os.PathLike[str], names: Iterable[
         if (real / name).is_dir():
             raise ArgumentError(argument, str(folder), f"a folder in which {name} is no folder")
     return Path(folder)
+
+
+def _can_be_named(folder: str | os.PathLike[str]) -> bool:
+    """Whether the system has a name like that."""
+    try:
+        return b"\0" not in os.fsencode(folder)
+    except UnicodeEncodeError:
+        return False
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.search import Search
 from torch import Tensor
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError, SimulationError
 
 __all__ = ["Planner"]
@@ -62,15 +62,15 @@ class Planner(ABC):
         self._numbers("proposals", least=0.0, most=1.0)
 
     def _whole(self, least: int, *names: str) -> None:
-        """Make settings plain integers, or refuse them."""
+        """Make settings plain integers, or refuse them; None stays where it is the default."""
         for name in names:
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None or getattr(type(self), name) is not None:
                 object.__setattr__(self, name, integer(name, getattr(self, name), least=least))
 
     def _numbers(self, *names: str, **limits: float) -> None:
-        """Make settings plain numbers, or refuse them."""
+        """Make settings plain numbers, or refuse them; None stays where it is the default."""
         for name in names:
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None or getattr(type(self), name) is not None:
                 object.__setattr__(self, name, number(name, getattr(self, name), **limits))
 
     @abstractmethod
@@ -130,7 +130,8 @@ class Planner(ABC):
             start = self._start(problem, generators, warm_start)
             if active is None:
                 return self._plan(problem, generators, start)
-            if active.dtype != torch.bool or active.shape != (problem.envs,):
+            instance("active", active, Tensor)
+            if active.dtype != torch.bool or active.shape != (problem.envs,) or active.is_sparse:
                 got = f"{active.dtype} of shape {tuple(active.shape)}"
                 raise ArgumentError("active", got, f"bool of shape ({problem.envs},)")
             which = torch.nonzero(active)[:, 0]
@@ -152,9 +153,18 @@ class Planner(ABC):
         self, problem: Problem, generators: Sequence[torch.Generator], warm_start: Tensor | None
     ) -> Tensor:
         """The sequences to start from, `(B, W, H, size)`."""
+        if not isinstance(generators, Sequence) or not all(
+            isinstance(each, torch.Generator) for each in generators
+        ):
+            raise ArgumentError("generators", f"a {type(generators).__name__}", "a list of torch.Generator")
         if len(generators) != problem.envs:
             raise ArgumentError("generators", len(generators), f"one for each of {problem.envs} environments")
         shape = (problem.envs, self.horizon, problem.size)
+        if warm_start is not None:
+            instance("warm_start", warm_start, Tensor)
+            if warm_start.dtype != problem.like.dtype or warm_start.is_sparse:
+                got = f"{warm_start.dtype}, {warm_start.layout}"
+                raise ArgumentError("warm_start", got, f"{problem.like.dtype}, as the states")
         start = problem.blank(self.horizon) if warm_start is None else warm_start
         several = start if start.ndim == 4 else start[:, None]
         if several.ndim != 4 or (len(several), *several.shape[2:]) != shape or not several.shape[1]:

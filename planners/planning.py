@@ -11,8 +11,9 @@ from equiworld.planners.planner import Planner
 from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
 from torch import Tensor
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
+from equiworld.symmetry import Features
 
 __all__ = ["plan", "seeded_generators"]
 
@@ -66,14 +67,19 @@ def plan(
     >>> bool((found.actions[0].sum(0) - goal).norm() < 0.1)
     True
     """
+    for name, function in (("dynamics", dynamics), ("cost", cost)):
+        if not callable(function):
+            raise ArgumentError(name, f"a {type(function).__name__}", "a function")
+    _check_state("state", state)
+    if goal is not None:
+        _check_state("goal", goal)
+    planner = CEM() if planner is None else planner
+    instance("planner", planner, Planner)
     with torch.inference_mode(False):
         state = map_state(torch.clone, state)  # what was made in inference mode cannot be differentiated
         if not len(batch_of(state)):
             state = map_state(lambda part: part[None], state)
             goal = goal if goal is None or len(batch_of(goal)) else map_state(lambda part: part[None], goal)
-        parts = [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
-        if not all(bool(part.isfinite().all()) for part in parts):
-            raise ArgumentError("state", "NaN or infinity", "finite numbers")
         seed = integer("seed", seed)
         if generators is None:
             generators = seeded_generators(seed, range(batch_of(state)[0]))
@@ -85,11 +91,25 @@ def plan(
             state=state,
             predict=dynamics,
             cost=charged,
-            size=action_size,
+            size=integer("action_size", action_size, least=1, most=10**6),
             bounds=_bounds(bound),
             goal=goal,
         )
-        return (planner or CEM()).plan(problem, generators, warm_start, active)
+        return planner.plan(problem, generators, warm_start, active)
+
+
+def _check_state(name: str, state: Any) -> None:
+    """Refuse what are no finite floating numbers of one state or of some."""
+    if not isinstance(state, Tensor | Features):
+        raise ArgumentError(name, f"a {type(state).__name__}", "a tensor (n,) or (B, n), or Features")
+    for part in [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]:
+        if not part.is_floating_point() or part.is_sparse or not part.ndim:
+            got = f"{part.dtype} of shape {tuple(part.shape)}, {part.layout}"
+            raise ArgumentError(name, got, "floating numbers (n,) or (B, n)")
+        if not bool(part.isfinite().all()):
+            raise ArgumentError(name, "NaN or infinity", "finite numbers")
+    if len(batch_of(state)) > 1 or 0 in batch_of(state):
+        raise ArgumentError(name, f"batch shape {tuple(batch_of(state))}", "() or (B,), B at least 1")
 
 
 def _bounds(bound: Any) -> Sequence[Bound]:

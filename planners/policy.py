@@ -96,7 +96,7 @@ class MPCPolicy:
         instance("planner", self.planner, Planner)
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
-        if not isinstance(device, str | torch.device) or torch.device(device).type != "cpu":
+        if not isinstance(device, str | torch.device) or str(device).partition(":")[0] != "cpu":
             raise ArgumentError("device", repr(device), "a device that planning works on", ("cpu",))
         if not isinstance(bound, str) or bound not in ("ball", "box"):
             raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))

@@ -11,7 +11,15 @@ import warnings
 from collections import Counter
 
 import pytest
-from fuzz import data_calls, files_calls, groups_calls, loop_calls, symmetry_calls, wrapper_calls
+from fuzz import (
+    data_calls,
+    files_calls,
+    further_calls,
+    groups_calls,
+    loop_calls,
+    symmetry_calls,
+    wrapper_calls,
+)
 from fuzz.oracle import MODES, Call, tried
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +27,7 @@ from hypothesis import strategies as st
 KINDS = {
     "groups": groups_calls.CALLS,
     "symmetry": symmetry_calls.CALLS + wrapper_calls.CALLS,
-    "loop": loop_calls.CALLS + data_calls.CALLS,
+    "loop": loop_calls.CALLS + data_calls.CALLS + further_calls.CALLS,
     "files": files_calls.CALLS,
 }
 SHARES = {"groups": 0.35, "symmetry": 0.35, "loop": 0.2, "files": 0.1}

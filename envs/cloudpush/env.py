@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_seed, check_begun, check_choice
+from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_reset, check_begun, check_choice
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
@@ -153,11 +153,8 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; see the class for `options`."""
-        super().reset(seed=as_seed(seed))
-        options = options or {}
-        for key in options:
-            if key not in _OPTIONS:
-                raise ArgumentError("options", repr(key), "known reset options", _OPTIONS)
+        seed, options = as_reset(seed, options, _OPTIONS)
+        super().reset(seed=seed)
         state = options.get("state")
         if state is None:
             state = self.exploration.draw(self.np_random)

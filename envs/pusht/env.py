@@ -12,7 +12,7 @@ from equiworld.envs.arguments import (
     as_flag,
     as_number,
     as_real,
-    as_seed,
+    as_reset,
     check_begun,
     check_choice,
     finite,
@@ -113,11 +113,8 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; see the class for `options`."""
-        super().reset(seed=as_seed(seed))
-        options = options or {}
-        for key in options:
-            if key not in _OPTIONS:
-                raise ArgumentError("options", repr(key), "known reset options", _OPTIONS)
+        seed, options = as_reset(seed, options, _OPTIONS)
+        super().reset(seed=seed)
         if options.get("state") is not None:
             state = options["state"]
             if not isinstance(state, PushTState):

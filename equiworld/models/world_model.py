@@ -23,6 +23,7 @@ from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
 from equiworld.symmetry.bound import ActionSpace, bounds_of_space
+from equiworld.symmetry.registry import make_env
 from equiworld.symmetry.serialise import symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space
 from equiworld.symmetry.tensors import features_of_action
@@ -158,7 +159,7 @@ class WorldModel(nn.Module, ABC):
             return action
         if not isinstance(action, Tensor):
             action = torch.as_tensor(reals("action", action), dtype=self.dtype)
-        if action.is_complex() or action.dtype == torch.bool or not action.ndim:
+        if action.is_complex() or action.dtype == torch.bool or not action.ndim or action.is_sparse:
             raise ArgumentError(
                 "action", f"{action.dtype} of shape {tuple(action.shape)}", "real numbers (…, size)"
             )
@@ -200,7 +201,7 @@ class WorldModel(nn.Module, ABC):
             symmetry = symmetry_of(env)  # first: its errors say what is registered
         if not isinstance(env, str) and not hasattr(env, "action_space"):
             raise ArgumentError("env", env, "an environment or its id")
-        instance = gym.make(env) if isinstance(env, str) else env
+        instance = make_env(env)
         try:
             spec = getattr(instance, "spec", None)
             space = getattr(instance, "single_action_space", instance.action_space)

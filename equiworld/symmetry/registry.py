@@ -135,12 +135,24 @@ environment yourself: `make_env("module:id")`, on the command line `--env module
     )
 
 
+def make_env(env: Any) -> Any:
+    """The environment of an id, made; what is no text as it is.
+
+    Raises:
+        ArgumentError: Gymnasium cannot make it.
+    """
+    try:
+        return gym.make(env) if isinstance(env, str) else env
+    except (gym.error.Error, ImportError) as error:
+        raise ArgumentError("env", f"{env!r} ({error})", "an environment that Gymnasium can make") from error
+
+
 def _of_id(name: str) -> Symmetry:
     module, _, env_id = name.rpartition(":")
     if module:
         try:
             importlib.import_module(module)
-        except ImportError as error:
+        except (ImportError, ValueError, TypeError) as error:  # the latter of names that are none
             raise ArgumentError("env", f"{name!r} ({error})", "a module that can be imported") from error
     entry = _ENTRIES.get(env_id)
     if isinstance(entry, Symmetry):

@@ -78,10 +78,23 @@ def symmetry_to_dict(symmetry: Symmetry) -> dict[str, Any]:
 
 
 def symmetry_from_dict(data: dict[str, Any]) -> Symmetry:
-    """The symmetry that `symmetry_to_dict` described."""
+    """The symmetry that `symmetry_to_dict` described.
+
+    Raises:
+        ArgumentError: it describes none.
+    """
     if not isinstance(data, dict):
         raise ArgumentError("symmetry", data, "a mapping, as symmetry_to_dict gives")
-    data = dict(data)
+    try:
+        return _symmetry(dict(data))
+    except ArgumentError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise ArgumentError("symmetry", got, "a mapping, as symmetry_to_dict gives") from error
+
+
+def _symmetry(data: dict[str, Any]) -> Symmetry:
     data["group"] = group_from_name(data["group"])
     data["action"] = _field_from_dict(data["action"])
     for name in ("observation", "info"):

@@ -210,9 +210,10 @@ def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
         segment = slice(None) if at is None or taken else list(at)
     if not isinstance(whole, Tensor):  # beside one with a gradient
         whole = torch.from_numpy(reals(name, whole))
-    found = whole[..., segment]
     size = symmetry.observation[name].size(symmetry.dim)
-    if found.shape[-1] != size:
+    short = not whole.ndim or (isinstance(segment, list) and max(segment, default=-1) >= whole.shape[-1])
+    found = whole if short else whole[..., segment]
+    if short or found.shape[-1] != size:
         raise ArgumentError(name, f"shape {tuple(found.shape)}", f"shape (…, {size})")
     return found
 

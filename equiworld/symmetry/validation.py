@@ -47,7 +47,8 @@ def check_element(g: GroupElement, dim: int) -> None:
 
 def centre_of(symmetry: Symmetry) -> tuple[float, ...]:
     """The centre as plain numbers; the origin where none is given."""
-    centre = reals("centre", symmetry.centre) if np.size(symmetry.centre) else np.zeros(symmetry.dim)
+    centre = reals("centre", symmetry.centre)
+    centre = centre if centre.size else np.zeros(symmetry.dim)
     if centre.shape != (symmetry.dim,):
         raise ArgumentError("centre", symmetry.centre, f"{symmetry.dim} finite coordinates")
     return tuple(centre.tolist())

@@ -18,6 +18,7 @@ from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.files import check_folder
 from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry.registry import make_env
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
@@ -27,6 +28,7 @@ from equiworld.training.workers import UnfitForWorkers, cores, end_with, import_
 
 __all__ = ["collect"]
 
+MOST = 10**10  # transitions: more than any memory holds
 DTYPES = ("float64", "float32")
 CHUNK = 2500  # transitions one task collects: small enough for a lively progress bar and cheap resuming
 
@@ -79,7 +81,10 @@ def collect(
         SimulationError: the environment raised, or returned something non-finite, or the system killed a worker;
             chunks finished before are kept in `folder`.
     """
-    transitions, seed = integer("transitions", transitions, least=1), integer("seed", seed, least=0)
+    transitions, seed = (
+        integer("transitions", transitions, least=1, most=MOST),
+        integer("seed", seed, least=0),
+    )
     workers, action_repeat, steps_per_start = (
         None if count is None else integer(name, count, least=1)
         for name, count in (
@@ -95,7 +100,7 @@ def collect(
     symmetry = symmetry_of(env) if symmetry is None else symmetry  # first: its errors say what is registered
     if not isinstance(symmetry, Symmetry):
         raise ArgumentError("symmetry", symmetry, "a Symmetry, or None for the registered one")
-    instance = gym.make(env) if isinstance(env, str) else env
+    instance = make_env(env)
     try:
         check_observation_space(
             symmetry := symmetry.sized(instance.observation_space), instance.observation_space

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.arguments import array_of, integer
+from equiworld.arguments import array_of, flag, integer
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
@@ -46,7 +46,9 @@ def columns_of_episodes(
 def columns_of_buffer(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys: str) -> Columns:
     """The transitions of a replay buffer, environment by environment; see `Dataset.from_replay_buffer`."""
     _check(symmetry, extra_keys)
-    wanted = BUFFER if getattr(buffer, "optimize_memory_usage", False) else (*BUFFER, "next_observations")
+    scaled = flag("scaled", scaled)
+    saving = flag("buffer.optimize_memory_usage", getattr(buffer, "optimize_memory_usage", False))
+    wanted = BUFFER if saving else (*BUFFER, "next_observations")
     expected = f"a replay buffer, with {', '.join(wanted)}, as those of stable-baselines3 have"
     missing = [name for name in wanted if not hasattr(buffer, name)]
     if missing:
@@ -55,7 +57,7 @@ def columns_of_buffer(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys:
         found = list(_kept(buffer, symmetry, scaled, extra_keys))
     except ArgumentError:
         raise
-    except (TypeError, ValueError, IndexError) as error:  # of what only looks like a buffer
+    except (TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
         raise ArgumentError("buffer", f"a {type(buffer).__name__} ({error})", expected) from error
     if not found:
         raise ArgumentError("buffer", "no complete transition", "at least one")
@@ -208,10 +210,9 @@ def _number(fields: Arrays, action: Array) -> int:
 def _kept(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys: str) -> Iterator[tuple[Arrays, Array]]:
     """The episodes of a replay buffer, or what is left of them."""
     rows, following = _rows(buffer)
-    ended = np.asarray(buffer.dones, bool)
+    actions, ended = array_of("buffer.actions", buffer.actions), _flags("buffer.dones", buffer.dones)
     if hasattr(buffer, "timeouts"):
-        ended = ended | np.asarray(buffer.timeouts, bool)
-    actions = np.asarray(buffer.actions)
+        ended = ended | _flags("buffer.timeouts", buffer.timeouts)
     if actions.ndim != 3 or ended.shape != actions.shape[:2]:
         got = f"actions of shape {actions.shape} and dones of shape {ended.shape}"
         raise ArgumentError("buffer", got, "shapes (buffer_size, n_envs, size) and (buffer_size, n_envs)")
@@ -236,21 +237,29 @@ def _kept(buffer: Any, symmetry: Symmetry, scaled: bool, extra_keys: str) -> Ite
 
 def _rows(buffer: Any) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
     """The rows that hold a transition, the oldest first; where their next observations lie, if among the others."""
-    size = len(buffer.actions)
+    size, full = len(buffer.actions), flag("buffer.full", buffer.full)
     position = integer("buffer.pos", buffer.pos, least=0, most=size)
-    rows = (np.arange(size) + position) % size if buffer.full else np.arange(position)
+    rows = (np.arange(size) + position) % size if full else np.arange(position)
     if not getattr(buffer, "optimize_memory_usage", False):
         return rows, None
     # The newest transition's next observation has taken the place of the oldest one's observation.
-    rows = rows[1:] if buffer.full else rows
+    rows = rows[1:] if full else rows
     return rows, (rows + 1) % size
 
 
 def _of_env(observations: Any, env: int, rows: NDArray[np.int64]) -> Any:
     """What one environment observed, as it gives it: an array `(rows, size)`, or a dict of them."""
     if isinstance(observations, Mapping):
-        return {key: np.asarray(array)[rows, env] for key, array in observations.items()}
-    return np.asarray(observations)[rows, env]
+        return {key: array_of(str(key), array)[rows, env] for key, array in observations.items()}
+    return array_of("buffer.observations", observations)[rows, env]
+
+
+def _flags(name: str, value: Any) -> NDArray[np.bool_]:
+    """Whether each transition ended something, kept as numbers or as bools."""
+    array = array_of(name, value)
+    if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        raise ArgumentError(name, f"an array of {array.dtype}", "zeros and ones, or bools")
+    return array.astype(bool)
 
 
 def _unscaled(buffer: Any, actions: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:

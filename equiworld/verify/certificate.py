@@ -106,8 +106,12 @@ def certify(
     """
     as_policy(policy)
     elements, episodes, steps = (
-        integer(name, count, least=1)
-        for name, count in (("elements", elements), ("episodes", episodes), ("steps", steps))
+        integer(name, count, least=1, most=most)
+        for name, count, most in (
+            ("elements", elements, 10**6),
+            ("episodes", episodes, 10**5),  # as many environments
+            ("steps", steps, 10**6),
+        )
     )
     seed, stop_at_success = integer("seed", seed, least=0), flag("stop_at_success", stop_at_success)
     _check_modes(modes)

@@ -114,7 +114,7 @@ def evaluate(
     """
     as_policy(policy)
     judge = Success(success)
-    episodes, seed = integer("episodes", episodes, least=1), integer("seed", seed, least=0)
+    episodes, seed = integer("episodes", episodes, least=1, most=10**9), integer("seed", seed, least=0)
     n_envs = integer("n_envs", n_envs, least=1)
     max_steps = None if max_steps is None else integer("max_steps", max_steps, least=1)
     deterministic, progress = flag("deterministic", deterministic), flag("progress", progress)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.symmetry.registry import make_env
 
 __all__ = [
     "EnvLike",
@@ -82,12 +83,15 @@ def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
             "env", type(env).__name__, "a single environment; it is copied as often as is needed"
         )
     if isinstance(env, str):
-        return [gym.make(env) for _ in range(count)]
+        return [make_env(env) for _ in range(count)]
     if isinstance(env, gym.Env):
         return [env, *(_copy(env) for _ in range(count - 1))]
     if not callable(env):
         raise ArgumentError("env", type(env).__name__, "an environment, its id, or a function that makes one")
-    made = [env() for _ in range(count)]
+    try:
+        made = [env() for _ in range(count)]
+    except TypeError as error:  # a function of something
+        raise ArgumentError("env", f"{env!r} ({error})", "a function () -> gym.Env") from error
     if not all(isinstance(one, gym.Env) for one in made):
         raise ArgumentError(
             "env", f"a function that returned {type(made[0]).__name__}", "a function -> gym.Env"

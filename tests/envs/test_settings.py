@@ -131,6 +131,15 @@ def test_seeds_may_be_numpys(env_id: str) -> None:
             env.reset(seed=bad)
 
 
+@pytest.mark.parametrize("env_id", [PUSHT, CLOUDPUSH])
+@pytest.mark.parametrize("bad", [True, 3, "goal", ["goal"], np.zeros(2), {"other": 1}, {1: 2}])
+def test_options_are_a_mapping_of_known_ones(env_id: str, bad: Any) -> None:
+    env = make(env_id)
+    with pytest.raises(ArgumentError, match=r"^options: "):
+        env.reset(options=bad)
+    env.reset(options={})
+
+
 @pytest.mark.parametrize("argument", ["starts", "outside", "cone", "metric", "shape"])
 @pytest.mark.parametrize("bad", ["", "other", 3, np.array(["raise", "free"]), ["raise"]])
 def test_a_choice_is_one_of_its_names(argument: str, bad: Any) -> None:

@@ -106,7 +106,9 @@ def _training() -> list[Call]:
         Call("Dataset.features", columns.features, lambda: {"dtype": torch.float64}),
         Call(
             "train",
-            lambda **given: ew.train(**given),
+            lambda config, **given: ew.train(
+                config=TrainingConfig(steps=2) if config is None else config, **given
+            ),
             lambda: {
                 "model": ew.WorldModel.for_env(ENV, family="state", hidden=(4,)),
                 "data": data(),

@@ -14,11 +14,12 @@ from typing import Any
 from equiworld.planners import MPCPolicy
 
 import equiworld as ew
+from equiworld.sb3 import Symmetrised
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 
-from .loop_calls import TASK, data, policy
+from .loop_calls import ENV, TASK, Still, data, policy
 from .oracle import Call
-from .toys import SYMMETRY
+from .toys import SYMMETRY, observation
 
 __all__ = ["CALLS"]
 
@@ -76,11 +77,19 @@ def _changed(value: Any, draw: Callable[[int], int]) -> Any:
         return value
 
 
+class Kept(Still):
+    """Has nothing to write."""
+
+    def save(self, path: Path) -> None:
+        pass
+
+
 @lru_cache
 def _written() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     policy().save(folder)
     data().save(folder / "data.safetensors")
+    ew.symmetrise(Kept(), ENV, reference_pose=ew.E2().rotation(0.2)).save(folder)
     return folder
 
 
@@ -115,7 +124,7 @@ def _spoil(name: str, seed: int) -> Path:
 
     rng = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="fuzz", dir=_written()))
-    for each in ("model.safetensors", "policy.json", "data.safetensors"):
+    for each in ("model.safetensors", "policy.json", "data.safetensors", "door.json"):
         content = (_written() / each).read_bytes()
         if each == name and name.endswith("json"):
             text = json.dumps(_changed(json.loads(content), rng.randrange))
@@ -151,6 +160,11 @@ def _model_works(given: dict[str, Any], found: Any) -> None:
     assert found.action_repeat >= 1
 
 
+def _door_works(given: dict[str, Any], found: Any) -> None:
+    found.save(_written() / "again")
+    found.door.enter({name: array[None] for name, array in observation().items()})
+
+
 def _dict_works(given: dict[str, Any], found: Any) -> None:
     assert symmetry_from_dict(symmetry_to_dict(found)) == found
 
@@ -181,6 +195,12 @@ CALLS = [
         "Dataset.load",
         _loaded(lambda folder: ew.Dataset.load(folder / "data.safetensors"), "data.safetensors"),
         lambda given, found: found.fingerprint(),
+    ),
+    _call("symmetry_from_dict", _changed_symmetry, _dict_works),
+    _call(
+        "Symmetrised.load",
+        _loaded(lambda folder: Symmetrised.load(folder, Kept()), "door.json"),
+        _door_works,
     ),
     _call("MPCPolicy.load", _loaded(lambda folder: MPCPolicy.load(folder, task=TASK), "policy.json")),
     _call(

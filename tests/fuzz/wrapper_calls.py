@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from equiworld.envs import GroupAction, RandomGroupAction
-from gymnasium.error import ResetNeeded
 
 import equiworld as ew
 from equiworld.symmetry import Bound, Door, Features, FeatureType, Point, Symmetry, Vector
@@ -31,7 +30,6 @@ def _wrappers() -> list[Call]:
     g = ew.E2().rotation(0.3)
     z = SYMMETRY.to_features(observation())
     kind = z.type
-    bad = (ResetNeeded,)
     return [
         Call(
             "GroupAction",
@@ -51,13 +49,6 @@ def _wrappers() -> list[Call]:
             lambda: {"action": np.array([0.5, -0.25])},
             _inside,
             infinite=True,
-        ),
-        Call(
-            "GroupAction.step before reset",
-            lambda action: GroupAction(Toy(), g, symmetry=SYMMETRY).step(action),
-            lambda: {"action": np.array([0.5, -0.25])},
-            allowed=bad,
-            weight=0,
         ),
         Call(
             "Features",

@@ -251,3 +251,42 @@ def test_a_trajectory_of_features_or_of_numbers_is_planned_alike():
         generators=cases.generators(3),
     )
     assert torch.allclose(one.actions, two.actions, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", None),
+        ("state", [0.0, 0.0]),
+        ("state", torch.tensor(0.5)),
+        ("state", torch.zeros(2, dtype=torch.long)),
+        ("state", torch.zeros(2, 2, 2)),
+        ("state", torch.zeros(0, 2)),
+        ("state", torch.tensor([0.0, torch.nan])),
+        ("goal", "east"),
+        ("goal", torch.ones(3, 2)),
+        ("action_size", 0),
+        ("action_size", 10**400),
+        ("planner", "CEM"),
+        ("warm_start", np.zeros((2, 3, 2))),
+        ("warm_start", torch.zeros(2, 3, 2)),
+        ("active", [True, False]),
+        ("active", torch.ones(2)),
+        ("generators", 3),
+        ("generators", [1, 2]),
+        ("cost", 3.0),
+        ("dynamics", None),
+    ],
+    ids=str,
+)
+def test_what_bare_planning_cannot_take_is_refused_by_name(name, value):
+    good = {"dynamics": drift, "cost": away, "state": torch.zeros(2, 2).double(), "action_size": 2}
+    with pytest.raises(ArgumentError, match=rf"^{name}: got "):
+        plan(**{**good, "planner": CEM(horizon=3, samples=8, elites=2), name: value})
+
+
+@pytest.mark.parametrize("name", ["horizon", "samples", "iterations", "elites", "spread", "proposals"])
+def test_none_is_no_setting_where_there_is_a_default(name):
+    with pytest.raises(ArgumentError, match=rf"^{name}: got None"):
+        CEM(**{name: None})
+    assert CEM(chunk=None, tolerance=None, time_budget=None) == CEM()

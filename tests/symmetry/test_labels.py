@@ -376,3 +376,27 @@ def test_gradients_of_actions_are_kept() -> None:
     features_of_action(symmetry, action).flatten().square().sum().backward()
     assert action.grad is not None
     assert (action.grad.abs() > 0).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"other": 1},
+        {"group": None},
+        {"observation": []},
+        {"observation": {"pos": {"type": "Vector", "other": 1}}},
+        {"observation": {"pos": {"type": ["Vector"]}}},
+        {"centre": 3},
+        {"state": None},
+        {"info": 0.5},
+        {"places": {"pos": 1}},
+    ],
+    ids=str,
+)
+def test_a_mapping_that_describes_no_symmetry_is_refused(change):
+    good = symmetry_to_dict(Symmetry(SE2(), {"pos": Vector()}, Vector()))
+    assert symmetry_from_dict(good).dim == 2
+    with pytest.raises(ArgumentError, match=": got "):
+        symmetry_from_dict(good | change)
+    with pytest.raises(ArgumentError, match=": got "):
+        symmetry_from_dict({"group": good["group"]})

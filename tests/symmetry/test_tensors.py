@@ -122,6 +122,16 @@ def test_errors_say_what_is_wrong(obs: Any, said: str) -> None:
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_tensor_of_no_axes_or_too_few_numbers_is_refused(flat):
+    both = Parts({"pos": Point(), "speed": Vector()}, at={"speed": (1, 3)})
+    symmetry = Symmetry(SE2(), {"all": both}, Vector(), flat=flat)
+    for shape in ((), (1,), (4, 3)):
+        shown = torch.zeros(shape, requires_grad=True)
+        with pytest.raises(ArgumentError, match=r"^(pos|speed): got shape "):
+            symmetry.to_features(shown if flat else {"all": shown})
+
+
 def test_tensors_of_different_leading_shapes_are_refused():
     symmetry = Symmetry(SE2(), {"pos": Point(), "speed": Vector()}, Vector())
     with pytest.raises(

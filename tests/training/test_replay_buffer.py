@@ -8,13 +8,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import equiworld as ew
 from equiworld.errors import ArgumentError
-from equiworld.symmetry import Scalar, Symmetry, Vector
+from equiworld.groups import SE2
+from equiworld.symmetry import Point, Scalar, Symmetry, Vector
 from equiworld.training import Dataset, check_disjoint
 
 buffers = pytest.importorskip("stable_baselines3.common.buffers")
@@ -274,3 +276,35 @@ def test_junk_is_refused_or_right(name, value, other, scaled, optimised):
     except ArgumentError:
         return
     assert len(data) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dones", np.full((6, 1), np.nan)),
+        ("dones", np.full((6, 1), 0.5)),
+        ("dones", np.full((6, 1), "no")),
+        ("full", np.zeros(2)),
+        ("optimize_memory_usage", torch.zeros(2)),
+        ("actions", torch.zeros(6, 1, 2).to_sparse()),
+        ("observations", torch.tensor(0.5, requires_grad=True)),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", value)),
+)
+def test_what_only_looks_like_a_buffer_is_refused(name, value):
+    buffer = SimpleNamespace(
+        observations=np.zeros((6, 1, 2)),
+        next_observations=np.zeros((6, 1, 2)),
+        actions=np.zeros((6, 1, 2)),
+        dones=np.zeros((6, 1)),
+        pos=0,
+        full=True,
+        action_space=gym.spaces.Box(-1, 1, (2,)),
+    )
+    symmetry = Symmetry(SE2(), {"pos": Point()}, Vector(), flat=True)
+    assert len(Dataset.from_replay_buffer(buffer, symmetry)) == 6
+    with pytest.raises(ArgumentError, match=r"^scaled: got "):
+        Dataset.from_replay_buffer(buffer, symmetry, scaled=1)
+    setattr(buffer, name, value)
+    with pytest.raises(ArgumentError, match=rf"^buffer(\.{name})?: got "):
+        Dataset.from_replay_buffer(buffer, symmetry)

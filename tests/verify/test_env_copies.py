@@ -13,6 +13,7 @@ from equiworld.envs.pusht.stock import StockView
 from equiworld.errors import ArgumentError
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate
+from equiworld.verify.lockstep import env_copies
 
 FREE = {"starts": "free", "walls": False}
 
@@ -125,3 +126,9 @@ def test_a_certificate_runs_on_an_environment_that_has_simulated() -> None:
     env.reset(seed=0)
     env.step(np.array([3.0, 4.0]))
     assert certify(Toward(), env, elements=2, episodes=2, steps=3).passed
+
+
+@pytest.mark.parametrize("env", ["", "3", "None/Of-v0", "no_such_module:Env-v0", len, lambda: Ellipsis])
+def test_what_makes_no_environment_is_refused_by_name(env) -> None:
+    with pytest.raises(ArgumentError, match=r"^env: got "):
+        env_copies(env, 2)
