@@ -22,14 +22,15 @@ def reacher_symmetry(env: gym.Env) -> Symmetry:
 
     The upper arm is a vector, (cos q1, sin q1); the elbow's angle q2 is relative to it, so that its cosine stays and
     its sine, like rates and torques, changes sign under a reflection. The goal is observed, as a vector from the
-    shoulder. Walls are only painted; no two geoms touch, and where the elbow's range ends it ends on both sides.
+    shoulder; the way from it to the tip is part of the state. Walls are only painted; no two geoms touch, and where
+    the elbow's range ends it ends on both sides.
 
     Args:
         env: as `gym.make("Reacher-v5", …)` made it.
 
     >>> symmetry = reacher_symmetry(gym.make("Reacher-v5"))
     >>> symmetry.group, symmetry.goal, symmetry.transform_action(symmetry.group.reflection(0.3), [1.0, -2.0])
-    (O2(), ('goal', 'tip_from_goal'), array([-1.,  2.]))
+    (O2(), ('goal',), array([-1.,  2.]))
     """
     parts = Parts(
         {
@@ -42,7 +43,7 @@ def reacher_symmetry(env: gym.Env) -> Symmetry:
         },
         at={"upper_arm": (0, 2), "elbow_cosine": (1,)},
     )
-    return Symmetry(O2(), {"observation": parts}, Pseudoscalar(2), goal=("goal", "tip_from_goal"), flat=True)
+    return Symmetry(O2(), {"observation": parts}, Pseudoscalar(2), goal=("goal",), flat=True)
 
 
 def move_reacher(env: gym.Env, g: GroupElement) -> NDArray[np.float64] | None:
