@@ -135,13 +135,6 @@ def _spoil(name: str, seed: int) -> Path:
     return folder
 
 
-class Seed(int):
-    """Of one spoiled file: drawn anew each time, and never itself spoiled."""
-
-
-_NEXT = iter(range(10**9))
-
-
 def _loaded(load: Callable[[Path], Any], name: str) -> Callable[..., Any]:
     def function(seed: int) -> Any:
         import shutil
@@ -180,10 +173,10 @@ def _call(name: str, function: Callable[..., Any], check: Any = None) -> Call:
     return Call(
         name,
         function,
-        lambda: {"seed": next(_NEXT)},
+        dict,
         check,
         close=None,
-        kept=("seed",),
+        drawn=("seed",),
         infinite=True,
         weight=4,
     )

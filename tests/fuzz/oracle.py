@@ -38,6 +38,7 @@ class Call:
         close: how far the result of arguments that mean the same may be from that of the good ones, relatively; None
             for not comparing.
         kept: arguments that are not replaced.
+        drawn: arguments that are whole numbers drawn anew for each call.
         allowed: other exceptions that are documented.
         infinite: whether a result may hold infinite numbers or NaN.
         real: whether numbers that are no real finite ones have to be refused.
@@ -50,6 +51,7 @@ class Call:
     check: Callable[[dict[str, Any], Any], None] | None = None
     close: float | None = 1e-3
     kept: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
     allowed: tuple[type[BaseException], ...] = ()
     infinite: bool = False
     real: bool = True
@@ -142,8 +144,8 @@ def tried(call: Call, draw: Callable[[int], int], mode: str = "plain") -> str:
     Raises:
         Fault: it went neither way, or changed what it was given or what is everybody's.
     """
-    arguments = call.good()
-    names = [name for name in arguments if name not in call.kept]
+    arguments = call.good() | {name: draw(2**31) for name in call.drawn}
+    names = [name for name in arguments if name not in (*call.kept, *call.drawn)]
     chosen: dict[str, Spoiled] = {}
     for _ in range(0 if not names or draw(12) == 0 else 1 + (draw(6) == 0)):
         name = names[draw(len(names))]
