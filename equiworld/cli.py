@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -50,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 for a certificate that was not passed, 2 for what cannot be done, 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # what its encoding does not have is shown as a question mark
+            stream.reconfigure(errors="replace")
     try:
         outcome = _run(given)
     except EXPECTED as error:

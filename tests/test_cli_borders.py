@@ -1,5 +1,9 @@
 """What the command line refuses, it refuses before any work, in one line and with exit code 2."""
 
+import os
+import subprocess
+import sys
+
 import equiworld.envs  # noqa: F401  registers the environments
 import gymnasium as gym
 import pytest
@@ -129,3 +133,15 @@ def test_the_command_line_knows_no_other_commands():
     """Those of `commands` above are all."""
     assert set(cli.COMMANDS) | {"demo", "bench"} == {words[0] for words in commands("a", "b")}
     assert "equiworld/PushT-v0" in gym.registry
+
+
+def test_help_is_printed_in_an_encoding_without_its_signs():
+    told = subprocess.run(
+        [sys.executable, "-m", "equiworld.cli", "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert told.returncode == 0
+    assert b"Traceback" not in told.stderr
+    assert b"certify" in told.stdout
