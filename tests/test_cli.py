@@ -58,6 +58,27 @@ def test_train_writes_a_model_that_loads_and_resumes(model_folder, data_folder, 
     assert "5 steps" in capsys.readouterr().out
 
 
+def test_a_model_remembers_how_its_environment_was_made(tmp_path, capsys):
+    out, arguments = str(tmp_path), '{"max_displacement": 50.0}'
+    words = ["collect", "--out", out, "--env-arguments", arguments, "--transitions", "60", "--workers", "1"]
+    assert main([*words, "--no-progress"]) == 0
+    train = ["train", "--data", out, "--out", out, "--steps", "2", "--batch-size", "16", "--no-progress"]
+    assert main(train) == 0
+    assert WorldModel.load(tmp_path).env_arguments == {"max_displacement": "50.0"}
+    short = ["--model", out, *PLANNER, "--quick", "--episodes", "1"]
+    for more, expected in (
+        ([], {"max_displacement": "50.0"}),
+        (["--env", "equiworld:equiworld/PushT-v0"], {"max_displacement": "50.0"}),
+        (["--env-arguments", "{}"], {}),
+    ):
+        assert main(["evaluate", *short, "--max-steps", "2", "--no-progress", *more]) == 0
+        assert read_json(tmp_path / "evaluate.json")["config"]["env_settings"] == expected
+    main(["certify", *short, "--steps", "2", "--elements", "1"])
+    settings = read_json(tmp_path / "certificate.json")["config"]["env_settings"]
+    assert settings == {"max_displacement": "50.0", "walls": "False"}
+    capsys.readouterr()
+
+
 def test_evaluate_prints_a_table_and_writes_the_result(model_folder, capsys):
     words = ["evaluate", "--model", str(model_folder), "--quick", "--episodes", "2", "--max-steps", "4"]
     assert main([*words, "--no-progress", *PLANNER]) == 0

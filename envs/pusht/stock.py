@@ -15,6 +15,7 @@ from equiworld.envs.spaces import Ball
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
+from equiworld.symmetry.pusht import pusht_symmetry
 
 __all__ = ["StockStateView", "StockView"]
 
@@ -30,6 +31,7 @@ class _View(gym.Wrapper[Observation, NDArray[np.float64], Any, Any], gym.utils.R
         radius = as_number("max_displacement", max_displacement, "[px]")
         gym.utils.RecordConstructorArgs.__init__(self, max_displacement=radius)
         gym.Wrapper.__init__(self, env)
+        self.symmetry = pusht_symmetry(env)
         self.disc = Ball(2, radius)
         self.observation_space = observation_space()  # type: ignore[assignment]
         self.action_space = self.disc  # type: ignore[assignment]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from equiworld.arguments import integer
-from equiworld.commands.environment import make_env, named_or_known
+from equiworld.commands.environment import arguments_of, make_env, named_or_known
 from equiworld.commands.outcome import Outcome
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
@@ -18,7 +18,7 @@ __all__ = ["Certify"]
 
 QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS = 4, 2, 20
 
-SYMMETRIC_ARGUMENTS = {"equiworld/PushT-v0": '{"walls": false}'}
+SYMMETRIC_ARGUMENTS = {"equiworld/PushT-v0": {"walls": False}}
 """Arguments with which an environment's symmetry holds everywhere."""
 
 
@@ -30,7 +30,8 @@ class Certify:
         model: folder of `equiworld train`.
         out: folder for `certificate.json` and `certificate.png`; the model's by default.
         env: id of the environment, or module:id; the model's by default, if it is known without an import.
-        env_arguments: arguments of `gym.make`, as JSON; by default those with which its symmetry holds everywhere.
+        env_arguments: arguments of `gym.make`, as JSON; by default those that the model's environment had, and those
+            with which its symmetry holds everywhere.
         mode: active: the simulator itself starts turned; passive: it is shown turned.
         elements: group elements besides the identity.
         episodes: at each.
@@ -67,10 +68,11 @@ class Certify:
         model = WorldModel.load(self.model)
         env_id = named_or_known(self.env, model)
         arguments = self.env_arguments
-        env = make_env(
-            env_id,
-            SYMMETRIC_ARGUMENTS.get(env_id.rpartition(":")[2], "{}") if arguments is None else arguments,
-        )
+        if arguments is None:
+            symmetric = SYMMETRIC_ARGUMENTS.get(env_id.rpartition(":")[2], {})
+            env = make_env(env_id, {**arguments_of(model, env_id), **symmetric})
+        else:
+            env = make_env(env_id, arguments)
         policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed, door=self.door)
         numbers = (self.elements, self.episodes, self.steps)
         if self.quick:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 
 from equiworld.errors import ArgumentError
+from equiworld.made_with import arguments_from_text
 from equiworld.models import WorldModel
 from equiworld.symmetry.registry import known_id
 
-__all__ = ["make_env", "named_or_known", "parse_arguments"]
+__all__ = ["arguments_of", "make_env", "named_or_known", "parse_arguments"]
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -31,13 +33,17 @@ def parse_arguments(text: str) -> dict[str, Any]:
     return arguments
 
 
-def make_env(env_id: str, arguments: str) -> gym.Env:
+def make_env(env_id: str, arguments: str | Mapping[str, Any]) -> gym.Env:
     """The environment that the user names; "module:id" imports the module first.
+
+    Args:
+        env_id: its id.
+        arguments: of `gym.make`, or JSON of them.
 
     Raises:
         ArgumentError: Gymnasium does not know it, or it does not take the arguments.
     """
-    parsed = parse_arguments(arguments)
+    parsed = parse_arguments(arguments) if isinstance(arguments, str) else arguments
     try:
         return gym.make(env_id, disable_env_checker=True, **parsed)
     except ArgumentError:  # from the environment, which names its own arguments
@@ -49,6 +55,13 @@ def make_env(env_id: str, arguments: str) -> gym.Env:
     except TypeError as error:
         expected = f"arguments that {env_id} takes"
         raise ArgumentError("--env-arguments", f"{arguments} ({error})", expected) from error
+
+
+def arguments_of(model: WorldModel, env_id: str) -> dict[str, Any]:
+    """Those that the model's data, or the environment it was made for, had; none for another environment."""
+    if env_id.rpartition(":")[2] != model.env_id:
+        return {}
+    return arguments_from_text("--env-arguments", model.env_arguments)
 
 
 def named_or_known(env: str | None, model: WorldModel) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from equiworld.arguments import integer
-from equiworld.commands.environment import make_env, named_or_known
+from equiworld.commands.environment import arguments_of, make_env, named_or_known
 from equiworld.commands.outcome import Outcome
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
@@ -28,7 +28,7 @@ class Evaluate:
         model: folder of `equiworld train`.
         out: folder for `evaluate.json`; the model's by default.
         env: id of the environment, or module:id; the model's by default, if it is known without an import.
-        env_arguments: arguments of `gym.make`, as JSON.
+        env_arguments: arguments of `gym.make`, as JSON; those that the model's environment had by default.
         episodes: how many.
         n_envs: environments side by side.
         success: the entry of `info` that says whether an episode succeeded; None to judge by the return alone.
@@ -43,7 +43,7 @@ class Evaluate:
     model: Path = Path("runs/model")
     out: Path | None = None
     env: str | None = None
-    env_arguments: str = "{}"
+    env_arguments: str | None = None
     episodes: int = 100
     n_envs: int = 25
     success: str | None = "is_success"
@@ -59,7 +59,8 @@ class Evaluate:
         seed = integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out or self.model, ["evaluate.json"])
         model = WorldModel.load(self.model)
-        env = make_env(named_or_known(self.env, model), self.env_arguments)
+        env_id, arguments = named_or_known(self.env, model), self.env_arguments
+        env = make_env(env_id, arguments_of(model, env_id) if arguments is None else arguments)
         policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed)
         result = evaluate(
             policy,

@@ -63,6 +63,7 @@ def restore_settings(model: WorldModel, description: dict[str, Any]) -> None:
         ArgumentError: a number is none, or out of range.
         KeyError, TypeError: something is missing, or of another kind.
     """
+    model.env_arguments = dict(description.get("env_arguments", {}))
     model.action_repeat = integer("action_repeat", description["action_repeat"], least=1)
     model.action_bound = bounds_from_dicts(model.symmetry, description["action_bound"])
     space = description.get("action_space", {})

@@ -19,6 +19,7 @@ from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.groups import Group
+from equiworld.made_with import arguments_as_text
 from equiworld.models.stage import Batch, Settings, Stage, Transitions
 from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
@@ -42,7 +43,7 @@ class WorldModel(nn.Module, ABC):
         of_finite_groups, of_clouds: whether it is for these alone: finite groups, states with a cloud of points.
         symmetry: how observations and actions transform, as far as the family carries it.
         declared: how they do; policies decide under it.
-        env_id: the environment it was made for; settings: what it was built with, JSON-able.
+        env_id, env_arguments: the environment it was made for; settings: what it was built with, JSON-able.
         action_repeat: environment steps that one prediction spans, the action's target held; set by training.
         action_bound: which actions it may be asked about, a `Bound` for each part of an action; set by `for_env` and
             narrowed by training to what was seen.
@@ -60,6 +61,7 @@ class WorldModel(nn.Module, ABC):
     def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
         super().__init__()
         self.symmetry, self.declared, self.env_id, self.settings = symmetry, symmetry, env_id, settings
+        self.env_arguments: dict[str, str] = {}
         self.action_repeat = 1
         self.action_bound: tuple[Bound, ...] = ()
         self.action_space = ActionSpace()
@@ -210,6 +212,7 @@ class WorldModel(nn.Module, ABC):
             bounds = bounds_of_space(symmetry, space)
             env_id = spec.id if spec else "unregistered"
             model = build(family, symmetry, env_id, {"seed": seed, **settings}, transitions)
+            model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
             model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
@@ -229,13 +232,13 @@ class WorldModel(nn.Module, ABC):
         from equiworld.models.registry import build
 
         if not isinstance(getattr(data, "symmetry", None), Symmetry):
-            raise ArgumentError(
-                "data", f"a {type(data).__name__}", "a Dataset, or what has its symmetry and provenance"
-            )
+            got = f"a {type(data).__name__}"
+            raise ArgumentError("data", got, "a Dataset, or what has its symmetry and provenance")
         env_id = str(data.provenance.get("environment", "unregistered"))
         transitions = len(data) if isinstance(data, Sized) else None
         found = build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
         found.action_repeat = getattr(data, "action_repeat", 1)
+        found.env_arguments = dict(data.provenance.get("arguments", {}))
         return found
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
@@ -255,6 +258,7 @@ class WorldModel(nn.Module, ABC):
             "format": FORMAT,
             "family": self.family,
             "env_id": self.env_id,
+            "env_arguments": self.env_arguments,
             "settings": self.settings,
             "symmetry": symmetry_to_dict(self.declared),
             "action_repeat": self.action_repeat,

@@ -15,7 +15,7 @@ from equiworld.symmetry.fields import Field, Heading, Point, Vector
 from equiworld.symmetry.registry import register_symmetry
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__: list[str] = []
+__all__ = ["pusht_symmetry"]
 
 # The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of E(2).
 _PUSHT_CENTRE = (255.5, 255.5)
@@ -65,7 +65,7 @@ def _stock_pusht(env: Any) -> Symmetry:
     raise ArgumentError("obs_type", repr(kind), "observations of numbers for gym_pusht/PushT-v0", options)
 
 
-def _pusht(env: Any) -> Symmetry:
+def pusht_symmetry(env: Any) -> Symmetry:
     """equiworld's PushT: the same physics with the goal, the velocity and relative actions in view."""
     return Symmetry(
         group=E2(),
@@ -93,4 +93,4 @@ def _pusht(env: Any) -> Symmetry:
 
 
 register_symmetry("gym_pusht/PushT-v0", _stock_pusht)
-register_symmetry("equiworld/PushT-v0", _pusht)
+register_symmetry("equiworld/PushT-v0", pusht_symmetry)

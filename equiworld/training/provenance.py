@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
-import numpy as np
 
 from equiworld.errors import ArgumentError
+from equiworld.made_with import arguments_as_text, arguments_from_text
 from equiworld.results import to_plain, versions
 from equiworld.symmetry.registry import known_id
 
@@ -44,7 +43,7 @@ def collected_by(task: Task) -> Mapping[str, Any]:
     wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
     return {
         "environment": task.spec.id,
-        "arguments": {key: _text(value) for key, value in task.spec.kwargs.items()},
+        "arguments": arguments_as_text(task.spec.kwargs),
         **({"wrappers": wrappers} if wrappers else {}),
         "seed": task.seed,
         "exploration": exploration,
@@ -62,23 +61,13 @@ def env_of(
         got = f"{env_id} in {provenance['wrappers']}"
         raise ArgumentError("provenance", got, "no wrappers; make the environment and wrap it yourself")
     if arguments is None:
-        arguments = _literals(provenance.get("arguments", {}))
+        arguments = arguments_from_text("provenance", provenance.get("arguments", {}))
     try:
         return gym.make(env_id, disable_env_checker=True, **arguments)
     except (ValueError, TypeError, ImportError, gym.error.Error) as error:
         got = f"environment {env_id!r} with {dict(arguments)} ({error})"
         where = "provenance" if env is None else "env"
         raise ArgumentError(where, got, "an environment that Gymnasium can make") from error
-
-
-def _literals(arguments: Any) -> dict[str, Any]:
-    """The arguments of `gym.make` that a provenance holds as text: numbers, strings and the like, never code."""
-    try:
-        return {str(name): ast.literal_eval(text) for name, text in dict(arguments).items()}
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        got = f"arguments {arguments} ({error})"
-        expected = "arguments that can be read again; pass them: `make_env(arguments={…})`"
-        raise ArgumentError("provenance", got, expected) from error
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
@@ -89,8 +78,3 @@ def _attributes(thing: Any) -> dict[str, Any]:
         for name in (*slots, *getattr(thing, "__dict__", ()))
         if hasattr(thing, name)
     }
-
-
-def _text(value: Any) -> str:
-    """A value as Python reads it again, NumPy's numbers as plain ones."""
-    return repr(value.item() if isinstance(value, np.generic) else value)

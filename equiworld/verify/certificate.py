@@ -11,6 +11,7 @@ import numpy as np
 from equiworld.arguments import flag, instance, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.made_with import arguments_as_text
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.verify.certificate_report import Certificate
 from equiworld.verify.differences import GoalError, goal_error
@@ -163,7 +164,7 @@ def certify(
         least_motion=runner.least_motion,
         config={
             "env": getattr(envs[0].spec, "id", str(envs[0])),
-            "env_settings": {key: str(value) for key, value in getattr(envs[0].spec, "kwargs", {}).items()},
+            "env_settings": arguments_as_text(getattr(envs[0].spec, "kwargs", {})),
             "group": group.name,
             "translation_scale": scale if group.has_translations else 0.0,
             "holds": symmetry.holds,

@@ -12,6 +12,7 @@ import numpy as np
 
 from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.made_with import arguments_as_text
 from equiworld.verify.evaluation import Episode, Evaluation
 from equiworld.verify.lockstep import (
     EnvLike,
@@ -124,6 +125,7 @@ def evaluate(
     slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
     config = {
         "env": getattr(slots[0].env.spec, "id", str(slots[0].env)),
+        "env_settings": arguments_as_text(getattr(slots[0].env.spec, "kwargs", {})),
         "episodes": episodes,
         "seed": seed,
         "n_envs": len(slots),

@@ -117,7 +117,7 @@ def prediction_error(
     for name, value in (("data", data), ("trained_on", trained_on)):
         if not hasattr(value, "check_disjoint") and (value is not None or name == "data"):
             raise ArgumentError(name, f"a {type(value).__name__}", "a Dataset")
-    if not isinstance(model, torch.nn.Module):
+    if isinstance(model, type) or not all(hasattr(model, name) for name in ("fits", "predict", "latent")):
         raise ArgumentError("model", f"a {type(model).__name__}", "a WorldModel")
     if not len(data):
         raise ArgumentError("data", "no transitions", "at least one")

@@ -7,11 +7,13 @@ import gym_pusht  # noqa: F401  registers gym_pusht/PushT-v0
 import gymnasium as gym
 import numpy as np
 import pytest
+from equiworld.envs import GroupAction
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.stock import StockStateView, StockView
 from gymnasium.error import ResetNeeded
 
 from equiworld.errors import ArgumentError
+from equiworld.symmetry import symmetry_of
 
 
 @pytest.fixture
@@ -44,6 +46,16 @@ def test_spaces_hold_what_is_shown(view):
     observation, _ = view.reset(seed=0)
     assert view.observation_space.contains(observation)
     assert view.observation_space == gym.make("equiworld/PushT-v0").observation_space
+
+
+def test_it_says_how_it_transforms(view):
+    symmetry = symmetry_of(view)
+    assert symmetry == symmetry_of("equiworld/PushT-v0")
+    assert "walls" in symmetry.holds
+    g = symmetry.group.reflection(0.4)
+    turned = GroupAction(view, g)
+    expected = symmetry.transform_observation(g, view.reset(seed=2)[0])
+    np.testing.assert_allclose(turned.reset(seed=2)[0]["agent_pos"], expected["agent_pos"], atol=1e-9)
 
 
 def test_other_environments_and_wrong_actions_are_refused(view):

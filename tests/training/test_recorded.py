@@ -148,7 +148,6 @@ REFUSED = {
     "complex": (put(np.ones((6, 2), complex), *HAND), r"\['hand'\]: got dtype complex128"),
     "ragged": (put([[1.0, 2.0], [1.0]], *HAND), r"\['hand'\]: got a ragged sequence"),
     "masked": (put(np.ma.masked_less(np.zeros((6, 2)), 1), *HAND), r"\['hand'\]: got an array with 12 masked"),
-    "bfloat16": (put(torch.zeros(6, 2, dtype=torch.bfloat16), *HAND), r"\['hand'\]: got a Tensor"),
     "None": (put(None, *HAND), r"\['hand'\]: got shape \(\)"),
     "no action": (lambda each: each.pop("action"), r"episodes\[1\]: got no key 'action'"),
     "no field": (lambda each: each["observation"].pop("mass"), r"\['observation'\]: got no key 'mass'"),
