@@ -35,7 +35,7 @@ register_symmetry("Reacher-v5", reacher_symmetry, move_reacher)
 register_symmetry("Swimmer-v5", swimmer_symmetry, move_swimmer)
 register_symmetry("Walker2d-v5", walker2d_symmetry, move_walker2d)
 
-_MAPS = ("Open", "Open_Diverse_G", "Open_Diverse_GR", "UMaze")
+_MAPS: tuple[str, ...] = ("Open", "Open_Diverse_G", "Open_Diverse_GR", "UMaze")
 _MAPS += tuple(
     f"{size}{goals}" for size in ("Medium", "Large") for goals in ("", "_Diverse_G", "_Diverse_GR")
 )
