@@ -59,7 +59,8 @@ def collect(
 
     Args:
         env: an environment made with `gym.make`, or its id; "module:id" imports the module first, in workers too,
-            which make their own copies from its spec.
+            which make their own copies from its spec. One that cannot be made again, such as with a wrapper that
+            does not record its arguments, acts itself, in this process.
         transitions: how many.
         seed: of everything random.
         symmetry: how observations and actions transform; that which the environment carries or is registered with if
@@ -112,7 +113,8 @@ def collect(
         elif not all(callable(getattr(exploration, name, None)) for name in ("start", "action")):
             got = f"a {type(exploration).__name__}"
             raise ArgumentError("exploration", got, "an object with start(rng) and action(rng, observation)")
-        repeat = _action_repeat(instance.spec, symmetry, exploration, action_repeat)
+        local = _local(instance, workers, kept)
+        repeat = _action_repeat(local or instance, symmetry, exploration, action_repeat)
         steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
         first = Task(
             spec=instance.spec,
@@ -124,32 +126,44 @@ def collect(
             action_repeat=repeat,
             steps_per_start=integer("exploration.steps_per_start", steps, least=1),
             dtype=dtype,
+            env=local,
         )
     finally:
         if isinstance(env, str):
             instance.close()
     jobs = _chunks(_Job(first, kept, os.getpid(), _imports(env, instance)), transitions)
-    return Dataset.concatenate(_run(jobs, workers, progress))
+    return Dataset.concatenate(_run(jobs, workers if local is None else 1, progress))
+
+
+def _local(instance: gym.Env, workers: int | None, folder: Path | None) -> gym.Env | None:
+    """The environment itself, if it cannot be made again from its spec; None if it can, as workers will make it.
+
+    Raises:
+        ArgumentError: it cannot, and workers were asked for, or a folder, which tells data apart by the spec.
+    """
+    spec: Any = instance.spec
+    try:
+        gym.make(spec, disable_env_checker=True).close()
+    except Exception as error:  # whatever wrappers and constructors raise
+        if workers in (None, 1) and folder is None:
+            return instance
+        got = f"{spec.id}: {type(error).__name__}: {error}"
+        expected = (
+            "an environment that can be made again from its spec, for workers and for a folder; a wrapper of yours can "
+            "that derives from gymnasium.utils.RecordConstructorArgs and tells it its arguments"
+        )
+        raise ArgumentError("env", got, expected) from error
+    return None
 
 
 def _action_repeat(
-    spec: Any, symmetry: Symmetry, exploration: Exploration | None, action_repeat: int | None
+    env: gym.Env, symmetry: Symmetry, exploration: Exploration | None, action_repeat: int | None
 ) -> int:
     """Environment steps that an action is held; the exploration's unless given, 1 where nothing can be held."""
-    try:
-        made = gym.make(spec, disable_env_checker=True)  # as the workers will: not to be found out there
-    except Exception as error:  # whatever wrappers and constructors raise
-        got = f"{spec.id}: {type(error).__name__}: {error}"
-        expected = (
-            "an environment that can be made again from its spec; a wrapper of yours can that derives from "
-            "gymnasium.utils.RecordConstructorArgs and tells it its arguments"
-        )
-        raise ArgumentError("env", got, expected) from error
-    actuation = Actuation(made)
-    made.close()
+    actuation = Actuation(env)
     if exploration is not None and not actuation.whole:
         warnings.warn(
-            f"{spec.id}: its wrappers change actions in a way that cannot be undone, so that actions are samples of "
+            f"{env.spec.id if env.spec else env}: its wrappers change actions in a way that cannot be undone, so that actions are samples of "
             "the action space; only the starts are the exploration's",
             stacklevel=3,
         )

@@ -52,12 +52,14 @@ class Task:
     action_repeat: int
     steps_per_start: int
     dtype: str
+    env: gym.Env | None = None
+    """One that cannot be made again from its spec: it acts itself, in this process alone."""
 
 
 def explore(task: Task) -> dict[str, list[Any]]:
     """The chunk's transitions, each (state arrays…, action, next state arrays…), and their episodes."""
     rng = np.random.default_rng([task.seed, task.chunk])
-    env = gym.make(task.spec, disable_env_checker=True)
+    env = gym.make(task.spec, disable_env_checker=True) if task.env is None else task.env
     actuation = Actuation(env)
     actuation.space.seed(int(rng.integers(2**31)))
     numbers: list[list[NDArray[np.float64]]] = []
@@ -90,7 +92,8 @@ def explore(task: Task) -> dict[str, list[Any]]:
             f"(seed {task.seed}): {type(error).__name__}: {error}; finished chunks are kept if a folder was given"
         ) from error
     finally:
-        env.close()
+        if task.env is None:
+            env.close()
     return {"numbers": numbers, "episode": episodes}
 
 

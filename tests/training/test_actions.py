@@ -170,9 +170,16 @@ class Unrecorded(gym.Wrapper):
     """A wrapper that does not keep what it was made with."""
 
 
-def test_an_environment_that_workers_cannot_make_is_refused_before_they_try():
-    with pytest.raises(ArgumentError, match=r"env: got equiworld/PushT-v0: .*made again from its spec"):
-        collect(Unrecorded(pusht()), 10, workers=1)
+def test_an_environment_that_workers_cannot_make_acts_itself(tmp_path):
+    env = Unrecorded(pusht())
+    for more in ({}, {"workers": 1}):
+        found = collect(env, 30, seed=3, **more)
+        assert found.fingerprint() == collect(pusht(), 30, seed=3, workers=1).fingerprint()
+    env.reset(seed=0)  # it was not closed
+    assert "Unrecorded" in str(found.provenance["wrappers"])
+    for refused in ({"workers": 2}, {"folder": tmp_path}):
+        with pytest.raises(ArgumentError, match=r"env: got equiworld/PushT-v0: .*made again from its spec"):
+            collect(env, 10, **refused)
 
 
 @pytest.mark.parametrize("name", [*AFFINE, *PLAIN])
