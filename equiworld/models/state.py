@@ -20,6 +20,9 @@ from equiworld.symmetry.observing import channels_of
 
 __all__ = ["StateModel"]
 
+_ROUNDING = 1e-9
+"""Relative: numbers that vary by less are taken to stay."""
+
 
 class StateModel(WorldModel):
     """z′ = z + D·network(relative(z), a): displacements of a typed state.
@@ -196,7 +199,9 @@ class StateModel(WorldModel):
         error = (step.vectors - left / torch.where(learned, self.out_vector_scale, 1.0)) * learned
         squared = [error.square().sum(-2)]
         if self.out_type.scalars:
-            squared.append((step.scalars - wanted.scalars / self.out_scalar_scale).square())
+            moves = self.out_scalar_scale > 0
+            scalars = step.scalars - wanted.scalars / torch.where(moves, self.out_scalar_scale, 1.0)
+            squared.append((scalars * moves).square())
         beta = self.huber
         return beta * (torch.sqrt(torch.cat(squared, -1) / beta**2 + 1) - 1).sum(-1).mean()
 
@@ -215,7 +220,8 @@ class StateModel(WorldModel):
             # Rows are the axes of all examples: weights that serve every axis alike are equivariant.
             rows = inputs.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
             goal = wanted.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
-            scale = _positive(rows.square().mean(0).sqrt())
+            scale = rows.square().mean(0).sqrt()
+            scale = _positive(scale, scale.max() if scale.numel() else scale)
             # Not torch's default driver: it pivots by uninitialised memory, and its last bits vary from call to call.
             weights = torch.linalg.lstsq(rows / scale, goal, driver="gelsd").solution / scale[:, None]
             spread = goal.square().mean(0).sqrt()
@@ -228,8 +234,10 @@ class StateModel(WorldModel):
             self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
             self.in_scalar_mean.copy_(inputs.scalars.mean(0))
             offset = inputs.scalars - self.in_scalar_mean
-            self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt()))
-            self.out_scalar_scale.copy_(_positive(wanted.scalars.square().mean(0).sqrt()))
+            size = inputs.scalars.abs().amax(0)
+            self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt(), size))
+            moved, size = wanted.scalars.square().mean(0).sqrt(), z.scalars.abs().amax(0)
+            self.out_scalar_scale.copy_(torch.where(moved > _ROUNDING * size, moved, 0.0))  # 0: it stays
         if self._channel_images is not None:
             share_scales(self, self._channel_images)
 
@@ -286,5 +294,6 @@ class StateModel(WorldModel):
         return Features(target.scalars - z.scalars, arrows, arrows[..., :0])
 
 
-def _positive(scale: Tensor) -> Tensor:
-    return torch.where(scale > 0, scale, 1.0)
+def _positive(scale: Tensor, size: Tensor | float = 0.0) -> Tensor:
+    """A scale to divide by; 1 for what varies by no more than rounding of numbers of that size."""
+    return torch.where(scale > _ROUNDING * size, scale, 1.0)

@@ -163,8 +163,8 @@ def _action_repeat(
     actuation = Actuation(env)
     if exploration is not None and not actuation.whole:
         warnings.warn(
-            f"{env.spec.id if env.spec else env}: its wrappers change actions in a way that cannot be undone, so that actions are samples of "
-            "the action space; only the starts are the exploration's",
+            f"{env.spec.id if env.spec else env}: its wrappers change actions in a way that cannot be undone, so that "
+            "actions are samples of the action space; only the starts are the exploration's",
             stacklevel=3,
         )
     if symmetry.action_origin is None or not actuation.changed:
