@@ -119,9 +119,8 @@ def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
 
 def _check_world(certificate: Certificate) -> None:
     """Refuse a world of which the certificate shows that it does not carry the symmetry, whoever acts in it."""
-    from equiworld.verify.certificate_report import Certificate
-
-    instance("certificate", certificate, Certificate)
+    if isinstance(certificate, type) or not callable(getattr(certificate, "orbit", None)):
+        raise ArgumentError("certificate", certificate, "what `certify` found, or None")
     orbit = certificate.orbit("active")
     apart = orbit.world_deviation
     # Above what rounding grows to: an environment that rounds actions to float32 is not refused.
