@@ -52,12 +52,13 @@ class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
 
         Args:
             seed: Passed on.
-            options: Passed on.
+            options: Passed on. An environment that is to begin turned, with `"group_element"`, begins so in the world
+                that is shown, where the wrapper's own element is known before the reset.
 
         Returns:
             The observation g·s, and the info with its declared poses turned and `"group_element"` added.
         """
-        observation, info = self.env.reset(seed=seed, options=options)
+        observation, info = self.env.reset(seed=seed, options=self._inner_options(options))
         compiled = self._next_element()
         observation, shown = compiled.show(observation, info)
         # Only now, when nothing can fail any more: a failed reset leaves the old element in place.
@@ -65,6 +66,10 @@ class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
         self._shown_element = product(compiled.element, info.get("group_element"))
         shown["group_element"] = self._shown_element
         return observation, shown
+
+    def _inner_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What the wrapped environment is reset with."""
+        return options
 
     def step(self, action: NDArray[Any]) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take an action of the turned world: the wrapped environment gets g⁻¹·action.
@@ -147,6 +152,13 @@ class GroupAction(_TurnedWorld):
 
     def _next_element(self) -> CompiledElement:
         return self._fixed
+
+    def _inner_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
+        """g·(h·s) is h·(h⁻¹ g h)·s: what is shown by h begins at g where the environment begins at h⁻¹ g h."""
+        g, h = (options or {}).get("group_element"), self._fixed.element
+        if not isinstance(g, GroupElement) or g.batch_shape:
+            return options
+        return {**(options or {}), "group_element": h.inverse() @ g @ h}
 
 
 class RandomGroupAction(_TurnedWorld):

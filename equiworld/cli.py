@@ -65,10 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG
     except KeyboardInterrupt:
         again = " ".join(["equiworld", *given])
-        print(
-            f"\nequiworld: interrupted; `{again}` goes on from the last finished chunk or checkpoint",
-            file=sys.stderr,
-        )
+        said = f"`{again}` goes on from the last finished chunk or checkpoint"
+        if given[:1] in (["evaluate"], ["certify"]):
+            said = "nothing was written"
+        print(f"\nequiworld: interrupted; {said}", file=sys.stderr)
         return INTERRUPTED
     print(outcome.text)
     return 0 if outcome.passed else FAILED

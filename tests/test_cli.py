@@ -176,6 +176,9 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
     monkeypatch.setattr(cli.Collect, "run", interrupted)
     assert main(["collect", "--seed", "5"]) == 130
     assert "`equiworld collect --seed 5` goes on" in capsys.readouterr().err
+    monkeypatch.setattr(cli.Evaluate, "run", interrupted)
+    assert main(["evaluate"]) == 130
+    assert capsys.readouterr().err == "\nequiworld: interrupted; nothing was written\n"
 
 
 def test_a_traceback_is_to_be_had(monkeypatch):

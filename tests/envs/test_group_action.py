@@ -190,7 +190,7 @@ def test_options_pass_through() -> None:
 
 
 def test_passive_on_active() -> None:
-    """The simulator starts at h·s, the wrapper shows g·(h·s): the echo is the product."""
+    """An episode that begins at h, shown through g that commutes with it: the echo is the product."""
     g, h = SO2().rotation(0.4), SO2().rotation(0.2)
     wrapped, bare = (gym.make("equiworld/PushT-v0", walls=False) for _ in range(2))
     observation, info = GroupAction(wrapped, g).reset(seed=0, options={"group_element": h})
@@ -198,6 +198,19 @@ def test_passive_on_active() -> None:
     assert info["group_element"].is_close(g @ h)
     for name in ("agent_pos", "block_keypoints", "goal_pos"):
         assert np.abs(observation[name] - reference[name]).max() < 1e-9
+
+
+@pytest.mark.parametrize("h", [SE2().rotation(1.0), E2().reflection(0.4)])
+def test_a_turned_world_begins_turned_as_it_is_shown(h: GroupElement) -> None:
+    def turned() -> gym.Env:
+        return GroupAction(gym.make("equiworld/PushT-v0", walls=False), h)
+
+    env, g = turned(), E2().sample(np.random.default_rng(3), scale=50.0)
+    plain, _ = env.reset(seed=4)
+    shown, info = env.reset(seed=4, options={"group_element": g})
+    wanted = symmetry_of(env).transform_observation(g, plain)
+    assert max(np.abs(shown[key] - wanted[key]).max() for key in wanted) <= 1e-9
+    assert info["group_element"].is_close(g @ h)
 
 
 def test_errors_leave_the_state_alone() -> None:
