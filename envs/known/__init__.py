@@ -20,11 +20,23 @@ from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 
 from equiworld.symmetry import register_symmetry
 
-__all__ = ["ant_group", "ant_symmetry", "humanoid_symmetry", "mend_humanoid"]
-__all__ += ["FetchPushExploration", "fetch_symmetry", "maze_group", "point_maze_symmetry"]
-__all__ += ["reacher_symmetry", "walker2d_symmetry"]
-__all__ += ["free_pusher", "half_cheetah_symmetry", "inverted_pendulum_symmetry", "pusher_symmetry"]
-__all__ += ["swimmer_symmetry"]
+__all__ = [
+    "FetchPushExploration",
+    "ant_group",
+    "ant_symmetry",
+    "fetch_symmetry",
+    "free_pusher",
+    "half_cheetah_symmetry",
+    "humanoid_symmetry",
+    "inverted_pendulum_symmetry",
+    "maze_group",
+    "mend_humanoid",
+    "point_maze_symmetry",
+    "pusher_symmetry",
+    "reacher_symmetry",
+    "swimmer_symmetry",
+    "walker2d_symmetry",
+]
 
 register_symmetry("Ant-v5", ant_symmetry, move_ant)
 register_symmetry("HalfCheetah-v5", half_cheetah_symmetry)

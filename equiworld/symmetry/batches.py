@@ -31,7 +31,8 @@ def as_batch(symmetry: Symmetry, observation: Any) -> tuple[Any, bool]:
     shown = {"observation": observation} if symmetry.flat else symmetry.observed(observation)
     first = next(iter(shown if symmetry.flat else symmetry.observation))
     arrays = {name: array_of(name, value) for name, value in shown.items()}
-    batched = arrays[first].ndim > (len(symmetry.shapes.get("observation", "1")) if symmetry.flat else 1)
+    axes = len(symmetry.shapes.get("observation", ())) if symmetry.flat else 1
+    batched = arrays[first].ndim > max(axes, 1)
     arrays = arrays if batched else {name: array[None] for name, array in arrays.items()}
     if not symmetry.flat:
         arrays = Apart(arrays)

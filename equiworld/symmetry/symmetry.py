@@ -102,7 +102,7 @@ class Symmetry:
         settle("state", names_of("state", self.state) or rest)
         settle("centre", validation.centre_of(self))
         check_symmetry(self)
-        settle("reward", bool(self.reward))
+        settle("reward", flag("reward", self.reward))
 
     @property
     def dim(self) -> int:

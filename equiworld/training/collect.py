@@ -114,7 +114,7 @@ def collect(
             got = f"a {type(exploration).__name__}"
             raise ArgumentError("exploration", got, "an object with start(rng) and action(rng, observation)")
         local = _local(instance, workers, kept)
-        repeat = _action_repeat(local or instance, symmetry, exploration, action_repeat)
+        repeat = _action_repeat(instance, symmetry, exploration, action_repeat)
         steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
         first = Task(
             spec=instance.spec,

@@ -11,7 +11,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from cloudpush_cases import ID, PROPERTY, difference, make, started
 from equiworld.envs.cloudpush.env import CloudPushEnv
 from equiworld.envs.cloudpush.simulation import CloudPushState
@@ -291,24 +290,3 @@ def test_a_simulation_that_diverges_is_named(tmp_path: Path, monkeypatch: pytest
     env.reset(options={"state": STATE})
     with pytest.raises(SimulationError, match="non-finite"):
         env.simulation.step((1e308, 1e308, 1e308))
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        np.ma.masked_array(np.zeros(3), mask=[True] + [False] * 2),
-        np.full(3, 1j),
-        np.full(3, True),
-        np.full(3, "0"),
-        np.full(3, None),
-        torch.zeros(3).to_sparse(),
-    ],
-    ids=lambda action: str(action.dtype),
-)
-def test_an_action_of_other_numbers_is_refused(action):
-    env = gym.make("equiworld/CloudPush-v0")
-    env.reset(seed=0)
-    with pytest.raises(ArgumentError, match=r"^action: got "):
-        env.step(action)
-    for kind in (torch.bfloat16, torch.float64):
-        env.step(torch.zeros(3, dtype=kind, requires_grad=True))

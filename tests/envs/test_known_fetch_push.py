@@ -15,15 +15,9 @@ from equiworld.planners.tasks import task_of
 import equiworld as ew
 from equiworld.verify.lockstep import env_copies
 
+# Of constraints-robotics.txt, whose MuJoCo is an older one.
+gymnasium_robotics = pytest.importorskip("gymnasium_robotics")
 pytestmark = pytest.mark.robotics
-try:
-    import gymnasium_robotics
-except ImportError:
-    gymnasium_robotics = None
-    pytestmark = [
-        pytestmark,
-        pytest.mark.skip(reason="needs gymnasium_robotics: an environment of constraints-robotics.txt"),
-    ]
 
 STRAIGHT = [0.5, 0.5, 0.0, 2 / 3]  # through the middle of the block, to the goal, as fast as can be
 

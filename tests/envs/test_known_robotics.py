@@ -16,15 +16,9 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SE3, SO2
 from equiworld.symmetry import Concatenation, Point, Pseudovector, Scalar, Vector
 
+# Of constraints-robotics.txt, whose MuJoCo is an older one.
+gymnasium_robotics = pytest.importorskip("gymnasium_robotics")
 pytestmark = pytest.mark.robotics
-try:
-    import gymnasium_robotics
-except ImportError:
-    gymnasium_robotics = None
-    pytestmark = [
-        pytestmark,
-        pytest.mark.skip(reason="needs gymnasium_robotics: an environment of constraints-robotics.txt"),
-    ]
 
 UP = (0.0, 0.0, 1.0)
 WIDE = [[1] * 41, *([1, *[0] * 39, 1] for _ in range(39)), [1] * 41]

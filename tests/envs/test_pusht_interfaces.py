@@ -9,7 +9,6 @@ import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.env import PushTEnv
 from equiworld.envs.pusht.simulation import PushTState
@@ -238,24 +237,3 @@ def test_a_simulation_that_diverges_is_named() -> None:
     env.reset(options={"state": STATE})
     with pytest.raises(SimulationError, match="non-finite"):
         env.simulation.step((1e308, 1e308))
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        np.ma.masked_array(np.zeros(2), mask=[True] + [False] * 1),
-        np.full(2, 1j),
-        np.full(2, True),
-        np.full(2, "0"),
-        np.full(2, None),
-        torch.zeros(2).to_sparse(),
-    ],
-    ids=lambda action: str(action.dtype),
-)
-def test_an_action_of_other_numbers_is_refused(action):
-    env = gym.make("equiworld/PushT-v0")
-    env.reset(seed=0)
-    with pytest.raises(ArgumentError, match=r"^action: got "):
-        env.step(action)
-    for kind in (torch.bfloat16, torch.float64):
-        env.step(torch.zeros(2, dtype=kind, requires_grad=True))
