@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.benchmarks.closed_loop import Orbit
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.rendering import draw_scene
-from numpy.typing import NDArray
-
 from equiworld.files import write_atomically
 from equiworld.verify.orbit import rotation_angle
 

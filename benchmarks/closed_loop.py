@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.simulation import PushTState
-from equiworld.planners import MPCPolicy, PolicyState
 from numpy.typing import NDArray
 
+import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import GroupElement
+from equiworld.planners import MPCPolicy, PolicyState
 
 __all__ = ["Orbit", "draw_tasks", "run_orbit"]
 

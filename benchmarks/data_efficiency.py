@@ -12,14 +12,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
 from equiworld.benchmarks.stages import ENV, stage_folder, trained_model
 from equiworld.benchmarks.success import shared_settings, slice_parts
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.errors import ArgumentError
 from equiworld.models import FAMILIES, WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, read_json, to_plain, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers the environments
 import gymnasium as gym
 import numpy as np
+
+import equiworld.envs  # noqa: F401  registers the environments
 from equiworld.benchmarks.door_bits import bits_row, counted, differing, observed, replayed
 from equiworld.benchmarks.door_declarations import STATES, tried
 from equiworld.benchmarks.door_loops import PEER, PLANNERS, loop_row, policy_of, round_starts, run_loops
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import kept_rows, stage_folder
-
 from equiworld.models import WorldModel
 from equiworld.results import make_result, text_table, write_json
 from equiworld.symmetry import Door, symmetry_of

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from equiworld.benchmarks.door_labels import labelled_symmetry
-from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 from gymnasium import spaces
 
+from equiworld.benchmarks.door_labels import labelled_symmetry
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, Group
 from equiworld.models.registry import build
+from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 from equiworld.symmetry import (
     Concatenation,
     Field,

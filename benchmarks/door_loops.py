@@ -10,7 +10,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from equiworld.envs.pusht.simulation import PushTState
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
 from equiworld.planners import (
     CEM,
     ICEM,
@@ -21,10 +25,6 @@ from equiworld.planners import (
     RandomShooting,
     peer_policy,
 )
-from numpy.typing import NDArray
-
-from equiworld.groups import GroupElement
-from equiworld.models import WorldModel
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 

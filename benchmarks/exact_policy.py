@@ -11,15 +11,15 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.reach import REACH, ForwardPushes
 from equiworld.benchmarks.stages import ENV, kept_rows, stage_folder, trained_model
 from equiworld.benchmarks.success import Contender, contender_model, shared_settings, slice_parts
 from equiworld.envs.pusht.stock import StockView
-from equiworld.planners import CEM, MPCPolicy, peer_policy
-
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, peer_policy
 from equiworld.results import make_result, text_table, write_json
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import symmetry_of

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+
 from equiworld.benchmarks.closed_loop import draw_tasks, run_orbit
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
@@ -23,10 +24,9 @@ from equiworld.benchmarks.success import (
     shared_settings,
     slice_parts,
 )
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.groups import SE2, GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, write_json
 from equiworld.training import Dataset
 from equiworld.verify.certificate import certify

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from equiworld.benchmarks.layers import PLAIN
 
+from equiworld.benchmarks.layers import PLAIN
 from equiworld.files import write_atomically
 from equiworld.results import text_table
 

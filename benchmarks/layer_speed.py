@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from equiworld.benchmarks.layer_report import FORWARD, TARGETS, draw, report
-from equiworld.benchmarks.layers import ELEMENTS, PLAIN, Layer, e3nn_version, layers_of
 from torch import Tensor
 
+from equiworld.benchmarks.layer_report import FORWARD, TARGETS, draw, report
+from equiworld.benchmarks.layers import ELEMENTS, PLAIN, Layer, e3nn_version, layers_of
 from equiworld.results import make_result, write_json
 from equiworld.symmetry.features import Features, FeatureType
 

@@ -13,9 +13,8 @@ from equiworld.benchmarks.orientation_evaluation import PREDICTED, evaluate_all,
 from equiworld.benchmarks.orientation_report import report
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, trained_model
-from equiworld.planners import CEM
-
 from equiworld.errors import ArgumentError
+from equiworld.planners import CEM
 from equiworld.results import make_result, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
 import numpy as np
+
 from equiworld.benchmarks.closed_loop import Orbit, draw_tasks, run_orbit
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
 from equiworld.benchmarks.stages import ENV
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.groups import SE2, GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.training import Dataset
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation

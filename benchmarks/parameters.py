@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
 from equiworld.benchmarks.success import (
@@ -18,7 +19,6 @@ from equiworld.benchmarks.success import (
     shared_settings,
     slice_parts,
 )
-
 from equiworld.results import make_result, text_table, write_json
 from equiworld.training import Dataset, check_disjoint
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from equiworld.benchmarks.orientation_report import by_model
 
+from equiworld.benchmarks.orientation_report import by_model
 from equiworld.files import write_atomically
 
 __all__ = ["COLOURS", "draw"]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from equiworld.benchmarks.contenders import OURS
-
 from equiworld.files import write_atomically
 
 __all__ = ["draw_quality", "draw_scaling"]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from equiworld.benchmarks.contenders import CONTENDERS, OURS, Budget, World, assemble, peer_versions
 from equiworld.benchmarks.planner_pictures import draw_quality
 from equiworld.benchmarks.planner_worlds import point_mass, point_mass_states, unicycle, unicycle_states
-from numpy.typing import NDArray
-
 from equiworld.results import make_result, text_table, write_json
 
 __all__ = ["PlannerQualityConfig", "report", "run"]

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from equiworld.benchmarks.contenders import CONTENDERS, OURS, Budget, World, assemble, peer_versions
 from equiworld.benchmarks.planner_pictures import draw_scaling
 from equiworld.benchmarks.planner_timing import bare, exponent, race, recording, resident_mb
 from equiworld.benchmarks.planner_worlds import network_world
-from numpy.typing import NDArray
-
 from equiworld.results import make_result, text_table, write_json
 
 __all__ = ["PlannerSpeedConfig", "report", "run"]

@@ -10,12 +10,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import ENV
 from equiworld.benchmarks.success import TASKS, Contender, contender_model, shared_settings, slice_parts
-from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
-
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
 from equiworld.results import make_result, write_json
 from equiworld.verify.evaluate import evaluate
 

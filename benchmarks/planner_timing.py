@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from equiworld.benchmarks.contenders import World
 from numpy.typing import NDArray
 from torch import Tensor
+
+from equiworld.benchmarks.contenders import World
 
 __all__ = ["bare", "exponent", "race", "recording", "resident_mb"]
 

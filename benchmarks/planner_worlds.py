@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from equiworld.benchmarks.contenders import World
 from torch import Tensor, nn
+
+from equiworld.benchmarks.contenders import World
 
 __all__ = ["network_world", "point_mass", "point_mass_states", "unicycle", "unicycle_states"]
 

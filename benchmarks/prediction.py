@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from equiworld.envs.pusht import geometry
 from numpy.typing import NDArray
 
+from equiworld.envs.pusht import geometry
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.training import Dataset

@@ -7,10 +7,10 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.planners import KeypointDistance, Task, register_task
 from numpy.typing import NDArray
 
 from equiworld.groups import SE2
+from equiworld.planners import KeypointDistance, Task, register_task
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry
 
 __all__ = ["REACH", "ForwardPushes", "Reach"]

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.space_prediction import latent_errors, random_elements, residual
 from equiworld.benchmarks.space_report import report
 from equiworld.benchmarks.space_rows import certificate_row, ladder_rows, noise_rows
 from equiworld.benchmarks.space_stages import ENV, SpaceStages
 from equiworld.benchmarks.space_tasks import NEAR, PLANNER, play, record_path, seeds_in_slice, summary
-from equiworld.planners import MPCPolicy
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3, GroupElement
+from equiworld.planners import MPCPolicy
 from equiworld.results import make_result, write_json
 
 __all__ = ["MODELS", "SpaceConfig", "report", "run"]

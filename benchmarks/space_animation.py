@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from equiworld.benchmarks.space_pictures import COLOURS
 from equiworld.benchmarks.space_scene import Camera, Scene, cast
 from equiworld.benchmarks.space_tasks import SUCCESS
@@ -18,7 +19,6 @@ from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.envs.cloudpush.task import Task
-
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 

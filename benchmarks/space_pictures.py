@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from equiworld.benchmarks import pictures
 from equiworld.envs.cloudpush.surface import Array
-
 from equiworld.files import write_atomically
 
 __all__ = ["COLOURS", "draw"]

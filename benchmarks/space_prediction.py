@@ -10,9 +10,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from equiworld.benchmarks.space_stages import ENV
 from numpy.typing import NDArray
 
+from equiworld.benchmarks.space_stages import ENV
 from equiworld.groups import SE3, GroupElement
 from equiworld.models import WorldModel
 from equiworld.training import Dataset

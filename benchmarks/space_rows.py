@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from equiworld.benchmarks.space_prediction import keypoint_noise, ladder, latent_errors
 from equiworld.benchmarks.space_tasks import make
-from equiworld.planners import MPCPolicy
-
 from equiworld.groups import SE3
 from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy
 from equiworld.training import Dataset
 from equiworld.verify.certificate import certify
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS
 from equiworld.envs.cloudpush.geometry import Array, Pose, rotation_matrix
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Solid
-from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Camera", "Scene", "cast"]
 

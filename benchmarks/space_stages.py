@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers equiworld/CloudPush-v0
 import gymnasium as gym
-from equiworld.benchmarks.stages import stage_folder, trained_model
 
+import equiworld.envs  # noqa: F401  registers equiworld/CloudPush-v0
+from equiworld.benchmarks.stages import stage_folder, trained_model
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, check_disjoint, collect
 

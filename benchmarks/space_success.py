@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.space_contenders import CONTENDERS, SMALL, Contender
 from equiworld.benchmarks.space_prediction import latent_errors, random_elements, residual
@@ -28,10 +29,9 @@ from equiworld.benchmarks.space_tasks import (
     time_decisions,
 )
 from equiworld.benchmarks.stages import stage_folder, trained_model
-from equiworld.planners import MPCPolicy
-
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy
 from equiworld.results import make_result, read_json, write_json
 from equiworld.training import TrainingConfig, collect
 

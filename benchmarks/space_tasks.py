@@ -9,13 +9,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.benchmarks.space_stages import ENV
-from equiworld.envs.cloudpush.simulation import CloudPushState
-from equiworld.planners import CEM, MPCPolicy
 from numpy.typing import NDArray
 
+from equiworld.benchmarks.space_stages import ENV
+from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.statistics import wilson_interval

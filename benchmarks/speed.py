@@ -12,12 +12,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+
 from equiworld.benchmarks.stages import ENV
 from equiworld.envs import GroupAction
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.groups import SE2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, write_json
 
 __all__ = ["SpeedConfig", "run"]

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 import gymnasium as gym
 
+import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 from equiworld.models import WorldModel
 from equiworld.results import make_result, read_json, to_plain, versions, write_json
 from equiworld.training import Dataset, TrainingConfig, collect, train

@@ -10,12 +10,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
 from equiworld.benchmarks.stages import ENV, collect_slice, stage_folder, trained_model
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, read_json, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate

@@ -1,10 +1,11 @@
 """Gymnasium environments and group-action wrappers."""
 
+from gymnasium.envs.registration import register, registry
+
 from equiworld.envs import known  # noqa: F401  registers the symmetries of other people's environments
 from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
-from gymnasium.envs.registration import register, registry
 
 __all__ = ["Ball", "GroupAction", "RandomGroupAction", "VectorGroupAction", "VectorRandomGroupAction"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.arguments import as_number
-from equiworld.envs.inner_actions import InnerActions, Outside
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from equiworld.envs.arguments import as_number
+from equiworld.envs.inner_actions import InnerActions, Outside
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement, group_from_name
 from equiworld.symmetry import Symmetry, symmetry_of

@@ -6,10 +6,10 @@ import warnings
 from typing import Any, Literal
 
 import numpy as np
-from equiworld.envs.arguments import check_choice
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from equiworld.envs.arguments import check_choice
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry

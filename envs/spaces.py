@@ -6,12 +6,12 @@ import copy
 from typing import Any
 
 import numpy as np
-from equiworld.envs.arguments import as_number
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from numpy.typing import DTypeLike, NDArray
 
 from equiworld.arguments import integer
+from equiworld.envs.arguments import as_number
 
 __all__ = ["Ball"]
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.group_action import product, resolve_symmetry
-from equiworld.envs.inner_actions import InnerActions, Outside
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
@@ -17,6 +15,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from equiworld.envs.group_action import product, resolve_symmetry
+from equiworld.envs.inner_actions import InnerActions, Outside
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from equiworld.envs.group_action import check_dimension, resolve_element, resolve_group, resolve_scale
-from equiworld.envs.inner_actions import Outside
-from equiworld.envs.turned_vector_world import Mask, TurnedVectorWorld
 from gymnasium.utils import RecordConstructorArgs
 from gymnasium.vector import VectorEnv
 
+from equiworld.envs.group_action import check_dimension, resolve_element, resolve_group, resolve_scale
+from equiworld.envs.inner_actions import Outside
+from equiworld.envs.turned_vector_world import Mask, TurnedVectorWorld
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry

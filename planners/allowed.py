@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from equiworld.planners.memory import PolicyState
 from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners.memory import PolicyState
 from equiworld.symmetry import Bound, Door, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from equiworld.planners.planner import Planner
-from equiworld.planners.search import Search
 
 from equiworld.errors import ArgumentError
+from equiworld.planners.planner import Planner
+from equiworld.planners.search import Search
 
 __all__ = ["CEM"]
 

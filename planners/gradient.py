@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from equiworld.planners.planner import Planner
-from equiworld.planners.search import Search
 
 from equiworld.errors import ArgumentError
+from equiworld.planners.planner import Planner
+from equiworld.planners.search import Search
 
 __all__ = ["ICEM"]
 

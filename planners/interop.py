@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from equiworld.planners.tasks import Task, task_of
 from torch import Tensor, nn
 
 from equiworld.models import WorldModel
+from equiworld.planners.tasks import Task, task_of
 from equiworld.symmetry import Features
 
 __all__ = ["FlatModel"]

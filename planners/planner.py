@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from equiworld.planners.problem import Plan, Problem
-from equiworld.planners.search import Search
 from torch import Tensor
 
 from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.planners.problem import Plan, Problem
+from equiworld.planners.search import Search
 
 __all__ = ["Planner"]
 

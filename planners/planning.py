@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from equiworld.planners.cem import CEM
-from equiworld.planners.planner import Planner
-from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
 from torch import Tensor
 
 from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
+from equiworld.planners.cem import CEM
+from equiworld.planners.planner import Planner
+from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
 from equiworld.symmetry import Features
 
 __all__ = ["plan", "seeded_generators"]

@@ -10,6 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from equiworld.arguments import flag, instance, integer
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
 from equiworld.planners.allowed import held, moved, null_action, planning_bounds, reasons
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
@@ -19,13 +26,6 @@ from equiworld.planners.prior import imagined
 from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.saving import load_settings, save_settings
 from equiworld.planners.tasks import Task, task_of
-from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
-
-from equiworld.arguments import flag, instance, integer
-from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
-from equiworld.models import WorldModel
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.holding import action_origin

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.planners.cem import CEM
 from equiworld.planners.gradient import GradientPlanner
 from equiworld.planners.icem import ICEM
 from equiworld.planners.mppi import MPPI
 from equiworld.planners.planner import Planner
 from equiworld.planners.random_shooting import RandomShooting
-
-from equiworld.errors import ArgumentError, UnknownNameError
 
 __all__ = ["PLANNERS", "planner_from_dict", "planner_to_dict"]
 

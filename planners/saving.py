@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from equiworld.planners.planner import Planner
-from equiworld.planners.registry import planner_from_dict, planner_to_dict
-
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import write_atomically
+from equiworld.planners.planner import Planner
+from equiworld.planners.registry import planner_from_dict, planner_to_dict
 
 __all__ = ["load_settings", "save_settings"]
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-from equiworld.planners.problem import Problem, State, map_state
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
+from equiworld.planners.problem import Problem, State, map_state
 from equiworld.symmetry import Features
 from equiworld.symmetry.limits import project
 

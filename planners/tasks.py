@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from equiworld.arguments import integer
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.planners.allowed import moved
 from equiworld.planners.objectives import (
     Approach,
@@ -20,10 +24,6 @@ from equiworld.planners.objectives import (
     as_objective,
 )
 from equiworld.planners.problem import Propose
-from torch import Tensor
-
-from equiworld.arguments import integer
-from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.sampling import random_array, random_observation
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers CloudPush
 import gymnasium as gym
 import numpy as np
 
+import equiworld.envs  # noqa: F401  registers CloudPush
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, collect
 

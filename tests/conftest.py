@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.training import Dataset, collect
 
 

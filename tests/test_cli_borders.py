@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 
-import equiworld.envs  # noqa: F401  registers the environments
 import gymnasium as gym
 import pytest
 
+import equiworld.envs  # noqa: F401  registers the environments
 from equiworld import cli
 from equiworld.cli import main
 from equiworld.models import WorldModel

@@ -8,14 +8,14 @@ import sys
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs import GroupAction
-from equiworld.planners import CEM, MPCPolicy
 
 import equiworld as ew
 from equiworld.cli import main
+from equiworld.envs import GroupAction
 from equiworld.errors import ArgumentError
 from equiworld.files import held_folder
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.training import collect
 
 ENV = "equiworld/PushT-v0"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from torch import Tensor
+
 from equiworld.planners import ICEM, PLANNERS, Planner, plan
 from equiworld.planners.peers.contender import Contender
 from equiworld.planners.peers.world import Budget, World
-from torch import Tensor
 
 __all__ = ["Ours"]
 

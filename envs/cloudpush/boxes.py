@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from equiworld.envs.cloudpush.surface import Array, Solid, Surface
 from numpy.typing import ArrayLike, NDArray
+
+from equiworld.envs.cloudpush.surface import Array, Solid, Surface
 
 __all__ = ["BoxSurface"]
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
+
 from equiworld.envs.arguments import as_flag, as_number, as_real, check_choice, finite
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Solid
-from gymnasium.error import DependencyNotInstalled
 
 __all__ = ["Physics", "load_mujoco", "make_model"]
 

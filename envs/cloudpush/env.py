@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_reset, check_begun, check_choice
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
@@ -17,8 +19,6 @@ from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
 from equiworld.envs.cloudpush.task import Task
 from equiworld.envs.spaces import Ball
-from numpy.typing import NDArray
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.arguments import as_number
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS, Physics
 from equiworld.envs.cloudpush.geometry import Array, Pose, Quad, Triple, multiply, rotation_matrix, turn
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.simulation import CloudPushState
-from numpy.typing import NDArray
 
 __all__ = ["CloudPushExploration"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from equiworld.envs.cloudpush.shapes import Shape
-from equiworld.envs.cloudpush.surface import Array
 from numpy.typing import ArrayLike
 
+from equiworld.envs.cloudpush.shapes import Shape
+from equiworld.envs.cloudpush.surface import Array
 from equiworld.errors import ArgumentError
 
 __all__ = [

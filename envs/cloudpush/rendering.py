@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS, load_mujoco
 from equiworld.envs.cloudpush.geometry import Array, Pose, rotation_matrix
 from equiworld.envs.cloudpush.simulation import Simulation
 from equiworld.envs.cloudpush.surface import Solid
-from numpy.typing import NDArray
-
 from equiworld.errors import ArgumentError
 
 __all__ = ["Picture"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from equiworld.arguments import integer
 from equiworld.envs.arguments import as_number, finite
 from equiworld.envs.cloudpush.geometry import Array, Pose, Triple, rotation_matrix
 from equiworld.envs.cloudpush.shapes import Shape
-
-from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 
 __all__ = ["Sensor"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.arguments import integer
 from equiworld.envs.arguments import check_choice
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.revolution import StackSurface
 from equiworld.envs.cloudpush.surface import Array, Surface
-from numpy.typing import NDArray
-
-from equiworld.arguments import integer
 
 __all__ = ["SHAPES", "Shape", "make_shape"]
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
 from equiworld.envs.arguments import finite
 from equiworld.envs.cloudpush import engine
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.geometry import Array, Pose, Quad, Triple, multiply, quaternion_of
 from equiworld.envs.cloudpush.geometry import rotation_matrix as matrix_of
 from equiworld.envs.cloudpush.shapes import Shape
-from numpy.typing import ArrayLike
-
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 

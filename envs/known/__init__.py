@@ -17,7 +17,6 @@ from equiworld.envs.known.pusher import free_pusher, move_pusher, pusher_symmetr
 from equiworld.envs.known.reacher import move_reacher, reacher_symmetry
 from equiworld.envs.known.swimmer import move_swimmer, swimmer_symmetry
 from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
-
 from equiworld.symmetry import register_symmetry
 
 __all__ = [

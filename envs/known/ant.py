@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.known.mujoco_state import (
     exchanges,
     floating_fields,
@@ -14,8 +16,6 @@ from equiworld.envs.known.mujoco_state import (
     move_floating,
     spatial_fields,
 )
-from numpy.typing import NDArray
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import O2, Dihedral, Group, GroupElement, Isometries, Product, left_right
 from equiworld.symmetry import Parts, Symmetry

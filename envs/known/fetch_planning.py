@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from equiworld.envs.known.fetch_exploration import GAIN, HELD, Hand, Plane, plane
 from numpy.typing import NDArray
 from torch import Tensor
 
+from equiworld.envs.known.fetch_exploration import GAIN, HELD, Hand, Plane, plane
 from equiworld.symmetry import Channel, Features
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "propose_pushes", "push_cost"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.known.mujoco_state import (
     exchanges,
     floating_fields,
@@ -15,8 +17,6 @@ from equiworld.envs.known.mujoco_state import (
     signed,
     spatial_fields,
 )
-from numpy.typing import NDArray
-
 from equiworld.groups import GroupElement, left_right
 from equiworld.symmetry import Parts, Permuted, Scalar, SymmetricMatrix, Symmetry, Vector
 

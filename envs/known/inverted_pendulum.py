@@ -6,9 +6,9 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.known.mujoco_state import observed
 from numpy.typing import NDArray
 
+from equiworld.envs.known.mujoco_state import observed
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement, left_right
 from equiworld.symmetry import Heading, Parts, Pseudoscalar, Symmetry

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.known.mujoco_state import observed
 from numpy.typing import NDArray
 
+from equiworld.envs.known.mujoco_state import observed
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, Group, GroupElement, left_right
 from equiworld.symmetry import Field, Heading, Parts, Point, Pseudoscalar, Symmetry, Vector

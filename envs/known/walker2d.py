@@ -6,9 +6,9 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.known.mujoco_state import Exchange, exchange_of, holding, motors, observed
 from numpy.typing import NDArray
 
+from equiworld.envs.known.mujoco_state import Exchange, exchange_of, holding, motors, observed
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement, left_right
 from equiworld.symmetry import Parts, Scalar, SignedPermutation, Symmetry

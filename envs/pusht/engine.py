@@ -6,9 +6,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pymunk
-from equiworld.envs.pusht import geometry
 from pymunk._chipmunk_cffi import ffi
 from pymunk._chipmunk_cffi import lib as chipmunk
+
+from equiworld.envs.pusht import geometry
 
 __all__ = ["Engine", "block_pose", "new_engine", "remembers_contact"]
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.arguments import (
     as_action,
     as_flag,
@@ -22,8 +24,6 @@ from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.pusht.simulation import Pose, PushTState, Simulation
 from equiworld.envs.spaces import Ball
-from numpy.typing import NDArray
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 

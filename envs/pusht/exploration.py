@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.simulation import PushTState
-from numpy.typing import NDArray
 
 __all__ = ["PushExploration"]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from equiworld.envs.pusht import geometry
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from equiworld.envs.pusht import geometry
 
 __all__ = ["Observation", "observation_space", "pose_entries"]
 

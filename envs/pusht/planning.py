@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.simulation import followed
 from numpy.typing import NDArray
 from torch import Tensor
 
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.simulation import followed
 from equiworld.symmetry import Channel, Features
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cost"]

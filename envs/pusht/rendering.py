@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from equiworld.envs.pusht import geometry
 from numpy.typing import ArrayLike, NDArray
 
+from equiworld.envs.pusht import geometry
 from equiworld.errors import ArgumentError
 
 __all__ = ["draw_scene"]

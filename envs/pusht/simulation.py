@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pymunk._chipmunk_cffi import lib as chipmunk
+
 from equiworld.envs.arguments import as_flag, finite
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.engine import Engine, block_pose, new_engine, remembers_contact
-from pymunk._chipmunk_cffi import lib as chipmunk
-
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.envs.arguments import as_action, as_number, check_begun
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.pusht.simulation import Pair, Pose, PushTState, followed
 from equiworld.envs.spaces import Ball
-from numpy.typing import NDArray
-
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.pusht import pusht_symmetry
 

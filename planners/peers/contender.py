@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from equiworld.planners.peers.world import Budget, World
 from torch import Tensor
+
+from equiworld.planners.peers.world import Budget, World
 
 __all__ = ["Contender"]
 

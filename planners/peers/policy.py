@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from equiworld.arguments import integer
+from equiworld.models import WorldModel
 from equiworld.planners.allowed import planning_bounds
 from equiworld.planners.interop import FlatModel
 from equiworld.planners.peers.contender import Contender
@@ -14,11 +19,6 @@ from equiworld.planners.peers.registry import peer
 from equiworld.planners.peers.world import Budget, World
 from equiworld.planners.per_environment import PerEnvironment
 from equiworld.planners.tasks import Task
-from numpy.typing import NDArray
-from torch import Tensor
-
-from equiworld.arguments import integer
-from equiworld.models import WorldModel
 from equiworld.symmetry.bound import parts_of
 from equiworld.symmetry.limits import project
 

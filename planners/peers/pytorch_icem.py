@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from equiworld.planners.peers.contender import Contender
 from equiworld.planners.peers.world import Budget, World
-from torch import Tensor
 
 __all__ = ["PytorchICEM"]
 

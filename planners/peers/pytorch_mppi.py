@@ -7,9 +7,10 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from equiworld.planners.peers.contender import Contender
 from equiworld.planners.peers.world import Budget, World
-from torch import Tensor
 
 __all__ = ["PytorchMPPI"]
 

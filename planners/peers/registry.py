@@ -6,9 +6,8 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from equiworld.planners.peers.contender import Contender
-
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.planners.peers.contender import Contender
 
 __all__ = ["PEERS", "Entry", "peer"]
 

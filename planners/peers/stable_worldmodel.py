@@ -13,10 +13,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
-from equiworld.planners.peers.contender import Contender
-from equiworld.planners.peers.world import Budget, World
 from gymnasium.spaces import Box
 from torch import Tensor
+
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 
 __all__ = ["StableWorldmodel"]
 

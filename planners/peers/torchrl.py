@@ -6,11 +6,11 @@ import importlib
 from typing import Any
 
 import torch
-from equiworld.planners.peers.contender import Contender
-from equiworld.planners.peers.world import Budget, World
 from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
+from equiworld.planners.peers.contender import Contender
+from equiworld.planners.peers.world import Budget, World
 
 __all__ = ["TorchRL"]
 

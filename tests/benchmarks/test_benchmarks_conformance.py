@@ -6,8 +6,8 @@ from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from equiworld.benchmarks import BENCHMARKS, benchmark
 
+from equiworld.benchmarks import BENCHMARKS, benchmark
 from equiworld.errors import UnknownNameError
 from equiworld.results import read_json
 

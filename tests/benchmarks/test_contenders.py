@@ -6,6 +6,8 @@ from importlib import metadata
 
 import pytest
 import torch
+from torch import Tensor
+
 from equiworld.benchmarks.contenders import (
     CONTENDERS,
     OURS,
@@ -18,7 +20,6 @@ from equiworld.benchmarks.contenders import (
 from equiworld.benchmarks.contenders.ours import Ours
 from equiworld.benchmarks.planner_timing import recording
 from equiworld.planners.peers.stable_worldmodel import StableWorldmodel
-from torch import Tensor
 
 BUDGET = Budget(samples=200, horizon=3, iterations=12)
 every_contender = pytest.mark.parametrize("name", CONTENDERS)

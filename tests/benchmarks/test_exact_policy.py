@@ -8,9 +8,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+
 from equiworld.benchmarks.exact_policy import ExactPolicyConfig, report
 from equiworld.benchmarks.reach import REACH
-
 from equiworld.groups import E2
 from equiworld.sb3 import FunctionPolicy, symmetrise
 from equiworld.verify.certificate import certify
@@ -78,7 +78,6 @@ def test_one_learner_and_one_peer_end_to_end(tmp_path):
     from dataclasses import replace
 
     from equiworld.benchmarks.exact_policy import run
-
     from equiworld.models import WorldModel
 
     folder = tmp_path / "model"

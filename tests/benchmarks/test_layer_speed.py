@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+
 from equiworld.benchmarks import layer_speed, layers
 from equiworld.benchmarks.layer_speed import LayerSpeedConfig
-
 from equiworld.results import read_json
 from equiworld.symmetry.features import Features, FeatureType
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from equiworld.benchmarks import orientation
 from equiworld.benchmarks.closed_loop import draw_tasks, run_orbit
 from equiworld.benchmarks.orientation_report import by_model, own_task, verdict
 from equiworld.benchmarks.prediction import StepErrors, away_from_walls, step_errors, turned_errors
 from equiworld.benchmarks.stages import collect_slice, stage_folder, trained_model
 from equiworld.envs.pusht import geometry
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.errors import ArgumentError, OverlapError
 from equiworld.groups import SE2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import check_result, read_json
 from equiworld.training import check_disjoint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from equiworld.benchmarks.contenders import Budget
 from equiworld.benchmarks.contenders.ours import Ours
 from equiworld.benchmarks.door import DoorConfig
@@ -21,7 +22,6 @@ from equiworld.benchmarks.planner_worlds import (
     unicycle,
     unicycle_states,
 )
-
 from equiworld.groups import E2, E3
 
 DOUBLE = {"dtype": torch.float64}

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from equiworld.benchmarks import space
 from equiworld.benchmarks.space_prediction import (
     keypoint_noise,
@@ -14,9 +15,8 @@ from equiworld.benchmarks.space_prediction import (
     residual,
 )
 from equiworld.benchmarks.space_tasks import NEAR, make, play, record_path, seeds_in_slice, summary
-from equiworld.planners import CEM, MPCPolicy
-
 from equiworld.errors import ArgumentError, OverlapError
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import check_result, read_json
 from equiworld.training import check_disjoint
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from equiworld.benchmarks import space_animation
 from equiworld.benchmarks.space_animation import animate, frames, still
 from equiworld.benchmarks.space_pictures import draw
@@ -12,8 +14,6 @@ from equiworld.envs.cloudpush.engine import AGENT_RADIUS
 from equiworld.envs.cloudpush.geometry import Pose, turn
 from equiworld.envs.cloudpush.shapes import SHAPES, make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState
-from PIL import Image
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.cloudpush.env import CloudPushEnv
-from equiworld.envs.cloudpush.geometry import mean_point_distance
-from equiworld.envs.cloudpush.simulation import CloudPushState
 from hypothesis import settings
 from numpy.typing import NDArray
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.cloudpush.env import CloudPushEnv
+from equiworld.envs.cloudpush.geometry import mean_point_distance
+from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.groups import GroupElement
 from equiworld.symmetry import symmetry_of
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.pusht.env import PushTEnv
 from hypothesis import settings
 from numpy.typing import NDArray
+
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.pusht.env import PushTEnv
 
 # The same examples on every run and machine, however slow it is.
 PROPERTY = settings(deadline=None, derandomize=True, database=None)

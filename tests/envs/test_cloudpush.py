@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 from cloudpush_cases import chase, flat, make, moved, rollout, started
+
 from equiworld.envs.cloudpush.env import CloudPushEnv
 from equiworld.envs.cloudpush.geometry import Pose, multiply, turn
 

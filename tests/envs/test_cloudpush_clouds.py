@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cloudpush_cases import make, started
+
 from equiworld.envs.cloudpush.env import CloudPushEnv
 from equiworld.envs.cloudpush.geometry import Pose, quaternion_of, rotation_matrix
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
-
 from equiworld.groups import SE3
 
 pytest.importorskip("mujoco")

@@ -8,8 +8,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from cloudpush_cases import ID, make
-from equiworld.envs.cloudpush.geometry import angle_between
 
+from equiworld.envs.cloudpush.geometry import angle_between
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3
 from equiworld.training import Dataset, collect

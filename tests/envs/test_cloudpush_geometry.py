@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cloudpush_cases import PROPERTY
+from hypothesis import given
+from hypothesis import strategies as st
+
 from equiworld.envs.cloudpush.geometry import (
     METRICS,
     Pose,
@@ -17,9 +20,6 @@ from equiworld.envs.cloudpush.geometry import (
     turn,
 )
 from equiworld.envs.cloudpush.shapes import make_shape
-from hypothesis import given
-from hypothesis import strategies as st
-
 from equiworld.groups import SO3
 
 HOME = Pose((0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))

@@ -12,13 +12,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from cloudpush_cases import ID, PROPERTY, difference, make, started
-from equiworld.envs.cloudpush.env import CloudPushEnv
-from equiworld.envs.cloudpush.simulation import CloudPushState
-from equiworld.envs.spaces import Ball
 from gymnasium.utils import env_checker
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equiworld.envs.cloudpush.env import CloudPushEnv
+from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import E3, SE3, SO2, SO3
 

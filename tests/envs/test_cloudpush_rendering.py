@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from cloudpush_cases import make
+
 from equiworld.envs.cloudpush import rendering
 from equiworld.envs.cloudpush.env import CloudPushEnv
 from equiworld.envs.cloudpush.rendering import SIZE, Picture
-
 from equiworld.errors import ArgumentError
 
 pytest.importorskip("mujoco")

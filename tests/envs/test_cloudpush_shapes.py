@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from equiworld.envs.cloudpush.boxes import BoxSurface
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS, BODY_MASS, Physics
 from equiworld.envs.cloudpush.geometry import Pose, mean_point_distance, turn
 from equiworld.envs.cloudpush.shapes import SHAPES, Shape, asymmetry, make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
-
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO3
 

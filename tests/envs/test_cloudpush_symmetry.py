@@ -8,12 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from cloudpush_cases import ID, chase, deviation, difference, make, started
-from equiworld.envs.cloudpush.simulation import CloudPushState
-from equiworld.envs.group_action import GroupAction, RandomGroupAction
-from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
+from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.envs.group_action import GroupAction, RandomGroupAction
+from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from equiworld.groups import SE3, SO3, GroupElement
 from equiworld.symmetry import Cloud, Rotation, Vector, symmetry_of
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict

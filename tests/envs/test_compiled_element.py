@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from point_mass import ELEMENTS, SYMMETRY, PointMass, same
 
+import equiworld.envs  # noqa: F401  registers
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE3, SO2, SO3
 from equiworld.symmetry import Point, Rotation, Symmetry, Vector

@@ -5,13 +5,13 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
+
+import equiworld.envs  # noqa: F401  registers
 from equiworld.envs import GroupAction, RandomGroupAction
 from equiworld.envs.pusht.simulation import PushTState, Simulation
-
 from equiworld.groups import SE2, SO3
 
 PUSHT, CLOUDPUSH = "equiworld/PushT-v0", "equiworld/CloudPush-v0"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import gymnasium.utils.env_checker
 import numpy as np
 import pytest
-from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from point_mass import ELEMENTS, ID, SYMMETRY, PointMass, actions, run, same
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import E2, SE2, SO2, SO3, Dihedral, GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of

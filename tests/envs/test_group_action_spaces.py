@@ -9,15 +9,15 @@ import pickle
 import warnings
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import gymnasium.utils.env_checker
 import numpy as np
 import pytest
-from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from gymnasium.envs.registration import EnvSpec
 from point_mass import ELEMENTS, ID, SYMMETRY, PointMass, actions, run, same
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from equiworld.groups import E2, SE2, Cyclic
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs import GroupAction, RandomGroupAction, VectorGroupAction, VectorRandomGroupAction
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces.utils import flatten
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FlattenObservation
 
+from equiworld.envs import GroupAction, RandomGroupAction, VectorGroupAction, VectorRandomGroupAction
 from equiworld.errors import ArgumentError
 from equiworld.groups import O2, SO2, Cyclic, GroupElement
 from equiworld.symmetry import Concatenation, Scalar, Symmetry, Vector

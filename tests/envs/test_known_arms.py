@@ -13,14 +13,13 @@ import torch
 mujoco = pytest.importorskip("mujoco")
 pytest.importorskip("imageio")  # Gymnasium's MuJoCo environments import it
 
+import equiworld as ew  # noqa: E402
 from equiworld.envs.known.inverted_pendulum import move_inverted_pendulum  # noqa: E402
 from equiworld.envs.known.pusher import free_pusher, move_pusher, pusher_symmetry  # noqa: E402
 from equiworld.envs.known.swimmer import move_swimmer, swimmer_symmetry  # noqa: E402
-from equiworld.planners import ActionCost, Task  # noqa: E402
-
-import equiworld as ew  # noqa: E402
 from equiworld.errors import ArgumentError  # noqa: E402
 from equiworld.groups import E2, O2, SO2, left_right  # noqa: E402
+from equiworld.planners import ActionCost, Task  # noqa: E402
 from equiworld.symmetry import Heading, Pseudoscalar, Scalar, Vector  # noqa: E402
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict  # noqa: E402
 

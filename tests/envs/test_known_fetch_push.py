@@ -8,11 +8,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+
+import equiworld as ew
 from equiworld.envs.known import FetchPushExploration
 from equiworld.envs.known.fetch_planning import PUSH_RANDOM_NUMBERS, propose_pushes
 from equiworld.planners.tasks import task_of
-
-import equiworld as ew
 from equiworld.verify.lockstep import env_copies
 
 # Of constraints-robotics.txt, whose MuJoCo is an older one.

@@ -7,13 +7,13 @@ from dataclasses import replace
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
-from equiworld.envs.known.point_maze import maze_group, move_point_maze, point_maze_symmetry
-from equiworld.planners.tasks import TASKS
 
 import equiworld as ew
+from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
+from equiworld.envs.known.point_maze import maze_group, move_point_maze, point_maze_symmetry
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SE3, SO2
+from equiworld.planners.tasks import TASKS
 from equiworld.symmetry import Concatenation, Point, Pseudovector, Scalar, Vector
 
 # Of constraints-robotics.txt, whose MuJoCo is an older one.

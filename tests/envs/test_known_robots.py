@@ -13,15 +13,15 @@ import pytest
 pytest.importorskip("mujoco")
 pytest.importorskip("imageio")  # Gymnasium's MuJoCo environments import it
 
-import equiworld.envs.known
 import mujoco
+
+import equiworld as ew
+import equiworld.envs.known
 from equiworld.envs.known.ant import ant_group, ant_symmetry, move_ant
 from equiworld.envs.known.humanoid import humanoid_symmetry, mend_humanoid, move_humanoid
 from equiworld.envs.known.mujoco_state import exchange_in_space
 from equiworld.envs.known.reacher import move_reacher
 from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
-
-import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Scalar, SignedPermutation
 

@@ -10,9 +10,8 @@ from gymnasium import spaces
 mujoco = pytest.importorskip("mujoco")
 pytest.importorskip("imageio")  # Gymnasium's MuJoCo environments import it
 
-from equiworld.envs.known.mujoco_move import mujoco_move  # noqa: E402
-
 import equiworld as ew  # noqa: E402
+from equiworld.envs.known.mujoco_move import mujoco_move  # noqa: E402
 from equiworld.errors import ArgumentError  # noqa: E402
 from equiworld.groups import O2, SE2, SE3, SO2, SO3  # noqa: E402
 from equiworld.symmetry import Concatenation, Point, Rotation, Symmetry, Vector  # noqa: E402

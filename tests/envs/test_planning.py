@@ -6,10 +6,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+
 from equiworld.envs.pusht import geometry, planning
 from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.simulation import PushTState, Simulation
-
 from equiworld.groups import E2, O2
 from equiworld.symmetry import symmetry_of
 

@@ -7,11 +7,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from pusht_cases import chase, flat, make, rollout
+
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.env import PushTEnv
 from equiworld.envs.pusht.simulation import PushTState
-from numpy.typing import NDArray
-from pusht_cases import chase, flat, make, rollout
 
 gym_pusht = pytest.importorskip("gym_pusht")
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.engine import new_engine
-from equiworld.envs.pusht.exploration import PushExploration
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pusht_cases import PROPERTY
 
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.engine import new_engine
+from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.groups import SE2, GroupElement
 
 place = st.floats(-300.0, 800.0)

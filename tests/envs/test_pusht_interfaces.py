@@ -5,19 +5,19 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.env import PushTEnv
-from equiworld.envs.pusht.simulation import PushTState
-from equiworld.envs.spaces import Ball
 from gymnasium.utils import env_checker
 from hypothesis import given
 from hypothesis import strategies as st
 from pusht_cases import PROPERTY, make
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.env import PushTEnv
+from equiworld.envs.pusht.simulation import PushTState
+from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import SE2, SO2, SO3
 

@@ -8,12 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.envs import GroupAction
-from equiworld.planners import CEM, MPCPolicy
 
+from equiworld.envs import GroupAction
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.symmetry import Door, Heading, symmetry_of
 from equiworld.training import TrainingConfig, collect, train
 from equiworld.verify import assert_equivariant

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.rendering import draw_scene
 from pusht_cases import make
 
+from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.rendering import draw_scene
 from equiworld.errors import ArgumentError
 
 AGENT, BLOCK, GOAL = (100.0, 150.0), (300.0, 200.0, 0.4), (200.0, 400.0, 2.0)

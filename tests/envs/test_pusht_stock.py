@@ -7,11 +7,11 @@ import gym_pusht  # noqa: F401  registers gym_pusht/PushT-v0
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
+
 from equiworld.envs import GroupAction
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.stock import StockStateView, StockView
-from gymnasium.error import ResetNeeded
-
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import symmetry_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from equiworld.envs.pusht.simulation import PushTState
 from numpy.typing import NDArray
 from pusht_cases import chase, make
 
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import E2, O2, SE2, SO2, GroupElement
 from equiworld.symmetry import symmetry_of
 

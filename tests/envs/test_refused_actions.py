@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
+import equiworld.envs  # noqa: F401  registers
 from equiworld.errors import ArgumentError
 
 ENVIRONMENTS = {"equiworld/PushT-v0": 2, "equiworld/CloudPush-v0": 3}

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-import equiworld.envs
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.error import ResetNeeded
+
+import equiworld.envs
 from equiworld.envs.cloudpush.env import CloudPushEnv
 from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.envs.pusht.env import PushTEnv
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.envs.pusht.stock import StockView
-from gymnasium.error import ResetNeeded
-
 from equiworld.errors import ArgumentError
 
 PUSHT, CLOUDPUSH = "equiworld/PushT-v0", "equiworld/CloudPush-v0"

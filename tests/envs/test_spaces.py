@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 
-import equiworld.envs  # noqa: F401  registers
 import numpy as np
 import pytest
-from equiworld.envs.spaces import Ball
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from hypothesis import given
 from hypothesis import strategies as st
 from pusht_cases import PROPERTY
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO2, SO3
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.group_action import RandomGroupAction
-from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from point_mass import ID, SYMMETRY, same
 from vector_cases import AUTOMATIC, BATCH, COUNT, KINDS, MODES, actions, follow, make
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.group_action import RandomGroupAction
+from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from equiworld.groups import E2, O2, SE2, SO2, GroupElement
 
 

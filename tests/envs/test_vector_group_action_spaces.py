@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import functools
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.group_action import GroupAction
-from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from point_mass import SYMMETRY, PointMass, same
 from vector_cases import AUTOMATIC, BATCH, COUNT, MODES, actions, follow, make
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.group_action import GroupAction
+from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import E2, SE2, SO2, SO3, GroupElement
 

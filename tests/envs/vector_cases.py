@@ -6,13 +6,13 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.group_action import GroupAction
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from point_mass import ID
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.group_action import GroupAction
 from equiworld.groups import E2, GroupElement
 
 COUNT = 3

@@ -11,9 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from equiworld.planners import MPCPolicy
-
 import equiworld as ew
+from equiworld.planners import MPCPolicy
 from equiworld.sb3 import Symmetrised
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 

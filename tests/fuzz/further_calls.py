@@ -12,13 +12,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from equiworld.envs import GroupAction
-from equiworld.planners import CEM, plan
 from gymnasium.error import ResetNeeded
 
 import equiworld as ew
 from equiworld.cli import main
+from equiworld.envs import GroupAction
 from equiworld.errors import ArgumentError
+from equiworld.planners import CEM, plan
 from equiworld.training import Dataset
 
 from .data_calls import _dataset

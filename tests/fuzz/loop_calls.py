@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+
+import equiworld as ew
+from equiworld.arguments import array_of
+from equiworld.models.registry import FAMILIES
+from equiworld.nn import EquivariantLinear, Gate
 from equiworld.planners import (
     CEM,
     ICEM,
@@ -17,11 +22,6 @@ from equiworld.planners import (
     RandomShooting,
     Task,
 )
-
-import equiworld as ew
-from equiworld.arguments import array_of
-from equiworld.models.registry import FAMILIES
-from equiworld.nn import EquivariantLinear, Gate
 from equiworld.symmetry import FeatureType
 from equiworld.training import Dataset
 

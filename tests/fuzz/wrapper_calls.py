@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from equiworld.envs import GroupAction, RandomGroupAction
 
 import equiworld as ew
+from equiworld.envs import GroupAction, RandomGroupAction
 from equiworld.symmetry import Bound, Door, Features, FeatureType, Point, Symmetry, Vector
 
 from .oracle import Call

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gym_pusht  # noqa: F401  registers the stock environment
 import gymnasium as gym
 import pytest
 from family_cases import STATE_FAMILIES
 from model_cases import made, trained
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.models import WorldModel
 
 ENVS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 
-import equiworld.envs  # noqa: F401  registers PushT
 import numpy as np
 import pytest
 import torch
@@ -21,6 +20,7 @@ from cloud_model_cases import (
 )
 from family_cases import CLOUD_FAMILIES
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.errors import ArgumentError
 from equiworld.groups import O3, SE2, SE3
 from equiworld.models import FAMILIES, WorldModel

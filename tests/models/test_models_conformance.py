@@ -6,7 +6,6 @@ import copy
 import random
 from types import SimpleNamespace
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gym_pusht  # noqa: F401  registers the stock environment
 import gymnasium as gym
 import numpy as np
@@ -22,6 +21,7 @@ from model_cases import (
     trained,
 )
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
 from equiworld.models import FAMILIES, WorldModel, register_family

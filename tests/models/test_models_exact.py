@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gym_pusht  # noqa: F401  registers the stock environment
 import gymnasium as gym
 import pytest
@@ -23,6 +22,8 @@ from model_cases import (
     toy_data,
     trained,
 )
+
+import equiworld.envs  # noqa: F401  registers PushT
 
 pytestmark = pytest.mark.exact
 

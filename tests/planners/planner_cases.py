@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from equiworld.planners import CEM, ICEM, PLANNERS, Planner
-from equiworld.planners.problem import Bound, Problem
 from torch import Tensor
 
 from equiworld.groups import SE2, SE3
+from equiworld.planners import CEM, ICEM, PLANNERS, Planner
+from equiworld.planners.problem import Bound, Problem
 from equiworld.symmetry import Features, Heading, Point, Scalar, Symmetry, Vector
 
 RADIUS = 0.8

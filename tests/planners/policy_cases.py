@@ -8,13 +8,13 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.pusht.simulation import PushTState
-from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 
+import equiworld.envs  # noqa: F401  registers PushT
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 from equiworld.symmetry import Symmetry, register_symmetry
 
 ENV = "equiworld/PushT-v0"

@@ -6,10 +6,10 @@ import numpy as np
 import planner_cases as cases
 import pytest
 import torch
-from equiworld.planners import CEM, ICEM, Bound, RandomShooting, plan
 from planner_cases import every_planner, made, posed
 
 from equiworld.errors import ArgumentError
+from equiworld.planners import CEM, ICEM, Bound, RandomShooting, plan
 from equiworld.symmetry import Features
 
 GOAL = torch.tensor([0.6, -0.3], dtype=torch.float64)

@@ -6,12 +6,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.planners import CEM, ActionCost, FlatModel, MPCPolicy, Task
 from policy_cases import ENV, PLANNER, model_of, rows
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, ActionCost, FlatModel, MPCPolicy, Task
 from equiworld.symmetry import Features, Heading, Point, Symmetry, Vector, register_symmetry, symmetry_of
 
 

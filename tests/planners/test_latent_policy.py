@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 from cloud_model_cases import ID, cloud_model, cloud_observations, env_of, reordered, rows
-from equiworld.planners import CEM, FlatModel, MPCPolicy, PolicyState
 from family_cases import CLOUD_FAMILIES
 from policy_cases import PLANNERS
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3
+from equiworld.planners import CEM, FlatModel, MPCPolicy, PolicyState
 from equiworld.verify.certificate import certify
 
 pytest.importorskip("mujoco")

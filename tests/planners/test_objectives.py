@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import equiworld.envs  # noqa: F401  registers PushT
 import numpy as np
 import pytest
 import torch
+
+import equiworld.envs  # noqa: F401  registers PushT
+from equiworld.errors import ArgumentError
+from equiworld.groups import E3, SE2, SE3
 from equiworld.planners import (
     ActionCost,
     Approach,
@@ -21,9 +24,6 @@ from equiworld.planners import (
     Sharpened,
 )
 from equiworld.planners.tasks import TASKS
-
-from equiworld.errors import ArgumentError
-from equiworld.groups import E3, SE2, SE3
 from equiworld.symmetry import Heading, Point, Rotation, Symmetry, Vector, symmetry_of
 from equiworld.verify import assert_invariant
 

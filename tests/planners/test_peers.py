@@ -10,13 +10,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.planners import PEERS, Task, peer_policy
-from equiworld.planners.peers import PeerFactory, peer
 from policy_cases import ENV, model_of
 
 from equiworld import symmetrise
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
+from equiworld.planners import PEERS, Task, peer_policy
+from equiworld.planners.peers import PeerFactory, peer
 from equiworld.symmetry import symmetry_of
 from equiworld.verify.certificate import certify
 

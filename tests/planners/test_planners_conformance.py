@@ -9,11 +9,11 @@ import numpy as np
 import planner_cases as cases
 import pytest
 import torch
-from equiworld.planners import CEM, PLANNERS, Bound, Problem
-from equiworld.planners.registry import planner_from_dict, planner_to_dict
 from planner_cases import every_planner, every_world, made, posed
 
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.planners import CEM, PLANNERS, Bound, Problem
+from equiworld.planners.registry import planner_from_dict, planner_to_dict
 
 # ------------------------------------------------------------------------------------------ the contract
 

@@ -8,11 +8,11 @@ from dataclasses import fields, replace
 import planner_cases as cases
 import pytest
 import torch
-from equiworld.planners import CEM
-from equiworld.planners.search import Search
 from planner_cases import every_planner, made, posed
 
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.planners import CEM
+from equiworld.planners.search import Search
 from equiworld.symmetry import Features
 
 ENVS = 40

@@ -10,12 +10,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.planners import CEM, MPCPolicy, PolicyState
 from family_cases import STATE_FAMILIES
 from policy_cases import ENV, PLAIN, PLANNER, model_of, policy_of, rows
 
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, PolicyState
 
 
 class Spy(CEM):

@@ -9,12 +9,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.planners import CEM, ICEM, MPCPolicy, Task
 from policy_cases import PLANNER, PLANNERS, toy_model, toy_policy
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, O3, SE2, SE3, SO2, Cyclic, Dihedral, GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, ICEM, MPCPolicy, Task
 from equiworld.symmetry import (
     Concatenation,
     Heading,

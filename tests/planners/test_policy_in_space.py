@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import equiworld.envs  # noqa: F401  registers CloudPush
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.planners import CEM, Approach, MPCPolicy, Planner, Task
 from family_cases import STATE_FAMILIES
 from policy_cases import FAMILIES, PLAIN, PLANNERS, SMALL
 
+import equiworld.envs  # noqa: F401  registers CloudPush
 from equiworld.groups import SE3, GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, Approach, MPCPolicy, Planner, Task
 
 pytest.importorskip("mujoco")
 pytestmark = pytest.mark.exact

@@ -10,11 +10,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.planners import MPCPolicy, Task
 from policy_cases import ENV, PLAIN, PLANNER, PLANNERS, model_of, policy_of, rows
 
 from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
 from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy, Task
 
 # ------------------------------------------------------------------------------------ numbers and modes
 

@@ -8,13 +8,13 @@ import gym_pusht  # noqa: F401  registers the stock environment
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht.simulation import PushTState
-from equiworld.planners import CEM, MPCPolicy, PolicyState, Task
 from family_cases import STATE_FAMILIES
 from policy_cases import BESIDE, EDGE, ENV, FAMILIES, PLAIN, PLANNERS, policy_of, round_observations, rows
 
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import SE2, GroupElement
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, PolicyState, Task
 
 pytestmark = pytest.mark.exact
 

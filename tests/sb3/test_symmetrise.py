@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import pickle
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.planners import CEM, MPCPolicy
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld import symmetrise
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy
 from equiworld.symmetry import Scalar, Symmetry, Vector, symmetry_of
 from equiworld.verify.certificate import certify
 

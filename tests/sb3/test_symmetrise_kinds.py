@@ -7,17 +7,17 @@ import json
 import pickle
 import warnings
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.benchmarks.reach import REACH
-from equiworld.planners import CEM, MPCPolicy, PerEnvironment
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld import symmetrise
+from equiworld.benchmarks.reach import REACH
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import SE2, SO2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, PerEnvironment
 from equiworld.sb3 import Symmetrised
 from equiworld.symmetry import Point, Scalar, Symmetry, Vector, register_symmetry, symmetry_of
 from equiworld.verify.certificate import certify

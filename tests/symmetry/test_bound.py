@@ -9,8 +9,8 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs import Ball
 
+from equiworld.envs import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, O3, SE2, SE3, SO2
 from equiworld.symmetry import (

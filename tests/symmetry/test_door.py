@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht.simulation import PushTState
 from symmetry_cases import GROUPS, difference, random_array
 
+import equiworld.envs  # noqa: F401  registers PushT
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.errors import ArgumentError
 from equiworld.groups import (
     E2,

@@ -10,9 +10,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht import geometry
 from gymnasium import spaces
 
+from equiworld.envs.pusht import geometry
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import E2, O2, SE2, SO2
 from equiworld.symmetry import Heading, Point, Symmetry, Vector, register_symmetry, registry, symmetry_of

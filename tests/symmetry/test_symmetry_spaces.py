@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from equiworld.envs.spaces import Ball
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from symmetry_cases import CASE_NAMES, CASES, CENTRES
 
+from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE2, SE3, SO2, Cyclic, Group, GroupElement
 from equiworld.symmetry import Concatenation, Field, Heading, Point, Scalar, Symmetry, Vector

@@ -10,13 +10,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from equiworld.envs import GroupAction, VectorGroupAction
-from equiworld.planners import CEM, MPCPolicy, Task
 from gymnasium import wrappers
 
+from equiworld.envs import GroupAction, VectorGroupAction
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2, SO2
 from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, Task
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Parts, Point, Scalar, Symmetry, Vector, register_symmetry, symmetry_of
 from equiworld.symmetry.batches import as_batch

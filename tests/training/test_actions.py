@@ -6,17 +6,17 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
-import equiworld.envs
 import gymnasium as gym
 import numpy as np
 import plane_env
 import pytest
-from equiworld.envs.pusht.exploration import PushExploration
-from equiworld.envs.pusht.simulation import PushTState
-from equiworld.envs.spaces import Ball
 from gymnasium import spaces
 from gymnasium.wrappers import ClipAction, RescaleAction, TransformAction
 
+import equiworld.envs
+from equiworld.envs.pusht.exploration import PushExploration
+from equiworld.envs.pusht.simulation import PushTState
+from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry

@@ -5,17 +5,17 @@ from __future__ import annotations
 import importlib
 import random
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import plane_env
 import pytest
 import torch
+
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.env import PushTEnv
 from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.simulation import PushTState
-
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError, UnknownNameError
 from equiworld.symmetry.holding import held_action
 from equiworld.training import Dataset, collect

@@ -10,9 +10,9 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from equiworld.benchmarks.stages import trained_model
 from trainer_cases import PLAIN, fresh
 
+from equiworld.benchmarks.stages import trained_model
 from equiworld.cli import main
 from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.models import WorldModel

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import equiworld.envs  # noqa: F401  registers PushT
 import pytest
-from equiworld.envs.pusht.exploration import PushExploration
 
+import equiworld.envs  # noqa: F401  registers PushT
+from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.errors import SimulationError
 from equiworld.training import collect
 

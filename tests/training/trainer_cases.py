@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import equiworld.envs  # noqa: F401  registers PushT
 import torch
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.models import WorldModel
 from equiworld.training import TrainingConfig
 

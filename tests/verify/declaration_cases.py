@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
-from equiworld.envs.known.ant import ant_symmetry
-from equiworld.envs.known.pusher import free_pusher, pusher_symmetry
-from equiworld.envs.known.swimmer import swimmer_symmetry
 from puck import FIELDS, SYMMETRY, Puck
 
 import equiworld as ew
+from equiworld.envs.known.ant import ant_symmetry
+from equiworld.envs.known.pusher import free_pusher, pusher_symmetry
+from equiworld.envs.known.swimmer import swimmer_symmetry
 from equiworld.groups import SE2, SO2, left_right
 from equiworld.symmetry import (
     Concatenation,

@@ -1,12 +1,12 @@
 """Certificates: exact loops pass, and every way not to be exact fails."""
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht.simulation import PushTState
 from gymnasium import spaces
 
+import equiworld.envs  # noqa: F401  registers PushT
+from equiworld.envs.pusht.simulation import PushTState
 from equiworld.errors import ArgumentError, SimulationError, UnknownNameError
 from equiworld.groups import E2, O2, SE2, SE3, SO2, Cyclic, Dihedral, GroupElement
 from equiworld.results import read_json

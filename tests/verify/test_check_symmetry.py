@@ -21,11 +21,11 @@ from declaration_cases import (
     puck,
     pusht,
 )
-from equiworld.envs.known.mujoco_move import mujoco_move
 from gymnasium import spaces
 from puck import SYMMETRY, Puck, move_puck
 
 import equiworld as ew
+from equiworld.envs.known.mujoco_move import mujoco_move
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import E2, SO2, Cyclic
 from equiworld.symmetry import Heading, Scalar, Symmetry, Vector

@@ -3,13 +3,13 @@
 import threading
 from typing import Any
 
-import equiworld.envs  # noqa: F401  registers
 import gym_pusht  # noqa: F401  registers
 import gymnasium as gym
 import numpy as np
 import pytest
-from equiworld.envs.pusht.stock import StockView
 
+import equiworld.envs  # noqa: F401  registers
+from equiworld.envs.pusht.stock import StockView
 from equiworld.errors import ArgumentError
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate

@@ -1,6 +1,5 @@
 """Evaluation: every episode once, in lockstep or alone, with honest intervals."""
 
-import equiworld.envs  # noqa: F401  registers PushT
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import equiworld.envs  # noqa: F401  registers PushT
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.results import read_json
 from equiworld.verify.evaluate import EvaluationError, evaluate
