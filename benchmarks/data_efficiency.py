@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import time
 from dataclasses import asdict, dataclass, replace
@@ -182,10 +181,10 @@ def _measure(
 
 def _settings(config: DataEfficiencyConfig, family: str) -> list[dict[str, Any]]:
     """What a family is tried with."""
-    parameters = inspect.signature(FAMILIES[family]).parameters
-    if "periodic" not in parameters:
+    network = FAMILIES[family].network
+    if not hasattr(network, "periodic"):
         return [{}]
-    return [{"periodic": round(share * parameters["hidden"].default[0])} for share in config.periodic]
+    return [{"periodic": round(share * network.hidden[0])} for share in config.periodic]  # type: ignore[attr-defined]
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:

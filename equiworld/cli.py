@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def _demo(given: list[str]) -> tuple[str, list[str]]:
     return DEMOS[found.env], ["demo", *others]
 
 
+@dataclass(frozen=True)
 class _Bench:
     """Run one of the benchmarks; `equiworld bench --help` lists them."""
 

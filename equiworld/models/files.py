@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from equiworld.arguments import flag, integer, number
 from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
-from equiworld.models.registry import build
-from equiworld.models.world_model import FORMAT, WorldModel
+from equiworld.models.families import recipe_of
+from equiworld.models.recipe import Recipe
 from equiworld.storage import load_tensors
 from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts
 from equiworld.symmetry.serialise import symmetry_from_dict
 
-__all__ = ["load_model", "restore_settings"]
+__all__ = ["FORMAT", "load_model"]
+
+FORMAT = 3
+"""Raised when a file says the same things otherwise: 1 is that of release 0.1.0, and up to 2 models were classes."""
 
 _DTYPES = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
 
@@ -25,14 +30,25 @@ _HARMLESS = 4_000_000
 """Numbers that a file may ask for whatever it holds: 16 MB."""
 
 
-def load_model(folder: str | os.PathLike[str]) -> WorldModel:
-    """See `WorldModel.load`."""
+def load_model(folder: str | os.PathLike[str], make: Callable[..., Any]) -> Any:
+    """See `WorldModel.load`.
+
+    Args:
+        folder: that `WorldModel.save` wrote.
+        make: a fresh model of a symmetry, a recipe, a seed, a family's name and an environment's id.
+    """
     path = Path(folder) / "model.safetensors"
     tensors, description = load_tensors(path, "model")
     try:
-        _check_size(description["settings"], sum(tensor.numel() for tensor in tensors.values()))
-        symmetry = symmetry_from_dict(description["symmetry"])
-        model = build(description["family"], symmetry, description["env_id"], description["settings"])
+        version = description.get("format", 1)
+        if not isinstance(version, int) or version < FORMAT:
+            tensors, description = _of_classes(tensors, description)
+        recipe = description["recipe"]
+        count = sum(tensor.numel() for tensor in tensors.values())
+        for part in ("network", "encoder"):
+            _check_size(recipe[part], count)
+        named = (description[key] for key in ("seed", "family", "env_id"))
+        model = make(symmetry_from_dict(description["symmetry"]), Recipe.from_dict(recipe), *named)
     except UnknownNameError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -42,11 +58,12 @@ def load_model(folder: str | os.PathLike[str]) -> WorldModel:
             f"dtype: got {description.get('dtype')!r}; expected one of {', '.join(_DTYPES)}"
         )
     model = model.to(_DTYPES[description["dtype"]]).eval()
-    version = description.get("format", 1)
-    if not isinstance(version, int) or version < FORMAT:
-        model.check_old_format()
+    if not isinstance(version, int) or version < 2:
+        _check_first_format(model)
     try:
-        return model.restore(tensors, description)
+        model.load_state_dict(tensors)
+        _restore_settings(model, description)
+        return model
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} holds no whole model ({type(error).__name__}: {error})") from error
     except RuntimeError as error:  # torch's word for tensors of other names or shapes
@@ -56,7 +73,41 @@ def load_model(folder: str | os.PathLike[str]) -> WorldModel:
         ) from error
 
 
-def restore_settings(model: WorldModel, description: dict[str, Any]) -> None:
+def _of_classes(
+    tensors: dict[str, Tensor], description: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A model of earlier formats, which were classes with settings, as one of a recipe."""
+    settings = dict(description["settings"])
+    seed = settings.pop("seed", 0)
+    _check_size(settings, sum(tensor.numel() for tensor in tensors.values()))
+    recipe = recipe_of(description["family"]).with_settings(**settings)
+    found = {}
+    for name, tensor in tensors.items():
+        if name.startswith("target."):  # an average of past encoders, which only training needs
+            continue
+        if recipe.encoder.learns:
+            name = name.replace("encoder.", "encoder.network.", 1) if name.startswith("encoder.") else name
+        else:
+            name = f"dynamics.{name}"
+        found[name.replace("dynamics.network.layers.layers.", "dynamics.network.network.layers.")] = tensor
+    return found, {**description, "recipe": recipe.to_dict(), "seed": seed}
+
+
+def _check_first_format(model: Any) -> None:
+    """Refuse weights of release 0.1.0 that mean something else now.
+
+    Raises:
+        CheckpointError: says what changed, and what to do.
+    """
+    layout = model.dynamics.layout
+    if model.recipe.centred and not layout.centred and layout.state_type.points:
+        raise CheckpointError(
+            f"this model of release 0.1.0 saw points from their mean; under {layout.symmetry.group!r}, which has no "
+            "translations, they are seen from the centre now: train it anew, or use equiworld 0.1.0"
+        )
+
+
+def _restore_settings(model: Any, description: dict[str, Any]) -> None:
     """What training and the environment had set, as `WorldModel.describe` wrote it.
 
     Raises:
@@ -87,7 +138,7 @@ def _check_size(settings: Any, count: int) -> None:
         sizes = value if isinstance(value, list) else [value]
         whole = [size for size in sizes if isinstance(size, int)]
         asked = max([*whole, sum(a * b for a, b in itertools.pairwise(whole))], default=0)
-        if name != "seed" and (asked > max(4 * count, _HARMLESS) or min(whole, default=0) < 0):
+        if asked > max(4 * count, _HARMLESS) or min(whole, default=0) < 0:
             raise ArgumentError(
                 f"settings[{name!r}]", value, f"sizes that the {count} numbers of the file fill"
             )

@@ -53,13 +53,6 @@ class CloudLayout:
         """Whether a cloud says where to go."""
         return True in self._cloud
 
-    def fits(self, symmetry: Symmetry) -> bool:
-        """Whether arrays of another declaration are the same, whatever the number of points of their clouds."""
-        ours, theirs = (
-            (with_points(each, 1).channels(), each.action, each.centre) for each in (self.symmetry, symmetry)
-        )
-        return ours == theirs
-
     def features(self, obs: Any, dtype: torch.dtype, goal: bool = False) -> Features:
         """What is observed of the state or the goal, its cloud of any size."""
         try:
