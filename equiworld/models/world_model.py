@@ -262,8 +262,7 @@ class WorldModel(nn.Module):
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""
-        folder = Path(folder)
-        description = self.describe()
+        folder, description = Path(folder), self.describe()
         save_tensors(folder / "model.safetensors", "model", self.state_dict(), description)
         text = json.dumps(description, indent=2).encode()
         write_atomically(folder / "model.json", lambda file: file.write(text))
