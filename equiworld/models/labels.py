@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Concatenation, Field, Symmetry
 from equiworld.symmetry.features import KINDS, Kind
 from equiworld.symmetry.images import block_diagonal

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, CheckpointError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.models.labels import nearest_rotation, share_scales
 from equiworld.models.world_model import WorldModel
 from equiworld.nn import orthonormal

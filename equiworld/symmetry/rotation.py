@@ -11,7 +11,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.groups.element import product
+from equiworld.groups.arrays import product
 from equiworld.symmetry.features import FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, multiply
 from equiworld.symmetry.images import block_diagonal, body_images

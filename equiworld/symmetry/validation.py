@@ -11,7 +11,7 @@ import numpy as np
 from equiworld.arguments import flag, instance, integer, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.groups.element import checked_group
+from equiworld.groups.matrix_group import checked_group
 from equiworld.symmetry.concatenation import Interleaved, leaves
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
