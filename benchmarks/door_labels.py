@@ -20,7 +20,7 @@ from equiworld.groups import (
     Product,
     left_right,
 )
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import (
     Concatenation,
     Field,

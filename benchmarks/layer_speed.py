@@ -93,7 +93,7 @@ def _timed(
             layer.name: make(layer, kind, inputs, slopes) for layer in layers if layer.module is not None
         }
         with torch.inference_mode(name == FORWARD):
-            seconds = _in_turn(calls, config.repeats, config.window)
+            seconds = seconds_in_turn(calls, config.repeats, config.window)
         for layer in layers:
             row = {"pass": name, "layer": layer.name, "installed": layer.name in seconds}
             if layer.name in seconds:
@@ -138,7 +138,7 @@ def _own(part: Tensor) -> Tensor:
     return part.clone(memory_format=torch.contiguous_format)
 
 
-def _in_turn(calls: Mapping[str, Callable[[], object]], repeats: int, window: float) -> dict[str, Any]:
+def seconds_in_turn(calls: Mapping[str, Callable[[], object]], repeats: int, window: float) -> dict[str, Any]:
     """Seconds a call, one number a round; each round takes all in turn, beginning with another."""
     counts = {}
     for name, call in calls.items():

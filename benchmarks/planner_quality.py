@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from equiworld.arguments import integer
 from equiworld.benchmarks.contenders import CONTENDERS, OURS, Budget, World, assemble, peer_versions
 from equiworld.benchmarks.planner_pictures import draw_quality
 from equiworld.benchmarks.planner_worlds import point_mass, point_mass_states, unicycle, unicycle_states
 from equiworld.results import make_result, text_table, write_json
 
-__all__ = ["PlannerQualityConfig", "report", "run"]
+__all__ = ["PlannerQualityConfig", "quality_rows", "report", "run"]
 
 TARGET = (
     "at each number of samples the best of this library's planners is not worse than the best peer by more than "
@@ -51,6 +52,9 @@ class PlannerQualityConfig:
     iterations: int = 6
     resamples: int = 2000
 
+    def __post_init__(self) -> None:
+        integer("tasks", self.tasks, least=2)  # of one task there is no interval
+
     def reduced(self) -> PlannerQualityConfig:
         """The small version, if asked for."""
         return self if not self.quick else replace(self, tasks=4, seeds=2, samples=(16, 32), iterations=3)
@@ -71,7 +75,7 @@ def run(config: PlannerQualityConfig) -> dict[str, Any]:
         for samples in config.samples:
             budget = Budget(samples, config.horizon, config.iterations)
             costs, given = _costs(config, world, states, budget, names)
-            rows += _rows(config, world, samples, costs)
+            rows += quality_rows(config, world.name, samples, costs)
             settings[f"{world.name}, {samples} samples"] = given
     described = asdict(config) | {
         "cost": "sum over the horizon, of the plan returned, evaluated alike for all; lower is better",
@@ -106,22 +110,28 @@ def _costs(
     return costs, {name: contender.settings for name, contender in present.items()}
 
 
-def _rows(
-    config: PlannerQualityConfig, world: World, samples: int, costs: Mapping[str, NDArray[np.float64]]
+def quality_rows(
+    config: PlannerQualityConfig, world: str, samples: int, costs: Mapping[str, NDArray[np.float64]]
 ) -> list[dict[str, Any]]:
-    """The mean cost of each contender, and how far ours lie from the best peer."""
+    """The mean cost of each contender, and how far ours lie from the best peer.
+
+    Args:
+        config: says how often tasks are drawn anew.
+        world: its name.
+        samples: candidates an iteration.
+        costs: of the plans of each contender, by name, `(tasks, seeds)`.
+    """
     of_tasks = {name: values.mean(1) for name, values in costs.items()}
     means = {name: float(values.mean()) for name, values in of_tasks.items()}
     peers = [name for name in means if name not in OURS]
     best_peer = min(peers, key=means.__getitem__, default=None)
     best_ours = min((name for name in means if name in OURS), key=means.__getitem__)
-    rng = np.random.default_rng([config.seed, samples])
-    drawn = rng.integers(0, config.tasks, (config.resamples, config.tasks))
+    seed = [config.seed, samples]
     rows = []
     for name, values in of_tasks.items():
-        low, high = _interval(values, drawn)
+        low, high = _interval(values, config.resamples, seed)
         row: dict[str, Any] = {
-            "world": world.name,
+            "world": world,
             "contender": name,
             "kind": "ours" if name in OURS else "peer",
             "samples": samples,
@@ -133,16 +143,20 @@ def _rows(
         if name in OURS and best_peer is not None:
             apart = values - of_tasks[best_peer]
             row |= {"best_peer": best_peer, "above_best_peer": float(apart.mean())}
-            row["above_low"], row["above_high"] = _interval(apart, drawn)
+            row["above_low"], row["above_high"] = _interval(apart, config.resamples, seed)
             if name == best_ours:
                 row |= {"best_of_ours": True, "met": row["above_low"] <= 0}
         rows.append(row)
     return rows
 
 
-def _interval(values: NDArray[np.float64], drawn: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle 95 % of the means of resamples, of rows of indices `(R, N)`."""
-    low, high = np.quantile(values[drawn].mean(1), (0.025, 0.975))
+def _interval(values: NDArray[np.float64], resamples: int, seed: list[int]) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the mean; with one seed the same tasks are drawn for all."""
+    from scipy.stats import bootstrap  # slow to import
+
+    rng = np.random.default_rng(seed)
+    found = bootstrap((values,), np.mean, n_resamples=resamples, method="percentile", random_state=rng)
+    low, high = found.confidence_interval
     return float(low), float(high)
 
 

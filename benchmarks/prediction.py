@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,11 +76,6 @@ def away_from_walls(data: Dataset, gap: float = CLEAR_OF_WALLS) -> NDArray[np.bo
     """Whether the block is more than `gap` [px] off the walls at both ends of each transition: `(N,)`."""
     ends = (data.observation, data.next_observation)
     return np.all([geometry.wall_gap(_poses(arrays)) > gap for arrays in ends], axis=0)
-
-
-def in_slice(angle: float, half_width: float) -> bool:
-    """Whether a scene turned by `angle` [rad] is in a slice of ± `half_width` [rad]."""
-    return abs(math.remainder(angle, 2 * math.pi)) <= half_width
 
 
 def _poses(arrays: object) -> Array:

@@ -17,7 +17,7 @@ from equiworld.envs.inner_actions import InnerActions, Outside
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement, group_from_name
 from equiworld.symmetry import Symmetry, symmetry_of
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 
 __all__ = ["GroupAction", "RandomGroupAction"]
 

@@ -20,7 +20,7 @@ from equiworld.envs.inner_actions import InnerActions, Outside
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 from equiworld.symmetry.spaces import in_order_of
 
 __all__ = ["Mask", "TurnedVectorWorld"]

@@ -15,7 +15,7 @@ from equiworld.envs.turned_vector_world import Mask, TurnedVectorWorld
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Symmetry
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 
 __all__ = ["VectorGroupAction", "VectorRandomGroupAction"]
 

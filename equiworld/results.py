@@ -19,7 +19,7 @@ from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import write_atomically
 from equiworld.groups import Group, GroupElement
 
-__all__ = ["check_result", "make_result", "read_json", "text_table", "to_plain", "versions", "write_json"]
+__all__ = ["make_result", "read_json", "text_table", "to_plain", "versions", "write_json"]
 
 _PACKAGES = ("equiworld", "torch", "numpy", "gymnasium", "gym-pusht", "pymunk", "mujoco")
 _SCHEMA: dict[str, tuple[type, ...]] = {
@@ -158,17 +158,6 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if problem is not None:
         raise CheckpointError(f"{os.fspath(path)} is no result file: {problem}")
     return result
-
-
-def check_result(result: Mapping[str, Any]) -> None:
-    """Refuse what is not a result.
-
-    Raises:
-        ArgumentError: says what is missing or of the wrong type.
-    """
-    problem = _problem(result)
-    if problem is not None:
-        raise ArgumentError("result", problem, "a result", _SCHEMA)
 
 
 def text_table(

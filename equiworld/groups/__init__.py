@@ -8,7 +8,7 @@ True
 
 from equiworld.groups.element import GroupElement
 from equiworld.groups.euclidean import E2, E3, SE2, SE3
-from equiworld.groups.families import common_group, group_from_name
+from equiworld.groups.families import common_group
 from equiworld.groups.finite import Cyclic, Dihedral
 from equiworld.groups.group import Group
 from equiworld.groups.isometries import Isometries, left_right
@@ -17,7 +17,7 @@ from equiworld.groups.labels import Labels
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.product import Product
-from equiworld.groups.registry import GROUPS
+from equiworld.groups.registry import GROUPS, group_from_name
 from equiworld.groups.representation import Representation
 
 __all__ = [

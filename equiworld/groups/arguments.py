@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import array_of, integer, number
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 
 __all__ = ["LARGEST", "as_floats", "as_integers", "checked_count", "checked_generator", "checked_scale"]
 

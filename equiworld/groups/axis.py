@@ -8,7 +8,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import as_floats
-from equiworld.groups.element import Array, product
+from equiworld.groups.arrays import Array, product
 
 __all__ = ["Axis"]
 

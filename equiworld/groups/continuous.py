@@ -11,9 +11,11 @@ from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups import rotations
 from equiworld.groups.arguments import LARGEST, as_floats
+from equiworld.groups.arrays import Array, product
 from equiworld.groups.axis import Axis
-from equiworld.groups.element import Array, GroupElement, product
+from equiworld.groups.element import GroupElement
 from equiworld.groups.group import Group
+from equiworld.groups.matrix_group import MatrixGroup
 from equiworld.groups.rotations import sample_ball
 
 __all__ = ["ContinuousGroup", "Planar", "PlanarShifts", "WithReflections", "WithTranslations"]
@@ -42,7 +44,7 @@ class ContinuousGroup(Group):
         """Numbers in a vector of the Lie algebra."""
         return self.rotation_dim + self.shift_dim
 
-    def _includes(self, other: Group) -> bool:
+    def _includes(self, other: MatrixGroup) -> bool:
         """Whether `other` moves the same space, with nothing that this group lacks."""
         if self.dim != other.dim or other.stores_labels:
             return False
@@ -51,10 +53,10 @@ class ContinuousGroup(Group):
         if self.axis is None:
             return True
         if other.finite:
-            return self.holds_matrix(other.elements().matrix, 1e-9)
+            return self.holds_matrix(other.all_matrices(), 1e-9)
         return other.axis is not None and self.axis.is_parallel(other.axis) and self._shifts_as(other)
 
-    def _shifts_as(self, other: Group) -> bool:
+    def _shifts_as(self, other: MatrixGroup) -> bool:
         """Whether it translates wherever `other`, about the same axis, does."""
         return self.shift_dim >= getattr(other, "shift_dim", 0)
 

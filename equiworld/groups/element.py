@@ -4,37 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import number, reals
 from equiworld.errors import ArgumentError
-from equiworld.groups.families import common_group, group_from_name
+from equiworld.groups.arrays import Array, product
+from equiworld.groups.families import common_group, parsed_group
+from equiworld.groups.matrix_group import MatrixGroup, checked_group
 
-if TYPE_CHECKING:
-    from equiworld.groups.group import Group
+__all__ = ["GroupElement", "checked_element"]
 
-__all__ = ["Array", "GroupElement", "checked_element", "checked_group", "product"]
-
-Array = NDArray[np.float64]
-
-
-def product(matrix: Array, columns: Array) -> Array:
-    """`matrix @ columns` for `(…, n, d)` and `(…, d, m)`.
-
-    The d terms are added one by one, in a fixed order: BLAS may choose another order for another batch size,
-    and a batch would then differ in the last bit from a loop over its elements.
-    """
-    result = matrix[..., :, 0, None] * columns[..., None, 0, :]
-    for index in range(1, matrix.shape[-1]):
-        result = result + matrix[..., :, index, None] * columns[..., None, index, :]
-    return result
+G = TypeVar("G", bound=MatrixGroup)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GroupElement:
+class GroupElement(Generic[G]):
     """The isometry x ↦ R x + t of R^d, or a batch of them; of some groups also what labels are moved by.
 
     Made by a group (`group.element`, `group.sample`, `group.rotation`, …), which validates it; `g @ h` is
@@ -55,7 +42,7 @@ class GroupElement:
     True
     """
 
-    group: Group
+    group: G
     matrix: Array
     translation: Array
     stored_label: NDArray[np.int64] | None = None
@@ -106,11 +93,13 @@ class GroupElement:
         """Its image in the finite group `group.labels`, an index `(…)`: which joints or bodies take whose place."""
         return self.group.label_of(self.matrix) if self.stored_label is None else self.stored_label
 
-    def within(self, group: Group) -> GroupElement:
+    def within(self, group: MatrixGroup) -> GroupElement:
         """The same isometry as an element of another group that includes its own."""
         if checked_group("group", group) == self.group:
             return self
-        label = group.embedded_labels(self) if group.stores_labels else None
+        label = None
+        if group.stores_labels:
+            label = group.embedded_labels(self.group, self.matrix, self.label)
         return GroupElement(group, self.matrix, self.translation, label)
 
     def __matmul__(self, other: GroupElement) -> GroupElement:
@@ -246,22 +235,13 @@ class GroupElement:
         keys = ("group", "matrix", "translation")
         if not isinstance(data, Mapping) or any(key not in data for key in keys):
             raise ArgumentError("data", data, f"a mapping with the keys {', '.join(keys)}")
-        return group_from_name(data["group"]).element(data["matrix"], data["translation"], data.get("label"))
+        return parsed_group(data["group"]).element(data["matrix"], data["translation"], data.get("label"))
 
 
 def checked_element(argument: str, value: Any) -> GroupElement:
     """What has to be an element, or a batch of them."""
     if not isinstance(value, GroupElement):
         raise ArgumentError(argument, value, "a GroupElement, such as SE2().rotation(0.3)")
-    return value
-
-
-def checked_group(argument: str, value: Any) -> Group:
-    """What has to be a group."""
-    from equiworld.groups.group import Group  # which knows elements
-
-    if not isinstance(value, Group):
-        raise ArgumentError(argument, value, "a group, such as SE2()")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from equiworld.groups.arrays import Array
 from equiworld.groups.continuous import (
     ContinuousGroup,
     Planar,
@@ -9,7 +10,6 @@ from equiworld.groups.continuous import (
     WithReflections,
     WithTranslations,
 )
-from equiworld.groups.element import Array
 
 __all__ = ["E2", "E3", "SE2", "SE3"]
 

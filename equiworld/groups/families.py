@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups.matrix_group import MatrixGroup, checked_group
 
-if TYPE_CHECKING:
-    from equiworld.groups.group import Group
+__all__ = ["GROUPS", "common_group", "parsed_group"]
 
-__all__ = ["GROUPS", "common_group", "group_from_name"]
+G = TypeVar("G", bound=MatrixGroup)
 
-GROUPS: dict[str, type[Group]] = {}
+GROUPS: dict[str, type[Any]] = {}
 """Every family, smaller before larger within the continuous ones of a dimension; `registry` fills it."""
 
 
-def group_from_name(name: str) -> Group:
-    """The group that a name such as "SE2" or "Cyclic(4)" stands for; inverse of `group.name`.
-
-    Nothing is run: names of listed families, and numbers, lists and True or False as their arguments.
-
-    Raises:
-        UnknownNameError: No such family.
-        ArgumentError: It is no such name, or an argument is missing, not wanted, or wrong.
-
-    >>> group_from_name("SE2"), group_from_name("Cyclic(4)")
-    (SE2(), Cyclic(4))
-    """
+def parsed_group(name: str) -> Any:
+    """See `equiworld.groups.group_from_name`."""
     try:
         return _group(ast.parse(name.strip(), mode="eval").body)
     except (AttributeError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -43,7 +33,7 @@ def group_from_name(name: str) -> Group:
         ) from None
 
 
-def _group(node: ast.expr) -> Group:
+def _group(node: ast.expr) -> Any:
     """The group of a name, or of a call with literal arguments and other groups."""
     call = node if isinstance(node, ast.Call) else ast.Call(node, [], [])
     if not isinstance(call.func, ast.Name):
@@ -61,7 +51,7 @@ def _group(node: ast.expr) -> Group:
     return GROUPS[family](*(value(each) for each in call.args), **named)
 
 
-def _generated(first: Group, second: Group) -> Group | None:
+def _generated(first: MatrixGroup, second: MatrixGroup) -> MatrixGroup | None:
     """The finite group that two finite ones generate together; None where there is none."""
     if (
         not (first.finite and second.finite and first.dim in (2, 3))
@@ -70,34 +60,33 @@ def _generated(first: Group, second: Group) -> Group | None:
     ):
         return None
     try:
-        return GROUPS["Isometries"](np.concatenate([first.elements().matrix, second.elements().matrix]))  # type: ignore[call-arg]
+        return GROUPS["Isometries"](np.concatenate([first.all_matrices(), second.all_matrices()]))
     except ArgumentError:  # they generate infinitely many elements
         return None
 
 
-def common_group(first: Group, second: Group) -> Group:
+def common_group(first: G, second: G) -> G:
     """The smallest listed group that includes both.
 
     Raises:
         ArgumentError: They move different spaces, or no listed family holds both.
 
-    >>> common_group(group_from_name("SE2"), group_from_name("O2"))
+    >>> from equiworld.groups import O2, SE2, Cyclic, Dihedral
+    >>> common_group(SE2(), O2())
     E2()
-    >>> common_group(group_from_name("Cyclic(4)"), group_from_name("Dihedral(6)"))
+    >>> common_group(Cyclic(4), Dihedral(6))
     Dihedral(12)
     """
-    from equiworld.groups.element import checked_group
-
     if checked_group("first", first).dim != checked_group("second", second).dim:
         raise ArgumentError("group", f"{first!r} with {second!r}", "groups of one dimension")
     return _common(first, second)
 
 
 @lru_cache(maxsize=256)
-def _common(first: Group, second: Group) -> Group:
+def _common(first: MatrixGroup, second: MatrixGroup) -> Any:
     order = list(GROUPS)
     first, second = sorted((first, second), key=lambda group: (order.index(type(group).__name__), group.name))
-    candidates: list[Group | None] = [
+    candidates: list[MatrixGroup | None] = [
         first,
         second,
         first.joined(second) or second.joined(first),
@@ -105,8 +94,8 @@ def _common(first: Group, second: Group) -> Group:
     ]
     # The continuous families, in the order of the list: about an axis, then of the whole space.
     for axis in {each.axis.direction for each in (first, second) if each.axis is not None}:
-        candidates += [GROUPS[name](axis) for name in ("SO2", "O2")]  # type: ignore[call-arg]
-        candidates += [GROUPS[name](axis, along) for name in ("SE2", "E2") for along in (False, True)]  # type: ignore[call-arg]
+        candidates += [GROUPS[name](axis) for name in ("SO2", "O2")]
+        candidates += [GROUPS[name](axis, along) for name in ("SE2", "E2") for along in (False, True)]
     candidates += [family() for family in GROUPS.values() if getattr(family, "finite", None) is False]
     for candidate in candidates:
         if candidate is not None and candidate.includes(first) and candidate.includes(second):

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.groups.arguments import as_integers, checked_count
+from equiworld.groups.arrays import Array
 from equiworld.groups.axis import Axis
-from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.element import GroupElement
 from equiworld.groups.group import Group
 from equiworld.groups.labels import Labels
+from equiworld.groups.matrix_group import MatrixGroup
 from equiworld.groups.membership import VALIDATION_TOLERANCE
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.rotations import fraction_matrix
@@ -53,7 +55,7 @@ class _Polygon(Group):
         return f"{type(self).__name__}({self.n}{about})"
 
     @property
-    def order(self) -> int:
+    def order(self) -> int:  # type: ignore[override]
         """How many elements it has."""
         return self.n if self.proper else 2 * self.n
 
@@ -64,10 +66,6 @@ class _Polygon(Group):
             steps: Whole numbers, `(…)`.
         """
         return self._still(fraction_matrix(as_integers("steps", steps), self.n))
-
-    def elements(self) -> GroupElement:
-        """All elements, as one batch: the turns, then the mirrors."""
-        return self.grid(self.order)
 
     def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:
         """Every element equally likely."""
@@ -115,7 +113,7 @@ class _Polygon(Group):
         """The turns."""
         return Cyclic(self.n, self._direction)
 
-    def joined(self, other: Group) -> Group | None:
+    def joined(self, other: MatrixGroup) -> Group | None:
         """The smallest Cyclic or Dihedral group that holds both, about the same axis; None where there is none."""
         turns = (
             other.n if isinstance(other, _Polygon) else 4
@@ -135,11 +133,11 @@ class _Polygon(Group):
         """The identity alone."""
         return Cyclic(1, self._direction)
 
-    def _includes(self, other: Group) -> bool:
+    def _includes(self, other: MatrixGroup) -> bool:
         """Whether every element of another finite group is one of its own."""
         if other.dim != self.dim or not other.finite or other.stores_labels:
             return False
-        return self.holds_matrix(other.elements().matrix, VALIDATION_TOLERANCE) and (
+        return self.holds_matrix(other.all_matrices(), VALIDATION_TOLERANCE) and (
             other.proper or not self.proper
         )
 

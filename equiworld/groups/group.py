@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,28 +14,26 @@ from equiworld.groups.arguments import (
     checked_generator,
     checked_scale,
 )
-from equiworld.groups.axis import Axis
-from equiworld.groups.element import Array, GroupElement, checked_element, checked_group
+from equiworld.groups.arrays import Array
+from equiworld.groups.element import GroupElement, checked_element
 from equiworld.groups.families import GROUPS
-from equiworld.groups.labels import Labels
+from equiworld.groups.matrix_group import MatrixGroup
 from equiworld.groups.membership import VALIDATION_TOLERANCE, checked_labels, membership_problem
 from equiworld.groups.rotations import sample_ball
 
 __all__ = ["Group", "GroupElement"]
 
-_TRIVIAL, _REFLECTION = Labels.trivial(), Labels.reflection()
 
-
-class Group(ABC):
+class Group(MatrixGroup):
     """A group of isometries x ↦ R x + t of R^d.
 
-    A family says how its matrices are drawn (`sample_matrices`), laid out evenly (`grid_matrices`), and,
-    unless they are all of O(d) or SO(d), recognised (`holds_matrix`); the rest is shared.
+    What its matrices are is said by each family, see `MatrixGroup`; how elements are made of them is shared.
 
     Attributes:
         dim: The dimension d of the space that it moves.
         proper: Whether all its elements keep orientation (det R = +1).
         finite: Whether it has finitely many elements.
+        order: How many elements a finite group has; of others there is none.
         has_translations: Whether t may differ from 0.
         shift_dim: In how many directions it may.
         stores_labels: Whether elements hold a label of their own, for R does not say it.
@@ -49,33 +45,6 @@ class Group(ABC):
     >>> batch.matrix.shape, group.contains(batch), bool(np.linalg.norm(batch.translation[0]) <= 0.1)
     ((5, 3, 3), True, True)
     """
-
-    dim: int
-    proper: bool
-    finite: bool
-    has_translations: bool
-    shift_dim: int = 0
-    stores_labels: bool = False
-    axis: Axis | None = None
-
-    @property
-    def labels(self) -> Labels:
-        """The finite group that labels are moved by: whether it reflects; of a finite group the group itself."""
-        return _TRIVIAL if self.proper else _REFLECTION
-
-    def label_of(self, matrix: Array) -> NDArray[np.int64]:
-        """The labels of matrices `(…, d, d)` of the group, `(…)`; where several have the same R, the first."""
-        if self.proper:
-            return np.zeros(matrix.shape[:-2], np.int64)
-        return (np.linalg.det(matrix) < 0).astype(np.int64)
-
-    def shifts(self, vectors: Array) -> Array:
-        """The part of translations `(…, d)` that the group has."""
-        return vectors if self.has_translations else 0.0 * vectors
-
-    def embedded_labels(self, element: GroupElement) -> NDArray[np.int64]:
-        """The labels of elements of a subgroup as labels of this group, `(…)`."""
-        return self.label_of(element.matrix)
 
     def section(self) -> GroupElement:
         """One element for each of `labels`, in their order, the identity first, `(k,)`."""
@@ -122,49 +91,6 @@ class Group(ABC):
         every = self.elements()
         kept = np.abs(every.rotate(arrow) - arrow).max(-1) <= VALIDATION_TOLERANCE * np.abs(arrow).max()
         return GROUPS["Isometries"](every.matrix[kept])  # type: ignore[call-arg]
-
-    def joined(self, other: Group) -> Group | None:
-        """The smallest group of its own family that holds both; None where it knows of none."""
-        return None
-
-    @property
-    def name(self) -> str:
-        """What `group_from_name` reads: "SE2", "Cyclic(4)"."""
-        return type(self).__name__
-
-    def __repr__(self) -> str:
-        return self.name if self.name.endswith(")") else f"{self.name}()"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Group):
-            return NotImplemented
-        return type(self) is type(other) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.name))
-
-    @abstractmethod
-    def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:
-        """n matrices drawn from the Haar measure of the rotational part, `(n, d, d)`."""
-
-    @abstractmethod
-    def grid_matrices(self, n: int) -> Array:
-        """At most n matrices that cover the rotational part evenly, the identity first, `(≤n, d, d)`."""
-
-    def near_matrices(self, rng: np.random.Generator, n: int, scale: float) -> Array:
-        """n matrices within `scale` [rad] of the identity; in a discrete group that is the identity."""
-        return np.tile(np.eye(self.dim), (n, 1, 1))
-
-    def holds_matrix(self, matrix: Array, atol: float) -> bool:
-        """Whether matrices already known to be orthogonal with an allowed determinant belong to the group."""
-        return True
-
-    def includes(self, other: Group) -> bool:
-        """Whether `other` is a subgroup of this group (as sets of isometries)."""
-        return self._includes(checked_group("other", other))
-
-    def _includes(self, other: Group) -> bool:
-        return self == other
 
     def identity(self, n: int | None = None) -> GroupElement:
         """The element that moves nothing; a batch of n copies if n is given."""
@@ -213,7 +139,9 @@ class Group(ABC):
 
     def elements(self) -> GroupElement:
         """All elements of a finite group, as one batch, the identity first."""
-        raise ArgumentError("group", self, "a finite group, such as Cyclic(4); elsewhere use grid(n)")
+        if not self.finite:
+            raise ArgumentError("group", self, "a finite group, such as Cyclic(4); elsewhere use grid(n)")
+        return self._grid(self.order)
 
     def element(
         self, matrix: ArrayLike, translation: ArrayLike | None = None, label: ArrayLike | None = None
@@ -253,10 +181,6 @@ class Group(ABC):
         matrix = np.broadcast_to(matrix, (*batch, self.dim, self.dim)).copy()
         chosen = None if label is None else np.broadcast_to(checked_labels(self, label, matrix), batch).copy()
         return GroupElement(self, matrix, np.broadcast_to(shift, (*batch, self.dim)).copy(), chosen)
-
-    def fits(self, label: NDArray[np.int64], matrix: Array) -> bool:
-        """Whether each label goes with its matrix."""
-        return True
 
     def contains(self, element: GroupElement, atol: float = 1e-9) -> bool:
         """Whether the element, or every element of the batch, belongs to this group within `atol`."""

@@ -9,10 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import LARGEST, as_floats
+from equiworld.groups.arrays import Array
 from equiworld.groups.axis import Axis
-from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.element import GroupElement
 from equiworld.groups.group import Group
 from equiworld.groups.labels import MOST_LABELS, Labels, matrix_keys
+from equiworld.groups.matrix_group import MatrixGroup
 from equiworld.groups.membership import VALIDATION_TOLERANCE
 
 __all__ = ["Isometries", "left_right"]
@@ -66,7 +68,7 @@ class Isometries(Group):
         return bool((self._labels.determinants > 0).all()) if hasattr(self, "_labels") else False
 
     @property
-    def order(self) -> int:
+    def order(self) -> int:  # type: ignore[override]
         """How many elements it has."""
         return self._labels.order
 
@@ -135,7 +137,7 @@ class Isometries(Group):
         apart = np.abs(matrix[..., None, :, :] - self._matrices).max(axis=(-2, -1)).min(axis=-1)
         return bool((apart <= atol).all())
 
-    def _includes(self, other: Group) -> bool:
+    def _includes(self, other: MatrixGroup) -> bool:
         """Whether all elements of another finite group are among its own."""
         if self == other:
             return True
@@ -146,14 +148,16 @@ class Isometries(Group):
             and self._among(other) is not None
         )
 
-    def embedded_labels(self, element: GroupElement) -> NDArray[np.int64]:
-        """The labels of elements of a subgroup, by R and by h where their group says it."""
-        among = self._among(element.group) if element.group.finite else None
-        return self.label_of(element.matrix) if among is None else among[element.label]
+    def embedded_labels(
+        self, subgroup: MatrixGroup, matrix: Array, label: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Labels of a subgroup as labels of this group, by R and by h where the subgroup says it."""
+        among = self._among(subgroup) if subgroup.finite else None
+        return self.label_of(matrix) if among is None else among[label]
 
-    def _among(self, other: Group) -> NDArray[np.int64] | None:
+    def _among(self, other: MatrixGroup) -> NDArray[np.int64] | None:
         """The places of another finite group's elements among its own, by (R, h); None where one is missing."""
-        space = other.elements().matrix
+        space = other.all_matrices()
         own, bodies = self._labels.natural["body"], other.labels.natural.get("body")
         if bodies is None or bodies.shape[-1] != self.dim:
             bodies = space

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.groups.labels import Labels
 
 __all__ = ["IsotypicBlock", "averaged", "isotypic_blocks", "random_numbers"]

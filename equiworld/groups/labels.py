@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 
 __all__ = ["MOST_LABELS", "Labels"]
 

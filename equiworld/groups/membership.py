@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import as_integers
-from equiworld.groups.element import Array
-
-if TYPE_CHECKING:
-    from equiworld.groups.group import Group
+from equiworld.groups.arrays import Array
+from equiworld.groups.matrix_group import MatrixGroup
 
 __all__ = ["VALIDATION_TOLERANCE", "checked_labels", "membership_problem"]
 
@@ -20,7 +16,9 @@ VALIDATION_TOLERANCE = 1e-9
 """How far from orthogonal a matrix may be; far above rounding, far below any real error."""
 
 
-def membership_problem(group: Group, matrix: Array, shift: Array, atol: float) -> tuple[str, str, str] | None:
+def membership_problem(
+    group: MatrixGroup, matrix: Array, shift: Array, atol: float
+) -> tuple[str, str, str] | None:
     """What keeps this from being an element: argument, what came, what was expected; None if nothing."""
     if not np.isfinite(matrix).all():
         return "matrix", "numbers that are not finite", f"an element of {group!r}"
@@ -51,7 +49,7 @@ def membership_problem(group: Group, matrix: Array, shift: Array, atol: float) -
     return None
 
 
-def checked_labels(group: Group, label: ArrayLike, matrix: Array) -> NDArray[np.int64]:
+def checked_labels(group: MatrixGroup, label: ArrayLike, matrix: Array) -> NDArray[np.int64]:
     """Labels that a user gave: indices, of elements that go with the matrices."""
     indices = as_integers("label", label)
     if not group.stores_labels:

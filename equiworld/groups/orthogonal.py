@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from equiworld.groups.arrays import Array
 from equiworld.groups.continuous import ContinuousGroup, Planar, WithReflections
-from equiworld.groups.element import Array
 
 __all__ = ["O2", "O3", "SO2", "SO3"]
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arguments import as_integers, checked_count
-from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.arrays import Array
+from equiworld.groups.element import GroupElement
 from equiworld.groups.group import Group
 from equiworld.groups.labels import MOST_LABELS, Labels
 
@@ -55,7 +56,7 @@ class Permutation(Group):
         return f"Permutation({self.n})"
 
     @property
-    def order(self) -> int:
+    def order(self) -> int:  # type: ignore[override]
         """How many elements it has: n!."""
         return math.factorial(self.n)
 

@@ -7,10 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
+from equiworld.groups.arrays import Array
 from equiworld.groups.continuous import ContinuousGroup
-from equiworld.groups.element import Array, GroupElement
+from equiworld.groups.element import GroupElement
 from equiworld.groups.group import Group
 from equiworld.groups.labels import Labels
+from equiworld.groups.matrix_group import MatrixGroup
 
 __all__ = ["Product"]
 
@@ -45,6 +47,8 @@ class Product(Group):
         self.finite, self.has_translations = space.finite, space.has_translations
         self.shift_dim, self.axis, self.stores_labels = space.shift_dim, space.axis, True
         self._labels, self._pairs = Labels.joined(space.labels, moving.labels, self.paired)
+        if self.finite:
+            self.order = self._labels.order
 
     @property
     def dim(self) -> int:  # type: ignore[override]
@@ -85,12 +89,6 @@ class Product(Group):
     def kernel(self) -> Group:
         """That of the space."""
         return self.space.kernel()
-
-    def elements(self) -> GroupElement:
-        """All elements, where the space's group is finite too."""
-        if not self.finite:
-            return super().elements()
-        return self.section()
 
     def exp(self, algebra: ArrayLike) -> GroupElement:
         """That of the space, which has to be continuous; labels stay."""
@@ -135,7 +133,7 @@ class Product(Group):
         """Elements that cover space evenly, with labels in turn, the identity first."""
         if self.finite:
             count = min(n, self._labels.order)
-            return self.elements()[np.arange(count) * self._labels.order // count]
+            return self.section()[np.arange(count) * self._labels.order // count]
         found = self.space.grid(n)
         return GroupElement(
             self, found.matrix, found.translation, self._in_turn(self.space.label_of(found.matrix))
@@ -149,7 +147,7 @@ class Product(Group):
         """As the space's."""
         return self.space.holds_matrix(matrix, atol)
 
-    def _includes(self, other: Group) -> bool:
+    def _includes(self, other: MatrixGroup) -> bool:
         """Whether `other` is this group, or a subgroup of what moves the space."""
         if self == other:
             return True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from equiworld.groups.euclidean import E2, E3, SE2, SE3
-from equiworld.groups.families import GROUPS
+from equiworld.groups.families import GROUPS, parsed_group
 from equiworld.groups.finite import Cyclic, Dihedral
+from equiworld.groups.group import Group
 from equiworld.groups.isometries import Isometries
 from equiworld.groups.orthogonal import O2, O3, SO2, SO3
 from equiworld.groups.permutation import Permutation
 from equiworld.groups.product import Product
 
-__all__ = ["GROUPS"]
+__all__ = ["GROUPS", "group_from_name"]
 
 GROUPS |= {
     "SO2": SO2,
@@ -27,3 +28,18 @@ GROUPS |= {
     "Isometries": Isometries,
     "Product": Product,
 }
+
+
+def group_from_name(name: str) -> Group:
+    """The group that a name such as "SE2" or "Cyclic(4)" stands for; inverse of `group.name`.
+
+    Nothing is run: names of listed families, and numbers, lists and True or False as their arguments.
+
+    Raises:
+        UnknownNameError: No such family.
+        ArgumentError: It is no such name, or an argument is missing, not wanted, or wrong.
+
+    >>> group_from_name("SE2"), group_from_name("Cyclic(4)")
+    (SE2(), Cyclic(4))
+    """
+    return parsed_group(name)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer, reals
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.groups.isotypic import IsotypicBlock, averaged, isotypic_blocks, random_numbers
 from equiworld.groups.labels import Labels
 

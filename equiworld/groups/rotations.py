@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 
 __all__ = [
     "fraction_matrix",

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Concatenation, Field, Symmetry
 from equiworld.symmetry.features import KINDS, Kind
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.models.labels import block_images, through
 from equiworld.symmetry import Cloud, FeatureType, Field, Heading, Rotation, Symmetry
 from equiworld.symmetry.images import block_diagonal

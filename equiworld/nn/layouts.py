@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.groups.representation import Representation
 
 __all__ = ["BasisLayout", "OrbitLayout", "layout_of"]

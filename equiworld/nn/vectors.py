@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.groups.element import checked_group
+from equiworld.groups.matrix_group import checked_group
 from equiworld.nn.mlp import uniform_parameter
 from equiworld.symmetry.features import Features, FeatureType
 

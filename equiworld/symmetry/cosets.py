@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 from equiworld.symmetry.batches import rows_of
+from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.grid import power_of_two
+from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.representative import MARGIN, irrational
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import check_leading
-
-if TYPE_CHECKING:
-    from equiworld.symmetry.canonical import Canonical
-    from equiworld.symmetry.door import Door
 
 __all__ = ["Cosets", "fields_by_name", "kernel_symmetry", "needs_cosets"]
 
@@ -42,6 +40,20 @@ def kernel_symmetry(symmetry: Symmetry) -> Symmetry:
     )
 
 
+class KernelDoor(Protocol):
+    """A `Door` under a group that moves no labels."""
+
+    names: tuple[str, ...]
+    layout: Layout
+
+    def enter(self, observation: Any) -> Canonical:
+        """Bring observations `(B, …)` by field into their frames."""
+
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """Why decisions behind it are exact in law only, in words; empty where they are exact."""
+
+
 class Cosets:
     """Which label brings an observation into the form that its orbit shares, and the frame there.
 
@@ -54,7 +66,7 @@ class Cosets:
         door: that of `kernel_symmetry(symmetry)`, whose observations are mappings by field.
     """
 
-    def __init__(self, symmetry: Symmetry, door: Door) -> None:
+    def __init__(self, symmetry: Symmetry, door: KernelDoor) -> None:
         self.symmetry, self.door = symmetry, door
         self._section = symmetry.group.section()
         self._back = self._section.inverse()

@@ -16,19 +16,19 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.groups.element import checked_element
 from equiworld.symmetry.features import FeatureType, Kind
+from equiworld.symmetry.motion import Array, Motion
 
 __all__ = ["Field"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Field(ABC):
     """How the last axis of an array transforms under g = (R, t) acting about a centre c.
 
-    A subclass says how many numbers it takes (`size`), how they move (`_transform`), which feature channels
-    they fill (`kind`, `encode`, `decode`) and what bounds them (`bounds`, `_orbit_bounds`). Several items lie
-    behind one another: n points of R^d are the n·d numbers x0 y0 x1 y1 ….
+    A subclass says how many numbers it takes (`size`), how they move (`motion`, or `_transform` where items are
+    not all moved alike), which feature channels they fill (`kind`, `encode`, `decode`) and what bounds them
+    (`bounds`, `_orbit_bounds`). Several items lie behind one another: n points of R^d are the n·d numbers
+    x0 y0 x1 y1 ….
 
     Attributes:
         count: how many items, n.
@@ -40,6 +40,11 @@ class Field(ABC):
     count: int = 1
     scale: float | None = dataclass_field(default=None, kw_only=True, repr=False)
     unit: str = dataclass_field(default="", kw_only=True, repr=False, compare=False)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "_transform" in vars(cls) and "motion" not in vars(cls):
+            cls.motion = _no_motion  # type: ignore[method-assign]  # one that is inherited is no longer true
 
     def __post_init__(self) -> None:
         if not isinstance(self.count, int | np.integer) or isinstance(self.count, bool) or self.count < 1:
@@ -120,8 +125,14 @@ class Field(ABC):
         """`orbit_bounds` for a continuous group."""
 
     @abstractmethod
+    def motion(self, g: GroupElement, centre: Array) -> Motion | None:
+        """How g moves the items; None for a field whose items are not all moved alike."""
+
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
         """`transform` on a float64 array `(…, size)` that fits and pairs with g."""
+        motion = self.motion(g, centre)
+        assert motion is not None, f"{type(self).__name__} has neither a motion nor a _transform"
+        return motion.applied(array)
 
     def transform(
         self,
@@ -198,17 +209,9 @@ def to_numpy(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
     return values
 
 
-def multiply(matrix: Array, items: Array) -> Array:
-    """M x for `(…, d, d)` and items `(…, n, d)`.
-
-    The d terms are added in a fixed order: BLAS chooses its own for each batch size, and a batch would then
-    differ in the last bit from a loop over its rows.
-    """
-    columns = matrix[..., None, :, :]
-    result = columns[..., 0] * items[..., 0, None]
-    for index in range(1, matrix.shape[-1]):
-        result = result + columns[..., index] * items[..., index, None]
-    return result
+def _no_motion(self: Field, g: GroupElement, centre: Array) -> Motion | None:
+    """`motion` of a field that has a `_transform` of its own."""
+    return None
 
 
 def check_pairing(g: GroupElement, batch_shape: tuple[int, ...], name: str) -> None:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import Kind
-from equiworld.symmetry.field import Array, Field, multiply
+from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.heading import Heading
 from equiworld.symmetry.intervals import ball_interval, linear_interval
+from equiworld.symmetry.motion import Motion, multiply
 from equiworld.symmetry.rotation import Rotation
 
 __all__ = [
@@ -52,8 +54,8 @@ class _Numbers(Field):
         determinant = np.sign(np.asarray(g.determinant, np.float64))[..., None]
         return determinant if self.pseudo else np.ones_like(determinant)
 
-    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        return self._sign(g) * array
+    def motion(self, g: GroupElement, centre: Array) -> Motion | None:
+        return Motion(self._sign(g)[..., None]) if self.pseudo else Motion()
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
         sign = self._sign(g)
@@ -129,14 +131,18 @@ class _Arrows(Field):
             return np.zeros_like(g.translation)
         return (centre - multiply(g.matrix, centre[None])[..., 0, :]) + g.translation
 
-    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        items = self._items(array, len(centre))
-        moved = multiply(self._matrix(g), items) + self._offset(g, centre)[..., None, :]
-        return moved.reshape(array.shape)
+    def _sources(self, g: GroupElement) -> NDArray[np.intp] | None:
+        """Which item comes to each place; None if each stays in its own."""
+        return None
+
+    def motion(self, g: GroupElement, centre: Array) -> Motion | None:
+        return Motion(self._matrix(g), self._offset(g, centre), self._sources(g))
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
         items = self._items(low, len(centre)), self._items(high, len(centre))
-        lower, upper = linear_interval(self._matrix(g), self._offset(g, centre), *items)
+        matrix, offset = self._matrix(g), self._offset(g, centre)
+        placed = Motion(sources=self._sources(g)).placed
+        lower, upper = (placed(side) for side in linear_interval(matrix, offset, *items))
         return lower.reshape(low.shape), upper.reshape(high.shape)
 
     def _orbit_bounds(
@@ -222,21 +228,12 @@ class Point(_Arrows):
             images["points"][reflects] = images["points"][reflects][:, self.mirror]
         return images
 
-    def exchanged(self, g: GroupElement, items: Array) -> Array:
-        """Items `(…, count, d)` in the places where a reflection g puts them."""
-        if self.mirror is None:
-            return items
-        reflects = np.asarray(g.determinant)[..., None, None] < 0
-        return np.where(reflects, items[..., self.mirror, :], items)
-
-    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        moved = super()._transform(g, array, centre)
-        return self.exchanged(g, self._items(moved, len(centre))).reshape(array.shape)
-
-    def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
-        sides = (self._items(side, len(centre)) for side in super().bounds(g, low, high, centre))
-        lower, upper = (self.exchanged(g, side) for side in sides)
-        return lower.reshape(low.shape), upper.reshape(high.shape)
+    def _sources(self, g: GroupElement) -> NDArray[np.intp] | None:
+        reflects = np.asarray(g.determinant) < 0
+        if self.mirror is None or not reflects.any():
+            return None
+        mirror = np.array(self.mirror)
+        return mirror if reflects.all() else np.where(reflects[..., None], mirror, np.arange(self.count))
 
     def _orbit_bounds(
         self, group: Group, low: Array, high: Array, centre: Array, scale: float

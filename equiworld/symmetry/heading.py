@@ -15,10 +15,9 @@ from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.features import FeatureType, Kind
 from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.images import block_diagonal, body_images
+from equiworld.symmetry.motion import TURN, Motion, wrapped
 
 __all__ = ["Heading"]
-
-_TURN = 2 * np.pi
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,14 @@ class Heading(Field):
         if self.body:  # the second axis, a quarter turn ahead, is turned back
             ahead = vectors[..., 1::2]
             vectors = vectors[..., ::2] + np.stack([ahead[..., 1, :], -ahead[..., 0, :]], -2)
-        return self._wrap(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]) - self.axis)
-
-    def _wrap(self, angle: Array) -> Array:
-        """Into [low, low + 2π); angles already there are kept to the bit."""
-        wrapped = angle - _TURN * np.floor((angle - self.low) / _TURN)
-        return np.where((wrapped < self.low) | (wrapped >= self.low + _TURN), self.low, wrapped)
+        return wrapped(np.arctan2(vectors[..., 1, :], vectors[..., 0, :]) - self.axis, self.low)
 
     def to_dtype(self, array: Array, dtype: np.dtype, dim: int) -> NDArray[np.floating]:
         rounded = array.astype(dtype)
         # float32 may round the largest angles up to the excluded end: the same direction as `low`
-        return np.where(rounded >= dtype.type(self.low + _TURN), dtype.type(self.low), rounded)
+        return np.where(rounded >= dtype.type(self.low + TURN), dtype.type(self.low), rounded)
 
-    def turn(self, g: GroupElement) -> tuple[Array, Array]:
+    def _turn(self, g: GroupElement) -> tuple[Array, Array]:
         """What g makes of an angle θ, as a sum: a and s of θ ↦ a + s·θ, `(…, 1)`."""
         sign = np.sign(np.asarray(g.determinant))[..., None]
         angle = np.asarray(np.arctan2(g.matrix[..., 1, 0], g.matrix[..., 0, 0]))[..., None]
@@ -117,13 +111,13 @@ class Heading(Field):
             return angle - np.arctan2(own[..., 1, 0], own[..., 0, 0])[..., None], sign
         return angle + (sign - 1.0) * self.axis, sign
 
-    def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
-        angle, sign = self.turn(g)
-        return self._wrap(angle + sign * array)
+    def motion(self, g: GroupElement, centre: Array) -> Motion | None:
+        angle, sign = self._turn(g)
+        return Motion(sign[..., None], angle, low=self.low)
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
-        angle, sign = self.turn(g)
-        top = self.low + _TURN
+        angle, sign = self._turn(g)
+        top = self.low + TURN
         kept = (
             (angle == 0)
             & (sign > 0)
@@ -131,7 +125,7 @@ class Heading(Field):
             & ((high < top) | ((high == top) & (low == self.low)))
         )
         with np.errstate(invalid="ignore", over="ignore"):
-            start = self._wrap(angle + np.where(sign > 0, low, -high))
+            start = wrapped(angle + np.where(sign > 0, low, -high), self.low)
             end = start + (high - low)
             # an arc that may touch the seam, also by rounding, is the whole circle as an interval
             inside = (start - 1e-6 > self.low) & (end + 1e-6 < top)
@@ -143,4 +137,4 @@ class Heading(Field):
     def _orbit_bounds(
         self, group: Group, low: Array, high: Array, centre: Array, scale: float
     ) -> tuple[Array, Array]:
-        return np.full_like(low, self.low), np.full_like(high, self.low + _TURN)
+        return np.full_like(low, self.low), np.full_like(high, self.low + TURN)

@@ -10,7 +10,7 @@ import numpy as np
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 
 __all__ = [
     "block_diagonal",

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
-from equiworld.symmetry.concatenation import Concatenation, Interleaved, leaves
-from equiworld.symmetry.features import KINDS, Channel, Features, Kind
+from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.declaration import Declaration
+from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, Field, to_numpy
 from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.validation import names_of
 
-if TYPE_CHECKING:
-    from equiworld.symmetry.symmetry import Symmetry
-
 __all__ = [
     "Apart",
-    "arrays_of",
     "assembled",
     "channels_of",
     "checked_names",
     "counted",
+    "feature_type_of",
     "joined",
     "observed",
     "row_of",
-    "segments",
     "sized",
     "widths",
 ]
+
+
+D = TypeVar("D", bound=Declaration)
 
 
 class Apart(dict[str, Any]):
     """Arrays by field, of an observation that was taken apart: a field may be called like the key that held it."""
 
 
-def row_of(symmetry: Symmetry, key: str, array: Any) -> Any:
+def row_of(symmetry: Declaration, key: str, array: Any) -> Any:
     """An observed array, NumPy's or torch's, with its numbers in the last axis, where it is declared with more axes.
 
     Raises:
@@ -56,35 +56,7 @@ def row_of(symmetry: Symmetry, key: str, array: Any) -> Any:
     return array.reshape(*array.shape[: array.ndim - len(shape)], -1)
 
 
-def arrays_of(symmetry: Symmetry) -> dict[str, Field]:
-    """The field of each array that is observed, by its key; of a flat observation "observation"."""
-    if symmetry.flat:
-        parts = tuple(symmetry.observation.values())
-        places = tuple(symmetry.places[name][1] for name in symmetry.observation if name in symmetry.places)
-        return {"observation": Interleaved(parts, at=places) if places else Concatenation(parts)}
-    found: dict[str, Field] = {}
-    shared: dict[str, list[str]] = {}
-    for name, declared in symmetry.observation.items():
-        key = symmetry.places[name][0] if name in symmetry.places else name
-        found[key] = declared
-        shared.setdefault(key, []).append(name)
-    for key, names in shared.items():
-        if names[0] in symmetry.places:
-            at = tuple(symmetry.places[name][1] for name in names)
-            found[key] = Interleaved(tuple(symmetry.observation[name] for name in names), at=at)
-    return found
-
-
-def segments(symmetry: Symmetry) -> Iterator[tuple[str, slice | list[int]]]:
-    """Where each field of a flat observation lies in its last axis."""
-    start = 0
-    for name, declared in symmetry.observation.items():
-        stop = start + declared.size(symmetry.dim)
-        yield name, list(symmetry.places[name][1]) if name in symmetry.places else slice(start, stop)
-        start = stop
-
-
-def sized(symmetry: Symmetry, obs: Any) -> Symmetry:
+def sized(symmetry: D, obs: Any) -> D:
     """The same with the count of each `Cloud()` that has none, as observations or a Dict space show it."""
     fields = symmetry.observation
     open_ended = [name for name, field in fields.items() if isinstance(field, Cloud) and field.count is None]
@@ -104,33 +76,33 @@ def sized(symmetry: Symmetry, obs: Any) -> Symmetry:
     return replace(symmetry, observation={**fields, **found})
 
 
-def observed(symmetry: Symmetry, obs: Any, needed: Sequence[str] | None = None) -> Apart:
+def observed(symmetry: Declaration, obs: Any, needed: Sequence[str] | None = None) -> Apart:
     """The declared arrays of an observation by name; all of them unless only some are needed."""
     if not isinstance(obs, Apart):
         obs = _flat_apart(symmetry, obs) if symmetry.flat else _mapping_apart(symmetry, obs)
     missing = [name for name in (symmetry.observation if needed is None else needed) if name not in obs]
     if missing:
         key = symmetry.places[missing[0]][0] if missing[0] in symmetry.places else missing[0]
-        raise ArgumentError("observation", f"no key {key!r}", "every declared key", arrays_of(symmetry))
+        raise ArgumentError("observation", f"no key {key!r}", "every declared key", symmetry.arrays())
     extra = [name for name in obs if name not in symmetry.observation]
     if extra:
         raise ArgumentError(
-            "observation", f"the undeclared key {extra[0]!r}", "declared keys only", arrays_of(symmetry)
+            "observation", f"the undeclared key {extra[0]!r}", "declared keys only", symmetry.arrays()
         )
     return obs
 
 
-def _flat_apart(symmetry: Symmetry, obs: Any) -> Apart:
+def _flat_apart(symmetry: Declaration, obs: Any) -> Apart:
     """The segments of one array."""
     if isinstance(obs, Mapping):
         raise ArgumentError("observation", f"a mapping with keys {sorted(obs)}", "one array")
     size = sum(declared.size(symmetry.dim) for declared in symmetry.observation.values())
     row = row_of(symmetry, "observation", obs)
     array = to_numpy(row, size, f"observation ({', '.join(symmetry.observation)} in a row)")
-    return Apart({name: array[..., segment] for name, segment in segments(symmetry)})
+    return Apart({name: array[..., segment] for name, segment in symmetry.segments()})
 
 
-def _mapping_apart(symmetry: Symmetry, obs: Any) -> Apart:
+def _mapping_apart(symmetry: Declaration, obs: Any) -> Apart:
     """The arrays of a mapping, those that hold several fields split into them."""
     if not isinstance(obs, Mapping):
         raise ArgumentError(
@@ -140,7 +112,7 @@ def _mapping_apart(symmetry: Symmetry, obs: Any) -> Apart:
         return Apart(obs)
     keys = {key for key, _ in symmetry.places.values()}
     found = Apart({name: row_of(symmetry, name, array) for name, array in obs.items() if name not in keys})
-    whole = arrays_of(symmetry)
+    whole = symmetry.arrays()
     rows = {
         key: to_numpy(row_of(symmetry, key, obs[key]), whole[key].size(symmetry.dim), key)
         for key in keys
@@ -152,13 +124,13 @@ def _mapping_apart(symmetry: Symmetry, obs: Any) -> Apart:
     return found
 
 
-def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def assembled(symmetry: Declaration, arrays: Mapping[str, NDArray[Any]]) -> Any:
     """An observation as the environment gives it, of all its fields' arrays `(…, size)` by name."""
     if symmetry.flat and not symmetry.places:
         row = np.concatenate([arrays[name] for name in symmetry.observation], -1)
         return _shaped(symmetry, {"observation": row})["observation"]
     found: dict[str, Any] = {}
-    whole = arrays_of(symmetry) if symmetry.places else {}
+    whole = symmetry.arrays() if symmetry.places else {}
     for name in symmetry.observation:
         if name not in symmetry.places:
             found[name] = arrays[name]
@@ -172,14 +144,14 @@ def assembled(symmetry: Symmetry, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return next(iter(found.values())) if symmetry.flat else found
 
 
-def _shaped(symmetry: Symmetry, rows: dict[str, Any]) -> dict[str, Any]:
+def _shaped(symmetry: Declaration, rows: dict[str, Any]) -> dict[str, Any]:
     """Arrays of numbers in a row, in the shapes that are declared."""
     for key, shape in symmetry.shapes.items():
         rows[key] = np.reshape(rows[key], (*np.shape(rows[key])[:-1], *shape))
     return rows
 
 
-def channels_of(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
+def channels_of(symmetry: Declaration, names: Sequence[str]) -> Iterator[tuple[str, Field, Channel]]:
     """The plain fields that observed ones consist of, by name, and where each lies among their Features."""
     stops: dict[Kind, int] = dict.fromkeys(KINDS, 0)
     for name in names:
@@ -188,6 +160,14 @@ def channels_of(symmetry: Symmetry, names: Sequence[str]) -> Iterator[tuple[str,
             stop = stops[kind] + getattr(leaf.feature_type(symmetry.dim), kind)
             yield name, leaf, Channel(kind, stops[kind], stop, getattr(leaf, "axis", 0.0))
             stops[kind] = stop
+
+
+def feature_type_of(symmetry: Declaration, names: Sequence[str] | None) -> FeatureType:
+    """See `Symmetry.feature_type`."""
+    total = FeatureType(symmetry.dim)
+    for name in checked_names(symmetry, names):
+        total = total + symmetry.observation[name].feature_type(symmetry.dim)
+    return total
 
 
 def joined(dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype) -> Features:
@@ -210,7 +190,7 @@ def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
     return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]
 
 
-def checked_names(symmetry: Symmetry, names: Sequence[str] | None) -> tuple[str, ...]:
+def checked_names(symmetry: Declaration, names: Sequence[str] | None) -> tuple[str, ...]:
     """The names asked for, each a field that may become features."""
     chosen = symmetry.state if names is None else names_of("names", names)
     for name in chosen:
@@ -220,7 +200,7 @@ def checked_names(symmetry: Symmetry, names: Sequence[str] | None) -> tuple[str,
     return chosen
 
 
-def counted(symmetry: Symmetry) -> Symmetry:
+def counted(symmetry: D) -> D:
     """Clouds of as many points as there are begin with one; observations say how many."""
     fields = {
         name: replace(field, count=1) if isinstance(field, Cloud) and field.count is None else field

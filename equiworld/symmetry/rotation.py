@@ -11,11 +11,12 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.groups.element import product
+from equiworld.groups.arrays import product
 from equiworld.symmetry.features import FeatureType, Kind
-from equiworld.symmetry.field import Array, Field, multiply
+from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.images import block_diagonal, body_images
 from equiworld.symmetry.intervals import ball_interval, linear_interval
+from equiworld.symmetry.motion import multiply
 
 __all__ = ["Rotation"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -12,13 +12,11 @@ from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.field import Array, Field, check_pairing
 from equiworld.symmetry.fields import Pseudovector, Vector
 from equiworld.symmetry.observing import row_of
-from equiworld.symmetry.validation import check_element
-
-if TYPE_CHECKING:
-    from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.validation import check_element, owned
 
 __all__ = ["check_observation_space", "in_order_of", "scales_of_space", "transform_space"]
 
@@ -26,7 +24,7 @@ Role = Literal["observation", "action"]
 
 
 def transform_space(
-    symmetry: Symmetry,
+    symmetry: Declaration,
     g_or_group: GroupElement | Group,
     space: spaces.Space,
     role: Role | None = None,
@@ -70,7 +68,7 @@ def in_order_of(like: spaces.Space, space: spaces.Space) -> spaces.Space:
     return ordered
 
 
-def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
+def check_observation_space(symmetry: Declaration, space: spaces.Space) -> None:
     """Refuse a space whose samples are not the declared observation, naming the field."""
     arrays = symmetry.arrays()
     if symmetry.flat:
@@ -89,7 +87,7 @@ def check_observation_space(symmetry: Symmetry, space: spaces.Space) -> None:
             raise ArgumentError("observation space", got, "declared keys only", arrays)
 
 
-def scales_of_space(symmetry: Symmetry, space: spaces.Space) -> tuple[dict[str, float], bool]:
+def scales_of_space(symmetry: Declaration, space: spaces.Space) -> tuple[dict[str, float], bool]:
     """By field, half the width of its bounds; and whether any number is rounded to float32.
 
     Limits are often so wide that they say nothing: at most the length scale counts for vectors, and 1 for scalars.
@@ -128,12 +126,12 @@ class _Limits(NamedTuple):
         return _Limits(low, high, np.dtype(space.dtype))
 
 
-def _shape(symmetry: Symmetry, key: str, declared: Field) -> tuple[int, ...]:
+def _shape(symmetry: Declaration, key: str, declared: Field) -> tuple[int, ...]:
     """That of one observed array."""
     return symmetry.shapes.get(key, (declared.size(symmetry.dim),))
 
 
-def _in_a_row(symmetry: Symmetry, key: str, space: spaces.Space) -> spaces.Space:
+def _in_a_row(symmetry: Declaration, key: str, space: spaces.Space) -> spaces.Space:
     """The Box of an array's numbers in the last axis."""
     if key not in symmetry.shapes or not isinstance(space, spaces.Box):
         return space
@@ -149,7 +147,7 @@ def _check_box(name: str, space: spaces.Space, shape: tuple[int, ...]) -> None:
         raise ArgumentError(f"space of {name!r}", f"shape {space.shape}", expected)
 
 
-def _role(symmetry: Symmetry, space: spaces.Space) -> Role:
+def _role(symmetry: Declaration, space: spaces.Space) -> Role:
     """What a space holds, where its kind and size say it."""
     if isinstance(space, spaces.Dict):
         return "observation"
@@ -167,7 +165,7 @@ def _role(symmetry: Symmetry, space: spaces.Space) -> Role:
 def _transform_box(
     name: str,
     field: Field,
-    symmetry: Symmetry,
+    symmetry: Declaration,
     g_or_group: GroupElement | Group,
     space: spaces.Space,
     scale: float,
@@ -192,7 +190,7 @@ def _transform_box(
         if g_or_group.batch_shape and not low.shape[:-1]:
             raise ArgumentError("g", f"a batch of {g_or_group.batch_shape}", "one element, or a group")
         check_pairing(g_or_group, low.shape[:-1], f"space of {name!r}")
-        low, high = field.bounds(symmetry.own(g_or_group), low, high, centre)
+        low, high = field.bounds(owned(symmetry, g_or_group), low, high, centre)
     # Rounding to the dtype is monotone, so what lay between the bounds still does.
     low, high = (bound.astype(dtype).reshape(shape) for bound in (low, high))
     return spaces.Box(low, high, dtype=dtype.type)

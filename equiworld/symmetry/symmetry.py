@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import flag, instance, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import observing, validation
+from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
-from equiworld.symmetry.field import Array, Field, numbers
-from equiworld.symmetry.parts import Places, split
+from equiworld.symmetry.field import Array, numbers
+from equiworld.symmetry.parts import split
+from equiworld.symmetry.spaces import transform_space
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
 from equiworld.symmetry.validation import check_leading, check_symmetry, names_of, owned
-
-if TYPE_CHECKING:
-    from gymnasium import spaces
 
 __all__ = ["Symmetry"]
 
 
 @dataclass(frozen=True)
-class Symmetry:
+class Symmetry(Declaration):
     """The symmetry of an environment, declared once.
 
     g = (R, t) acts about the centre c: points x ↦ c + R (x − c) + t, vectors v ↦ R v. In Features points are
@@ -67,23 +67,6 @@ class Symmetry:
     FeatureType(dim=2, scalars=1, vectors=0, points=1)
     """
 
-    group: Group
-    observation: Mapping[str, Field] = field(hash=False)
-    action: Field
-    state: tuple[str, ...] = ()
-    goal: tuple[str, ...] = ()
-    action_origin: str | None = None
-    reference: str | None = None
-    heading: str | None = None
-    centre: tuple[float, ...] = ()
-    length_scale: float = 1.0
-    info: Mapping[str, Field] = field(default_factory=dict, hash=False)
-    flat: bool = False
-    places: Places = field(default_factory=dict, hash=False)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
-    holds: str = "everywhere"
-    reward: bool = True
-
     def __post_init__(self) -> None:
         def settle(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
@@ -103,11 +86,6 @@ class Symmetry:
         settle("centre", validation.centre_of(self))
         check_symmetry(self)
         settle("reward", flag("reward", self.reward))
-
-    @property
-    def dim(self) -> int:
-        """The dimension d of the space that the group moves."""
-        return self.group.dim
 
     def transform_observation(self, g: GroupElement, obs: Any) -> Any:
         """ρ(g)·observation.
@@ -232,10 +210,7 @@ class Symmetry:
 
     def feature_type(self, names: Sequence[str] | None = None) -> FeatureType:
         """The type of `to_features(obs, names)`."""
-        total = FeatureType(self.dim)
-        for name in observing.checked_names(self, names):
-            total = total + self.observation[name].feature_type(self.dim)
-        return total
+        return observing.feature_type_of(self, names)
 
     def transform_space(
         self,
@@ -258,14 +233,7 @@ class Symmetry:
         Raises:
             ArgumentError: the space is not that of the declared arrays, or could be both.
         """
-        from equiworld.symmetry.spaces import transform_space
-
         return transform_space(self, g_or_group, space, role, scale)
-
-    @property
-    def labelled(self) -> bool:
-        """Whether any field is moved by the labels of elements."""
-        return any(part.labelled for part in (*self.observation.values(), self.action, *self.info.values()))
 
     def own(self, g: GroupElement) -> GroupElement:
         """An element of a subgroup as one of `group`, whose labels the fields know; others as they are.
@@ -278,14 +246,6 @@ class Symmetry:
     def sized(self, obs: Any) -> Symmetry:
         """The same with the count of each `Cloud()` that has none, as observations or a space show it."""
         return observing.sized(self, obs)
-
-    def arrays(self) -> dict[str, Field]:
-        """The field of each array that is observed, by its key; of a flat observation "observation"."""
-        return observing.arrays_of(self)
-
-    def segments(self) -> Iterator[tuple[str, slice | list[int]]]:
-        """Where each field of a flat observation lies in its last axis."""
-        return observing.segments(self)
 
     def observed(self, obs: Any, needed: Sequence[str] | None = None) -> dict[str, Any]:
         """The declared arrays of an observation by name; all of them unless only some are needed."""

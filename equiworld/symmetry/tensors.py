@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,17 +12,15 @@ from torch import Tensor
 from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
+from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.heading import Heading
-from equiworld.symmetry.observing import Apart, row_of
+from equiworld.symmetry.observing import Apart, feature_type_of, row_of
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.quaternions import euler_of, matrix_of, matrix_of_euler, quaternion_of
 from equiworld.symmetry.rotation import Rotation
 from equiworld.symmetry.validation import check_leading
-
-if TYPE_CHECKING:
-    from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
     "decoded",
@@ -36,7 +34,7 @@ __all__ = [
 Channels = dict[Kind, Tensor]
 
 
-def features_of_action(symmetry: Symmetry, action: Tensor) -> Features:
+def features_of_action(symmetry: Declaration, action: Tensor) -> Features:
     """`Symmetry.action_features` of a tensor `(…, size)`, with its dtype, device and gradient."""
     size = symmetry.action.size(symmetry.dim)
     if action.shape[-1] != size:
@@ -44,7 +42,7 @@ def features_of_action(symmetry: Symmetry, action: Tensor) -> Features:
     return _joined(symmetry, [encoded(symmetry.action, action, _centre(symmetry, action))], action)
 
 
-def features_of_tensors(symmetry: Symmetry, obs: Any, names: Sequence[str] | None = None) -> Features:
+def features_of_tensors(symmetry: Declaration, obs: Any, names: Sequence[str] | None = None) -> Features:
     """`Symmetry.to_features` of tensors, with their dtype, device and gradient; points are centred in that dtype.
 
     Args:
@@ -78,11 +76,12 @@ def features_of_tensors(symmetry: Symmetry, obs: Any, names: Sequence[str] | Non
 
 
 def tensors_of_features(
-    symmetry: Symmetry, features: Features, names: Sequence[str] | None = None
+    symmetry: Declaration, features: Features, names: Sequence[str] | None = None
 ) -> dict[str, Tensor]:
     """The tensors `(…, size)` by field whose Features these are; the inverse of `features_of_tensors`."""
-    if features.type != symmetry.feature_type(names):
-        raise ArgumentError("features", features.type, f"{symmetry.feature_type(names)}")
+    expected = feature_type_of(symmetry, names)
+    if features.type != expected:
+        raise ArgumentError("features", features.type, f"{expected}")
     used: dict[Kind, int] = dict.fromkeys(KINDS, 0)
     found = {}
     for name in symmetry.state if names is None else names:
@@ -194,7 +193,7 @@ def _within(field: Concatenation, dim: int) -> list[tuple[Field, list[int]]]:
     return found
 
 
-def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
+def _taken(symmetry: Declaration, obs: Any, name: str) -> Tensor:
     """The numbers of one field."""
     key, at = symmetry.places.get(name, (name, None))
     if symmetry.flat and not isinstance(obs, Apart):
@@ -218,7 +217,7 @@ def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
     return found
 
 
-def _centre(symmetry: Symmetry, like: Tensor) -> Tensor:
+def _centre(symmetry: Declaration, like: Tensor) -> Tensor:
     return torch.tensor(symmetry.centre, dtype=like.dtype, device=like.device)
 
 
@@ -226,7 +225,7 @@ def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(tuple(parts), -1)
 
 
-def _joined(symmetry: Symmetry, parts: Sequence[Channels], like: Tensor) -> Features:
+def _joined(symmetry: Declaration, parts: Sequence[Channels], like: Tensor) -> Features:
     def join(kind: Kind, *empty: int) -> Tensor:
         found = [part[kind] for part in parts if kind in part]
         return _side_by_side(found) if found else like.new_empty(*like.shape[:-1], *empty)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from equiworld.arguments import flag, instance, integer, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.groups.element import checked_group
+from equiworld.groups.matrix_group import checked_group
 from equiworld.symmetry.concatenation import Interleaved, leaves
+from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.parts import Parts
-
-if TYPE_CHECKING:
-    from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
     "centre_of",
@@ -45,7 +43,7 @@ def check_element(g: GroupElement, dim: int) -> None:
         )
 
 
-def centre_of(symmetry: Symmetry) -> tuple[float, ...]:
+def centre_of(symmetry: Declaration) -> tuple[float, ...]:
     """The centre as plain numbers; the origin where none is given."""
     centre = reals("centre", symmetry.centre)
     centre = centre if centre.size else np.zeros(symmetry.dim)
@@ -54,7 +52,7 @@ def centre_of(symmetry: Symmetry) -> tuple[float, ...]:
     return tuple(centre.tolist())
 
 
-def check_alone(symmetry: Symmetry, parts: bool) -> None:
+def check_alone(symmetry: Declaration, parts: bool) -> None:
     """Refuse `Parts` of one array beside other fields of it."""
     if parts and symmetry.flat and len(symmetry.observation) > 1:
         raise ArgumentError(
@@ -62,7 +60,7 @@ def check_alone(symmetry: Symmetry, parts: bool) -> None:
         )
 
 
-def check_kinds(symmetry: Symmetry) -> None:
+def check_kinds(symmetry: Declaration) -> None:
     """Refuse what is of another kind altogether."""
     checked_group("group", symmetry.group)
     for name in ("observation", "info", "places", "shapes"):
@@ -108,7 +106,7 @@ def _whole_numbers(argument: str, values: Any) -> tuple[int, ...]:
     return tuple(integer(argument, value, least=0) for value in values)
 
 
-def owned(symmetry: Symmetry, g: GroupElement) -> GroupElement:
+def owned(symmetry: Declaration, g: GroupElement) -> GroupElement:
     """An element of a subgroup as one of the symmetry's group, whose labels the fields know; others as they are."""
     check_element(g, symmetry.dim)
     if g.group == symmetry.group or not symmetry.labelled:
@@ -118,7 +116,7 @@ def owned(symmetry: Symmetry, g: GroupElement) -> GroupElement:
     raise ArgumentError("g", f"an element of {g.group!r}", f"one of {symmetry.group!r}, or of a subgroup")
 
 
-def check_symmetry(symmetry: Symmetry) -> None:
+def check_symmetry(symmetry: Declaration) -> None:
     """Refuse fields that the dimension or the group does not have, and names that are no field."""
     if symmetry.dim not in (2, 3):
         raise ArgumentError("group", f"{symmetry.group!r} of dimension {symmetry.dim}", "dimension 2 or 3")
@@ -136,7 +134,7 @@ def check_symmetry(symmetry: Symmetry) -> None:
     _check_names(symmetry)
 
 
-def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
+def _check_field(name: str, field: Field, symmetry: Declaration) -> None:
     if not isinstance(field, Field):
         raise ArgumentError(name, field, "a field, such as Point() or Vector()")
     if isinstance(field, Cloud) and field.count is None:
@@ -161,7 +159,7 @@ def _check_field(name: str, field: Field, symmetry: Symmetry) -> None:
             )
 
 
-def _check_labels(name: str, field: Field, symmetry: Symmetry) -> None:
+def _check_labels(name: str, field: Field, symmetry: Declaration) -> None:
     """Refuse what labels of the group do not move as the field says."""
     try:
         g = symmetry.group.section()
@@ -171,7 +169,7 @@ def _check_labels(name: str, field: Field, symmetry: Symmetry) -> None:
         raise ArgumentError(name, str(error), f"a field that {symmetry.group!r} moves") from None
 
 
-def _check_names(symmetry: Symmetry) -> None:
+def _check_names(symmetry: Declaration) -> None:
     declared = symmetry.observation
     for key, shape in symmetry.shapes.items():
         arrays = symmetry.arrays()
@@ -213,7 +211,7 @@ def check_leading(arrays: Mapping[str, Any]) -> None:
 
 
 def door_arguments(
-    symmetry: Symmetry, names: Any, scales: Any, single: Any, reference_pose: Any
+    symmetry: Declaration, names: Any, scales: Any, single: Any, reference_pose: Any
 ) -> tuple[tuple[str, ...] | None, dict[str, float], bool]:
     """What a door is made of, plain: the names that are wanted, the scales by name, and the flag.
 

@@ -21,8 +21,10 @@ from equiworld.results import to_plain
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
+from equiworld.training.overlap import check_disjoint
 from equiworld.training.provenance import env_of, provenance_of
 from equiworld.training.recorded import chosen_rows, columns_of_buffer, columns_of_episodes, floats, integers
+from equiworld.training.splitting import split_episodes
 from equiworld.training.stored import read_columns, write_columns
 
 __all__ = ["Dataset"]
@@ -169,14 +171,10 @@ class Dataset:
         Raises:
             ArgumentError: no such shares, or there is one that no whole episode fits into.
         """
-        from equiworld.training.splitting import split_episodes  # which knows datasets
-
         return split_episodes(self, shares, seed)
 
     def check_disjoint(self, **others: Dataset) -> dict[str, Any]:
         """Prove that this has nothing in common with others, by name; see `equiworld.training.check_disjoint`."""
-        from equiworld.training.overlap import check_disjoint  # which knows datasets
-
         return check_disjoint(data=self, **others)
 
     def slice_of_headings(self, half_width: float, centre: float = 0.0) -> Dataset:

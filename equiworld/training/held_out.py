@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from equiworld.arguments import number
-from equiworld.training.dataset import Dataset
+from equiworld.training.transitions import Transitions
 
 __all__ = ["hold_out"]
 
+T = TypeVar("T", bound=Transitions)
 
-def hold_out(data: Dataset, share: float, rng: np.random.Generator) -> tuple[Dataset, Dataset]:
+
+def hold_out(data: T, share: float, rng: np.random.Generator) -> tuple[T, T]:
     """Split transitions by episode: those to train on, and those held out.
 
     Neighbouring transitions of an episode are nearly the same, so whole episodes are held out: drawn at random, as

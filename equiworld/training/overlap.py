@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.errors import OverlapError
-from equiworld.training.dataset import Dataset
+from equiworld.training.transitions import Transitions
 
 __all__ = ["check_disjoint"]
 
 
-def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
+def check_disjoint(**datasets: Transitions) -> dict[str, Any]:
     """Prove that datasets share no episode and no transition.
 
     A transformed copy keeps its episodes' numbers, so test data that is training data turned is found too: to an
@@ -52,7 +52,7 @@ def check_disjoint(**datasets: Dataset) -> dict[str, Any]:
     return report
 
 
-def _shared_transitions(first: Dataset, second: Dataset) -> int:
+def _shared_transitions(first: Transitions, second: Transitions) -> int:
     """How many transitions two datasets share, in the fields of equal size and in the coarser of their dtypes."""
     sizes = [{name: array.shape[1] for name, array in data.observation.items()} for data in (first, second)]
     names = [name for name, size in sizes[0].items() if sizes[1].get(name) == size]
@@ -61,7 +61,7 @@ def _shared_transitions(first: Dataset, second: Dataset) -> int:
     return len(np.intersect1d(ours, theirs, assume_unique=True))
 
 
-def _digests(data: Dataset, names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
+def _digests(data: Transitions, names: Sequence[str], dtype: np.dtype[Any]) -> NDArray[np.bytes_]:
     """A digest of each transition, `(N,)`: of its action and these fields before and after."""
     arrays = [
         data.action,

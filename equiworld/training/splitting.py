@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
-from equiworld.training.dataset import Dataset
 from equiworld.training.held_out import hold_out
+from equiworld.training.transitions import Transitions
 
 __all__ = ["split_episodes"]
+
+T = TypeVar("T", bound=Transitions)
 
 _ROUNDING = 1e-9
 """Relative: what a share may be exceeded by, so that rounding costs no episode that just fits."""
 
 
-def split_episodes(data: Dataset, shares: Sequence[float], seed: int = 0) -> tuple[Dataset, ...]:
+def split_episodes(data: T, shares: Sequence[float], seed: int = 0) -> tuple[T, ...]:
     """Disjoint parts of whole episodes; see `Dataset.split`.
 
     >>> import equiworld as ew
@@ -32,7 +35,7 @@ def split_episodes(data: Dataset, shares: Sequence[float], seed: int = 0) -> tup
         raise ArgumentError("shares", shares, "several numbers, such as (0.9, 0.1)") from None
     if abs(sum(wanted) - 1) > _ROUNDING:
         raise ArgumentError("shares", shares, "positive numbers that add up to 1")
-    rest, parts = data, list[Dataset]()
+    rest, parts = data, list[T]()
     for share in wanted[:0:-1]:
         left = share * len(data) / max(len(rest), 1) * (1 + _ROUNDING)
         rest, part = hold_out(rest, min(left, 1 - _ROUNDING), rng)

@@ -14,7 +14,7 @@ from torch import nn
 from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.groups.element import checked_group
+from equiworld.groups.matrix_group import checked_group
 from equiworld.verify.representations import Representation, as_representation
 
 __all__ = ["EquivarianceReport", "assert_equivariant", "equivariance_residual"]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from equiworld.errors import SimulationError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Cloud, Symmetry
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 from equiworld.verify.differences import field_errors
 from equiworld.verify.lockstep import Policy, act, reset_env, stack, step_env
 from equiworld.verify.success import Success

@@ -85,6 +85,6 @@ def test_targets_are_judged_and_noise_is_said():
 def test_layers_take_turns_and_each_begins_a_round():
     order = []
     calls = {name: lambda name=name: order.append(name) for name in "ab"}
-    seconds = layer_speed._in_turn(calls, repeats=2, window=1e-9)
+    seconds = layer_speed.seconds_in_turn(calls, repeats=2, window=1e-9)
     assert order[-4:] == ["a", "b", "b", "a"]
     assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from equiworld.benchmarks.contenders import Budget
+from equiworld.benchmarks.contenders import OURS, Budget
 from equiworld.benchmarks.contenders.ours import Ours
 from equiworld.benchmarks.door import DoorConfig
 from equiworld.benchmarks.door import run as run_door
 from equiworld.benchmarks.door_declarations import tried
-from equiworld.benchmarks.planner_quality import PlannerQualityConfig
+from equiworld.benchmarks.planner_quality import PlannerQualityConfig, quality_rows
 from equiworld.benchmarks.planner_quality import run as run_quality
 from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
 from equiworld.benchmarks.planner_timing import bare, exponent, race, recording, resident_mb
@@ -129,13 +129,33 @@ def test_memory_that_is_held_is_seen():
     assert len(held) == 50_000_000
 
 
-def test_quality_says_how_far_ours_are_from_the_best_peer(tmp_path):
+def test_quality_in_small(tmp_path):
     result = run_quality(PlannerQualityConfig(out=tmp_path, quick=True))
     assert (tmp_path / "planner-quality.png").stat().st_size > 10_000
     rows = [row for row in result["rows"] if "absent" not in row]
-    assert {row["contender"] for row in rows if row["kind"] == "ours"} == {row["contender"] for row in rows}
+    assert {row["contender"] for row in rows} == set(OURS)
     assert all(row["low"] <= row["mean_cost"] <= row["high"] for row in rows)
     assert {row["world"] for row in rows} == {"point mass, 2D", "unicycle"}
+
+
+@pytest.mark.parametrize(("above", "met"), [(-0.5, True), (0.0, True), (0.5, False)])
+def test_quality_says_how_far_ours_are_from_the_best_peer(above, met):
+    """Tasks differ by far more than planners do: only paired differences tell these apart."""
+    tasks = np.random.default_rng(0).normal(10.0, 5.0, (40, 1))
+    noise = np.random.default_rng(1).normal(0.0, 0.1, (3, 40, 2))
+    noise -= noise.mean((1, 2), keepdims=True)
+    costs = {"good peer": tasks + noise[0], "bad peer": tasks + 3.0, OURS[0]: tasks + above + noise[1]}
+    costs[OURS[1]] = costs[OURS[0]] + 1.0
+    rows = {row["contender"]: row for row in quality_rows(PlannerQualityConfig(), "toy", 32, costs)}
+    best, other = rows[OURS[0]], rows[OURS[1]]
+    assert best["best_peer"] == "good peer"
+    assert best["above_best_peer"] == pytest.approx(above, abs=1e-9)
+    assert best["above_low"] < best["above_best_peer"] < best["above_high"] < best["above_low"] + 0.2
+    assert best["high"] - best["low"] > 1.0
+    assert best["met"] is met
+    assert other["above_best_peer"] == pytest.approx(above + 1.0, abs=1e-9)
+    assert "met" not in other
+    assert not any("above_best_peer" in rows[name] for name in ("good peer", "bad peer"))
 
 
 @pytest.mark.parametrize("config", [PlannerSpeedConfig(), DoorConfig(), PlannerQualityConfig()])

@@ -17,7 +17,7 @@ from equiworld.benchmarks.space_prediction import (
 from equiworld.benchmarks.space_tasks import NEAR, make, play, record_path, seeds_in_slice, summary
 from equiworld.errors import ArgumentError, OverlapError
 from equiworld.planners import CEM, MPCPolicy
-from equiworld.results import check_result, read_json
+from equiworld.results import read_json
 from equiworld.training import check_disjoint
 
 pytest.importorskip("mujoco")
@@ -56,7 +56,6 @@ def rows_of(result, kind):
 
 
 def test_the_result_is_written_with_all_that_made_it(result, config):
-    check_result(result)
     read = read_json(config.out / "space.json")
     assert {"seed", "orbit_elements", "planner", "dtype", "success", "relative_error", "overlap"} <= set(
         read["config"]

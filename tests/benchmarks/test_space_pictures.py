@@ -166,7 +166,7 @@ def test_rays_meet_the_surface_and_only_where_it_is(name):
         assert np.allclose(np.linalg.norm(hits.normal[met], axis=-1), 1.0)
         # A step outwards from there is outside; and a ray that meets nothing is nowhere blocked.
         assert (surface.distance(points + 1e-4 * hits.normal[met]) > 0.0).all()
-        assert (surface._blocked(origins - along, along) == met).all()
+        assert (surface.visible(origins - along, np.broadcast_to(along, origins.shape), along) != met).all()
         assert ((hits.facet >= 0) == met).all()
 
 

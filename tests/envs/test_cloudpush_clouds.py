@@ -33,8 +33,8 @@ def test_clouds_lie_on_the_body_and_are_drawn_anew(name: str) -> None:
         seen.append(observation["cloud"])
     bodies = np.array([cloud.reshape(-1, 3) for cloud in seen])
     assert len(np.unique(bodies.reshape(-1, 3), axis=0)) == 5 * 200
-    goal = observation["goal_cloud"].reshape(-1, 3) - env._episode.goal_pos
-    on_goal = env.shape.surface.distance(goal @ rotation_matrix(env._episode.goal_quat))
+    goal = observation["goal_cloud"].reshape(-1, 3) - env.get_state().goal_pos
+    on_goal = env.shape.surface.distance(goal @ rotation_matrix(env.get_state().goal_quat))
     assert np.abs(on_goal).max() < 1e-12
 
 

@@ -42,7 +42,7 @@ def test_body_goal_and_end_effector_are_drawn(backend: Any, shape: str) -> None:
     env = make(shape=shape)
     env.reset(seed=1)
     draw = picture(env, backend)
-    image = draw.draw(env.simulation.body_pose, env._episode.goal)
+    image = draw.draw(env.simulation.body_pose, env.get_state().goal)
     assert image.shape == (SIZE, SIZE, 3)
     assert image.dtype == np.uint8
     assert 0.01 < coverage(image, 1) < 0.3  # the goal, green

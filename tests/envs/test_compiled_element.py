@@ -14,7 +14,7 @@ import equiworld.envs  # noqa: F401  registers
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE3, SO2, SO3
 from equiworld.symmetry import Point, Rotation, Symmetry, Vector
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 
 
 @given(angle=st.floats(-7, 7), shift=st.tuples(*[st.floats(-50, 50)] * 2), mirrored=st.booleans())

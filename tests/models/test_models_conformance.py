@@ -27,7 +27,6 @@ from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
 from equiworld.models import FAMILIES, Plain, WorldModel, register_family
 from equiworld.symmetry import Bound, Cloud, Heading, Point, Scalar, Symmetry, Vector, register_symmetry
-from equiworld.symmetry.registry import _ENTRIES
 from equiworld.training import collect
 
 
@@ -149,12 +148,12 @@ def test_errors_name_what_is_wrong_and_what_there_is():
 
 
 def test_an_environment_without_continuous_actions_is_refused():
-    register_symmetry("CartPole-v1", Symmetry(SE2(), {"velocity": Vector(2)}, action=Vector(), flat=True))
-    try:
-        with pytest.raises(ArgumentError, match=r"action space Discrete\(2\).*continuous"):
-            WorldModel.for_env("CartPole-v1", "mlp")
-    finally:
-        del _ENTRIES["CartPole-v1"]
+    gym.register("tests/Discrete-v0", "gymnasium.envs.classic_control:CartPoleEnv")
+    register_symmetry(
+        "tests/Discrete-v0", Symmetry(SE2(), {"velocity": Vector(2)}, action=Vector(), flat=True)
+    )
+    with pytest.raises(ArgumentError, match=r"action space Discrete\(2\).*continuous"):
+        WorldModel.for_env("tests/Discrete-v0", "mlp")
 
 
 @pytest.mark.parametrize("group", TOYS.values(), ids=str)

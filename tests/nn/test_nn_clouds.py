@@ -132,12 +132,8 @@ def test_a_plain_encoder_fails_the_same_check():
     assert not mirrored.passed
     assert mirrored.residual > 1e-2
 
-    class Biased(CloudEncoder):
-        def forward(self, cloud):
-            return super().forward(cloud).map(lambda part: part + 1e-8)
-
     encoder = spread_encoder_of(SO3())
-    encoder.__class__ = Biased
+    encoder.register_forward_hook(lambda module, given, found: found.map(lambda part: part + 1e-8))
     assert 1e-10 < report_of(encoder, SO3(), 17).residual < 1e-5
 
 

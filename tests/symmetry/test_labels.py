@@ -35,7 +35,7 @@ from equiworld.symmetry import (
     Symmetry,
     Vector,
 )
-from equiworld.symmetry.compiled import CompiledElement
+from equiworld.symmetry.compiled_element import CompiledElement
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 

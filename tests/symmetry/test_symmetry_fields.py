@@ -36,7 +36,7 @@ from equiworld.symmetry import (
     Scalar,
     Vector,
 )
-from equiworld.symmetry.fields import _Arrows
+from equiworld.symmetry.motion import Motion
 
 seeds = st.integers(0, 2**32 - 1)
 every_case = pytest.mark.parametrize(("field", "group"), CASES, ids=CASE_NAMES)
@@ -99,9 +99,9 @@ def test_broken_representation_is_detected() -> None:
     """Negative control: R² is no representation of SO(3)."""
 
     @dataclass(frozen=True)
-    class Squared(_Arrows):
-        def _matrix(self, g: GroupElement) -> Any:
-            return g.matrix @ g.matrix
+    class Squared(Vector):
+        def motion(self, g: GroupElement, centre: Any) -> Motion:
+            return Motion(g.matrix @ g.matrix)
 
     rng = np.random.default_rng(0)
     g, h = SO3().sample(rng), SO3().sample(rng)

@@ -150,7 +150,7 @@ def test_an_environment_and_its_id_are_the_same_and_it_is_left_as_it_was():
     env = gym.make(PUSHT)
     observation, _ = env.reset(seed=5)
     assert same(collect(env, 40, workers=1), collect(PUSHT, 40, workers=1))
-    assert np.array_equal(env.unwrapped._observation()["agent_pos"], observation["agent_pos"])
+    assert np.array_equal(env.unwrapped.get_state().agent_pos, observation["agent_pos"])
 
 
 # -------------------------------------------------------------------------------------------- interruption

@@ -329,10 +329,14 @@ def test_a_stable_baselines_model_evaluates_as_it_is():
 
 
 @given(trials=st.integers(1, 400), share=st.floats(0, 1), confidence=st.floats(0.5, 0.999))
-def test_wilson_is_scipys(trials, share, confidence):
+def test_wilson_ends_where_the_score_test_begins_to_refuse(trials, share, confidence):
     successes = round(share * trials)
-    expected = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    assert wilson_interval(successes, trials, confidence) == pytest.approx(tuple(expected), abs=1e-9)
+    low, high = wilson_interval(successes, trials, confidence)
+    z = stats.norm.ppf((1 + confidence) / 2)
+    assert low <= successes / trials <= high
+    for end, refused in ((low, successes > 0), (high, successes < trials)):
+        score = abs(successes / trials - end) / np.sqrt(end * (1 - end) / trials) if refused else z
+        assert score == pytest.approx(z, rel=1e-6)
 
 
 def test_the_median_interval_covers_the_median_as_often_as_it_says():

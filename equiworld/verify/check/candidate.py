@@ -8,7 +8,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Field, Symmetry
 from equiworld.verify.check.pairs import Pairs, blocks_of
 

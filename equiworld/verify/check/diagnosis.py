@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Field, Symmetry
 from equiworld.verify.check.candidate import Candidate
 from equiworld.verify.check.candidates import action_candidates, field_candidates

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Cloud, Field, Symmetry
 from equiworld.symmetry.concatenation import units
 from equiworld.verify.check.trials import Run

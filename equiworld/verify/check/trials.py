@@ -12,7 +12,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import Group, GroupElement
-from equiworld.groups.element import Array
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
 from equiworld.verify.lockstep import reset_env, step_env

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.symmetry.compiled_fields import CompiledFields
 from equiworld.symmetry.fields import Field
 from equiworld.symmetry.observing import row_of
-from equiworld.symmetry.row import Row
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["CompiledElement"]
@@ -52,7 +52,7 @@ class CompiledElement:
         self.element = element = symmetry.own(element)
         self._plan: _Plan | None = None  # the one used last
         self._plans: dict[tuple[Any, ...], _Plan] = {}
-        self._action = Row([symmetry.action], element.inverse(), symmetry.centre)
+        self._action = CompiledFields([symmetry.action], element.inverse(), symmetry.centre)
         self._action_shape = (*element.batch_shape, self._action.size)
 
     def show(self, observation: Observation, info: Mapping[str, Any]) -> tuple[Observation, dict[str, Any]]:
@@ -104,7 +104,7 @@ class CompiledElement:
             ArgumentError: Another shape, not numeric, or not finite.
         """
         if type(action) is np.ndarray and action.dtype == _FLOAT64 and action.shape == self._action_shape:
-            turned = self._action.turn_dense((action,))
+            turned = self._action.move_dense((action,))
             if turned is not None:
                 return turned[:-1]
         given = _as_array("action", action)
@@ -116,7 +116,7 @@ class CompiledElement:
             row[ignored] = 0.0
         if not np.isfinite(row).all():
             raise ArgumentError("action", row.tolist(), f"finite numbers of shape {self._action_shape}")
-        turned = self._action.turn(row)
+        turned = self._action.move(row)
         if ignored is not None:
             turned[ignored] = 0.0
         if given.dtype.kind != "f":
@@ -141,7 +141,7 @@ class _Plan:
         fields = [arrays[name] for name in names]
         fields += [symmetry.info[key] for key in self._info_keys]
         self._dim, self._symmetry = symmetry.dim, symmetry
-        self._row = Row(fields, element, symmetry.centre)
+        self._row = CompiledFields(fields, element, symmetry.centre)
         self._expected = f"{self._row.size} numbers in all, as when first seen"
         self._parts = list(zip(names, self._row.parts, strict=False))
         self._info_parts = list(zip(self._info_keys, self._row.parts[len(names) :], strict=True))
@@ -174,14 +174,14 @@ class _Plan:
         """The turned observation and info, for inputs with the keys and shapes that the plan was made for."""
         values = self._values(observation, info)
         try:
-            turned = self._row.turn_dense(values)
+            turned = self._row.move_dense(values)
         except ValueError as error:
             raise ArgumentError("observation and info", f"other shapes ({error})", self._expected) from error
         if turned is None:
             joined = np.concatenate(values, -1, dtype=np.float64)
             if joined.shape[-1] != self._row.size:
                 raise ArgumentError("observation and info", f"{joined.shape[-1]} numbers", self._expected)
-            turned = self._row.turn(joined)
+            turned = self._row.move(joined)
         shown = {key: turned[part] for key, part in self._parts}
         shown_info = dict(info)
         for key, part in self._info_parts:
