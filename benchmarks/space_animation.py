@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from equiworld.benchmarks.space_pictures import COLOURS
-from equiworld.benchmarks.space_scene import Camera, Scene, cast
 from equiworld.benchmarks.space_tasks import SUCCESS
+from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS
 from equiworld.envs.cloudpush.geometry import Array, Pose, rotation_matrix
+from equiworld.envs.cloudpush.scene import Camera, Scene, cast
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.simulation import CloudPushState
-from equiworld.envs.cloudpush.task import Task
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 
@@ -94,7 +94,7 @@ class _Stage:
         if not runs:
             raise ArgumentError("runs", "none", "at least one episode by caption")
         self.runs, self.shape, self.sensor = runs, shape, Sensor(points)
-        self.task = Task("ADD" if shape.fold == 1 else "ADD-S", *SUCCESS["success"])
+        self.task = Criterion("ADD" if shape.fold == 1 else "ADD-S", *SUCCESS["success"])
         camera = Camera(_azimuth(list(runs.values()), shape))
         views = {name: _View(states, shape, camera) for name, states in runs.items()}
         radius = max(view.radius for view in views.values())

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from equiworld.benchmarks.space_stages import ENV
 from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.envs.cloudpush.task import TASK
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.planners import MPCPolicy
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.statistics import wilson_interval
@@ -33,7 +34,7 @@ __all__ = [
     "time_decisions",
 ]
 
-PLANNER = CEM(horizon=8, correlation=2.0)
+PLANNER = TASK.planner
 """Of all benchmarks in space."""
 
 NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_reset, check_begun, check_choice
+from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
@@ -17,7 +18,6 @@ from equiworld.envs.cloudpush.observation import Observation, observation_space
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
-from equiworld.envs.cloudpush.task import Task
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
@@ -126,7 +126,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.sensor = Sensor(points, noise, view, dropout)
         if not self.sensor.points and not self.observe_pose:
             raise ArgumentError("points", 0, "at least 1; or observe_pose=True, else nothing shows the body")
-        self.task = Task(
+        self.criterion = Criterion(
             ("ADD" if self.shape.fold == 1 else "ADD-S") if metric is None else metric,
             success_distance,
             success_angle,
@@ -188,8 +188,8 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._step += 1
         distance, angle = self._measure()
         info = self._info(distance, angle)
-        success = info["is_success"] = self.task.success(distance, angle)
-        return self._observation(), self.task.reward(distance), success, False, info
+        success = info["is_success"] = self.criterion.success(distance, angle)
+        return self._observation(), self.criterion.reward(distance), success, False, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """The scene as `(480, 480, 3)` uint8, goal and cloud included, or None without a render mode.
@@ -264,7 +264,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
     # --- what is shown -------------------------------------------------------------------------------
 
     def _measure(self) -> tuple[float, float]:
-        return self.task.measure(self.shape, self.simulation.body_pose, self._episode.goal)
+        return self.criterion.measure(self.shape, self.simulation.body_pose, self._episode.goal)
 
     def _cloud(self, number: int, pose: Pose) -> NDArray[np.float64]:
         key, camera = self._episode.cloud_key, self._episode.camera

@@ -9,9 +9,9 @@ from PIL import Image
 from equiworld.benchmarks import space_animation
 from equiworld.benchmarks.space_animation import animate, frames, still
 from equiworld.benchmarks.space_pictures import draw
-from equiworld.benchmarks.space_scene import Camera, Scene, cast
 from equiworld.envs.cloudpush.engine import AGENT_RADIUS
 from equiworld.envs.cloudpush.geometry import Pose, turn
+from equiworld.envs.cloudpush.scene import Camera, Scene, cast
 from equiworld.envs.cloudpush.shapes import SHAPES, make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.errors import ArgumentError

@@ -23,8 +23,8 @@ from equiworld.planners import (
     PoseDistance,
     Sharpened,
 )
-from equiworld.planners.tasks import TASKS
 from equiworld.symmetry import Heading, Point, Rotation, Symmetry, Vector, symmetry_of
+from equiworld.tasks import TASKS
 from equiworld.verify import assert_invariant
 
 PLANE = Symmetry(
@@ -60,7 +60,7 @@ OBJECTIVES = {
     "keypoints": KeypointDistance("corners", "goal_corners"),
     "spread": KeypointDistance("corners", "goal_corners", lever=2.5),
     "pose": POSE,
-    "first": FirstOf((KeypointDistance("nothing", "goal_corners"), POSE)),
+    "first": FirstOf((KeypointDistance("nothing", "goal_nothing"), POSE)),
     "approach": Approach("hand", "body", reach=0.3),
     "action": ActionCost(),
     "sharpened": Sharpened(KeypointDistance("corners", "goal_corners"), 3.0, 0.5),
