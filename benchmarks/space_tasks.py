@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.space_stages import ENV
-from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.envs.cloudpush.task import TASK
+from equiworld.envs.film import Moment
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.planners import MPCPolicy
@@ -30,6 +30,7 @@ __all__ = [
     "play",
     "record_path",
     "seeds_in_slice",
+    "solved",
     "summary",
     "time_decisions",
 ]
@@ -120,21 +121,29 @@ def seeds_in_slice(count: int, half_width: float, first: int, **arguments: Any) 
     return seeds
 
 
+def solved(info: Mapping[str, Any]) -> bool:
+    """Whether the body is at its goal."""
+    near, turned = SUCCESS["success"]
+    return bool(info["mean_point_distance"] < near and info["angle"] < turned)
+
+
 def record_path(
     policy: MPCPolicy, arguments: Mapping[str, Any], seed: int, steps: int, g: GroupElement | None = None
-) -> list[CloudPushState]:
-    """The states that one episode passes, the first and the last included."""
+) -> list[Moment]:
+    """What one episode shows, at its reset and after each step."""
     env = make(**arguments)
     try:
-        observation, _ = env.reset(seed=seed, options=None if g is None else {"group_element": g})
-        states, memory = [env.unwrapped.get_state()], None  # type: ignore[attr-defined]
+        path, memory = (
+            [Moment(*env.reset(seed=seed, options=None if g is None else {"group_element": g}))],
+            None,
+        )
         for _ in range(steps):
-            action, memory = policy.predict(observation, state=memory)
-            observation, *_ = env.step(action)
-            states.append(env.unwrapped.get_state())  # type: ignore[attr-defined]
+            action, memory = policy.predict(path[-1].observation, state=memory)
+            observation, _, _, _, info = env.step(action)
+            path.append(Moment(observation, info))
     finally:
         env.close()
-    return states
+    return path
 
 
 def time_decisions(

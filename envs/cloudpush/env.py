@@ -18,6 +18,7 @@ from equiworld.envs.cloudpush.observation import Observation, observation_space
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
+from equiworld.envs.cloudpush.view import View
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
@@ -140,7 +141,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.observation_space = observation_space(self.sensor.points, self.observe_pose)  # type: ignore[assignment]
         self.action_space = Ball(3, self._radius)  # type: ignore[assignment]
         self._begun = False
-        self._picture: Any = None
+        self._view = View(self.shape, self.physics.table)
 
     @property
     def preferences(self) -> tuple[str, ...]:
@@ -194,24 +195,14 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
     def render(self) -> NDArray[np.uint8] | None:
         """The scene as `(480, 480, 3)` uint8, goal and cloud included, or None without a render mode.
 
-        By MuJoCo where there is OpenGL, which needs no display; else, and slower, by Matplotlib.
+        Without a display and without OpenGL.
         """
         if self.render_mode is None:
             return None
         check_begun(self._begun, "render")
-        from equiworld.envs.cloudpush.rendering import Picture
-
-        if self._picture is None:
-            self._picture = Picture(self.simulation)
         pose = self.simulation.body_pose
         cloud = self._cloud(self._step + 1, pose).reshape(-1, 3)
-        return self._picture.draw(pose, self._episode.goal, cloud)
-
-    def close(self) -> None:
-        """Give back what was needed for rendering."""
-        if self._picture is not None:
-            self._picture.close()
-            self._picture = None
+        return self._view.draw(self._episode, pose, self.simulation.agent_pos, cloud)
 
     # --- state ---------------------------------------------------------------------------------------
 
