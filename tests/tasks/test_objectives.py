@@ -234,22 +234,6 @@ def test_levers_count_what_is_turned_and_not_what_is_moved():
         assert found == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_first_whose_fields_are_there():
-    there, missing = KeypointDistance("body", "goal"), KeypointDistance("nothing", "goal")
-    place = {"body": (3.0, 4.0), "hand": (1.0, 7.0)}
-    near = Approach("hand", "body")
-    assert value(FirstOf((missing, there, near)), **place) == value(there, **place)
-    assert value(FirstOf((near, there)), **place) == value(near, **place)
-    # One missing term of a sum is enough.
-    mixed = FirstOf((there + Approach("nobody", "body"), 2 * there)) + near
-    assert value(mixed, **place) == pytest.approx(2 * value(there, **place) + value(near, **place))
-    refused = FirstOf((missing, KeypointDistance("body", "nowhere")))
-    with pytest.raises(ArgumentError, match=r"objectives: got .*'nothing'.*'nowhere'"):
-        refused.bind(PLANE)
-    with pytest.raises(ArgumentError, match="objectives: got none"):
-        FirstOf(()).bind(PLANE)
-
-
 def test_sums_and_weights():
     first, second = KeypointDistance("body", "goal"), Approach("hand", "body")
     place = {"hand": (1.0, 7.0), "body": (3.0, 4.0)}
