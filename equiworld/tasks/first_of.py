@@ -38,7 +38,7 @@ class FirstOf(Objective):
         there = {*map(in_state, channels), *map(in_goal, goal_channels)}
         chosen = next((each for each in self.objectives if each.reads <= there), None)
         passed_over = list(takewhile(lambda each: each is not chosen, self.objectives))
-        lacking = [_listed(each.reads - there) for each in passed_over]
+        lacking = ["no " + _listed(each.reads - there) for each in passed_over]
         mistaken = [self._mistaken(each, there, symmetry) for each in passed_over]
         if any(mistaken):
             expected = "each objective with all of the fields that it alone reads, or with none of them"
@@ -55,7 +55,7 @@ class FirstOf(Objective):
             read.name for read in there
         }  # observed, of neither state nor goal
         unknown = {read for read in objective.reads - there if read.name not in hidden}
-        return f"{_listed(unknown)}, beside {_listed(own & there)}" if unknown and own & there else ""
+        return f"no {_listed(unknown)}, beside {_listed(own & there)}" if unknown and own & there else ""
 
 
 def _names(reads: Iterable[Read]) -> list[str]:
@@ -63,4 +63,4 @@ def _names(reads: Iterable[Read]) -> list[str]:
 
 
 def _listed(reads: Iterable[Read]) -> str:
-    return "no " + ", ".join(_names(reads))
+    return ", ".join(_names(reads))
