@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.space_stages import ENV
-from equiworld.envs.cloudpush.task import TASK
+from equiworld.envs.cloudpush.task import PLANNER
 from equiworld.envs.film import Moment
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
@@ -34,9 +34,6 @@ __all__ = [
     "summary",
     "time_decisions",
 ]
-
-PLANNER = TASK.planner
-"""Of all benchmarks in space."""
 
 NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
 FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}

@@ -103,7 +103,7 @@ class MPCPolicy:
         self.seed = integer("seed", seed)
         self.task = task_of(model.env_id) if task is None else task
         instance("task", self.task, Task)
-        self.planner = self.task.planner or CEM() if planner is None else planner
+        self.planner: Planner = self.task.planner or CEM() if planner is None else planner
         instance("planner", self.planner, Planner)
         self.dtype, self.prior, self.bound = _DTYPES[dtype], prior, bound
         self.symmetry, self.latent = model.declared, model.latent

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.envs.cloudpush.surface import Array, Solid
+from equiworld.envs.cloudpush.surface import Solid
 
 __all__ = ["Hits", "cast"]
+
+Array = NDArray[np.floating]
 
 
 class Hits(NamedTuple):

@@ -25,6 +25,7 @@ LOWER = 0.07  # how far the centre is below the middle of what a picture holds, 
 BODY, GOAL, AGENT, CLOUD = (143, 168, 199), (51, 184, 77), (41, 92, 242), (204, 31, 20)
 PAPER, TILES, LINE, EDGE = (255, 255, 255), (249, 249, 249), (219, 222, 227), (43, 54, 69)
 
+Floats = NDArray[np.floating]
 Window = tuple[slice, slice]
 """Rows and columns of a picture."""
 
@@ -36,8 +37,8 @@ class _Layer(NamedTuple):
     """
 
     window: Window
-    near: Array
-    light: Array
+    near: Floats
+    light: Floats
     edges: NDArray[np.bool_]
 
 
@@ -152,7 +153,7 @@ class Scene:
         top, bottom = np.searchsorted(self._steps, (-high[1], -low[1])).tolist()
         return slice(top, bottom), slice(left, right)
 
-    def _spread(self, window: Window, origin: Array, right: Array, up: Array) -> Array:
+    def _spread(self, window: Window, origin: Array, right: Array, up: Array) -> Floats:
         """origin + x·right + y·up of all pixels (x, y) of a window, `(h·w, 3)`."""
         rows, columns = self._steps[window[0]][:, None], self._steps[window[1]]
         spread = [o + x * columns - y * rows for o, x, y in zip(origin, right, up, strict=True)]
@@ -184,7 +185,7 @@ class Scene:
         colour = np.rint(faded).astype(np.uint8)[level, line.astype(np.uint8)]
         return colour.reshape(self.side, self.side, 3)
 
-    def _fade(self, x: Array, y: Array) -> Array:
+    def _fade(self, x: Floats, y: Floats) -> Floats:
         """How much there is of the floor so far from below the centre [m], in [0, 1]."""
         return np.clip(2.5 * (1.0 - np.sqrt(x * x + y * y) / self.radius), 0.0, 1.0)
 
@@ -273,19 +274,18 @@ def _boundaries(facet: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def _brightness(facing: Array) -> Array:
+def _brightness(facing: Floats) -> Floats:
     return 0.62 + 0.46 * np.clip(facing, -0.4, 1.0)
 
 
-def _lit(ink: Sequence[int], light: Array) -> Array:
+def _lit(ink: Sequence[int], light: Floats) -> Floats:
     """A colour in a light: `(n, 3)`."""
     return np.minimum(np.asarray(ink, np.float32) * light.astype(np.float32)[:, None], 255.0)
 
 
-def _mixed(below: NDArray[np.uint8], above: Array, share: Array) -> Array:
+def _mixed(below: NDArray[np.uint8], above: Floats, share: Floats) -> Floats:
     """A share `(n,)` of the colours above, and the rest of those below."""
-    share = share.astype(np.float32)[:, None]
-    return below + share * (above - below) + np.float32(0.5)
+    return below + share.astype(np.float32)[:, None] * (above - below) + np.float32(0.5)
 
 
 def _dense(trail: Sequence[ArrayLike]) -> Array:

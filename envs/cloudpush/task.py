@@ -5,7 +5,7 @@ from __future__ import annotations
 from equiworld.planners import CEM
 from equiworld.tasks import Approach, FirstOf, KeypointDistance, Objective, PoseDistance, Sharpened, Task
 
-__all__ = ["TASK"]
+__all__ = ["PLANNER", "TASK"]
 
 
 def _push(distance: Objective, body: str) -> Objective:
@@ -16,7 +16,5 @@ def _push(distance: Objective, body: str) -> Objective:
 _BY_KEYPOINTS = KeypointDistance("keypoints", "goal_keypoints", lever=2.5)
 _BY_POSE = PoseDistance("body_pos", "body_rotation", "goal_pos", "goal_rotation", length=0.05)
 
-TASK = Task(
-    FirstOf((_push(_BY_KEYPOINTS, "keypoints"), _push(_BY_POSE, "body_pos"))),
-    planner=CEM(horizon=8, correlation=2.0),
-)
+PLANNER = CEM(horizon=8, correlation=2.0)
+TASK = Task(FirstOf((_push(_BY_KEYPOINTS, "keypoints"), _push(_BY_POSE, "body_pos"))), planner=PLANNER)

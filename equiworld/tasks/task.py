@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,16 +17,9 @@ from equiworld.symmetry.holding import moved
 from equiworld.symmetry.sampling import random_array, random_observation
 from equiworld.tasks.objective import Objective, as_objective
 
-__all__ = ["Plans", "Proposal", "Task"]
+__all__ = ["Proposal", "Task"]
 
 _TRIED, _TOLERANCE = 8, 1e-5  # elements; share of the cost, above what float32 rounds off
-
-
-class Plans(Protocol):
-    """A planner, such as `equiworld.planners.CEM()`."""
-
-    def plan(self, problem: Any, generators: Any, warm_start: Any = None, active: Any = None) -> Any:
-        """Plan for each of B environments."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ class Task:
     cost: Objective | Callable[..., Tensor]
     proposals: Callable[..., Tensor] | None = None
     random_numbers: int = 0
-    planner: Plans | None = None
+    planner: Any = None  # of equiworld.planners, which stand above
     symmetric_arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
