@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.space_stages import ENV
-from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.envs.cloudpush.task import PLANNER
+from equiworld.envs.film import Moment
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.planners import MPCPolicy
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.statistics import wilson_interval
@@ -29,12 +30,10 @@ __all__ = [
     "play",
     "record_path",
     "seeds_in_slice",
+    "solved",
     "summary",
     "time_decisions",
 ]
-
-PLANNER = CEM(horizon=8, correlation=2.0)
-"""Of all benchmarks in space."""
 
 NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
 FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}
@@ -119,21 +118,29 @@ def seeds_in_slice(count: int, half_width: float, first: int, **arguments: Any) 
     return seeds
 
 
+def solved(info: Mapping[str, Any]) -> bool:
+    """Whether the body is at its goal."""
+    near, turned = SUCCESS["success"]
+    return bool(info["mean_point_distance"] < near and info["angle"] < turned)
+
+
 def record_path(
     policy: MPCPolicy, arguments: Mapping[str, Any], seed: int, steps: int, g: GroupElement | None = None
-) -> list[CloudPushState]:
-    """The states that one episode passes, the first and the last included."""
+) -> list[Moment]:
+    """What one episode shows, at its reset and after each step."""
     env = make(**arguments)
     try:
-        observation, _ = env.reset(seed=seed, options=None if g is None else {"group_element": g})
-        states, memory = [env.unwrapped.get_state()], None  # type: ignore[attr-defined]
+        path, memory = (
+            [Moment(*env.reset(seed=seed, options=None if g is None else {"group_element": g}))],
+            None,
+        )
         for _ in range(steps):
-            action, memory = policy.predict(observation, state=memory)
-            observation, *_ = env.step(action)
-            states.append(env.unwrapped.get_state())  # type: ignore[attr-defined]
+            action, memory = policy.predict(path[-1].observation, state=memory)
+            observation, _, _, _, info = env.step(action)
+            path.append(Moment(observation, info))
     finally:
         env.close()
-    return states
+    return path
 
 
 def time_decisions(

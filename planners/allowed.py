@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners.memory import PolicyState
 from equiworld.symmetry import Bound, Door, Symmetry
@@ -20,7 +19,7 @@ from equiworld.symmetry.holding import held_action
 from equiworld.symmetry.limits import Limits, rounding_note
 from equiworld.symmetry.observing import Apart
 
-__all__ = ["held", "moved", "null_action", "planning_bounds", "reasons"]
+__all__ = ["held", "null_action", "planning_bounds", "reasons"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -54,19 +53,6 @@ def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
         for leaf in parts
     ]
     return torch.from_numpy(np.concatenate(here)).to(dtype)
-
-
-def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ρ(g)·actions for a batch `(B,)` of elements and actions `(B, …, size)`."""
-    batch, dim = actions.shape[:-1], symmetry.dim
-    inner = (1,) * (len(batch) - 1)
-    matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
-    shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
-    label = element.stored_label
-    if label is not None:
-        label = np.broadcast_to(label.reshape(-1, *inner), batch)
-    spread = GroupElement(element.group, matrix, shift, label)
-    return np.asarray(symmetry.transform_action(spread, actions), np.float64)
 
 
 def held(

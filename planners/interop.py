@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from equiworld.models import WorldModel
-from equiworld.planners.tasks import Task, task_of
 from equiworld.symmetry import Features
+from equiworld.tasks import Task, task_of
 
 __all__ = ["FlatModel"]
 

@@ -17,7 +17,7 @@ from equiworld.arguments import flag, instance, integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.planners.allowed import held, moved, null_action, planning_bounds, reasons
+from equiworld.planners.allowed import held, null_action, planning_bounds, reasons
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
@@ -25,11 +25,11 @@ from equiworld.planners.planning import seeded_generators
 from equiworld.planners.prior import imagined
 from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.saving import load_settings, save_settings
-from equiworld.planners.tasks import Task, task_of
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
-from equiworld.symmetry.holding import action_origin
+from equiworld.symmetry.holding import action_origin, moved
 from equiworld.symmetry.limits import Limits, bounds_in_world
+from equiworld.tasks import Task, task_of
 
 __all__ = ["MPCPolicy"]
 
@@ -50,7 +50,7 @@ class MPCPolicy:
 
     Args:
         model: a trained world model; the policy works on a copy in its own dtype.
-        planner: such as `CEM()`.
+        planner: such as `CEM()`; the task's own if None, and `CEM()` where it names none.
         dtype: "float32" or "float64".
         seed: of the planner's noise.
         task: cost and proposals; those registered for the model's environment if None.
@@ -91,9 +91,7 @@ class MPCPolicy:
         device: str = "cpu",
         bound: Literal["ball", "box"] = "ball",
     ) -> None:
-        self.planner = CEM() if planner is None else planner
         instance("model", model, WorldModel)
-        instance("planner", self.planner, Planner)
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
         if not isinstance(device, str | torch.device) or str(device).partition(":")[0] != "cpu":
@@ -105,6 +103,8 @@ class MPCPolicy:
         self.seed = integer("seed", seed)
         self.task = task_of(model.env_id) if task is None else task
         instance("task", self.task, Task)
+        self.planner: Planner = self.task.planner or CEM() if planner is None else planner
+        instance("planner", self.planner, Planner)
         self.dtype, self.prior, self.bound = _DTYPES[dtype], prior, bound
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)

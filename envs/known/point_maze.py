@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE2, Group, GroupElement, Isometries
 from equiworld.symmetry import Parts, Point, Symmetry, Vector
+from equiworld.tasks import KeypointDistance, Task
 
-__all__ = ["maze_group", "move_point_maze", "point_maze_symmetry"]
+__all__ = ["TASK", "maze_group", "move_point_maze", "point_maze_symmetry"]
 
 Array = NDArray[np.float64]
 Choice = Literal["plane", "mirrors", "maze"]
@@ -26,6 +27,9 @@ _LIMITS: tuple[str, ...] = (
     "for velocities below 5 m/s along x and along y",
     "for actions that no turn takes out of ±1",
 )
+TASK = Task(KeypointDistance("position", "desired_goal"))
+"""Of mazes without walls on the way."""
+
 _TURN, _FLIP = [[0.0, -1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, -1.0]]  # by a quarter; y ↦ −y
 
 

@@ -10,12 +10,9 @@ from typing import Any
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2
-from equiworld.symmetry.concatenation import Concatenation
-from equiworld.symmetry.fields import Field, Heading, Point, Vector
-from equiworld.symmetry.registry import register_symmetry
-from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry import Concatenation, Field, Heading, Point, Symmetry, Vector
 
-__all__ = ["pusht_symmetry"]
+__all__ = ["pusht_symmetry", "stock_pusht_symmetry"]
 
 # The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of E(2).
 _PUSHT_CENTRE = (255.5, 255.5)
@@ -31,7 +28,7 @@ _PUSHT_INFO: dict[str, Field] = {
 }
 
 
-def _stock_pusht(env: Any) -> Symmetry:
+def stock_pusht_symmetry(env: Any) -> Symmetry:
     """gym-pusht's own environment, for the observations that are numbers."""
     kind = getattr(env.unwrapped, "obs_type", None)
     if kind == "state":
@@ -90,7 +87,3 @@ def pusht_symmetry(env: Any) -> Symmetry:
         info=_PUSHT_INFO,
         holds="away from the walls" if getattr(env.unwrapped, "walls", True) else "everywhere",
     )
-
-
-register_symmetry("gym_pusht/PushT-v0", _stock_pusht)
-register_symmetry("equiworld/PushT-v0", pusht_symmetry)

@@ -1,4 +1,4 @@
-"""What a planner may know about pushing a T: an invariant cost, and equivariant first proposals.
+"""The task of pushing a T: an invariant cost, equivariant first proposals, and the planner that suits it.
 
 Everything here is in px and seconds, on Features about the scene's centre, and turns with the world: corners are
 placed by the block's own heading, random numbers choose places on the block, never directions in the world.
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.envs.pusht import geometry
-from equiworld.envs.pusht.simulation import followed
+from equiworld.envs.pusht.controller import followed
+from equiworld.planners import CEM
 from equiworld.symmetry import Channel, Features
+from equiworld.tasks import Task
 
-__all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cost"]
+__all__ = ["PUSH_RANDOM_NUMBERS", "TASK", "corner_distance", "propose_pushes", "push_cost"]
 
 Channels = Mapping[str, Channel]
 
@@ -203,3 +205,8 @@ def propose_pushes(
 def _mirrored(numbers: NDArray[np.complexfloating], where: NDArray[np.bool_]) -> NDArray[np.complexfloating]:
     """Vectors in the body's axes, mirrored across the T's stem where asked."""
     return np.where(where, -numbers.conj(), numbers)
+
+
+TASK = Task(
+    push_cost, propose_pushes, PUSH_RANDOM_NUMBERS, planner=CEM(), symmetric_arguments={"walls": False}
+)

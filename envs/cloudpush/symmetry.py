@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from equiworld.groups import SE3
-from equiworld.symmetry.fields import Cloud, Field, Point, Pseudovector, Rotation, Vector
-from equiworld.symmetry.registry import register_symmetry
-from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry import Cloud, Field, Point, Pseudovector, Rotation, Symmetry, Vector
 
-__all__: list[str] = []
+__all__ = ["cloudpush_symmetry"]
 
 _LENGTH = 0.1  # [m] about the size of the body
 _AGENT: dict[str, Field] = {"agent_pos": Point(), "agent_vel": Vector()}
@@ -24,7 +22,7 @@ _GOAL: dict[str, Field] = {"goal_pos": Point(), "goal_rotation": Rotation()}
 _INFO = {name: field for name, field in (_BODY | _GOAL).items() if "vel" not in name}
 
 
-def _cloudpush(env: Any) -> Symmetry:
+def cloudpush_symmetry(env: Any) -> Symmetry:
     """A rigid body in free space. Where its pose is observed that is its state, else its cloud is.
 
     The arrays turn as declared whatever acts on the body; `holds` says whether the physics does.
@@ -49,6 +47,3 @@ def _cloudpush(env: Any) -> Symmetry:
 def _listed(names: Sequence[str]) -> str:
     """Names as words: "a, b and c"."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-register_symmetry("equiworld/CloudPush-v0", _cloudpush)

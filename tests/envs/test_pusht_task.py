@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from equiworld.envs.pusht import geometry, planning
+from equiworld.envs.pusht import geometry, task
 from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.simulation import PushTState, Simulation
 from equiworld.groups import E2, O2
@@ -39,12 +39,12 @@ def features(observation, dtype=torch.float64):
 
 
 def proposals(state, goal, uniform, radius=RADIUS, horizon=HORIZON, repeat=REPEAT):
-    return planning.propose_pushes(state, CHANNELS, goal, GOAL_CHANNELS, uniform, horizon, radius, repeat)
+    return task.propose_pushes(state, CHANNELS, goal, GOAL_CHANNELS, uniform, horizon, radius, repeat)
 
 
 def uniform(*shape: int, seed: int = 0, dtype=torch.float64):
     generator = torch.Generator().manual_seed(seed)
-    return torch.rand(*shape, planning.PUSH_RANDOM_NUMBERS, generator=generator, dtype=dtype)
+    return torch.rand(*shape, task.PUSH_RANDOM_NUMBERS, generator=generator, dtype=dtype)
 
 
 ELEMENTS = E2().sample(np.random.default_rng(5), n=24, scale=300.0)
@@ -61,22 +61,22 @@ def test_the_distance_of_corners_is_what_it_says():
     )
     expected = np.linalg.norm(corners - goal_corners, axis=-1).mean(-1)
     state, goal = features(observation)
-    found = planning.corner_distance(state, CHANNELS, goal, GOAL_CHANNELS)
+    found = task.corner_distance(state, CHANNELS, goal, GOAL_CHANNELS)
     assert np.allclose(found.numpy(), expected, rtol=1e-12, atol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_the_cost_is_the_same_in_every_turned_world(dtype):
     state, goal = features(observed(starts(50)), dtype)
-    cost = planning.push_cost(state, CHANNELS, goal, GOAL_CHANNELS)
+    cost = task.push_cost(state, CHANNELS, goal, GOAL_CHANNELS)
     assert cost.shape == (50,)
     assert cost.std() > 1
     tolerance = 1e-11 if dtype == torch.float64 else 1e-3
     for g in ELEMENTS:
-        turned = planning.push_cost(state.transform(g), CHANNELS, goal.transform(g), GOAL_CHANNELS)
+        turned = task.push_cost(state.transform(g), CHANNELS, goal.transform(g), GOAL_CHANNELS)
         assert (turned - cost).abs().max() <= tolerance
     # Negative control: turning the state alone changes it.
-    alone = planning.push_cost(state.transform(ELEMENTS[0]), CHANNELS, goal, GOAL_CHANNELS)
+    alone = task.push_cost(state.transform(ELEMENTS[0]), CHANNELS, goal, GOAL_CHANNELS)
     assert (alone - cost).abs().max() > 1
 
 
@@ -86,11 +86,11 @@ def test_the_cost_falls_towards_the_goal_and_broadcasts():
     for share in (1.0, 0.5, 0.2, 0.05, 0.0):
         block = (x + 80 * share, y - 60 * share, heading + 0.8 * share)
         state = PushTState((block[0] + 100, block[1]), (0.0, 0.0), block, goal_pose)
-        costs.append(planning.push_cost(*_with_channels(observed([state]))).item())
+        costs.append(task.push_cost(*_with_channels(observed([state]))).item())
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 1e-9
     state, goal = features(observed(starts(5)))
-    many = planning.push_cost(state[None, :, None], CHANNELS, goal[None, :, None], GOAL_CHANNELS)
+    many = task.push_cost(state[None, :, None], CHANNELS, goal[None, :, None], GOAL_CHANNELS)
     assert many.shape == (1, 5, 1)
 
 
@@ -102,7 +102,7 @@ def _with_channels(observation):
 def test_an_agent_out_of_reach_costs_more_the_farther_it_is():
     pose = (256.0, 256.0, 0.0)
     costs = [
-        planning.push_cost(
+        task.push_cost(
             *_with_channels(observed([PushTState((256.0 + away, 256.0), (0.0, 0.0), pose, pose)]))
         ).item()
         for away in (80.0, 119.0, 150.0, 300.0)
@@ -116,7 +116,7 @@ def test_an_agent_out_of_reach_costs_more_the_farther_it_is():
 @pytest.mark.parametrize("periods", [1, 2, 3, 7])
 def test_the_agent_moves_as_foreseen(periods):
     """Against the engine: within 1e-9 px and px/s, block out of the way."""
-    a, b, c, e = planning.agent_response(periods)
+    a, b, c, e = task.agent_response(periods)
     rng = np.random.default_rng(periods)
     for _ in range(20):
         position, velocity = rng.uniform(0, 512, 2), rng.uniform(-300, 300, 2)
@@ -155,7 +155,7 @@ def test_proposals_of_a_body_without_a_mirror_axis_do_not_survive_a_mirror():
     wrong = {name: channel._replace(axis=0.3) for name, channel in CHANNELS.items()}
 
     def found(state, goal):
-        return planning.propose_pushes(state, wrong, goal, GOAL_CHANNELS, numbers, HORIZON, RADIUS, REPEAT)
+        return task.propose_pushes(state, wrong, goal, GOAL_CHANNELS, numbers, HORIZON, RADIUS, REPEAT)
 
     there = found(state.transform(mirror), goal.transform(mirror))
     assert (there - found(state, goal) @ torch.as_tensor(mirror.matrix).T).abs().max() > 1
@@ -213,7 +213,7 @@ def disturbed(count: int = 40, samples: int = 5) -> float:
 
 def test_the_way_to_a_push_goes_around_the_block(monkeypatch):
     around = disturbed()
-    monkeypatch.setattr(planning, "_steer", lambda agent, contact, *others: contact)
+    monkeypatch.setattr(task, "_steer", lambda agent, contact, *others: contact)
     straight = disturbed()
     assert around <= 0.1
     assert straight > 2 * around + 0.1  # negative control: the straight way runs into it

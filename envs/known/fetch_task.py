@@ -1,4 +1,4 @@
-"""What a planner may know about pushing a block with a Fetch: an invariant cost, and equivariant first proposals.
+"""The tasks of a Fetch: reaching a place, and pushing a block by an invariant cost and equivariant first proposals.
 
 Everything turns about gravity with the world: pushes are told relative to the way from the block to its goal.
 """
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from equiworld.envs.known.fetch_exploration import GAIN, HELD, Hand, Plane, plane
 from equiworld.symmetry import Channel, Features
+from equiworld.tasks import KeypointDistance, Task
 
-__all__ = ["PUSH_RANDOM_NUMBERS", "propose_pushes", "push_cost"]
+__all__ = ["PUSH", "PUSH_RANDOM_NUMBERS", "REACH", "propose_pushes", "push_cost"]
 
 Array = NDArray[np.floating]
 Channels = Mapping[str, Channel]
@@ -150,3 +151,7 @@ def _lifts(height: Array, velocity: Array, horizon: int, radius: float, action_r
         height, velocity = height + a * lift + b * velocity, c * lift + e * velocity
         lifts.append(lift)
     return lifts
+
+
+REACH = Task(KeypointDistance("hand", "desired_goal"))
+PUSH = Task(push_cost, propose_pushes, PUSH_RANDOM_NUMBERS)
