@@ -14,7 +14,7 @@ from equiworld.benchmarks.closed_loop import Orbit
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.rendering import draw_scene
 from equiworld.files import write_atomically
-from equiworld.verify.orbit import rotation_angle
+from equiworld.verify.elements import rotation_angle
 
 __all__ = ["animate", "frames"]
 

@@ -23,7 +23,7 @@ from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, read_json, to_plain, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = ["DataEfficiencyConfig", "run"]
 

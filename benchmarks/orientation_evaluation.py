@@ -21,7 +21,7 @@ from equiworld.planners import CEM, MPCPolicy
 from equiworld.training import Dataset
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 if TYPE_CHECKING:
     from equiworld.benchmarks.orientation import Config

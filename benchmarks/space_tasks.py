@@ -18,7 +18,7 @@ from equiworld.groups import GroupElement
 from equiworld.planners import CEM, MPCPolicy
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = [
     "FAR",

@@ -16,7 +16,7 @@ from equiworld.results import text_table
 from equiworld.symmetry import Concatenation, Features, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import units
 from equiworld.symmetry.field import Field
-from equiworld.verify.differences import sizes
+from equiworld.verify.distances import sizes
 
 if TYPE_CHECKING:  # protocols would only repeat them
     from equiworld.models import WorldModel

@@ -13,7 +13,7 @@ from equiworld.errors import ArgumentError, SimulationError
 from equiworld.results import read_json
 from equiworld.verify.evaluate import EvaluationError, evaluate
 from equiworld.verify.evaluation import Episode, Evaluation
-from equiworld.verify.statistics import median_interval, wilson_interval
+from equiworld.verify.evaluation.intervals import median_interval, wilson_interval
 
 
 class Countdown(gym.Env):
