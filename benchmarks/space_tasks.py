@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from equiworld.envs.cloudpush.simulation import CloudPushState
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.planners import CEM, MPCPolicy
+from equiworld.rollout import Start, rollout
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.evaluation.intervals import wilson_interval
@@ -124,33 +124,24 @@ def record_path(
 ) -> list[CloudPushState]:
     """The states that one episode passes, the first and the last included."""
     env = make(**arguments)
+    start = Start(seed, None if g is None else {"group_element": g})
     try:
-        observation, _ = env.reset(seed=seed, options=None if g is None else {"group_element": g})
-        states, memory = [env.unwrapped.get_state()], None  # type: ignore[attr-defined]
-        for _ in range(steps):
-            action, memory = policy.predict(observation, state=memory)
-            observation, *_ = env.step(action)
-            states.append(env.unwrapped.get_state())  # type: ignore[attr-defined]
+        running = rollout(policy, [env], [start], steps=steps)
+        return [env.unwrapped.get_state() for _ in running]  # type: ignore[attr-defined]
     finally:
         env.close()
-    return states
 
 
 def time_decisions(
     policy: MPCPolicy, arguments: Mapping[str, Any], decisions: int, seed: int
 ) -> NDArray[np.float64]:
     """Seconds of each decision, `(decisions,)`, one environment, the encoder included."""
-    env, seconds, memory = make(**arguments), [], None
+    env = make(**arguments)
     try:
-        observation, _ = env.reset(seed=seed)
-        for _ in range(decisions):
-            began = time.perf_counter()
-            action, memory = policy.predict(observation, state=memory)
-            seconds.append(time.perf_counter() - began)
-            observation, *_ = env.step(action)
+        running = rollout(policy, [env], [Start(seed)], steps=decisions)
+        return np.array([step.decision.seconds for step in running if step.decision is not None])
     finally:
         env.close()
-    return np.array(seconds)
 
 
 def _blocks(seeds: Sequence[int]) -> list[tuple[int, int]]:

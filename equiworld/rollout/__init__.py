@@ -3,7 +3,7 @@
 from equiworld.rollout.copies import EnvLike, close_copies, env_copies
 from equiworld.rollout.loop import Decision, Start, Step, rollout, stack
 from equiworld.rollout.policy import Policy, Replay, as_policy, dtype_of
-from equiworld.rollout.stepping import Begin, reset_env, step_env
+from equiworld.rollout.stepping import Begin, Take, Transition, reset_env, step_env
 from equiworld.rollout.turned import SeenTurned
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "SeenTurned",
     "Start",
     "Step",
+    "Take",
+    "Transition",
     "as_policy",
     "close_copies",
     "dtype_of",

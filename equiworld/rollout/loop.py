@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.rollout.policy import Policy
-from equiworld.rollout.stepping import Begin, reset_env, step_env
+from equiworld.rollout.stepping import Begin, Take, reset_env, step_env
 
 __all__ = ["Decision", "Start", "Step", "rollout", "stack"]
 
@@ -29,7 +30,6 @@ class Decision(NamedTuple):
     """One call of the policy, for all rows of the batch at once.
 
     Attributes:
-        observation: `(n, …)`, an array or a dict of them, copied.
         actions: `(n, …)`.
         before: the policy's state before the call; None at first.
         after: its state after the call.
@@ -37,7 +37,6 @@ class Decision(NamedTuple):
         seconds: how long the call took [s].
     """
 
-    observation: Any
     actions: NDArray[Any]
     before: Any
     after: Any
@@ -82,6 +81,7 @@ def rollout(
     steps: int | None = None,
     ends: Callable[[Step], bool] | None = None,
     begin: Begin = reset_env,
+    take: Take = step_env,
     drop_ended: bool = False,
     deterministic: bool = True,
 ) -> Iterator[Step]:
@@ -94,10 +94,11 @@ def rollout(
     Args:
         policy: begins without a state.
         envs: not closed afterwards.
-        starts: drawn one at a time, each when its episode begins.
+        starts: as many as there are environments are drawn first, each of the others when its episode begins.
         steps: of an episode, at most.
         ends: whether an episode ends with a step, its reset included; if None where the environment says so.
-        begin: begins an episode in an environment.
+        begin: begins an episode in an environment; by default its reset, checked.
+        take: takes a step in an environment; by default its step, checked.
         drop_ended: whether rows leave the batch when their episode has ended. The policy's state has to be a named
             tuple of arrays `(n, …)`; nothing begins in such an environment again.
         deterministic: handed to the policy.
@@ -119,9 +120,9 @@ def rollout(
     """
     left = iter(starts)
     first = [_Row(index, env, start) for (index, env), start in zip(enumerate(envs), left, strict=False)]
-    rule = _Rule(begin, ends, steps)
+    rule = _Rule(begin, take, ends, steps)
     for row in first:
-        yield from row.begin(rule, left)
+        yield from row.begin(rule, chain([row.start], left))
     batch, state = first, None
     while any(row.active for row in batch):
         if drop_ended and not all(row.active for row in batch):
@@ -135,13 +136,14 @@ def rollout(
                 continue
             yield row.take(action, decision, rule)
             if not row.active and not drop_ended:
-                yield from row.begin_next(rule, left)
+                yield from row.begin(rule, left)
 
 
 class _Rule(NamedTuple):
-    """How episodes begin and end."""
+    """How episodes begin, go on and end."""
 
     begin: Begin
+    take: Take
     ends: Callable[[Step], bool] | None
     steps: int | None
 
@@ -163,26 +165,20 @@ class _Row:
     begins: bool = True
     observation: Any = None
 
-    def begin(self, rule: _Rule, left: Iterator[Start]) -> Iterator[Step]:
-        """Begin the episode of `start`, and the next ones after any that end with their reset."""
-        self.observation, info = rule.begin(self.env, *self.start)
-        self.number, self.begins = 0, True
-        step = rule.settled(Step(self.index, self.start, 0, self.observation, info))
-        self.active = not step.ended
-        yield step
-        if not self.active:
-            yield from self.begin_next(rule, left)
-
-    def begin_next(self, rule: _Rule, left: Iterator[Start]) -> Iterator[Step]:
-        """Begin the next episode that is left, if any is."""
-        following = next(left, None)
-        if following is not None:
-            self.start = following
-            yield from self.begin(rule, left)
+    def begin(self, rule: _Rule, starts: Iterable[Start]) -> Iterator[Step]:
+        """Begin the first of the starts whose episode does not end with its reset."""
+        for self.start in starts:
+            self.observation, info = rule.begin(self.env, *self.start)
+            self.number, self.begins = 0, True
+            step = rule.settled(Step(self.index, self.start, 0, self.observation, info))
+            self.active = not step.ended
+            yield step
+            if self.active:
+                return
 
     def take(self, action: Any, decision: Decision, rule: _Rule) -> Step:
         """Take one step."""
-        found = step_env(self.env, action, self.start.seed, self.number)
+        found = rule.take(self.env, action, self.start.seed, self.number)
         self.observation, reward, terminated, truncated, info = found
         self.number += 1
         step = rule.settled(
@@ -206,16 +202,17 @@ class _Row:
 def stack(observations: Sequence[Any]) -> Any:
     """Single observations as one batch: arrays `(n, …)`, or a dict of them."""
     if isinstance(observations[0], Mapping):
-        return {key: np.stack([one[key] for one in observations]) for key in observations[0]}
-    return np.stack(observations)
+        return {key: np.array([one[key] for one in observations]) for key in observations[0]}
+    return np.array(observations)
 
 
 def _decide(policy: Policy, batch: Sequence[_Row], state: Any, deterministic: bool) -> Decision:
     """One call of the policy for all rows."""
-    seen = [row.observation for row in batch]
-    given, starts = stack(seen), np.array([row.begins for row in batch])
+    observation, starts = stack([row.observation for row in batch]), np.array([row.begins for row in batch])
     began = time.perf_counter()
-    actions, after = policy.predict(given, state=state, episode_start=starts, deterministic=deterministic)
+    actions, after = policy.predict(
+        observation, state=state, episode_start=starts, deterministic=deterministic
+    )
     seconds = time.perf_counter() - began
     actions = np.asarray(actions)
     if actions.ndim == 0 or len(actions) != len(batch):
@@ -223,7 +220,7 @@ def _decide(policy: Policy, batch: Sequence[_Row], state: Any, deterministic: bo
             "policy", f"actions of shape {actions.shape}", f"one for each of {len(batch)} observations"
         )
     active = np.array([row.active for row in batch])
-    return Decision(stack(seen), actions, state, after, active, seconds)
+    return Decision(actions, state, after, active, seconds)
 
 
 def _rows_of(state: Any, chosen: NDArray[np.bool_]) -> Any:

@@ -10,11 +10,14 @@ import numpy as np
 
 from equiworld.errors import SimulationError
 
-__all__ = ["Begin", "Transition", "reset_env", "step_env"]
+__all__ = ["Begin", "Take", "Transition", "reset_env", "step_env"]
 
-Transition = tuple[Any, float, bool, bool, dict[str, Any]]
 Begin = Callable[[gym.Env, int | None, Mapping[str, Any] | None], tuple[Any, dict[str, Any]]]
 """Begins the episode of a seed with these options in an environment: the observation and info, as a reset returns."""
+
+Transition = tuple[Any, float, bool, bool, dict[str, Any]]
+Take = Callable[[gym.Env, Any, int | None, int], Transition]
+"""Takes an action in an environment, in the episode of a seed after so many steps: what a step returns."""
 
 
 def reset_env(

@@ -16,7 +16,7 @@ from equiworld.symmetry.grid import power_of_two
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.representative import MARGIN, irrational
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.validation import check_leading
+from equiworld.symmetry.validation import check_leading, goal_among
 
 if TYPE_CHECKING:
     from equiworld.symmetry.canonical import Canonical
@@ -133,7 +133,7 @@ def fields_by_name(symmetry: Symmetry, names: Sequence[str]) -> Symmetry:
         places={},
         flat=False,
         state=tuple(name for name in symmetry.state if name in kept) or tuple(kept),
-        goal=tuple(name for name in symmetry.goal if name in kept),
+        goal=goal_among(symmetry, kept),
         action_origin=known(symmetry.action_origin),
         reference=known(symmetry.reference),
         heading=known(symmetry.heading),

@@ -138,17 +138,22 @@ def record(
     infos: list[Mapping[str, Any]] = [{} for _ in episodes]
     shown, taken, decisions = list[Any](), list[NDArray[Any]](), Decisions()
     for step in rollout(policy, envs, starts, steps=steps, ends=ends, begin=begun):
-        last[step.env], infos[step.env] = step.observation, step.info
+        if step.decision is not None and len(taken) < step.number:  # the first row of a call
+            decisions = decisions + Decisions.of(step.decision)
+            shown.append(stack(last))
+            taken.append(step.decision.actions)
+        last[step.env], infos[step.env] = _copied(step.observation), step.info
         alive[step.number, step.env] = step.env not in refused
-        decision = step.decision
-        if decision is not None and len(taken) < step.number:  # the first row of a call
-            decisions = decisions + Decisions.of(decision)
-            shown.append(decision.observation)
-            taken.append(decision.actions)
-    final = stack(last)
-    observations = [*shown, *(final for _ in range(steps + 1 - len(shown)))]
-    return Trace(observations, alive, success_step, refused, infos, decisions, taken)
+    shown += [stack(last)] * (steps + 1 - len(shown))
+    return Trace(shown, alive, success_step, refused, infos, decisions, taken)
 
 
 def _row(obs: Any, index: int) -> Any:
     return {name: array[index] for name, array in obs.items()} if isinstance(obs, Mapping) else obs[index]
+
+
+def _copied(obs: Any) -> Any:
+    """A copy: some environments reuse their arrays."""
+    return (
+        {name: np.array(array) for name, array in obs.items()} if isinstance(obs, Mapping) else np.array(obs)
+    )

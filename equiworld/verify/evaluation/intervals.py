@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
@@ -16,7 +16,6 @@ __all__ = ["median_interval", "wilson_interval"]
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a success rate.
 
-    With p = successes/n and z the normal quantile: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
     Unlike p ± z·σ it is right for few trials and for rates near 0 and 1.
 
     Args:
@@ -37,15 +36,12 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         raise ArgumentError("trials", trials, "at least 1")
     if not 0 <= successes <= trials:
         raise ArgumentError("successes", successes, f"between 0 and {trials}")
-    z = _quantile(confidence)
-    rate = successes / trials
-    middle = rate + z**2 / (2 * trials)
-    half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
-    scale = 1 + z**2 / trials
+    _check_confidence(confidence)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     # At the ends the bound is the rate itself, which rounding would miss.
-    low = 0.0 if successes == 0 else (middle - half) / scale
-    high = 1.0 if successes == trials else (middle + half) / scale
-    return low, high
+    return 0.0 if successes == 0 else float(low), 1.0 if successes == trials else float(high)
 
 
 def median_interval(
@@ -66,7 +62,9 @@ def median_interval(
     >>> median_interval([20.0, 22.0, 25.0, 31.0, np.inf])
     (25.0, 20.0, inf)
     """
-    _quantile(confidence)
+    _check_confidence(confidence)
+    from scipy.stats import bootstrap
+
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
     if count < 1 or np.isnan(ordered).any():
@@ -74,16 +72,20 @@ def median_interval(
     if resamples < 1:
         raise ArgumentError("resamples", resamples, "a positive integer")
     middle = (count - 1) // 2
-    # Ranks are drawn in place of values: the median of a resample is the value at its middle rank.
-    ranks = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    medians = np.sort(np.partition(ranks, middle, axis=1)[:, middle])
-    tail = (1 - confidence) / 2
-    low = medians[math.floor(tail * (resamples - 1))]
-    high = medians[math.ceil((1 - tail) * (resamples - 1))]
+    if count == 1:
+        return (float(ordered[0]),) * 3
+
+    # Ranks are drawn in place of values: they are finite, and the median of a resample is the value at its middle rank.
+    def median(ranks: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        return np.take(np.partition(ranks, middle, axis=axis), middle, axis=axis)
+
+    settings = {"confidence_level": confidence, "n_resamples": resamples, "method": "percentile"}
+    rng = np.random.default_rng(seed)
+    ends = bootstrap((np.arange(count, dtype=np.float64),), median, random_state=rng, **settings).confidence_interval
+    low, high = math.floor(ends.low), math.ceil(ends.high)
     return float(ordered[middle]), float(ordered[low]), float(ordered[high])
 
 
-def _quantile(confidence: float) -> float:
+def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise ArgumentError("confidence", confidence, "a share between 0 and 1")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
