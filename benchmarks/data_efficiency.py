@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -124,7 +123,7 @@ def _choose(
     def error(cell: tuple[dict[str, Any], dict[str, Any]]) -> float:
         # A seed that no reported model has.
         model = _trained(config, family, config.seed + config.seeds, data, cell)
-        return step_errors(model, validation).relative(interior) or math.inf
+        return step_errors(model, validation).comparable(interior)
 
     return min(cells, key=error)
 
@@ -170,9 +169,9 @@ def _measure(
         "parameters": model.parameter_count,
         **cell[0],
         **cell[1],
-        "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
+        "relative_error": step_errors(model, test).relative(away_from_walls(test)),
         "episodes": config.episodes,
-        "successes": result.successes,
+        "success_count": result.successes,
         "success": result.success_rate,
         "median_steps": result.summary()["median_steps"],
     }
@@ -206,7 +205,8 @@ def _draw(result: dict[str, Any], path: Path) -> None:
         sizes = sorted({row["transitions"] for row in rows})
         alike = [[row for row in rows if row["transitions"] == size] for size in sizes]
         counts = [
-            (sum(row["successes"] for row in each), sum(row["episodes"] for row in each)) for each in alike
+            (sum(row["success_count"] for row in each), sum(row["episodes"] for row in each))
+            for each in alike
         ]
         low, high = (
             100 * np.array(side) for side in zip(*(wilson_interval(*count) for count in counts), strict=True)
@@ -214,7 +214,9 @@ def _draw(result: dict[str, Any], path: Path) -> None:
         left.fill_between(sizes, low, high, color=colour, alpha=0.18, linewidth=0)
         shares = [100 * solved / played for solved, played in counts]
         left.plot(sizes, shares, "o-", color=colour, label=labels.get(family, family))
-        right.plot(sizes, [np.mean([row["rel_mse"] for row in each]) for each in alike], "o-", color=colour)
+        right.plot(
+            sizes, [np.mean([row["relative_error"] for row in each]) for each in alike], "o-", color=colour
+        )
     left.set(
         xscale="log", xlabel="training transitions", ylabel="success on gym-pusht's task [%]", ylim=(0, 103)
     )

@@ -48,6 +48,11 @@ class StepErrors:
         chosen = slice(None) if which is None else which
         return relative_error(float(self.error[chosen].sum()), float(self.motion[chosen].sum()))
 
+    def comparable(self, which: NDArray[np.bool_] | None = None) -> float:
+        """`relative(which)`, infinite where nothing moved: nothing speaks for a model there."""
+        found = self.relative(which)
+        return math.inf if found is None else found
+
 
 def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
     """Predict every transition by one step, in float64.

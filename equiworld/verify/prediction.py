@@ -72,7 +72,7 @@ class PredictionError:
 
     def row(self) -> dict[str, Any]:
         """One line of a result file."""
-        found: dict[str, Any] = {"n": self.n, "relative": self.relative}
+        found: dict[str, Any] = {"n": self.n, "relative_error": self.relative}
         for name, error in self.fields.items():
             found |= {f"{name}_rms": error.rms, f"{name}_motion": error.motion}
         return found

@@ -24,6 +24,7 @@ _SMALLEST = 1e-17
 _COLOURS = {"active": "#0b5fa5", "passive": "#d1660a"}
 _LINES = {"active": "-", "passive": ":"}
 _FILLS = {"active": "full", "passive": "none"}
+_SIZES = {"active": 9, "passive": 13}  # so that one is seen around the other
 _MARKERS = {False: "o", True: "^"}  # of elements that mirror
 _NO_AXIS = (0.5, 0.5, 0.5)
 
@@ -37,7 +38,7 @@ def draw(
 ) -> Path:
     """Draw orbits to a file, whole or not at all; the suffix of `path` says the format.
 
-    Elements of the plane lie on a circle, at their angle; those of space over their angle, coloured by their axis.
+    Elements that turn in one plane lie on a circle, at their angle; others over their angle, coloured by their axis.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,20 +51,40 @@ def draw(
     if kind not in kinds:
         raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
     figure.suptitle(title)
-    if elements.dim == 2:
-        _draw_circle(figure.add_subplot(1, 2, 1, projection="polar"), elements, orbits)
+    angles = _angles_in_one_plane(elements)
+    if angles is not None:
+        _draw_circle(figure.add_subplot(1, 2, 1, projection="polar"), elements, orbits, angles)
     else:
         _draw_angles(figure.add_subplot(1, 2, 1), elements, orbits)
     _draw_deviations(figure.add_subplot(1, 2, 2), orbits, tolerance)
     return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 
 
-def _draw_circle(axes: Any, elements: GroupElement, orbits: Sequence[Orbit]) -> None:
-    """Final errors at the angle of each element in the plane."""
-    _draw_errors(axes, elements, orbits, np.array([rotation_angle(g) for g in elements]), None)
+def _angles_in_one_plane(elements: GroupElement) -> NDArray[np.float64] | None:
+    """Signed angles [rad] of elements that all turn about one axis, or in the plane; None of others."""
+    angles = np.array([rotation_angle(g) for g in elements])
+    if elements.dim == 2:
+        return angles
+    axes = [rotation_axis(g) for g in elements]
+    known = np.array([axis for axis in axes if axis is not None])
+    if not len(known):
+        return None
+    along = known @ known[0]
+    if not np.allclose(np.abs(along), 1.0):
+        return None
+    upright = known[0][np.argmax(np.abs(known[0]))]
+    angles[[axis is not None for axis in axes]] *= np.sign(along) * np.sign(upright)
+    return angles
+
+
+def _draw_circle(
+    axes: Any, elements: GroupElement, orbits: Sequence[Orbit], angles: NDArray[np.float64]
+) -> None:
+    """Final errors at the angle of each element in its plane."""
+    _draw_errors(axes, elements, orbits, angles, None)
     axes.set_rlim(bottom=0)
     axes.set_title("final error by angle of g [units of the observation]")
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.15, -0.15))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.3, -0.15), fontsize=8)
 
 
 def _draw_angles(axes: Any, elements: GroupElement, orbits: Sequence[Orbit]) -> None:
@@ -104,7 +125,8 @@ def _draw_errors(
             axes.plot(np.full(len(errors), places[index]), errors, ms=3, alpha=0.3, **style)
             what = f"{orbit.mode}, {'mirrored, ' if mirror else ''}mean"
             label = {} if mirror in named else {"label": what}
-            axes.plot([places[index]], [errors.mean()], ms=9, fillstyle=_FILLS[orbit.mode], **style, **label)
+            look = {"ms": _SIZES[orbit.mode], "fillstyle": _FILLS[orbit.mode]}
+            axes.plot([places[index]], [errors.mean()], **look, **style, **label)
             named.add(mirror)
 
 

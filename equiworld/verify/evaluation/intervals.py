@@ -81,7 +81,9 @@ def median_interval(
 
     settings = {"confidence_level": confidence, "n_resamples": resamples, "method": "percentile"}
     rng = np.random.default_rng(seed)
-    ends = bootstrap((np.arange(count, dtype=np.float64),), median, random_state=rng, **settings).confidence_interval
+    ends = bootstrap(
+        (np.arange(count, dtype=np.float64),), median, random_state=rng, **settings
+    ).confidence_interval
     low, high = math.floor(ends.low), math.ceil(ends.high)
     return float(ordered[middle]), float(ordered[low]), float(ordered[high])
 
