@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from equiworld.benchmarks.closed_loop import Orbit
 from equiworld.envs.film import Moment
 from equiworld.envs.pusht.film import PushTFilm
-from equiworld.verify.orbit import rotation_angle
+from equiworld.verify.elements import rotation_angle
 
 __all__ = ["animate", "film"]
 

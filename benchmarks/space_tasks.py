@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +16,10 @@ from equiworld.envs.film import Moment
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.planners import MPCPolicy
+from equiworld.rollout import Start, rollout
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = [
     "FAR",
@@ -129,35 +129,24 @@ def record_path(
 ) -> list[Moment]:
     """What one episode shows, at its reset and after each step."""
     env = make(**arguments)
+    start = Start(seed, None if g is None else {"group_element": g})
     try:
-        path, memory = (
-            [Moment(*env.reset(seed=seed, options=None if g is None else {"group_element": g}))],
-            None,
-        )
-        for _ in range(steps):
-            action, memory = policy.predict(path[-1].observation, state=memory)
-            observation, _, _, _, info = env.step(action)
-            path.append(Moment(observation, info))
+        running = rollout(policy, [env], [start], steps=steps)
+        return [Moment(step.observation, step.info) for step in running]
     finally:
         env.close()
-    return path
 
 
 def time_decisions(
     policy: MPCPolicy, arguments: Mapping[str, Any], decisions: int, seed: int
 ) -> NDArray[np.float64]:
     """Seconds of each decision, `(decisions,)`, one environment, the encoder included."""
-    env, seconds, memory = make(**arguments), [], None
+    env = make(**arguments)
     try:
-        observation, _ = env.reset(seed=seed)
-        for _ in range(decisions):
-            began = time.perf_counter()
-            action, memory = policy.predict(observation, state=memory)
-            seconds.append(time.perf_counter() - began)
-            observation, *_ = env.step(action)
+        running = rollout(policy, [env], [Start(seed)], steps=decisions)
+        return np.array([step.decision.seconds for step in running if step.decision is not None])
     finally:
         env.close()
-    return np.array(seconds)
 
 
 def _blocks(seeds: Sequence[int]) -> list[tuple[int, int]]:

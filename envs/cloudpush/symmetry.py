@@ -19,6 +19,7 @@ _BODY: dict[str, Field] = {
     "body_angular_vel": Pseudovector(),
 }
 _GOAL: dict[str, Field] = {"goal_pos": Point(), "goal_rotation": Rotation()}
+_GOALS = {"goal_pos": "body_pos", "goal_rotation": "body_rotation"}
 _INFO = {name: field for name, field in (_BODY | _GOAL).items() if "vel" not in name}
 
 
@@ -35,7 +36,7 @@ def cloudpush_symmetry(env: Any) -> Symmetry:
         observation={**_AGENT, **clouds, **(_BODY | _GOAL if knows_pose else {})},
         action=Vector(),
         state=(*_AGENT, *(_BODY if knows_pose else ("cloud",))),
-        goal=(*(_GOAL if knows_pose else ()), *(("goal_cloud",) if points else ())),
+        goal={**(_GOALS if knows_pose else {}), **({"goal_cloud": "cloud"} if points else {})},
         action_origin="agent_pos",
         reference="body_pos" if knows_pose else None,
         length_scale=_LENGTH,

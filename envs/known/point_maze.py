@@ -75,7 +75,7 @@ def point_maze_symmetry(env: gym.Env, group: Choice | None = None) -> Symmetry:
         {"observation": parts, "achieved_goal": Point(scale=1.0), "desired_goal": Point(scale=1.0)},
         action=Vector(),
         state=("position", "velocity"),
-        goal=("desired_goal",),
+        goal={"desired_goal": "position"},
         reference="position",
         holds=", ".join(limits) or "everywhere",
     )

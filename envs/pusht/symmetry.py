@@ -78,7 +78,7 @@ def pusht_symmetry(env: Any) -> Symmetry:
         },
         action=Vector(),
         state=("agent_pos", "agent_vel", "block_pos", "block_heading"),
-        goal=("goal_pos", "goal_heading", "goal_keypoints"),
+        goal={f"goal_{part}": f"block_{part}" for part in ("pos", "heading", "keypoints")},
         action_origin="agent_pos",
         reference="block_pos",
         heading="block_heading",

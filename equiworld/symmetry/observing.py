@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -190,7 +190,7 @@ def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
     return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]
 
 
-def checked_names(symmetry: Declaration, names: Sequence[str] | None) -> tuple[str, ...]:
+def checked_names(symmetry: Declaration, names: Iterable[str] | None) -> tuple[str, ...]:
     """The names asked for, each a field that may become features."""
     chosen = symmetry.state if names is None else names_of("names", names)
     for name in chosen:

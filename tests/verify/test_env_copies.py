@@ -11,9 +11,9 @@ import pytest
 import equiworld.envs  # noqa: F401  registers
 from equiworld.envs.pusht.stock import StockView
 from equiworld.errors import ArgumentError
+from equiworld.rollout import env_copies
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate
-from equiworld.verify.lockstep import env_copies
 
 FREE = {"starts": "free", "walls": False}
 

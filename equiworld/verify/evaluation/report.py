@@ -12,7 +12,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.results import make_result, text_table, write_json
-from equiworld.verify.statistics import median_interval, wilson_interval
+from equiworld.verify.evaluation.intervals import median_interval, wilson_interval
 
 __all__ = ["Episode", "Evaluation"]
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.symmetry import Symmetry
+from equiworld.symmetry import Point, Symmetry
 from equiworld.symmetry.features import Kind
+from equiworld.symmetry.validation import goal_of
 
 __all__ = ["GoalError", "field_errors", "goal_error", "sizes"]
 
@@ -34,22 +35,17 @@ def sizes(kind: Kind, channels: Array) -> Array:
 
 
 def goal_error(symmetry: Symmetry) -> GoalError | None:
-    """How far from the goal: the mean distance of the body's points to theirs in the goal, `(…,)`.
+    """How far from the goal: the mean distance of points to theirs in the goal, `(…,)`.
 
-    The body is that of the symmetry's `reference`: with "block_pos" and the goal fields "goal_pos" and
-    "goal_keypoints", it compares "block_keypoints" with "goal_keypoints", the pair with the most points.
-    None if no names match.
+    Of the pairs that `symmetry.goal` declares, that with the most points; clouds have no points that correspond. None
+    if no points have a goal.
     """
     centre = np.asarray(symmetry.centre)
-    if symmetry.reference is None:
-        return None
-    body = symmetry.reference.rpartition("_")[0]
-    pairs = []
-    for goal in symmetry.goal:
-        part = f"{body}_{goal.partition('_')[2]}"
-        declared = symmetry.observation[goal]
-        if symmetry.observation.get(part) == declared and declared.kind == "points":
-            pairs.append((declared.count, part, goal))
+    pairs = [
+        (symmetry.observation[goal].count, part, goal)
+        for goal, part in goal_of(symmetry.goal).items()
+        if part is not None and isinstance(symmetry.observation[goal], Point)
+    ]
     if not pairs:
         return None
     _, part, goal = max(pairs)

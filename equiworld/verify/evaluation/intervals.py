@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 
@@ -15,8 +16,7 @@ __all__ = ["median_interval", "wilson_interval"]
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a success rate.
 
-    It holds every rate p that |successes/n − p| ≤ z √(p(1−p)/n) is true of, z the normal quantile. Unlike
-    successes/n ± z·σ it is right for few trials and for rates near 0 and 1.
+    Unlike p ± z·σ it is right for few trials and for rates near 0 and 1.
 
     Args:
         successes: how many succeeded.
@@ -37,10 +37,11 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     if not 0 <= successes <= trials:
         raise ArgumentError("successes", successes, f"between 0 and {trials}")
     _check_confidence(confidence)
-    from scipy.stats import binomtest  # slow to import
+    from scipy.stats import binomtest
 
     low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(low), float(high)
+    # At the ends the bound is the rate itself, which rounding would miss.
+    return 0.0 if successes == 0 else float(low), 1.0 if successes == trials else float(high)
 
 
 def median_interval(
@@ -62,6 +63,8 @@ def median_interval(
     (25.0, 20.0, inf)
     """
     _check_confidence(confidence)
+    from scipy.stats import bootstrap
+
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
     if count < 1 or np.isnan(ordered).any():
@@ -69,12 +72,19 @@ def median_interval(
     if resamples < 1:
         raise ArgumentError("resamples", resamples, "a positive integer")
     middle = (count - 1) // 2
-    # Ranks are drawn in place of values: the median of a resample is the value at its middle rank.
-    ranks = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    medians = np.sort(np.partition(ranks, middle, axis=1)[:, middle])
-    tail = (1 - confidence) / 2
-    low = medians[math.floor(tail * (resamples - 1))]
-    high = medians[math.ceil((1 - tail) * (resamples - 1))]
+    if count == 1:
+        return (float(ordered[0]),) * 3
+
+    # Ranks are drawn in place of values: they are finite, and the median of a resample is the value at its middle rank.
+    def median(ranks: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        return np.take(np.partition(ranks, middle, axis=axis), middle, axis=axis)
+
+    settings = {"confidence_level": confidence, "n_resamples": resamples, "method": "percentile"}
+    rng = np.random.default_rng(seed)
+    ends = bootstrap(
+        (np.arange(count, dtype=np.float64),), median, random_state=rng, **settings
+    ).confidence_interval
+    low, high = math.floor(ends.low), math.ceil(ends.high)
     return float(ordered[middle]), float(ordered[low]), float(ordered[high])
 
 

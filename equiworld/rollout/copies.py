@@ -1,71 +1,22 @@
-"""Several copies of an environment in one process, driven by one policy that acts for all of them at once."""
+"""Several copies of an environment, as it is: what was set by hand is in all of them."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError, SimulationError
+from equiworld.errors import ArgumentError
 from equiworld.symmetry.registry import make_env
 
-__all__ = [
-    "EnvLike",
-    "Policy",
-    "Transition",
-    "act",
-    "as_policy",
-    "close_copies",
-    "dtype_of",
-    "env_copies",
-    "reset_env",
-    "stack",
-    "step_env",
-]
+__all__ = ["EnvLike", "close_copies", "env_copies"]
 
 EnvLike = gym.Env | str | Callable[[], gym.Env]
 """An environment, its id, or a function that makes one."""
-
-Transition = tuple[Any, float, bool, bool, dict[str, Any]]
-
-
-class Policy(Protocol):
-    """Stable-baselines3's protocol: what was observed in, what to do out, memory handed through."""
-
-    def predict(
-        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
-    ) -> tuple[Any, Any]:
-        """Actions `(n, …)` and the next state for a batch of n observations.
-
-        Args:
-            observation: an array `(n, …)`, or a dict of them.
-            state: None at first, then what the last call returned.
-            episode_start: `(n,)` bool, whose episode begins with this observation.
-            deterministic: whether to act without exploration.
-        """
-        ...
-
-
-def as_policy(policy: Any) -> Policy:
-    """The policy, if it is one."""
-    if not callable(getattr(policy, "predict", None)):
-        raise ArgumentError(
-            "policy",
-            type(policy).__name__,
-            "an object with predict(obs, state=None, episode_start=None, deterministic=True)",
-        )
-    return policy
-
-
-def dtype_of(policy: Any) -> str | None:
-    """The dtype that a policy says it computes in; None if it does not say."""
-    dtype = getattr(policy, "dtype", None)
-    return None if dtype is None else str(dtype).removeprefix("torch.")
 
 
 def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
@@ -164,63 +115,3 @@ def _numbers(part: Any) -> dict[str, Any]:
         for name, value in values
         if isinstance(value, kinds) and np.asarray(value).dtype.kind in "fiub"
     }
-
-
-def stack(observations: Sequence[Any]) -> Any:
-    """Single observations as one batch: arrays `(n, …)`, or a dict of them."""
-    if isinstance(observations[0], Mapping):
-        return {key: np.stack([one[key] for one in observations]) for key in observations[0]}
-    return np.stack(observations)
-
-
-def act(
-    policy: Policy,
-    observations: Sequence[Any],
-    state: Any,
-    starts: NDArray[np.bool_],
-    deterministic: bool = True,
-) -> tuple[NDArray[Any], Any]:
-    """One call of the policy for all environments: actions `(n, …)` and its next state."""
-    actions, state = policy.predict(
-        stack(observations), state=state, episode_start=starts.copy(), deterministic=deterministic
-    )
-    actions = np.asarray(actions)
-    if actions.ndim == 0 or len(actions) != len(observations):
-        raise ArgumentError(
-            "policy", f"actions of shape {actions.shape}", f"one for each of {len(observations)} observations"
-        )
-    return actions, state
-
-
-def reset_env(env: gym.Env, seed: int, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
-    """Begin the episode of a seed."""
-    try:
-        observation, info = env.reset(seed=seed, options=dict(options) if options else None)
-    except Exception as error:
-        raise SimulationError(f"the environment failed at reset of seed {seed}: {error}") from error
-    _check_finite(observation, f"seed {seed}, reset")
-    return observation, info
-
-
-def step_env(env: gym.Env, action: Any, seed: int, step: int) -> Transition:
-    """Take one step; an error says in which episode and at which step it was."""
-    try:
-        observation, gained, terminated, truncated, info = env.step(action)
-        reward = float(gained)
-    except Exception as error:
-        raise SimulationError(
-            f"the environment failed in the episode of seed {seed} at step {step}: {error}"
-        ) from error
-    place = f"seed {seed}, step {step}"
-    _check_finite(observation, place)
-    if not np.isfinite(reward):
-        raise SimulationError(f"the reward is {reward} ({place})")
-    return observation, reward, bool(terminated), bool(truncated), info
-
-
-def _check_finite(observation: Any, place: str) -> None:
-    parts = observation.items() if isinstance(observation, Mapping) else [("observation", observation)]
-    for name, part in parts:
-        array = np.asarray(part)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise SimulationError(f"{name} is not finite ({place})")

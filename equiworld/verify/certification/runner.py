@@ -13,24 +13,15 @@ from numpy.typing import NDArray
 from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError, EquiworldError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.rollout import Begin, Policy, Replay, SeenTurned, Start, reset_env
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.registry import move_of
-from equiworld.verify.differences import GoalError
-from equiworld.verify.lockstep import Policy, reset_env
+from equiworld.verify.certification.comparison import compare, ignored, motion
+from equiworld.verify.certification.orbit import Mode, Orbit
+from equiworld.verify.certification.recording import Decisions, Trace, record
+from equiworld.verify.distances import GoalError
 from equiworld.verify.moving import beginning_moved
-from equiworld.verify.orbit import Mode, Orbit
 from equiworld.verify.success import Success
-from equiworld.verify.trace import (
-    Begin,
-    Decisions,
-    Replay,
-    SeenTurned,
-    Trace,
-    compare,
-    ignored,
-    motion,
-    record,
-)
 
 __all__ = ["Runner"]
 
@@ -146,8 +137,7 @@ class Runner:
         return record(
             policy or self.policy,
             envs,
-            self.seeds,
-            options,
+            [Start(seed, options) for seed in self.seeds],
             self.steps,
             self.success,
             self.stop_at_success,

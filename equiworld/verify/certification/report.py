@@ -14,7 +14,8 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.results import make_result, text_table, to_plain, write_json
-from equiworld.verify.orbit import Mode, Orbit
+from equiworld.verify.certification.figure import draw
+from equiworld.verify.certification.orbit import Mode, Orbit
 
 __all__ = ["Certificate"]
 
@@ -147,6 +148,5 @@ class Certificate:
         Raises:
             ArgumentError: matplotlib does not write that format.
         """
-        from equiworld.verify.certificate_figure import draw
-
-        return draw(self, path)
+        title = f"{self.config['env']}, {self.config['group']}: {self.verdict}"
+        return draw(path, title, self.elements, self.orbits, self.tolerance)

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
+from equiworld.verify.elements import describe, element_columns
 
-__all__ = ["NOTHING_TO_COMPARE", "Mode", "Orbit", "describe", "rotation_angle"]
-
-NOTHING_TO_COMPARE = "a group with elements besides the identity: with it alone there is nothing to compare"
+__all__ = ["Mode", "Orbit"]
 
 Mode = Literal["active", "passive"]
 Array = NDArray[np.float64]
@@ -146,9 +145,10 @@ class Orbit:
             self._row(None, episode, self.reference_success_step, self.reference_final_error)
             for episode in range(len(self.seeds))
         ]
-        for index in range(len(self.elements)):
+        for index, g in enumerate(self.elements):
+            columns = element_columns(g)
             for episode in range(len(self.seeds)):
-                line = self._row(index, episode, self.success_step[index], self.final_error[index])
+                line = self._row(index, episode, self.success_step[index], self.final_error[index]) | columns
                 line["max_deviation"] = _or_none(_largest(self.deviation[index, episode]))
                 line["refused"] = self.refused.get((index, episode))
                 lines.append(line)
@@ -172,28 +172,6 @@ class Orbit:
         for pair in self.refused:
             begun[pair] = False
         return begun
-
-
-def rotation_angle(g: GroupElement) -> float:
-    """The angle [rad] by which one element turns: signed in the plane, of the axis-angle form in space."""
-    matrix = g.matrix
-    if g.dim == 2:
-        return float(np.arctan2(matrix[1, 0], matrix[0, 0]))
-    proper = -matrix if g.determinant < 0 and g.dim % 2 else matrix
-    return float(np.arccos(np.clip((np.trace(proper) - g.dim + 2) / 2, -1.0, 1.0)))
-
-
-def describe(g: GroupElement) -> str:
-    """One element in words: its angle, its translation's length, and whether it mirrors."""
-    words = [f"{np.degrees(rotation_angle(g)):.1f}°"]
-    shift = float(np.linalg.norm(g.translation))
-    if shift > 0:
-        words.append(f"shifted {shift:.3g}")
-    if g.determinant < 0:
-        words.append("mirrored")
-    if g.stored_label is not None and int(g.stored_label):
-        words.append(f"label {int(g.stored_label)}")
-    return ", ".join(words)
 
 
 def _largest(values: Array) -> float:
