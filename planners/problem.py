@@ -73,6 +73,8 @@ class Problem:
         if self.goal is not None and batch_of(self.goal) != shape:
             raise ArgumentError("goal", f"batch shape {tuple(batch_of(self.goal))}", f"batch shape {shape}")
         object.__setattr__(self, "bounds", _sized(self.bounds, self.size))
+        if self.null_action is not None:
+            object.__setattr__(self, "null_action", self.null_action.to(self.like))
 
     @property
     def envs(self) -> int:
@@ -102,8 +104,8 @@ class Problem:
 
     def blank(self, horizon: int) -> Tensor:
         """The plan to start from when there is none, `(B, H, size)`: the null action, within bounds."""
-        null = self.like.new_zeros(self.size) if self.null_action is None else self.null_action.to(self.like)
-        return project(null.clone(), self.bounds, self.null_action).repeat(self.envs, horizon, 1)
+        null = self.like.new_zeros(self.size) if self.null_action is None else self.null_action.clone()
+        return project(null, self.bounds, self.null_action).repeat(self.envs, horizon, 1)
 
 
 @dataclass(frozen=True)

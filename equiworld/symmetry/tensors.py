@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -146,7 +147,8 @@ def decoded(field: Field, channels: Mapping[Kind, Tensor], centre: Tensor) -> Te
                     used[kind] += width
             shares.append(decoded(part, taken, centre))
             places += where
-        return torch.cat(shares, -1)[..., torch.tensor(places).argsort()]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        return torch.cat(shares, -1)[..., torch.tensor(order, device=shares[0].device)]
     if isinstance(field, Heading):
         vectors = channels["vectors"]
         if field.body:
@@ -219,7 +221,13 @@ def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
 
 
 def _centre(symmetry: Symmetry, like: Tensor) -> Tensor:
-    return torch.tensor(symmetry.centre, dtype=like.dtype, device=like.device)
+    return _constant(symmetry.centre, like.dtype, like.device)
+
+
+@lru_cache(maxsize=32)
+def _constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
