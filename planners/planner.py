@@ -161,7 +161,9 @@ class Planner(ABC):
         if len(generators) != problem.envs:
             raise ArgumentError("generators", len(generators), f"one for each of {problem.envs} environments")
         if elsewhere := {str(each.device) for each in generators} - {"cpu"}:
-            raise ArgumentError("generators", f"some on {min(elsewhere)}", "generators on the CPU, for any device")
+            raise ArgumentError(
+                "generators", f"some on {min(elsewhere)}", "generators on the CPU, for any device"
+            )
         shape = (problem.envs, self.horizon, problem.size)
         if warm_start is not None:
             instance("warm_start", warm_start, Tensor)

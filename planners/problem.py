@@ -12,6 +12,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Bound, Features
 from equiworld.symmetry.bound import parts_of
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.limits import project
 
 __all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
@@ -91,7 +92,7 @@ class Problem:
         """A typical size of each number of an action, `(size,)`: what noise is measured in."""
         unit = self.like.new_ones(self.size)
         for where, bound in parts_of(self.bounds):
-            unit[where] = self.like.new_tensor(bound.unit)
+            unit[where] = constant(bound.unit, unit.dtype, unit.device)
         return unit
 
     def select(self, which: Tensor) -> Problem:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO2, Group
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.representative import MARGIN, representative
 
@@ -116,13 +117,7 @@ def _finite(arrows: Tensor) -> Tensor:
 
 def _plane_axes(axis: Tensor) -> Tensor:
     """A unit vector `(…, 2)` of the plane and itself turned by a quarter, as columns."""
-    return (axis @ _quarter_turn_of(axis.dtype, axis.device)).unflatten(-1, (2, 2))
-
-
-@lru_cache(maxsize=8)
-def _quarter_turn_of(dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(_QUARTER_TURN, dtype=dtype, device=device)
+    return (axis @ constant(_QUARTER_TURN, axis.dtype, axis.device)).unflatten(-1, (2, 2))
 
 
 @lru_cache(maxsize=8)

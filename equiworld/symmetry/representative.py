@@ -47,7 +47,9 @@ def representative(
         pseudovectors: `(…, d, m)`, likewise.
     """
     dim, dtype = arrows.shape[-2], arrows.dtype
-    determinants = torch.linalg.det(elements.float()).sign().to(dtype)  # ±1 in any dtype, and not all have float64
+    determinants = (
+        torch.linalg.det(elements.float()).sign().to(dtype)
+    )  # ±1 in any dtype, and not all have float64
     parts = [(elements, arrows, 0)]
     if pseudovectors is not None:
         parts.append((determinants[:, None, None] * elements, pseudovectors, arrows.shape[-1]))
@@ -78,10 +80,8 @@ def representative(
 
 
 @lru_cache(maxsize=64)
-def irrational(
-    count: int, dtype: torch.dtype = torch.float64, device: torch.device = torch.device("cpu")
-) -> Tensor:
+def irrational(count: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Tensor:
     """Numbers between 1/2 and 3/2 that no symmetry relates, the same on every device; not to be written to."""
     with torch.inference_mode(False):
         roots = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").sqrt()
-        return (0.5 + roots.mul(math.sqrt(2)).frac()).to(dtype).to(device)
+        return (0.5 + roots.mul(math.sqrt(2)).frac()).to(dtype).to(device=device)

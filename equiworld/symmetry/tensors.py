@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.heading import Heading
@@ -221,13 +221,7 @@ def _taken(symmetry: Symmetry, obs: Any, name: str) -> Tensor:
 
 
 def _centre(symmetry: Symmetry, like: Tensor) -> Tensor:
-    return _constant(symmetry.centre, like.dtype, like.device)
-
-
-@lru_cache(maxsize=32)
-def _constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(numbers, dtype=dtype, device=device)
+    return constant(symmetry.centre, like.dtype, like.device)
 
 
 def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
