@@ -19,6 +19,7 @@ from torch import Tensor
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.simulation import followed
 from equiworld.symmetry import Channel, Features
+from equiworld.symmetry.crossing import as_arrays
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "corner_distance", "propose_pushes", "push_cost"]
 
@@ -165,7 +166,11 @@ def propose_pushes(
         `(B, P, H, 2)` displacements [px] in world axes.
     """
     # In NumPy, the plane as complex numbers: of small arrays, many times faster than in torch.
-    draw = uniform.cpu().numpy()
+    seen = (
+        state.select(channels[name])[..., 0]
+        for name in ("block_heading", "agent_pos", "block_pos", "agent_vel")
+    )
+    draw, *rows = as_arrays([uniform, *seen], uniform.dtype)
     outline = _outline(draw.dtype)
     place = draw[..., 0] * outline.ends[-1]
     edge = np.searchsorted(outline.ends, place, side="right").clip(max=7)
@@ -174,16 +179,15 @@ def propose_pushes(
     push = -outline.normal[edge] * np.exp(1j * (draw[..., 1] - 0.5) * math.radians(80.0))
     stride = 3.0 * 20.0 ** draw[..., 2]  # [px] per action: 3 to 60, log-uniform
 
-    def seen(name: str) -> NDArray[np.complexfloating]:
-        x, y = state.select(channels[name])[..., 0].to(uniform.dtype).cpu().numpy().T
-        return (x + 1j * y)[:, None].astype(contact.dtype)
-
+    towards, at, block, speed = (
+        (x + 1j * y)[:, None].astype(contact.dtype) for x, y in (row.T for row in rows)
+    )
     # A T is its own mirror image: what is proposed is made for an agent on its right, and mirrored for one on its left.
-    heading = seen("block_heading") * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
-    agent = heading.conj() * (seen("agent_pos") - seen("block_pos"))
+    heading = towards * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
+    agent = heading.conj() * (at - block)
     left = agent.real < 0
     agent = np.broadcast_to(_mirrored(agent, left), contact.shape)
-    velocity = _mirrored(heading.conj() * seen("agent_vel"), left)
+    velocity = _mirrored(heading.conj() * speed, left)
     a, b, c, e = agent_response(action_repeat)
     wanted, pushed = np.angle(contact), np.full_like(stride, CLEARANCE)
     arrived = np.zeros(contact.shape, dtype=bool)
