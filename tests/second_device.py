@@ -55,7 +55,7 @@ class Elsewhere(Tensor):
 
     @classmethod
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        with torch.inference_mode(False):  # whose tensors nothing can be put around
+        with torch.inference_mode(False), torch.no_grad():  # no tensor can be put around one of inference
             return computed(func, args, kwargs or {})
 
 
@@ -95,7 +95,7 @@ class SecondDevice(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        with torch.inference_mode(False):
+        with torch.inference_mode(False), torch.no_grad():
             before, found = _elsewhere((args, kwargs)), computed(func, args, kwargs)
         if func._schema.name in _CROSSINGS and _elsewhere(found) != before:
             self.arrived, self.left = self.arrived + (not before), self.left + before

@@ -277,6 +277,7 @@ class LatentModel(WorldModel):
 
         Best in float64: a cloud far from the scene's centre would else have lost its digits on the way to its own.
         """
+        observed = observed.to(device=encoder.axes.device)
         found = encoder(self.layout.split(observed, goal)[0])
         return self.layout.join(found, observed, goal).to(self.dtype)
 
