@@ -1,4 +1,4 @@
-"""Devices as users name them."""
+"""Where tensors are computed on."""
 
 from __future__ import annotations
 
@@ -8,27 +8,38 @@ import torch
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["usable_device"]
+__all__ = ["available_devices", "usable_device"]
 
 
-def usable_device(device: Any) -> torch.device:
-    """The device, if torch can compute there.
+def available_devices() -> tuple[str, ...]:
+    """The devices that torch finds here.
+
+    >>> available_devices()[0]
+    'cpu'
+    """
+    cuda = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    others = [name for name in ("mps", "xpu") if getattr(torch, name).is_available()]
+    return ("cpu", *cuda, *others)
+
+
+def usable_device(device: Any, dtype: torch.dtype = torch.float32) -> torch.device:
+    """A device by name, with its index, on which numbers of a dtype can be computed and read.
 
     Raises:
-        ArgumentError: it cannot; lists those where it can.
+        ArgumentError: torch knows no such device, or has none here, or not for that dtype.
 
     >>> usable_device("cpu")
     device(type='cpu')
     """
     try:
-        found = torch.device(device)
-        torch.empty(0, device=found)
-        return found
-    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError) as error:
-        options = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-        if torch.backends.mps.is_available():
-            options.append("mps")
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentError(
-            "device", f"{device!r} ({said})", "a device that torch can use", options
-        ) from error
+        if not isinstance(device, str | torch.device):
+            raise TypeError(f"a {type(device).__name__}")
+        numbers = torch.zeros(1, dtype=dtype, device=device)
+        numbers.sum().item()
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        got = f"{device!r}, which cannot be used here for {dtype} ({reason})"
+        raise ArgumentError("device", got, "a device of this machine", available_devices()) from error
+    return numbers.device

@@ -16,10 +16,10 @@ from equiworld.symmetry import Bound, Door, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
-from equiworld.symmetry.limits import Limits, rounding_note
+from equiworld.symmetry.limits import Limits, project, rounding_note
 from equiworld.symmetry.observing import Apart
 
-__all__ = ["held", "null_action", "planning_bounds", "reasons"]
+__all__ = ["blank_action", "held", "planning_bounds", "reasons"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -43,7 +43,17 @@ def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
     return bounds
 
 
-def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
+def blank_action(
+    symmetry: Symmetry, bounds: tuple[Bound, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[NDArray[np.float64], Tensor | None]:
+    """The action `(size,)` that plans start from where there is none, and what balls are about, or None for 0."""
+    null = _null_action(symmetry, dtype)
+    start = torch.zeros(symmetry.action.size(symmetry.dim), dtype=dtype) if null is None else null.clone()
+    blank = project(start, bounds, null).double().numpy()
+    return blank, None if null is None else null.to(device)
+
+
+def _null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
     """Where absolute targets are looked for, `(size,)`: about the frame's origin. None for relative actions."""
     parts = list(leaves(symmetry.action))
     if not any(leaf.kind == "points" for leaf in parts):

@@ -107,19 +107,19 @@ def propose_pushes(
     Returns:
         `(B, P, H, 4)` displacements, and nothing of the fingers.
     """
-    draw = uniform.numpy()
+    draw = uniform.cpu().numpy()
 
     def seen(name: str) -> Array:
-        return np.asarray(state.select(channels[name])[..., 0].to(uniform.dtype).numpy()[:, None])
+        return np.asarray(state.select(channels[name])[..., 0].to(uniform.dtype).cpu().numpy()[:, None])
 
-    target = goal.select(goal_channels["desired_goal"])[..., 0].to(uniform.dtype).numpy()[:, None]
+    target = goal.select(goal_channels["desired_goal"])[..., 0].to(uniform.dtype).cpu().numpy()[:, None]
     block, hand = seen("block"), seen("hand")
     velocity = seen("pace") if "pace" in channels else np.zeros_like(hand)
     pushes = _Pushes.drawn(plane(target - block), draw, radius)
     moves = _moves(pushes, plane(hand - block), plane(velocity), horizon, radius, action_repeat)
     lifts = _lifts((hand - block)[..., 2], velocity[..., 2], horizon, radius, action_repeat)
     flat, up = np.stack(moves, -1), np.broadcast_to(np.stack(lifts, -1), (*draw.shape[:2], horizon))
-    return torch.from_numpy(np.stack([flat.real, flat.imag, up, np.zeros_like(up)], -1)).to(uniform.dtype)
+    return torch.from_numpy(np.stack([flat.real, flat.imag, up, np.zeros_like(up)], -1)).to(uniform)
 
 
 def _moves(

@@ -20,6 +20,7 @@ from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.controller import followed
 from equiworld.planners import CEM
 from equiworld.symmetry import Channel, Features
+from equiworld.symmetry.crossing import as_arrays
 from equiworld.tasks import Task
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "TASK", "corner_distance", "propose_pushes", "push_cost"]
@@ -49,18 +50,18 @@ def corner_distance(state: Features, channels: Channels, goal: Features, goal_ch
         state.select(channels["block_heading"])[..., 0] - goal.select(goal_channels["goal_heading"])[..., 0]
     )
     # A corner k of the body is at p + k₀ u + k₁ J u: differences need only those of p and u.
-    corners = _corners(channels["block_heading"].axis, position.dtype)
+    corners = _corners(channels["block_heading"].axis, position.dtype, position.device)
     x = position[..., :1] + corners[:, 0] * heading[..., :1] - corners[:, 1] * heading[..., 1:]
     y = position[..., 1:] + corners[:, 0] * heading[..., 1:] + corners[:, 1] * heading[..., :1]
     return torch.sqrt(x.square() + y.square()).mean(-1)
 
 
 @lru_cache(maxsize=8)
-def _corners(axis: float, dtype: torch.dtype) -> Tensor:
+def _corners(axis: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The T's corners `(8, 2)` in axes of which the first points in the body's direction `axis` [rad]."""
     c, s = math.cos(axis), math.sin(axis)
     with torch.inference_mode(False):
-        return torch.as_tensor(geometry.KEYPOINTS @ np.array([[c, -s], [s, c]]), dtype=dtype)
+        return torch.as_tensor(geometry.KEYPOINTS @ np.array([[c, -s], [s, c]]), dtype=dtype, device=device)
 
 
 def push_cost(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
@@ -167,7 +168,11 @@ def propose_pushes(
         `(B, P, H, 2)` displacements [px] in world axes.
     """
     # In NumPy, the plane as complex numbers: of small arrays, many times faster than in torch.
-    draw = uniform.numpy()
+    seen = (
+        state.select(channels[name])[..., 0]
+        for name in ("block_heading", "agent_pos", "block_pos", "agent_vel")
+    )
+    draw, *rows = as_arrays([uniform, *seen], uniform.dtype)
     outline = _outline(draw.dtype)
     place = draw[..., 0] * outline.ends[-1]
     edge = np.searchsorted(outline.ends, place, side="right").clip(max=7)
@@ -176,16 +181,15 @@ def propose_pushes(
     push = -outline.normal[edge] * np.exp(1j * (draw[..., 1] - 0.5) * math.radians(80.0))
     stride = 3.0 * 20.0 ** draw[..., 2]  # [px] per action: 3 to 60, log-uniform
 
-    def seen(name: str) -> NDArray[np.complexfloating]:
-        x, y = state.select(channels[name])[..., 0].to(uniform.dtype).numpy().T
-        return (x + 1j * y)[:, None].astype(contact.dtype)
-
+    towards, at, block, speed = (
+        (x + 1j * y)[:, None].astype(contact.dtype) for x, y in (row.T for row in rows)
+    )
     # A T is its own mirror image: what is proposed is made for an agent on its right, and mirrored for one on its left.
-    heading = seen("block_heading") * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
-    agent = heading.conj() * (seen("agent_pos") - seen("block_pos"))
+    heading = towards * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
+    agent = heading.conj() * (at - block)
     left = agent.real < 0
     agent = np.broadcast_to(_mirrored(agent, left), contact.shape)
-    velocity = _mirrored(heading.conj() * seen("agent_vel"), left)
+    velocity = _mirrored(heading.conj() * speed, left)
     a, b, c, e = agent_response(action_repeat)
     wanted, pushed = np.angle(contact), np.full_like(stride, CLEARANCE)
     arrived = np.zeros(contact.shape, dtype=bool)
@@ -199,7 +203,7 @@ def propose_pushes(
         agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
         actions.append(action)
     plans = _mirrored(np.stack(actions, -1), left[..., None]) * heading[..., None]
-    return torch.from_numpy(np.stack([plans.real, plans.imag], -1)).to(uniform.dtype)
+    return torch.from_numpy(np.stack([plans.real, plans.imag], -1)).to(uniform)
 
 
 def _mirrored(numbers: NDArray[np.complexfloating], where: NDArray[np.bool_]) -> NDArray[np.complexfloating]:

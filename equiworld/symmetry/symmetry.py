@@ -144,13 +144,7 @@ class Symmetry(Declaration):
         instance("dtype", dtype, torch.dtype)
         if has_gradient_or_device(obs):
             return features_of_tensors(self, obs, chosen).to(dtype)
-        arrays = self.observed(obs, chosen)
-        values = {name: numbers(arrays[name], self.observation[name].size(self.dim), name) for name in chosen}
-        check_leading(values)
-        shape = np.shape(next(iter((values or arrays).values())))[:-1]
-        centre = np.asarray(self.centre)
-        parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
-        return observing.joined(self.dim, parts, shape, dtype)
+        return observing.as_features(observing.read(self, obs, chosen)[0], dtype)
 
     def action_features(
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
@@ -159,7 +153,7 @@ class Symmetry(Declaration):
         self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
-        return observing.joined(self.dim, [channels], values.shape[:-1], dtype)
+        return observing.as_features(observing.joined(self.dim, [channels], values.shape[:-1]), dtype)
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
