@@ -53,8 +53,11 @@ def _training_settings() -> type[Any]:
     )
 
 
-ModelSettings: TypeAlias = Any if TYPE_CHECKING else _model_settings()
-TrainingSettings: TypeAlias = Any if TYPE_CHECKING else _training_settings()
+if TYPE_CHECKING:
+    ModelSettings: TypeAlias = Any
+    TrainingSettings: TypeAlias = Any
+else:
+    ModelSettings, TrainingSettings = _model_settings(), _training_settings()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _TINY = 1e-8  # below which a root has no slope
 
 
 def prediction_loss(
-    dynamics: Dynamics, z: Features, action: Features, target: Features, huber: float = 0.1
+    dynamics: Dynamics, z: Features, action: Features, target: Features, *, huber: float = 0.1
 ) -> Tensor:
     """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
 

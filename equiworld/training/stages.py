@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ class _EncoderStages:
 
     def __init__(self, model: WorldModel, data: Any, config: TrainingConfig) -> None:
         self.model, self.data, self.config = model, data, config
-        self.encoder: Any = model.encoder
+        self.encoder = cast(Any, model.encoder)  # one that learns
         self.target = average_of(self.encoder.network, config.target_momentum)
 
     def stages(self) -> list[Stage]:

@@ -157,8 +157,9 @@ class _Run:
                         f"training ({stage.name}) became non-finite at step {self.step}; lower learning_rate "
                         f"(now {stage.learning_rate}); the last checkpoint is kept"
                     )
-                for each in (*self.optimisers, *self.schedules):
-                    each.step()
+                for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
+                    optimiser.step()
+                    schedule.step()
                 if stage.after_step is not None:
                     stage.after_step()
                 if self.average is not None:
