@@ -6,17 +6,14 @@ import os
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from equiworld.arguments import flag, integer, number
+from equiworld.arguments import flag
 from equiworld.devices import usable_device
 from equiworld.errors import ArgumentError
-from equiworld.settings import name_of, settings_to_dict
+from equiworld.settings import name_of, settings_to_dict, settle_integers, settle_numbers
 from equiworld.training.losses import ENCODER_LOSSES, Agreement, EncoderLoss
 from equiworld.training.optimisers import OPTIMISERS, AdamW, OptimiserSettings
 
 __all__ = ["TrainingConfig"]
-
-LEAST = {"steps": 1, "batch_size": 1, "checkpoint_every": 1, "encoder_steps": 0, "joint_steps": 0, "seed": 0}
-"""The smallest of each whole number of a configuration."""
 
 # Chosen at 2,000 transitions of PushT's slice, which 3000 steps and a decay of 1e-4 learnt by heart; 8000 steps with
 # hardly any decay serve half a million. In between, each transition brings steps and weakens the decay alike.
@@ -82,30 +79,20 @@ class TrainingConfig:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        plain: dict[str, Any] = {
-            name: integer(name, getattr(self, name), least=least)
-            for name, least in LEAST.items()
-            if getattr(self, name) is not None or name != "steps"
-        }
-        for name in ("learning_rate", "gradient_clip"):
-            plain[name] = number(name, getattr(self, name), above=0)
-        if self.weight_decay is not None:
-            plain["weight_decay"] = number("weight_decay", self.weight_decay, least=0)
-        plain["target_momentum"] = number("target_momentum", self.target_momentum, least=0, below=1)
-        if self.average is not None:
-            plain["average"] = number("average", self.average, least=0, below=1)
+        settle_integers(self, "steps", "batch_size", "checkpoint_every", least=1)
+        settle_integers(self, "encoder_steps", "joint_steps", "seed", least=0)
+        settle_numbers(self, "learning_rate", "gradient_clip", above=0.0)
+        settle_numbers(self, "weight_decay", least=0.0)
+        settle_numbers(self, "held_out", "target_momentum", "average", least=0.0, below=1.0)
         for name, registry in REGISTRIES.items():
             name_of(name, getattr(self, name), registry)
         if self.device is not None:
-            plain["device"] = str(usable_device(self.device))
-        plain["held_out"] = number("held_out", self.held_out, least=0, below=1)
+            object.__setattr__(self, "device", str(usable_device(self.device)))
         if self.folder is not None:
             if not isinstance(self.folder, str | os.PathLike):
                 raise ArgumentError("folder", self.folder, "the path of a folder")
-            plain["folder"] = os.fspath(self.folder)
-        plain["progress"] = flag("progress", self.progress)
-        for name, value in plain.items():
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, "folder", os.fspath(self.folder))
+        object.__setattr__(self, "progress", flag("progress", self.progress))
 
     def identity(self) -> dict[str, Any]:
         """What the trained weights depend on, JSON-able."""
