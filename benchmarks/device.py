@@ -71,7 +71,10 @@ def run(config: DeviceConfig) -> dict[str, Any]:
     rows, result = list[dict[str, Any]](), dict[str, Any]()
     for device in devices[::-1]:  # the CPU last, which takes longest
         about = {"device": device, "name": device_name(device), "threads": torch.get_num_threads()}
-        found = [*_decisions(config, device), *graph_rows(config.seed, device, config.envs, config.compiled)]
+        found = [
+            *_decisions(config, device),
+            *graph_rows(config.seed, device, config.envs, config.decisions, config.compiled),
+        ]
         found += [*_orbit(config, device), *_agreement(config, device)]
         rows += [about | row for row in found]
         result = make_result("device", asdict(config), rows, time.perf_counter() - began)

@@ -16,11 +16,12 @@ from equiworld.symmetry import Features
 
 __all__ = ["graph_rows"]
 
-_REPEATS = 50
 _MOST_ROWS = 2**18  # that are rolled out at a time on an accelerator
 
 
-def graph_rows(seed: int, device: str, envs: Sequence[int], compiled: bool) -> list[dict[str, Any]]:
+def graph_rows(
+    seed: int, device: str, envs: Sequence[int], repeats: int, compiled: bool
+) -> list[dict[str, Any]]:
     """Milliseconds of rolling out and costing the candidates of one iteration of CEM, each way that there is here."""
     cuda, rows = torch.device(device).type == "cuda", list[dict[str, Any]]()
     for count in envs:
@@ -90,13 +91,15 @@ def _captured(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tens
     return replay
 
 
-def _tried(way: Callable[[], Callable[[Tensor], Tensor]], given: Tensor, expected: Tensor) -> dict[str, Any]:
+def _tried(
+    way: Callable[[], Callable[[Tensor], Tensor]], given: Tensor, expected: Tensor, repeats: int
+) -> dict[str, Any]:
     """How long it takes, and how far it is from what is expected; or why it does not work here."""
     try:
         call = way()
         apart = float((call(given) - expected).abs().max())
         times = list[float]()
-        for _ in range(_REPEATS):
+        for _ in range(repeats):
             _settle(given)
             began = time.perf_counter()
             call(given)

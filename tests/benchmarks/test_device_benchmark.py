@@ -11,7 +11,7 @@ from equiworld.benchmarks.device_world import TASK, closed_loop, fresh_model, ob
 from equiworld.errors import ArgumentError
 from equiworld.planners import CEM, MPCPolicy
 
-SMALL = {"envs": (1, 2), "decisions": 1, "seconds": 0.0, "elements": 2, "steps": 2}
+SMALL = {"envs": (1,), "decisions": 1, "seconds": 0.0, "elements": 1, "steps": 1}
 PLANNER = CEM(samples=16, horizon=3, iterations=2)
 
 
