@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
 
 from equiworld.benchmarks.closed_loop import Orbit, draw_tasks, run_orbit
+from equiworld.benchmarks.orientation_config import Config
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
 from equiworld.benchmarks.stages import ENV
@@ -22,9 +23,6 @@ from equiworld.training import Dataset
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
 from equiworld.verify.evaluation.intervals import wilson_interval
-
-if TYPE_CHECKING:
-    from equiworld.benchmarks.orientation import Config
 
 __all__ = ["PLAYED", "PREDICTED", "Findings", "evaluate_all", "orientations"]
 
