@@ -101,6 +101,7 @@ def _measure(
     interior = away_from_walls(test)
     errors = [part.relative(interior) for part in turned_errors(model, test, SE2().grid(config.angles))]
     known = [error for error in errors if error is not None]  # all of them, unless nothing moves
+    apart = max(known) / min(known) - 1 if known and min(known) > 0 else None
     group = model.symmetry.group
     elements = group.sample(np.random.default_rng([config.seed, 11]), config.elements, scale=100.0)
     at = {
@@ -115,7 +116,7 @@ def _measure(
         "relative_error_seen": errors[0],
         "relative_error_worst": max(known, default=None),
         **at,
-        "relative_error_max_over_min_minus_1": max(known) / min(known) - 1 if known and min(known) else None,
+        "relative_error_max_over_min_minus_1": apart,
         "dtype": "float64",
     }
     # The others' closed loops are no copies of one another: `orientation` plays them.

@@ -178,23 +178,10 @@ class _Row:
 
     def take(self, action: Any, decision: Decision, rule: _Rule) -> Step:
         """Take one step."""
-        found = rule.take(self.env, action, self.start.seed, self.number)
-        self.observation, reward, terminated, truncated, info = found
-        self.number += 1
-        step = rule.settled(
-            Step(
-                self.index,
-                self.start,
-                self.number,
-                self.observation,
-                info,
-                reward,
-                terminated,
-                truncated,
-                action,
-                decision,
-            )
-        )
+        shown, reward, terminated, truncated, info = rule.take(self.env, action, self.start.seed, self.number)
+        self.observation, self.number = shown, self.number + 1
+        told = (shown, info, reward, terminated, truncated, action, decision)
+        step = rule.settled(Step(self.index, self.start, self.number, *told))
         self.active = not step.ended
         return step
 
