@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 
@@ -15,8 +16,8 @@ __all__ = ["median_interval", "wilson_interval"]
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a success rate.
 
-    It holds every rate p that |successes/n − p| ≤ z √(p(1−p)/n) is true of, z the normal quantile. Unlike
-    successes/n ± z·σ it is right for few trials and for rates near 0 and 1.
+    With p = successes/n and z the normal quantile: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
+    Unlike p ± z·σ it is right for few trials and for rates near 0 and 1.
 
     Args:
         successes: how many succeeded.
@@ -36,11 +37,15 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
         raise ArgumentError("trials", trials, "at least 1")
     if not 0 <= successes <= trials:
         raise ArgumentError("successes", successes, f"between 0 and {trials}")
-    _check_confidence(confidence)
-    from scipy.stats import binomtest  # slow to import
-
-    low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return float(low), float(high)
+    z = _quantile(confidence)
+    rate = successes / trials
+    middle = rate + z**2 / (2 * trials)
+    half = z * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
+    scale = 1 + z**2 / trials
+    # At the ends the bound is the rate itself, which rounding would miss.
+    low = 0.0 if successes == 0 else (middle - half) / scale
+    high = 1.0 if successes == trials else (middle + half) / scale
+    return low, high
 
 
 def median_interval(
@@ -61,7 +66,7 @@ def median_interval(
     >>> median_interval([20.0, 22.0, 25.0, 31.0, np.inf])
     (25.0, 20.0, inf)
     """
-    _check_confidence(confidence)
+    _quantile(confidence)
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
     if count < 1 or np.isnan(ordered).any():
@@ -78,6 +83,7 @@ def median_interval(
     return float(ordered[middle]), float(ordered[low]), float(ordered[high])
 
 
-def _check_confidence(confidence: float) -> None:
+def _quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ArgumentError("confidence", confidence, "a share between 0 and 1")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
