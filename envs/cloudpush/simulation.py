@@ -17,6 +17,7 @@ from equiworld.envs.cloudpush.geometry import rotation_matrix as matrix_of
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.symmetry.fields import Point, Vector
 
 __all__ = ["CloudPushState", "Simulation"]
 
@@ -106,12 +107,11 @@ class CloudPushState:
         turned = quaternion_of(g.matrix)
 
         def vector(v: ArrayLike) -> Any:
-            return tuple((g.matrix @ np.asarray(v)).tolist())
+            return tuple(Vector(np.size(v) // 3).transform(g, v).tolist())
 
         def point(p: ArrayLike) -> Any:
-            return tuple((g.matrix @ np.asarray(p) + g.translation).tolist())
+            return tuple(Point().transform(g, p).tolist())
 
-        agent, body, spin = self.warmstart[:3], self.warmstart[3:6], self.warmstart[6:]
         return self.replace(
             agent_pos=point(self.agent_pos),
             body_pos=point(self.body_pos),
@@ -121,7 +121,7 @@ class CloudPushState:
             agent_vel=vector(self.agent_vel),
             body_vel=vector(self.body_vel),
             target=None if self.target is None else point(self.target),
-            warmstart=(*vector(agent), *vector(body), *spin),
+            warmstart=(*vector(self.warmstart[:6]), *self.warmstart[6:]),
             camera=None if self.camera is None else vector(self.camera),
         )
 

@@ -16,10 +16,14 @@ from equiworld.envs.pusht.controller import Pair
 from equiworld.envs.pusht.engine import Engine, block_pose, new_engine, remembers_contact
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.symmetry.fields import Field, Heading, Point, Vector
 
 __all__ = ["PushTState", "Simulation"]
 
 Pose = tuple[float, float, float]
+
+_HEADING = Heading(axis=math.pi / 2)
+"""The axis is the stem's direction in the T's own axes, which its mirror image keeps."""
 
 _REMEMBERED = 2_000
 """Control periods (200 s) after which a world is begun anew, once it can be; and for twice as many, at once."""
@@ -71,24 +75,26 @@ class PushTState:
         """
         if g.matrix.shape != (2, 2):
             raise ArgumentError("g", f"matrix of shape {g.matrix.shape}", "one element of dimension 2")
-        turn, mirrored = math.atan2(g.matrix[1, 0], g.matrix[0, 0]), float(g.determinant) < 0
         centre = np.asarray(geometry.CENTRE)
 
-        def point(p: Pair) -> Pair:
-            x, y = (g.matrix @ (np.asarray(p) - centre) + g.translation + centre).tolist()
-            return x, y
+        def moved(field: Field, given: Any) -> Any:
+            motion = field.motion(g, centre)
+            assert motion is not None
+            return tuple(
+                motion._replace(low=None).applied(np.ravel(given)).tolist()
+            )  # the engine wraps no angles
 
-        def pose(p: Pose) -> Pose:
-            return (*point((p[0], p[1])), turn - math.pi - p[2] if mirrored else p[2] + turn)
+        def pose(given: Pose) -> Any:
+            return (*moved(Point(), given[:2]), *moved(_HEADING, given[2:]))
 
-        velocity_x, velocity_y = (g.matrix @ np.asarray(self.agent_vel)).tolist()
+        targets = moved(Point(), self.targets)
         return PushTState(
-            point(self.agent_pos),
-            (velocity_x, velocity_y),
+            moved(Point(), self.agent_pos),
+            moved(Vector(), self.agent_vel),
             pose(self.block),
             pose(self.goal),
             self.settle,
-            tuple(point(target) for target in self.targets),
+            tuple(zip(targets[::2], targets[1::2], strict=True)),
         )
 
 

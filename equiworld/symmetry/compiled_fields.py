@@ -108,7 +108,7 @@ class CompiledFields:
 
     def _add(self, unit: Field, places: NDArray[np.int64]) -> None:
         motion = unit.motion(self._element, self._centre)
-        if motion is None or np.ndim(motion.sources) > 1:
+        if motion is None or (motion.sources is not None and motion.sources.ndim > 1):
             affine = not self._leading and unit.affine
             linear = unit.act(self._element, self._centre) if affine else None
             self._others.append(_Other(self._index(places), unit.transform, linear))

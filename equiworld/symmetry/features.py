@@ -163,7 +163,17 @@ class Features:
             raise ArgumentError("g", f"an element of dimension {g.matrix.shape[-1]}", f"dimension {dim}")
         rotation = torch.as_tensor(g.matrix, dtype=self.dtype, device=self.vectors.device)
         shift = torch.as_tensor(g.translation, dtype=self.dtype, device=self.vectors.device)
-        return Features(self.scalars, rotation @ self.vectors, rotation @ self.points + shift.unsqueeze(-1))
+        return self.moved(rotation, shift)
+
+    def moved(self, matrix: Tensor, shift: Tensor | None = None, origin: Tensor | None = None) -> Features:
+        """Vectors M v and points M (p − o) + t, for any M `(…, d, d)`, t and o `(…, d)`; batch shapes broadcast."""
+        vectors, points, scalars = matrix @ self.vectors, self.points, self.scalars
+        if points.shape[-1] or points.shape[:-1] != vectors.shape[:-1]:
+            points = matrix @ (points if origin is None else points - origin.unsqueeze(-1))
+            points = points if shift is None else points + shift.unsqueeze(-1)
+        if scalars.shape[:-1] != vectors.shape[:-2]:
+            scalars = scalars.expand(*vectors.shape[:-2], scalars.shape[-1])
+        return Features(scalars, vectors, points)
 
     def select(self, channel: Channel) -> Tensor:
         """The channels of one named field: `(…, n)` for scalars, `(…, d, n)` else."""

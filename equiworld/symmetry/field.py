@@ -44,7 +44,7 @@ class Field(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "_transform" in vars(cls) and "motion" not in vars(cls):
-            cls.motion = _no_motion  # type: ignore[method-assign]  # one that is inherited is no longer true
+            cls.motion = Field.motion  # type: ignore[method-assign]  # one that is inherited is no longer true
 
     def __post_init__(self) -> None:
         if not isinstance(self.count, int | np.integer) or isinstance(self.count, bool) or self.count < 1:
@@ -124,9 +124,9 @@ class Field(ABC):
     ) -> tuple[Array, Array]:
         """`orbit_bounds` for a continuous group."""
 
-    @abstractmethod
     def motion(self, g: GroupElement, centre: Array) -> Motion | None:
         """How g moves the items; None for a field whose items are not all moved alike."""
+        return None
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
         """`transform` on a float64 array `(…, size)` that fits and pairs with g."""
@@ -207,11 +207,6 @@ def to_numpy(array: ArrayLike | torch.Tensor, size: int, name: str) -> NDArray:
     if values.ndim == 0 or values.shape[-1] != size:
         raise ArgumentError(name, f"shape {values.shape}", f"shape (…, {size})")
     return values
-
-
-def _no_motion(self: Field, g: GroupElement, centre: Array) -> Motion | None:
-    """`motion` of a field that has a `_transform` of its own."""
-    return None
 
 
 def check_pairing(g: GroupElement, batch_shape: tuple[int, ...], name: str) -> None:

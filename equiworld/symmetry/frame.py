@@ -48,19 +48,11 @@ class Frame:
 
     def to_frame(self, features: Features) -> Features:
         """World to frame: vectors Aᵀ v, points Aᵀ (p − origin). Batch shapes broadcast."""
-        back = self.axes.transpose(-1, -2)
-        points = features.points
-        if points.shape[-1]:
-            points = back @ (points if self.origin is None else points - self.origin.unsqueeze(-1))
-        return _features(features.scalars, back @ features.vectors, points)
+        return features.moved(self.axes.transpose(-1, -2), origin=self.origin)
 
     def from_frame(self, features: Features) -> Features:
         """Frame to world: vectors A v, points A p + origin. Batch shapes broadcast."""
-        points = features.points
-        if points.shape[-1]:
-            points = self.axes @ points
-            points = points if self.origin is None else points + self.origin.unsqueeze(-1)
-        return _features(features.scalars, self.axes @ features.vectors, points)
+        return features.moved(self.axes, self.origin)
 
     def combined(self, turn: Tensor) -> Frame:
         """The frame whose axes are combined by `turn` `(d, d)`, an isometry: A ↦ A·turn."""
@@ -98,10 +90,3 @@ def _unit(like: Tensor, axis: int) -> Tensor:
     unit = torch.zeros_like(like[..., 0])
     unit[..., axis] = 1.0
     return unit
-
-
-def _features(scalars: Tensor, vectors: Tensor, points: Tensor) -> Features:
-    """Features whose scalars follow the batch shape that the frame gave the vectors."""
-    if scalars.shape[:-1] != vectors.shape[:-2]:
-        scalars = scalars.expand(*vectors.shape[:-2], scalars.shape[-1])
-    return Features(scalars, vectors, points)
