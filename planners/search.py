@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,9 +14,6 @@ from equiworld.errors import ArgumentError
 from equiworld.planners.problem import Problem, State, map_state
 from equiworld.symmetry import Features
 from equiworld.symmetry.limits import project
-
-if TYPE_CHECKING:
-    from equiworld.planners.planner import Planner
 
 __all__ = ["Search"]
 
@@ -47,6 +44,27 @@ class _Chunk:
         return _Chunk(envs, samples, map_state(repeated, problem.state), goal)
 
 
+class Settings(Protocol):
+    """Of a planner, as far as candidates depend on them: see `Planner`."""
+
+    @property
+    def horizon(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def correlation(self) -> float: ...
+    @property
+    def cost_of_last(self) -> float: ...
+    @property
+    def chunk(self) -> int | None: ...
+    @property
+    def differentiates(self) -> bool: ...
+    @property
+    def n_elites(self) -> int: ...
+    @property
+    def n_carried(self) -> int: ...
+
+
 class Search:
     """The candidates of one call of a planner, what they cost, and the best so far.
 
@@ -72,7 +90,7 @@ class Search:
     gradient: Tensor
 
     def __init__(
-        self, problem: Problem, settings: Planner, generators: Sequence[torch.Generator], start: Tensor
+        self, problem: Problem, settings: Settings, generators: Sequence[torch.Generator], start: Tensor
     ) -> None:
         self.problem, self.settings, self.generators = problem, settings, generators
         self.start, self.unit = start.permute(2, 0, 1, 3), problem.unit
