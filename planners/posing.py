@@ -35,7 +35,7 @@ def posed(
         return z.to(device=device), goal.to(device=device), plans
     symmetry = model.symmetry.sized(observation)
     state, wanted = read(symmetry, observation, symmetry.state, tuple(symmetry.goal))
-    arrays: dict[str, Array] = {
+    arrays: dict[Any, Array] = {
         **state,
         **{f"goal {kind}": array for kind, array in wanted.items()},
         "plan": start,
