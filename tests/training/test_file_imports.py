@@ -138,8 +138,9 @@ def test_the_id_of_a_model_file_imports_nothing(command, env_id, tmp_path, capsy
 def test_evaluate_takes_the_environment_that_the_user_names(tmp_path, capsys):
     folder = fresh().save(tmp_path)
     words = ["evaluate", "--model", str(folder), "--quick", "--episodes", "1", "--max-steps", "2"]
-    words += ["--planner.samples", "16", "--planner.iterations", "1", "--no-progress"]
-    assert main([*words, "--env", f"canary:{PUSHT}"]) == 0, capsys.readouterr().err
+    words += ["--no-progress", "--env", f"canary:{PUSHT}"]
+    words += ["planner:cem", "--planner.samples", "16", "--planner.iterations", "1"]
+    assert main(words) == 0, capsys.readouterr().err
     assert sung()
 
 
@@ -182,7 +183,12 @@ def test_the_names_of_types_in_a_file_import_nothing(name, pusht_data, tmp_path)
         save_tensors(path, "dataset", tensors, settings | {"symmetry": settings["symmetry"] | change})
         with pytest.raises(EquiworldError):
             Dataset.load(path)
-    for change in ({"family": name}, {"symmetry": settings["symmetry"] | changes[0]}):
+    recipe = fresh().describe()["recipe"]
+    for change in (
+        {"recipe": recipe | {"network": {"name": name}}},
+        {"recipe": recipe | {"encoder": {"name": name}}},
+        {"symmetry": settings["symmetry"] | changes[0]},
+    ):
         with pytest.raises(EquiworldError):
             WorldModel.load(model_folder(tmp_path / "model", **change))
     assert not sung()

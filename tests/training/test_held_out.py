@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -15,8 +16,22 @@ from equiworld.groups import E2
 from equiworld.models import WorldModel
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import Point, Symmetry, Vector
-from equiworld.training import Dataset, TrainingConfig, check_disjoint, hold_out, train
+from equiworld.training import Dataset, TrainingConfig, check_disjoint, hold_out, stages, train
+from equiworld.training.losses import prediction_loss
 from equiworld.training.trainer import CHECKPOINT
+
+
+def loss_of(model: WorldModel):
+    """What a model's dynamics are trained by, as a test has it if it does."""
+    return getattr(model.dynamics, "hook", partial(prediction_loss, model.dynamics))
+
+
+@pytest.fixture(autouse=True)
+def _hooked(monkeypatch):
+    def hooked(dynamics, *batch):
+        return getattr(dynamics, "hook", partial(prediction_loss, dynamics))(*batch)
+
+    monkeypatch.setattr(stages, "prediction_loss", hooked)
 
 
 def rows(data: Dataset) -> list[bytes]:
@@ -70,7 +85,7 @@ def test_other_shares_are_refused(share, pusht_data):
 
 def watched(model: WorldModel) -> tuple[WorldModel, dict[bool, list[torch.Tensor]], list[float]]:
     """A model, the actions it is trained (True) and judged (False) on, and the losses it is judged by."""
-    loss, actions, losses = model.loss, {True: [], False: []}, []
+    loss, actions, losses = loss_of(model), {True: [], False: []}, []
 
     def seeing(z, action, target):
         found = loss(z, action, target)
@@ -79,7 +94,7 @@ def watched(model: WorldModel) -> tuple[WorldModel, dict[bool, list[torch.Tensor
             losses.append(float(found))
         return found
 
-    model.loss = seeing  # type: ignore
+    model.dynamics.hook = seeing  # type: ignore
     return model, actions, losses
 
 
@@ -103,7 +118,7 @@ def test_no_episode_is_both_trained_on_and_judged_by(family, pusht_data):
 
 def spoilt(model: WorldModel, after: int) -> WorldModel:
     """A model that from some step on is trained to do worse."""
-    loss, calls = model.loss, 0
+    loss, calls = loss_of(model), 0
 
     def turning(*arguments):
         nonlocal calls
@@ -111,13 +126,13 @@ def spoilt(model: WorldModel, after: int) -> WorldModel:
         found = loss(*arguments)
         return -found if torch.is_grad_enabled() and calls > after else found
 
-    model.loss = turning  # type: ignore
+    model.dynamics.hook = turning  # type: ignore
     return model
 
 
 def judged_at_last(model: WorldModel, config: TrainingConfig, data: Dataset) -> tuple[list[float], float]:
     """The losses on what is held out during training, and the final weights'."""
-    whole, judged, losses = model.loss, [], []
+    whole, judged, losses = loss_of(model), [], []
 
     def seeing(*arguments):
         found = whole(*arguments)
@@ -126,7 +141,7 @@ def judged_at_last(model: WorldModel, config: TrainingConfig, data: Dataset) -> 
             losses.append(float(found))
         return found
 
-    model.loss = seeing  # type: ignore
+    model.dynamics.hook = seeing  # type: ignore
     train(model, data, config)
     with torch.no_grad():
         return losses.copy(), float(whole(*judged[0]))
@@ -181,14 +196,14 @@ def test_batches_are_mirrored_where_the_group_has_reflections():
 
     def mirrored(family: str) -> dict[bool, float]:
         model, found = WorldModel.for_data(data, family, **PLAIN), {True: [], False: []}
-        loss = model.loss
+        loss = loss_of(model)
 
         def seeing(z, action, target):
             sides = torch.linalg.det(torch.cat([z.vectors, action.vectors], -1))
             found[torch.is_grad_enabled()].append(sides < 0)
             return loss(z, action, target)
 
-        model.loss = seeing  # type: ignore
+        model.dynamics.hook = seeing  # type: ignore
         train(model, data, CONFIG)
         return {kind: float(torch.cat(parts).double().mean()) for kind, parts in found.items()}
 
