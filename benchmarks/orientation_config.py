@@ -7,7 +7,7 @@ from pathlib import Path
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["Config"]
+__all__ = ["QUICK", "Config"]
 
 QUICK = {
     "transitions": 20_000,
