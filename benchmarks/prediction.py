@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,16 @@ class StepErrors:
         """
         chosen = slice(None) if which is None else which
         return relative_error(float(self.error[chosen].sum()), float(self.motion[chosen].sum()))
+
+    def comparable(self, which: NDArray[np.bool_] | None = None) -> float:
+        """`relative(which)`, infinite where nothing moved: nothing speaks for a model there.
+
+        >>> perfect, still = (StepErrors(np.zeros(1), np.array([motion])) for motion in (1.0, 0.0))
+        >>> perfect.comparable(), still.comparable()
+        (0.0, inf)
+        """
+        found = self.relative(which)
+        return math.inf if found is None else found
 
 
 def step_errors(model: WorldModel, data: Dataset) -> StepErrors:
