@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, str] = {
     "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
     "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
+    "device": "equiworld.benchmarks.device:DeviceConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "door": "equiworld.benchmarks.door:DoorConfig",
     "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",

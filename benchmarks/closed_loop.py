@@ -14,7 +14,8 @@ import equiworld.envs  # noqa: F401  registers equiworld/PushT-v0
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import GroupElement
-from equiworld.planners import MPCPolicy, PolicyState
+from equiworld.planners import MPCPolicy
+from equiworld.rollout import Start, Step, rollout
 
 __all__ = ["Orbit", "draw_tasks", "run_orbit"]
 
@@ -101,27 +102,12 @@ def run_orbit(policy: MPCPolicy, tasks: list[PushTState], elements: GroupElement
     """
     shape = (len(elements), len(tasks))
     envs = [_make(steps) for _ in range(shape[0] * shape[1])]
-    options = [{"state": task, "group_element": g} for g in elements for task in tasks]
-    observations = [env.reset(seed=0, options=one)[0] for env, one in zip(envs, options, strict=True)]
+    starts = [Start(0, {"state": task, "group_element": g}) for g in elements for task in tasks]
     record = _Record(len(envs), steps)
-    record.put(0, range(len(envs)), observations)
-    running = np.arange(len(envs))
-    memory: PolicyState | None = None
-    for step in range(steps):
-        stacked = {key: np.stack([observations[i][key] for i in running]) for key in observations[0]}
-        actions, memory = policy.predict(stacked, state=memory)
-        lasting = np.zeros(len(running), dtype=bool)
-        for row, index in enumerate(running.tolist()):
-            observations[index], _, terminated, truncated, info = envs[index].step(actions[row])
-            record.success[index], record.coverage[index] = info["is_success"], info["coverage"]
-            lasting[row] = not (terminated or truncated)
-        record.put(step + 1, running, observations)
-        # Episodes that have ended are not planned for any more.
-        running, memory = running[lasting], PolicyState._make(part[lasting] for part in memory)
-        if not len(running):
-            break
-    goals = np.stack([_pose(observation, "goal") for observation in observations])
-    return record.orbit(elements, goals, shape)
+    # Episodes that have ended are not planned for any more.
+    for step in rollout(policy, envs, starts, steps=steps, drop_ended=True):
+        record.put(step)
+    return record.orbit(elements, shape)
 
 
 class _Record:
@@ -132,19 +118,23 @@ class _Record:
         self.blocks = np.full((count, steps + 1, 3), np.nan)
         self.success = np.zeros(count, dtype=bool)
         self.coverage = np.zeros(count)
+        self.goals = np.zeros((count, 3))
 
-    def put(self, step: int, which: Any, observations: list[dict[str, Array]]) -> None:
-        for index in which:
-            self.agents[index, step] = observations[index]["agent_pos"]
-            self.blocks[index, step] = _pose(observations[index], "block")
+    def put(self, step: Step) -> None:
+        index = step.env
+        self.agents[index, step.number] = step.observation["agent_pos"]
+        self.blocks[index, step.number] = _pose(step.observation, "block")
+        self.goals[index] = _pose(step.observation, "goal")
+        if step.number:
+            self.success[index], self.coverage[index] = step.info["is_success"], step.info["coverage"]
 
-    def orbit(self, elements: GroupElement, goals: Array, shape: tuple[int, int]) -> Orbit:
+    def orbit(self, elements: GroupElement, shape: tuple[int, int]) -> Orbit:
         def laid_out(part: NDArray[Any]) -> NDArray[Any]:
             return part.reshape(*shape, *part.shape[1:])
 
         return Orbit(
             elements,
-            laid_out(goals),
+            laid_out(self.goals),
             laid_out(self.agents),
             laid_out(self.blocks),
             laid_out(self.success),

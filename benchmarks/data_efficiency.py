@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -23,7 +21,7 @@ from equiworld.planners import CEM, MPCPolicy
 from equiworld.results import make_result, read_json, to_plain, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = ["DataEfficiencyConfig", "run"]
 
@@ -124,7 +122,7 @@ def _choose(
     def error(cell: tuple[dict[str, Any], dict[str, Any]]) -> float:
         # A seed that no reported model has.
         model = _trained(config, family, config.seed + config.seeds, data, cell)
-        return step_errors(model, validation).relative(interior) or math.inf
+        return step_errors(model, validation).comparable(interior)
 
     return min(cells, key=error)
 
@@ -170,9 +168,9 @@ def _measure(
         "parameters": model.parameter_count,
         **cell[0],
         **cell[1],
-        "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
+        "relative_error": step_errors(model, test).relative(away_from_walls(test)),
         "episodes": config.episodes,
-        "successes": result.successes,
+        "success_count": result.successes,
         "success": result.success_rate,
         "median_steps": result.summary()["median_steps"],
     }
@@ -182,10 +180,10 @@ def _measure(
 
 def _settings(config: DataEfficiencyConfig, family: str) -> list[dict[str, Any]]:
     """What a family is tried with."""
-    parameters = inspect.signature(FAMILIES[family]).parameters
-    if "periodic" not in parameters:
+    network = FAMILIES[family].network
+    if not hasattr(network, "periodic"):
         return [{}]
-    return [{"periodic": round(share * parameters["hidden"].default[0])} for share in config.periodic]
+    return [{"periodic": round(share * network.hidden[0])} for share in config.periodic]  # type: ignore[attr-defined]
 
 
 def _draw(result: dict[str, Any], path: Path) -> None:
@@ -206,7 +204,8 @@ def _draw(result: dict[str, Any], path: Path) -> None:
         sizes = sorted({row["transitions"] for row in rows})
         alike = [[row for row in rows if row["transitions"] == size] for size in sizes]
         counts = [
-            (sum(row["successes"] for row in each), sum(row["episodes"] for row in each)) for each in alike
+            (sum(row["success_count"] for row in each), sum(row["episodes"] for row in each))
+            for each in alike
         ]
         low, high = (
             100 * np.array(side) for side in zip(*(wilson_interval(*count) for count in counts), strict=True)
@@ -214,7 +213,9 @@ def _draw(result: dict[str, Any], path: Path) -> None:
         left.fill_between(sizes, low, high, color=colour, alpha=0.18, linewidth=0)
         shares = [100 * solved / played for solved, played in counts]
         left.plot(sizes, shares, "o-", color=colour, label=labels.get(family, family))
-        right.plot(sizes, [np.mean([row["rel_mse"] for row in each]) for each in alike], "o-", color=colour)
+        right.plot(
+            sizes, [np.mean([row["relative_error"] for row in each]) for each in alike], "o-", color=colour
+        )
     left.set(
         xscale="log", xlabel="training transitions", ylabel="success on gym-pusht's task [%]", ylim=(0, 103)
     )

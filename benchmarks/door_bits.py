@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
+from equiworld.rollout import Replay, Start, Step, rollout
 from equiworld.symmetry import Canonical, Symmetry
 
 __all__ = ["bits_row", "counted", "differing", "observed", "replayed"]
@@ -93,11 +95,25 @@ def observed(env: gym.Env, rng: np.random.Generator, count: int) -> dict[str, An
     """Observations along random actions, stacked."""
     env.action_space.seed(int(rng.integers(2**31)))
     found: list[dict[str, Any]] = []
-    while len(found) < count:
-        found.append(env.reset(seed=int(rng.integers(2**31)))[0])
-        for _ in range(min(20, count - len(found))):
-            found.append(env.step(env.action_space.sample())[0])
+    policy = _Drawn(lambda _: env.action_space.sample())
+    starts = iter(lambda: Start(int(rng.integers(2**31))), None)
+    for step in rollout(policy, [env], starts, ends=lambda step: step.number == 20):
+        found.append(step.observation)
+        if len(found) == count:
+            break
     return {name: np.stack([one[name] for one in found]) for name in found[0]}
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A policy of one environment that draws its actions, whatever state it is in."""
+
+    draw: Callable[[dict[str, Any]], NDArray[Any]]
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], None]:
+        return self.draw({name: array[0] for name, array in observation.items()})[None], None
 
 
 def replayed(
@@ -106,16 +122,20 @@ def replayed(
     """Observations of a loop, of the loop begun at g·s with its actions turned, and the elements."""
     envs[0].action_space.seed(int(rng.integers(2**31)))
     exploration = envs[0].unwrapped.exploration  # type: ignore[attr-defined]
+    explorer = _Drawn(lambda seen: exploration.action(rng, seen))
     here, there, elements = list[dict[str, Any]](), list[dict[str, Any]](), list[GroupElement]()
+
+    def played(policy: Any, env: gym.Env, start: Start) -> list[Step]:
+        return list(rollout(policy, [env], [start], steps=60, ends=lambda step: False))
+
     while len(here) < count:
         seed, g = int(rng.integers(2**31)), symmetry.group.sample(rng, scale=symmetry.length_scale)
-        first, second = envs[0].reset(seed=seed)[0], envs[1].reset(seed=seed, options={"group_element": g})[0]
-        for _ in range(60):
-            here.append(first)
-            there.append(second)
-            elements.append(g)
-            action = exploration.action(rng, first)
-            first = envs[0].step(action)[0]
-            second = envs[1].step(symmetry.transform_action(g, action))[0]
+        first = played(explorer, envs[0], Start(seed))
+        turned = Replay([symmetry.transform_action(g, step.action)[None] for step in first[1:]])
+        second = played(turned, envs[1], Start(seed, {"group_element": g}))
+        # The last one is seen when everything is over: no action follows it.
+        here += [step.observation for step in first[:-1]]
+        there += [step.observation for step in second[:-1]]
+        elements += [g] * 60
     stacked = ({name: np.stack([one[name] for one in part]) for name in part[0]} for part in (here, there))
     return (*stacked, GroupElement.stack(elements))  # type: ignore[return-value]

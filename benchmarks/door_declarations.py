@@ -12,7 +12,7 @@ from gymnasium import spaces
 from equiworld.benchmarks.door_labels import labelled_symmetry
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, Group
-from equiworld.models.registry import build
+from equiworld.models import WorldModel
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
 from equiworld.symmetry import (
     Concatenation,
@@ -201,7 +201,7 @@ def tried(seed: int, labels: bool = False) -> Verdict:
 def _policy(
     symmetry: Symmetry, family: str, settings: Any, planner: Planner, seed: int, objective: Any
 ) -> MPCPolicy:
-    model = build(family, symmetry, "drawn", {"seed": seed, **settings})
+    model = WorldModel.for_symmetry(symmetry, family, env_id="drawn", seed=seed, **settings)
     size = symmetry.action.size(symmetry.dim)
     model.action_bound = bounds_of_space(symmetry, spaces.Box(-1.0, 1.0, (size,), np.float64))
     return MPCPolicy(model, planner, dtype="float64", seed=seed, task=Task(cost=objective))

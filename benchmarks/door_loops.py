@@ -25,6 +25,7 @@ from equiworld.planners import (
     RandomShooting,
     peer_policy,
 )
+from equiworld.rollout import Replay, Start, rollout
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 
@@ -98,8 +99,10 @@ def _points(
     return np.concatenate([*(observation[name] for name in shown), *(info[name] for name in told)])
 
 
-def _all_points(symmetry: Symmetry, seen: list[Any], told: list[Any]) -> NDArray[np.float64]:
-    return np.stack([_points(symmetry, one, info) for one, info in zip(seen, told, strict=True)])
+def _start(options: Mapping[str, Any], g: GroupElement | None) -> Start:
+    """The episode of these options, among them perhaps its seed, begun at g·s."""
+    chosen = {key: value for key, value in options.items() if key != "seed"}
+    return Start(options.get("seed"), chosen if g is None else {**chosen, "group_element": g})
 
 
 def run_loops(
@@ -112,34 +115,22 @@ def run_loops(
     """Run E episodes unturned and at each of G elements, in the same rows of a batch."""
     symmetry, count = symmetry_of(envs[0]), len(envs)
 
-    def play(g: GroupElement | None, replay: NDArray[np.float64] | None = None) -> dict[str, Any]:
-        seen, told = list[Any](), list[Any]()
-        for env, each in zip(envs, options, strict=True):
-            chosen = {key: value for key, value in each.items() if key != "seed"}
-            observation, info = env.reset(
-                seed=each.get("seed"), options=chosen if g is None else {**chosen, "group_element": g}
-            )
-            seen.append(observation)
-            told.append(info)
-        points, state, actions = [_all_points(symmetry, seen, told)], None, []
-        success, flags, before = np.zeros(count, bool), 0, np.zeros(count, np.int64)
-        total = 0
-        for step in range(steps):
-            if replay is None:
-                stacked = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
-                acting, state = policy.predict(stacked, state, np.full(count, step == 0))
-                decided = state.decisions != before
-                before, total = state.decisions.copy(), total + int(decided.sum())
-                flags += int((state.degenerate & decided).sum())
-            else:
-                acting = symmetry.transform_action(g, replay[step])  # type: ignore[arg-type]
-            actions.append(acting)
-            for row, env in enumerate(envs):
-                seen[row], _, _, _, told[row] = env.step(acting[row])
-                success[row] |= bool(told[row]["is_success"])
-            points.append(_all_points(symmetry, seen, told))
+    def play(g: GroupElement | None, deciding: Any = policy) -> dict[str, Any]:
+        starts = [_start(each, g) for each in options]
+        points: list[list[NDArray[np.float64]]] = [[] for _ in range(steps + 1)]
+        success, actions, total, flags = np.zeros(count, bool), list[Any](), 0, 0
+        for step in rollout(deciding, envs, starts, steps=steps, ends=lambda step: False):
+            points[step.number].append(_points(symmetry, step.observation, step.info))
+            success[step.env] |= bool(step.number and step.info["is_success"])
+            decision = step.decision
+            if decision is not None and len(actions) < step.number:  # the first row of a call
+                actions.append(decision.actions)
+                if deciding is policy:
+                    decided = decision.after.decisions != getattr(decision.before, "decisions", 0)
+                    total += int(decided.sum())
+                    flags += int((decision.after.degenerate & decided).sum())
         return {
-            "points": np.stack(points),
+            "points": np.array(points),
             "actions": np.stack(actions),
             "success": success,
             "flags": flags,
@@ -157,7 +148,8 @@ def run_loops(
     deviation, floor, success = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
     decisions, flags, crossings = first["decisions"], first["flags"], 0
     for index, g in enumerate(elements):
-        turned, again = play(g), play(g, first["actions"])
+        again = play(g, Replay([symmetry.transform_action(g, each) for each in first["actions"]]))
+        turned = play(g)
         expected = places.transform(g, first["points"], symmetry.centre)
         for found, target in ((turned, deviation), (again, floor)):
             target[index] = np.linalg.norm(items(found["points"] - expected), axis=-1).max((0, 2))

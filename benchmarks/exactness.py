@@ -99,13 +99,13 @@ def _measure(
 ) -> dict[str, Any]:
     model = arm_model(training, Arm(family), config.seed, data, validation)
     interior = away_from_walls(test)
-    errors = [
-        part.relative(interior) or math.nan for part in turned_errors(model, test, SE2().grid(config.angles))
-    ]
+    errors = [part.relative(interior) for part in turned_errors(model, test, SE2().grid(config.angles))]
+    known = [error for error in errors if error is not None]  # all of them, unless nothing moves
+    apart = max(known) / min(known) - 1 if known and min(known) > 0 else None
     group = model.symmetry.group
     elements = group.sample(np.random.default_rng([config.seed, 11]), config.elements, scale=100.0)
     at = {
-        f"rel_mse_at_{360 * i // config.angles}": errors[i]
+        f"relative_error_at_{360 * i // config.angles}": errors[i]
         for i in range(0, config.angles, config.angles // 8)
     }
     row = {
@@ -113,10 +113,10 @@ def _measure(
         "parameters": model.parameter_count,
         "residual_float64": residual(model, test, elements, torch.float64),
         "residual_float32": residual(model, test, elements, torch.float32),
-        "rel_mse_seen": errors[0],
-        "rel_mse_worst": max(errors),
+        "relative_error_seen": errors[0],
+        "relative_error_worst": max(known, default=None),
         **at,
-        "rel_mse_max_over_min_minus_1": max(errors) / min(errors) - 1,
+        "relative_error_max_over_min_minus_1": apart,
         "dtype": "float64",
     }
     # The others' closed loops are no copies of one another: `orientation` plays them.

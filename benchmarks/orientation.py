@@ -126,7 +126,7 @@ def _settings(config: Config, data: Dataset, overlap: Mapping[str, Any]) -> dict
         "planner": {"name": "CEM", **asdict(CEM())},
         "dtype": {"orbit": "float64", "own_task": "float32"},
         "success": "more than 95 % of the goal covered, before the time is up",
-        "rel_mse": "Σ‖predicted − next‖² / Σ‖next − now‖² over the block's corners, more than 5 px off the walls",
+        "relative_error": "Σ‖predicted − next‖² / Σ‖next − now‖² over the block's corners, over 5 px off the walls",
         "deviation": "largest distance of agent and corners from the unturned path, turned along [px]",
         "data": dict(data.provenance),
     }

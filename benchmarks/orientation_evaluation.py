@@ -22,7 +22,7 @@ from equiworld.planners import CEM, MPCPolicy
 from equiworld.training import Dataset
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = ["PLAYED", "PREDICTED", "Findings", "evaluate_all", "orientations"]
 
@@ -53,7 +53,7 @@ class Findings:
             low, high = wilson_interval(int(solved.sum()), len(solved))
             row |= {
                 "tasks": len(solved),
-                "solved": int(solved.sum()),
+                "success_count": int(solved.sum()),
                 "success": float(solved.mean()),
                 "success_low": low,
                 "success_high": high,
@@ -63,7 +63,7 @@ class Findings:
                 "steps_median": float(np.median(steps[index])),
             }
         own = {"part": "own_task", "max_steps": config.episode_steps, **self.own_task.summary()}
-        return [*rows, {**who, **own, "solved": self.own_task.successes}]
+        return [*rows, {**who, **own, "success_count": self.own_task.successes}]
 
 
 def evaluate_all(config: Config, folders: Mapping[str, Path], data: Dataset) -> dict[str, Findings]:
@@ -117,9 +117,9 @@ def _predict(config: Config, folder: Path, data: Dataset) -> list[dict[str, Any]
         rows.append(
             {
                 "parameters": model.parameter_count,
-                "angle": 360.0 * index / PREDICTED,
-                "rel_mse": errors.relative(interior),
-                "rel_mse_near_walls": errors.relative(~interior),
+                "angle_deg": 360.0 * index / PREDICTED,
+                "relative_error": errors.relative(interior),
+                "relative_error_near_walls": errors.relative(~interior),
             }
         )
     return rows

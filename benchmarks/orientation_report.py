@@ -37,7 +37,7 @@ def table(result: Mapping[str, Any]) -> str:
     """Orientation by model: one-step error, tasks solved, deviation from the unturned path."""
     models = by_model(result, played=True)
     names = {name: name for name in models}
-    angles = [row["angle"] for row in next(iter(models.values()))]
+    angles = [row["angle_deg"] for row in next(iter(models.values()))]
 
     def block(title: str, cell: Any) -> list[str]:
         rows = [{name: cell(models[name][i]) for name in names} for i in range(len(angles))]
@@ -47,8 +47,8 @@ def table(result: Mapping[str, Any]) -> str:
 
     blocks = [
         ["", *text_table([{"turned": f"{angle:g}°"} for angle in angles]).splitlines()],
-        block("one-step error (relMSE)", lambda row: _short(row["rel_mse"])),
-        block("tasks solved", lambda row: f"{row['solved']}/{row['tasks']}"),
+        block("one-step error (relMSE)", lambda row: _short(row["relative_error"])),
+        block("tasks solved", lambda row: f"{row['success_count']}/{row['tasks']}"),
         block("final coverage, median", lambda row: f"{100 * row['final_coverage']:.0f} %"),
         block("deviation, median [px]", lambda row: _short(row["deviation_median"])),
     ]
@@ -63,7 +63,7 @@ def own_task_table(result: Mapping[str, Any]) -> str:
         {
             "model": name,
             "parameters": row["parameters"],
-            "solved": f"{row['solved']}/{row['episodes']}",
+            "solved": f"{row['success_count']}/{row['episodes']}",
             "95 % interval": f"{row['success_low']:.1%} to {row['success_high']:.1%}",
             "median steps": row["median_steps"],
         }
@@ -107,17 +107,17 @@ def report(result: Mapping[str, Any]) -> str:
 
 def _sentence(rows: Sequence[Row]) -> str:
     seen, turned = rows[0], rows[1:]
-    worst = max(row["rel_mse"] for row in turned)
-    solved, tasks = (sum(row[key] for row in turned) for key in ("solved", "tasks"))
+    worst = max(row["relative_error"] for row in turned)
+    solved, tasks = (sum(row[key] for row in turned) for key in ("success_count", "tasks"))
     farthest = max(row["deviation_max"] for row in turned)
     typical = float(np.median([row["deviation_median"] for row in turned]))
-    ratio = worst / seen["rel_mse"]
+    ratio = worst / seen["relative_error"]
     path = f"paths differ by {typical:.2g} px (median), {farthest:.2g} px at most"
     if farthest < 1e-6:
         path = f"the very same paths, turned: {farthest:.0e} px apart at most"
     return (
-        f"one-step error {seen['rel_mse']:.2g} seen, {worst:.2g} at worst (×{_ratio(ratio)}); "
-        f"{seen['solved']}/{seen['tasks']} tasks unturned, {solved}/{tasks} turned; {path}."
+        f"one-step error {seen['relative_error']:.2g} seen, {worst:.2g} at worst (×{_ratio(ratio)}); "
+        f"{seen['success_count']}/{seen['tasks']} tasks unturned, {solved}/{tasks} turned; {path}."
     )
 
 

@@ -73,7 +73,7 @@ def run(config: ParametersConfig) -> dict[str, Any]:
     ours = [row for row in rows if row["family"] == EQUIVARIANT]
     for row in rows:
         if row["family"] != EQUIVARIANT:
-            size = row["equivariant_parameters"] = size_of_error(ours, row["rel_mse"])
+            size = row["equivariant_parameters"] = size_of_error(ours, row["relative_error"])
             row["ratio"] = None if size is None else size / row["parameters"]
     result = make_result(
         "parameters", {**asdict(config), "overlap": overlap}, rows, time.perf_counter() - began
@@ -93,7 +93,7 @@ def size_of_error(rows: list[dict[str, Any]], error: float) -> float | None:
 
     The smallest model's where that is already better: then fewer would do. None where no model reaches it.
 
-    >>> rows = [{"parameters": 100, "rel_mse": 0.1}, {"parameters": 10_000, "rel_mse": 0.001}]
+    >>> rows = [{"parameters": 100, "relative_error": 0.1}, {"parameters": 10_000, "relative_error": 0.001}]
     >>> round(size_of_error(rows, 0.01)), round(size_of_error(rows, 0.5))
     (1000, 100)
     >>> size_of_error(rows, 1e-4) is None
@@ -101,10 +101,12 @@ def size_of_error(rows: list[dict[str, Any]], error: float) -> float | None:
     """
     smaller = None
     for row in sorted(rows, key=lambda row: row["parameters"]):
-        if row["rel_mse"] <= error:
+        if row["relative_error"] <= error:
             if smaller is None:
                 return float(row["parameters"])
-            logs = [(math.log(each["rel_mse"]), math.log(each["parameters"])) for each in (smaller, row)]
+            logs = [
+                (math.log(each["relative_error"]), math.log(each["parameters"])) for each in (smaller, row)
+            ]
             share = (logs[0][0] - math.log(error)) / (logs[0][0] - logs[1][0])
             return math.exp(logs[0][1] + share * (logs[1][1] - logs[0][1]))
         smaller = row
@@ -125,7 +127,7 @@ def _measure(
         "width": arm.width,
         "parameters": model.parameter_count,
         "transitions": len(data),
-        "rel_mse": step_errors(model, test).relative(away_from_walls(test)),
+        "relative_error": step_errors(model, test).relative(away_from_walls(test)),
     }
 
 
@@ -142,7 +144,7 @@ def _draw(rows: list[dict[str, Any]], path: Path) -> None:
         "mlp-centred": ("plain, centred", "#e69f00"),
     }
     for family, (label, colour) in looks.items():
-        chosen = sorted((row["parameters"], row["rel_mse"]) for row in rows if row["family"] == family)
+        chosen = sorted((row["parameters"], row["relative_error"]) for row in rows if row["family"] == family)
         sizes, errors = np.array(chosen).T
         axes.plot(sizes, errors, "o-", color=colour, label=label)
     axes.set(

@@ -49,15 +49,15 @@ def draw(result: Mapping[str, Any], path: Path) -> Path:
 def _draw_errors(axes: Any, result: Mapping[str, Any]) -> None:
     """relMSE by angle, its radius logarithmic."""
     models = by_model(result)
-    values = [row["rel_mse"] for rows in models.values() for row in rows]
+    values = [row["relative_error"] for rows in models.values() for row in rows]
     low, high = np.floor(np.log10(min(values))) - 0.5, np.log10(max(values)) + 0.25
     half_width = np.radians(result["config"]["half_width"])
     axes.bar(0.0, high - low, 2 * half_width, bottom=0.0, color=SHADE, alpha=0.45, linewidth=0)
     for name, rows in models.items():
         closed = [*rows, rows[0]]
-        angles = np.radians([row["angle"] for row in closed])
+        angles = np.radians([row["angle_deg"] for row in closed])
         # The logarithm is taken here: matplotlib's logarithmic polar radius draws its ticks over the data.
-        radii = np.log10([row["rel_mse"] for row in closed]) - low
+        radii = np.log10([row["relative_error"] for row in closed]) - low
         axes.plot(angles, radii, markersize=5, **_style(name))
     powers = np.arange(np.ceil(low), np.floor(high) + 1)
     axes.set_rlim(0.0, high - low)
@@ -79,8 +79,8 @@ def _draw_success(axes: Any, result: Mapping[str, Any]) -> None:
     """Tasks solved by angle, with Wilson intervals."""
     models = by_model(result, played=True)
     for (name, rows), shift in zip(models.items(), (-5.0, 0.0, 5.0), strict=True):
-        closed = [*rows, {**rows[0], "angle": 360.0}]
-        angles = np.array([row["angle"] for row in closed]) + shift
+        closed = [*rows, {**rows[0], "angle_deg": 360.0}]
+        angles = np.array([row["angle_deg"] for row in closed]) + shift
         middle = 100 * np.array([row["success"] for row in closed])
         ends = 100 * np.array([[row["success_low"], row["success_high"]] for row in closed]).T
         lengths = np.maximum(np.abs(ends - middle), 0.0)
@@ -98,7 +98,7 @@ def _draw_deviations(axes: Any, result: Mapping[str, Any]) -> None:
     for name, rows in by_model(result, played=True).items():
         turned = rows[1:]
         values = np.maximum([row["deviation_median"] for row in turned], SMALLEST)
-        axes.plot([row["angle"] for row in turned], values, markersize=6, label=name, **_style(name))
+        axes.plot([row["angle_deg"] for row in turned], values, markersize=6, label=name, **_style(name))
     axes.set_yscale("log")
     axes.set_ylim(SMALLEST, 1e4)
     axes.set_yticks([1e-12, 1e-8, 1e-4, 1.0, 1e4])

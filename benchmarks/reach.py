@@ -94,7 +94,7 @@ register_symmetry(
         SE2(),
         {"position": Point(), "velocity": Vector(scale=0.1), "goal": Point()},
         action=Vector(),
-        goal=("goal",),
+        goal={"goal": "position"},
         reference="position",
         flat=True,
     ),

@@ -17,7 +17,7 @@ from equiworld.benchmarks.space_prediction import latent_errors, random_elements
 from equiworld.benchmarks.space_report import report
 from equiworld.benchmarks.space_rows import certificate_row, ladder_rows, noise_rows
 from equiworld.benchmarks.space_stages import ENV, SpaceStages
-from equiworld.benchmarks.space_tasks import NEAR, PLANNER, play, record_path, seeds_in_slice, summary
+from equiworld.benchmarks.space_tasks import NEAR, PLANNER, play, record_path, seeds_in_slice, solved, summary
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3, GroupElement
 from equiworld.planners import MPCPolicy
@@ -256,20 +256,21 @@ def _settings(config: SpaceConfig, overlap: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _draw(config: SpaceConfig, result: Mapping[str, Any]) -> None:
-    from equiworld.benchmarks.space_animation import animate, still
     from equiworld.benchmarks.space_pictures import draw
+    from equiworld.envs.cloudpush.film import CloudPushFilm
     from equiworld.envs.cloudpush.shapes import make_shape
 
     draw(result, config.out / "space.png")
     angle, g = config.turned()[config.turns // 2 + 1 if config.turns > 2 else 1]
     seed = _seeds(config, 1)[0]
+    turns = {"as trained": None, f"world turned by {angle:.0f}°": g}
     shown = {
-        f"{name}, {'as trained' if turn is None else f'world turned by {angle:.0f}°'}": record_path(
-            policy_of(config, name), _arguments(config), seed, config.task_steps, turn
-        )
+        name: {
+            title: record_path(policy_of(config, name), _arguments(config), seed, config.task_steps, turn)
+            for title, turn in turns.items()
+        }
         for name in ("equivariant", "centred")
-        for turn in (None, g)
     }
-    shape = make_shape("bracket")
-    animate(shown, shape, config.out / "space.gif")
-    still(shown, shape, config.out / "space_still.png")
+    film = CloudPushFilm(shown, make_shape("bracket"), solved=solved)
+    film.save(config.out / "space.gif")
+    film.save_strip(config.out / "space_still.png")

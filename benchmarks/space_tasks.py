@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.space_stages import ENV
-from equiworld.envs.cloudpush.simulation import CloudPushState
+from equiworld.envs.cloudpush.task import PLANNER
+from equiworld.envs.film import Moment
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.planners import MPCPolicy
+from equiworld.rollout import Start, rollout
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.evaluation import Evaluation
-from equiworld.verify.statistics import wilson_interval
+from equiworld.verify.evaluation.intervals import wilson_interval
 
 __all__ = [
     "FAR",
@@ -29,12 +30,10 @@ __all__ = [
     "play",
     "record_path",
     "seeds_in_slice",
+    "solved",
     "summary",
     "time_decisions",
 ]
-
-PLANNER = CEM(horizon=8, correlation=2.0)
-"""Of all benchmarks in space."""
 
 NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
 FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}
@@ -119,38 +118,35 @@ def seeds_in_slice(count: int, half_width: float, first: int, **arguments: Any) 
     return seeds
 
 
+def solved(info: Mapping[str, Any]) -> bool:
+    """Whether the body is at its goal."""
+    near, turned = SUCCESS["success"]
+    return bool(info["mean_point_distance"] < near and info["angle"] < turned)
+
+
 def record_path(
     policy: MPCPolicy, arguments: Mapping[str, Any], seed: int, steps: int, g: GroupElement | None = None
-) -> list[CloudPushState]:
-    """The states that one episode passes, the first and the last included."""
+) -> list[Moment]:
+    """What one episode shows, at its reset and after each step."""
     env = make(**arguments)
+    start = Start(seed, None if g is None else {"group_element": g})
     try:
-        observation, _ = env.reset(seed=seed, options=None if g is None else {"group_element": g})
-        states, memory = [env.unwrapped.get_state()], None  # type: ignore[attr-defined]
-        for _ in range(steps):
-            action, memory = policy.predict(observation, state=memory)
-            observation, *_ = env.step(action)
-            states.append(env.unwrapped.get_state())  # type: ignore[attr-defined]
+        running = rollout(policy, [env], [start], steps=steps)
+        return [Moment(step.observation, step.info) for step in running]
     finally:
         env.close()
-    return states
 
 
 def time_decisions(
     policy: MPCPolicy, arguments: Mapping[str, Any], decisions: int, seed: int
 ) -> NDArray[np.float64]:
     """Seconds of each decision, `(decisions,)`, one environment, the encoder included."""
-    env, seconds, memory = make(**arguments), [], None
+    env = make(**arguments)
     try:
-        observation, _ = env.reset(seed=seed)
-        for _ in range(decisions):
-            began = time.perf_counter()
-            action, memory = policy.predict(observation, state=memory)
-            seconds.append(time.perf_counter() - began)
-            observation, *_ = env.step(action)
+        running = rollout(policy, [env], [Start(seed)], steps=decisions)
+        return np.array([step.decision.seconds for step in running if step.decision is not None])
     finally:
         env.close()
-    return np.array(seconds)
 
 
 def _blocks(seeds: Sequence[int]) -> list[tuple[int, int]]:

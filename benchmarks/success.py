@@ -184,8 +184,8 @@ def _contend(
     }
     for name, part in test.items():
         errors, interior = step_errors(model, part), away_from_walls(part)
-        who[f"rel_mse_{name}"] = errors.relative(interior)
-        who[f"rel_mse_{name}_near_walls"] = errors.relative(~interior)
+        who[f"relative_error_{name}"] = errors.relative(interior)
+        who[f"relative_error_{name}_near_walls"] = errors.relative(~interior)
     rows = [{**who, **_try(config, model, name, episodes)} for name in arm.tasks]
     write_json(path, make_result("success", asdict(config), rows, time.perf_counter() - began))
     return rows
@@ -221,7 +221,7 @@ def chosen_rate(config: SuccessConfig, arm: Arm, data: Dataset, validation: Data
 
     def error(rate: float) -> float:
         model = _trained(config, arm, config.seed, data, rate)
-        return step_errors(model, validation).relative(interior) or math.inf
+        return step_errors(model, validation).comparable(interior)
 
     return min(config.learning_rates, key=error)
 
@@ -246,7 +246,7 @@ def _try(config: SuccessConfig, model: WorldModel, task: str, episodes: int) -> 
     return {
         "task": task,
         "episodes": episodes,
-        "successes": result.successes,
+        "success_count": result.successes,
         "success": result.success_rate,
         "success_low": low,
         "success_high": high,

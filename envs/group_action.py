@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
@@ -16,20 +15,19 @@ from equiworld.envs.arguments import as_number
 from equiworld.envs.inner_actions import InnerActions, Outside
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement, group_from_name
+from equiworld.rollout.turned import SeenTurned
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.compiled_element import CompiledElement
 
 __all__ = ["GroupAction", "RandomGroupAction"]
 
 
-class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
-    """What both wrappers share: showing g·observation and handing g⁻¹·action to the wrapped environment."""
+class _TurnedWorld(SeenTurned, RecordConstructorArgs, ABC):
+    """What both wrappers share: actions that reach outside the wrapped box, and what info says of the element."""
 
     def __init__(self, env: gym.Env, symmetry: Symmetry | str | None, outside: Outside) -> None:
-        super().__init__(env)
         self._inner_actions = InnerActions(outside)
-        self.symmetry = resolve_symmetry(env, symmetry)
-        self._compiled: CompiledElement | None = None
+        SeenTurned.__init__(self, env, resolve_symmetry(env, symmetry))
         self._shown_element: GroupElement | None = None
 
     @abstractmethod
@@ -58,18 +56,13 @@ class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
         Returns:
             The observation g·s, and the info with its declared poses turned and `"group_element"` added.
         """
-        observation, info = self.env.reset(seed=seed, options=self._inner_options(options))
-        compiled = self._next_element()
-        observation, shown = compiled.show(observation, info)
-        # Only now, when nothing can fail any more: a failed reset leaves the old element in place.
-        self._compiled = compiled
-        self._shown_element = product(compiled.element, info.get("group_element"))
+        observation, shown = super().reset(seed=seed, options=options)
+        self._shown_element = product(self._current().element, shown.get("group_element"))
         shown["group_element"] = self._shown_element
         return observation, shown
 
-    def _inner_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What the wrapped environment is reset with."""
-        return options
+    def _inner_action(self, action: Any) -> Any:
+        return self._inner_actions(action)
 
     def step(self, action: NDArray[Any]) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take an action of the turned world: the wrapped environment gets g⁻¹·action.
@@ -84,17 +77,9 @@ class _TurnedWorld(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs, ABC):
             ArgumentError: The action has another shape, is not finite, or leads outside where that is refused;
                 nothing has happened then.
         """
-        compiled = self._compiled or self._current()
-        inner = self._inner_actions(compiled.inner_action(action))
-        observation, reward, terminated, truncated, info = self.env.step(inner)
-        observation, info = compiled.show(observation, info)
+        observation, reward, terminated, truncated, info = super().step(action)
         info["group_element"] = self._shown_element
         return observation, reward, terminated, truncated, info
-
-    def _current(self) -> CompiledElement:
-        if self._compiled is None:
-            raise ResetNeeded(f"{type(self).__name__}: call reset() first, the element is drawn there")
-        return self._compiled
 
 
 class GroupAction(_TurnedWorld):

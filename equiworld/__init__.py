@@ -21,7 +21,7 @@ True
 from importlib.metadata import PackageNotFoundError, version
 
 # The environments first: they register themselves with Gymnasium.
-from equiworld import envs, planners
+from equiworld import envs, planners, tasks
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, GroupElement, Permutation
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
@@ -69,5 +69,6 @@ __all__ = [
     "register_symmetry",
     "symmetrise",
     "symmetry_of",
+    "tasks",
     "train",
 ]

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,10 @@ def _run(given: list[str]) -> Outcome:
         return _bench(given[1], parsed)
     demo, given = _demo(given)
     commands: dict[str, Callable[..., Any]] = {"demo": benchmark(demo).settings, **COMMANDS, "bench": _Bench}
+    # settings may stand on either side of a subcommand such as planner:mppi
+    config = (tyro.conf.CascadeSubcommandArgs,)
     parsed = tyro.extras.subcommand_cli_from_dict(
-        commands, prog="equiworld", description=DESCRIPTION, args=given
+        commands, prog="equiworld", description=DESCRIPTION, args=given, config=config
     )
     return _bench(demo, parsed) if given[0] == "demo" else parsed.run()
 
@@ -104,6 +107,7 @@ def _demo(given: list[str]) -> tuple[str, list[str]]:
     return DEMOS[found.env], ["demo", *others]
 
 
+@dataclass(frozen=True)
 class _Bench:
     """Run one of the benchmarks; `equiworld bench --help` lists them."""
 

@@ -6,7 +6,15 @@ from equiworld.planners.icem import ICEM
 from equiworld.planners.interop import FlatModel
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.mppi import MPPI
-from equiworld.planners.objectives import (
+from equiworld.planners.peers import PEERS, peer_policy
+from equiworld.planners.per_environment import PerEnvironment
+from equiworld.planners.planner import Planner
+from equiworld.planners.planning import plan
+from equiworld.planners.policy import MPCPolicy
+from equiworld.planners.problem import Bound, Plan, Problem
+from equiworld.planners.random_shooting import RandomShooting
+from equiworld.planners.registry import PLANNERS
+from equiworld.tasks import (
     ActionCost,
     Approach,
     FirstOf,
@@ -16,16 +24,9 @@ from equiworld.planners.objectives import (
     Objective,
     PoseDistance,
     Sharpened,
+    Task,
+    register_task,
 )
-from equiworld.planners.peers import PEERS, peer_policy
-from equiworld.planners.per_environment import PerEnvironment
-from equiworld.planners.planner import Planner
-from equiworld.planners.planning import plan
-from equiworld.planners.policy import MPCPolicy
-from equiworld.planners.problem import Bound, Plan, Problem
-from equiworld.planners.random_shooting import RandomShooting
-from equiworld.planners.registry import PLANNERS
-from equiworld.planners.tasks import Task, register_task
 
 __all__ = [
     "CEM",

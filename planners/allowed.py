@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners.memory import PolicyState
 from equiworld.symmetry import Bound, Door, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
-from equiworld.symmetry.limits import Limits, rounding_note
+from equiworld.symmetry.limits import Limits, project, rounding_note
 from equiworld.symmetry.observing import Apart
 
-__all__ = ["held", "moved", "null_action", "planning_bounds", "reasons"]
+__all__ = ["blank_action", "held", "planning_bounds", "reasons"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -44,7 +43,17 @@ def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
     return bounds
 
 
-def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
+def blank_action(
+    symmetry: Symmetry, bounds: tuple[Bound, ...], dtype: torch.dtype, device: torch.device
+) -> tuple[NDArray[np.float64], Tensor | None]:
+    """The action `(size,)` that plans start from where there is none, and what balls are about, or None for 0."""
+    null = _null_action(symmetry, dtype)
+    start = torch.zeros(symmetry.action.size(symmetry.dim), dtype=dtype) if null is None else null.clone()
+    blank = project(start, bounds, null).double().numpy()
+    return blank, None if null is None else null.to(device)
+
+
+def _null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
     """Where absolute targets are looked for, `(size,)`: about the frame's origin. None for relative actions."""
     parts = list(leaves(symmetry.action))
     if not any(leaf.kind == "points" for leaf in parts):
@@ -54,19 +63,6 @@ def null_action(symmetry: Symmetry, dtype: torch.dtype) -> Tensor | None:
         for leaf in parts
     ]
     return torch.from_numpy(np.concatenate(here)).to(dtype)
-
-
-def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """ρ(g)·actions for a batch `(B,)` of elements and actions `(B, …, size)`."""
-    batch, dim = actions.shape[:-1], symmetry.dim
-    inner = (1,) * (len(batch) - 1)
-    matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
-    shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
-    label = element.stored_label
-    if label is not None:
-        label = np.broadcast_to(label.reshape(-1, *inner), batch)
-    spread = GroupElement(element.group, matrix, shift, label)
-    return np.asarray(symmetry.transform_action(spread, actions), np.float64)
 
 
 def held(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from equiworld.models import WorldModel
-from equiworld.planners.tasks import Task, task_of
 from equiworld.symmetry import Features
+from equiworld.tasks import Task, task_of
 
 __all__ = ["FlatModel"]
 
@@ -26,7 +26,8 @@ class FlatModel:
     Their noise is drawn along the axes that they see: the world's, or behind `equiworld.symmetrise` the frame's.
 
     Args:
-        model: a trained world model, with the dtype that planning shall have; its parameters are not touched.
+        model: a trained world model, with the dtype and on the device that planning shall have; its parameters are not
+            touched.
         task: what to minimise; that registered for the model's environment if None.
 
     >>> import gymnasium as gym, equiworld.envs
@@ -83,7 +84,9 @@ class FlatModel:
         return self.model.parameters()
 
     def _encode(self, observation: Any) -> tuple[Features, Features]:
-        return self.model.encode(observation), self.model.encode_goal(observation)
+        device = next(self.model.parameters()).device
+        z, goal = self.model.encode(observation), self.model.encode_goal(observation)
+        return z.to(device=device), goal.to(device=device)
 
     def _features(self, state: Tensor) -> Features:
         return Features.unflatten(state, self.model.latent.feature_type())

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
+from equiworld.symmetry import Canonical
 
 __all__ = ["PolicyState"]
 
@@ -86,6 +88,27 @@ class PolicyState(NamedTuple):
             memory.steps[start] = 0
             memory.decisions[start] = 0
         return memory
+
+    def shifted(self, rows: NDArray[np.int64], group: Group) -> tuple[GroupElement, NDArray[np.float64]]:
+        """The plans of some environments from their second action on, the last repeated, and what framed them."""
+        label = self.label[rows] if group.stores_labels else None
+        plan = self.plan[rows]
+        later = np.concatenate([plan[:, :, 1:], plan[:, :, -1:]], 2)
+        return GroupElement(group, self.rotation[rows], self.shift[rows], label), later
+
+    def keep(
+        self,
+        rows: NDArray[np.int64],
+        plan: NDArray[np.float64],
+        action: NDArray[np.float64],
+        inside: Canonical,
+    ) -> None:
+        """Write what was decided for some environments: the plan in its frame, its first action in the world."""
+        self.plan[rows], self.action[rows] = plan, action
+        self.rotation[rows], self.shift[rows] = inside.element.matrix, inside.element.translation
+        if inside.element.stored_label is not None:
+            self.label[rows] = inside.element.stored_label
+        self.degenerate[rows], self.seam_margin[rows] = inside.degenerate, inside.margin
 
 
 def _checked(state: Any, blank: PolicyState) -> PolicyState:

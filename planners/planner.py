@@ -37,8 +37,8 @@ class Planner(ABC):
         tolerance: stop where an iteration improves the best cost by no more than this share of it; None for never.
         time_budget: seconds after which no further iteration begins; None for no limit. How many fit depends on the
             machine, and so does the plan.
-        chunk: candidates rolled out at a time, about what the processor's caches hold; 1024 for each of torch's threads
-            if None.
+        chunk: candidates rolled out at a time, about what the processor's caches hold; if None 1024 for each of torch's
+            threads, and 262,144 on other devices.
     """
 
     horizon: int = 6
@@ -114,7 +114,8 @@ class Planner(ABC):
 
         Args:
             problem: for B environments.
-            generators: one for each environment, so that a plan does not depend on who else is planned for.
+            generators: one for each environment, so that a plan does not depend on who else is planned for. They are
+                the CPU's: the noise is drawn there and then moved, so that it is the same on every device.
             warm_start: `(B, H, size)`, or several for each `(B, W, H, size)`; the problem's null action at every
                 step if None.
             active: `(B,)` bool, who is planned for; the others get their warm start back at a cost of NaN.
@@ -134,7 +135,7 @@ class Planner(ABC):
             if active.dtype != torch.bool or active.shape != (problem.envs,) or active.is_sparse:
                 got = f"{active.dtype} of shape {tuple(active.shape)}"
                 raise ArgumentError("active", got, f"bool of shape ({problem.envs},)")
-            which = torch.nonzero(active)[:, 0]
+            which = torch.nonzero(active.to(start.device))[:, 0]
             first = start[:, :1]
             whole = Plan(
                 actions=first[:, 0].clone(),
@@ -159,6 +160,10 @@ class Planner(ABC):
             raise ArgumentError("generators", f"a {type(generators).__name__}", "a list of torch.Generator")
         if len(generators) != problem.envs:
             raise ArgumentError("generators", len(generators), f"one for each of {problem.envs} environments")
+        if elsewhere := {str(each.device) for each in generators} - {"cpu"}:
+            raise ArgumentError(
+                "generators", f"some on {min(elsewhere)}", "generators on the CPU, for any device"
+            )
         shape = (problem.envs, self.horizon, problem.size)
         if warm_start is not None:
             instance("warm_start", warm_start, Tensor)
@@ -166,7 +171,7 @@ class Planner(ABC):
                 got = f"{warm_start.dtype}, {warm_start.layout}"
                 raise ArgumentError("warm_start", got, f"{problem.like.dtype}, as the states")
         start = problem.blank(self.horizon) if warm_start is None else warm_start
-        several = start if start.ndim == 4 else start[:, None]
+        several = (start if start.ndim == 4 else start[:, None]).to(problem.like.device)
         if several.ndim != 4 or (len(several), *several.shape[2:]) != shape or not several.shape[1]:
             expected = f"shape {shape}, or {(shape[0], 'W', *shape[1:])} for several"
             raise ArgumentError("warm_start", tuple(start.shape), expected)
@@ -181,7 +186,7 @@ class Planner(ABC):
             self._begin(search)
             search.evaluate()
             search.keep()
-            stopped = torch.zeros(problem.envs, dtype=torch.bool)
+            stopped = start.new_zeros(problem.envs, dtype=torch.bool)
             while search.iteration + 1 < self.iterations:
                 if self.time_budget is not None and time.perf_counter() - began > self.time_budget:
                     break
@@ -215,9 +220,7 @@ class Planner(ABC):
             search.scatter(start[:, :, :1], self.spread * search.unit, warm, rest)
         if problem.propose is not None and proposed:
             shape = (proposed, problem.propose.random_numbers)
-            uniform = torch.stack(
-                [torch.rand(shape, generator=each, dtype=problem.like.dtype) for each in search.generators]
-            )
+            uniform = search.drawn(shape, torch.Tensor.uniform_)
             made = problem.propose(problem.state, problem.goal, uniform, self.horizon)
             search.candidates[:, :, rest:] = made.permute(2, 0, 1, 3)
 

@@ -40,7 +40,7 @@ def plan(
         cost: cost(states, actions) → `(H, B, S)`, of whole trajectories: states `(H, B, S, n)` and actions
             `(H, B, S, size)`. With a goal, cost(states, actions, goal) with the goal as `(1, B, 1, …)`. The planner
             adds up the mean over H and a share of the last.
-        state: `(n,)` or `(B, n)`, or Features of batch shape `()` or `(B,)`.
+        state: `(n,)` or `(B, n)`, or Features of batch shape `()` or `(B,)`; planned for on its device.
         action_size: numbers in an action.
         planner: `CEM()` if None.
         bound: of the actions, or of their parts one after another; a number is the radius of a ball.
@@ -73,6 +73,8 @@ def plan(
     _check_state("state", state)
     if goal is not None:
         _check_state("goal", goal)
+        if goal.device != state.device:
+            raise ArgumentError("goal", f"numbers on {goal.device}", f"on {state.device}, as the state")
     planner = CEM() if planner is None else planner
     instance("planner", planner, Planner)
     with torch.inference_mode(False):

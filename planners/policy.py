@@ -14,22 +14,25 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from equiworld.arguments import flag, instance, integer
+from equiworld.devices import usable_device
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.planners.allowed import held, moved, null_action, planning_bounds, reasons
+from equiworld.planners.allowed import blank_action, held, planning_bounds, reasons
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
 from equiworld.planners.planning import seeded_generators
+from equiworld.planners.posing import posed
 from equiworld.planners.prior import imagined
 from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.saving import load_settings, save_settings
-from equiworld.planners.tasks import Task, task_of
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
-from equiworld.symmetry.holding import action_origin
+from equiworld.symmetry.field import Array
+from equiworld.symmetry.holding import action_origin, moved
 from equiworld.symmetry.limits import Limits, bounds_in_world
+from equiworld.tasks import Task, task_of
 
 __all__ = ["MPCPolicy"]
 
@@ -50,7 +53,7 @@ class MPCPolicy:
 
     Args:
         model: a trained world model; the policy works on a copy in its own dtype.
-        planner: such as `CEM()`.
+        planner: such as `CEM()`; the task's own if None, and `CEM()` where it names none.
         dtype: "float32" or "float64".
         seed: of the planner's noise.
         task: cost and proposals; those registered for the model's environment if None.
@@ -58,7 +61,8 @@ class MPCPolicy:
             in the model where that predicts all that it observes and else its action held on, is one of the plans that
             each decision starts from.
         door: whether to decide in the frame; without it planning goes on along the world's axes, exact nowhere.
-        device: "cpu".
+        device: where model and planner compute, such as "cuda" or a torch.device. The door stays on the CPU, and the
+            noise is drawn there: it is the same on every device.
         bound: of vectors in a box: the largest "ball" inside it, which turns; or the whole "box", which then cuts off
             what is turned out of it.
 
@@ -88,16 +92,12 @@ class MPCPolicy:
         task: Task | None = None,
         prior: Any = None,
         door: bool = True,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         bound: Literal["ball", "box"] = "ball",
     ) -> None:
-        self.planner = CEM() if planner is None else planner
         instance("model", model, WorldModel)
-        instance("planner", self.planner, Planner)
         if not isinstance(dtype, str) or dtype not in _DTYPES:
             raise ArgumentError("dtype", repr(dtype), "a floating dtype", tuple(_DTYPES))
-        if not isinstance(device, str | torch.device) or str(device).partition(":")[0] != "cpu":
-            raise ArgumentError("device", repr(device), "a device that planning works on", ("cpu",))
         if not isinstance(bound, str) or bound not in ("ball", "box"):
             raise ArgumentError("bound", repr(bound), "how a box bounds a vector", ("ball", "box"))
         if prior is not None and not callable(getattr(prior, "predict", None)):
@@ -105,18 +105,21 @@ class MPCPolicy:
         self.seed = integer("seed", seed)
         self.task = task_of(model.env_id) if task is None else task
         instance("task", self.task, Task)
+        self.planner: Planner = self.task.planner or CEM() if planner is None else planner
+        instance("planner", self.planner, Planner)
         self.dtype, self.prior, self.bound = _DTYPES[dtype], prior, bound
+        self.device = usable_device(device, self.dtype)
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
         self.door = self._make_door(model) if flag("door", door) else None
-        self._null_action = null_action(self.symmetry, self.dtype)
+        self._blank, self._null_action = blank_action(self.symmetry, self.bounds, self.dtype, self.device)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
             self._check_task(model)
         self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
-            self.model = copy.deepcopy(model).to(self.dtype).eval()
+            self.model = copy.deepcopy(model).to(self.device, self.dtype).eval()
             self._bind()
 
     def _make_door(self, model: WorldModel) -> Door:
@@ -171,19 +174,25 @@ class MPCPolicy:
         return save_settings(folder, self.planner, dtype=str(self.dtype).removeprefix("torch."), **settings)
 
     @staticmethod
-    def load(folder: str | os.PathLike[str], task: Task | None = None, prior: Any = None) -> MPCPolicy:
+    def load(
+        folder: str | os.PathLike[str],
+        task: Task | None = None,
+        prior: Any = None,
+        device: str | torch.device = "cpu",
+    ) -> MPCPolicy:
         """Read what `save` wrote.
 
         Args:
             folder: that was written to.
             task, prior: as when it was made; the task that is registered for the model's environment if None.
+            device: to plan on, whatever it was saved from.
 
         Raises:
             FileNotFoundError: no policy there.
             CheckpointError: a file is damaged, or of another version.
         """
         model, (planner, settings) = WorldModel.load(folder), load_settings(folder)
-        return MPCPolicy(model, planner, task=task, prior=prior, **settings)
+        return MPCPolicy(model, planner, task=task, prior=prior, device=device, **settings)
 
     @property
     def inexact(self) -> tuple[str, ...]:
@@ -236,33 +245,27 @@ class MPCPolicy:
             inside = self._entered(as_batch(self.symmetry, observation)[0])
             chosen = self.seed if seed is None else integer("seed", seed)
             generators = seeded_generators(chosen, [0] * len(inside.margin))
-            found = self.planner.plan(self._problem(inside.observation), generators)
-            turned = moved(self.symmetry, inside.element, found.carried.double().numpy())
+            fresh = np.tile(self._blank, (len(inside.margin), 1, self.planner.horizon, 1))
+            problem, plans = self._problem(inside.observation, fresh)
+            found = self.planner.plan(problem, generators, plans)
+            turned = moved(self.symmetry, inside.element, found.carried.cpu().double().numpy())
             carried = torch.from_numpy(turned).to(self.dtype)
             degeneracy, margin = torch.from_numpy(inside.degeneracy), torch.from_numpy(inside.margin)
-            return Plan(carried[:, 0], found.cost, carried, found.iterations, degeneracy, margin)
+            return Plan(carried[:, 0], found.cost.cpu(), carried, found.iterations, degeneracy, margin)
 
     def _decide(
         self, observation: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
     ) -> None:
         """Plan for some of the environments, and write what comes of it to the memory."""
         inside = self._entered(rows_of(observation, deciding))
-        problem = self._problem(inside.observation)
         counters = memory.decisions[deciding].tolist()
         generators = [self._free_generator] * len(counters)
         if deterministic:
             generators = seeded_generators(self.seed, counters)
-        start = self._warm_start(problem, inside.element, memory, deciding)
-        if self.prior is not None:
-            made = imagined(self.prior, self.model, self.planner.horizon, inside.observation, problem.state)
-            start = torch.cat([start, made[:, None]], 1)
-        carried = self.planner.plan(problem, generators, start).carried.double().numpy()
-        memory.plan[deciding] = carried
-        memory.rotation[deciding], memory.shift[deciding] = inside.element.matrix, inside.element.translation
-        if inside.element.stored_label is not None:
-            memory.label[deciding] = inside.element.stored_label
-        memory.action[deciding] = moved(self.symmetry, inside.element, carried[:, 0, 0])
-        memory.degenerate[deciding], memory.seam_margin[deciding] = inside.degenerate, inside.margin
+        start = self._warm_start(inside.element, memory, deciding)
+        problem, plans = self._problem(inside.observation, start)
+        carried = self.planner.plan(problem, generators, plans).carried.cpu().double().numpy()
+        memory.keep(deciding, carried, moved(self.symmetry, inside.element, carried[:, 0, 0]), inside)
 
     def _entered(self, observation: Any) -> Canonical:
         """The observation in its frame; as it is, without the door."""
@@ -270,10 +273,13 @@ class MPCPolicy:
             return self.door.enter(observation)
         return Canonical.unmoved(self.symmetry, observation, len(action_origin(self.symmetry, observation)))
 
-    def _problem(self, observation: Any) -> Problem:
-        """What to plan for observations in their frames."""
-        z, goal = self.model.encode(observation), self.model.encode_goal(observation)
-        return Problem(
+    def _problem(self, observation: Any, start: Array) -> tuple[Problem, Tensor]:
+        """What to plan for observations in their frames, and the plans to start from, on the device."""
+        z, goal, plans = posed(self.model, observation, start, self.device)
+        if self.prior is not None:
+            made = imagined(self.prior, self.model, self.planner.horizon, observation, z)
+            plans = torch.cat([plans, made[:, None]], 1)
+        problem = Problem(
             state=z,
             predict=self._predict,
             cost=self._cost,
@@ -283,18 +289,12 @@ class MPCPolicy:
             null_action=self._null_action,
             propose=self._propose,
         )
+        return problem, plans
 
-    def _warm_start(
-        self, problem: Problem, now: GroupElement, memory: PolicyState, deciding: NDArray[np.int64]
-    ) -> Tensor:
+    def _warm_start(self, now: GroupElement, memory: PolicyState, deciding: NDArray[np.int64]) -> Array:
         """The last plans, shifted by one action, in the frames of now; episodes that begin have no past."""
-        last = memory.plan[deciding]
-        shifted = np.concatenate([last[:, :, 1:], last[:, :, -1:]], 2)  # the last action is repeated
+        before, shifted = memory.shifted(deciding, self.symmetry.group)
         if self.door is not None:
-            label = memory.label[deciding] if self.symmetry.group.stores_labels else None
-            frame = memory.rotation[deciding], memory.shift[deciding], label
-            before = GroupElement(self.symmetry.group, *frame)
             shifted = moved(self.symmetry, self.door.relative(before, now), shifted)
-        start = torch.as_tensor(shifted, dtype=self.dtype)
-        fresh = torch.from_numpy(memory.decisions[deciding] == 0)
-        return torch.where(fresh[:, None, None, None], problem.blank(self.planner.horizon)[:, None], start)
+        fresh = memory.decisions[deciding] == 0
+        return np.where(fresh[:, None, None, None], self._blank, shifted)

@@ -18,14 +18,14 @@ def imagined(prior: Any, model: WorldModel, horizon: int, observation: Any, z: A
 
     Where the model does not predict all that the policy observes, its first action is held on.
     """
-    symmetry, actions = model.symmetry, list[Tensor]()
+    symmetry, actions, like = model.symmetry, list[Tensor](), next(model.parameters())
     # Future observations can be rebuilt only if every field is in the state or the goal.
     named = {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
     whole = named and not symmetry.flat and not symmetry.shapes and model.latent is symmetry
     for _ in range(horizon):
         if whole or not actions:
             action, _ = prior.predict(observation, deterministic=True)
-            actions.append(torch.as_tensor(np.asarray(action), dtype=model.dtype))
+            actions.append(torch.as_tensor(np.asarray(action)).to(like))
         else:
             actions.append(actions[-1])
         if whole:

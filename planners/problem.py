@@ -12,6 +12,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Bound, Features
 from equiworld.symmetry.bound import parts_of
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.limits import project
 
 __all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
@@ -73,6 +74,8 @@ class Problem:
         if self.goal is not None and batch_of(self.goal) != shape:
             raise ArgumentError("goal", f"batch shape {tuple(batch_of(self.goal))}", f"batch shape {shape}")
         object.__setattr__(self, "bounds", _sized(self.bounds, self.size))
+        if self.null_action is not None:
+            object.__setattr__(self, "null_action", self.null_action.to(self.like))
 
     @property
     def envs(self) -> int:
@@ -89,7 +92,7 @@ class Problem:
         """A typical size of each number of an action, `(size,)`: what noise is measured in."""
         unit = self.like.new_ones(self.size)
         for where, bound in parts_of(self.bounds):
-            unit[where] = self.like.new_tensor(bound.unit)
+            unit[where] = constant(bound.unit, unit.dtype, unit.device)
         return unit
 
     def select(self, which: Tensor) -> Problem:
@@ -102,8 +105,8 @@ class Problem:
 
     def blank(self, horizon: int) -> Tensor:
         """The plan to start from when there is none, `(B, H, size)`: the null action, within bounds."""
-        null = self.like.new_zeros(self.size) if self.null_action is None else self.null_action.to(self.like)
-        return project(null.clone(), self.bounds, self.null_action).repeat(self.envs, horizon, 1)
+        null = self.like.new_zeros(self.size) if self.null_action is None else self.null_action.clone()
+        return project(null, self.bounds, self.null_action).repeat(self.envs, horizon, 1)
 
 
 @dataclass(frozen=True)

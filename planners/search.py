@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Search"]
 
 _ROWS = 1024  # states of some dozens of numbers, and a network's hidden layer of them, in a core's cache
+_ROWS_ELSEWHERE = 2**18  # enough to fill an accelerator; their hidden layers take some hundred megabytes
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,23 @@ class Search:
     def _noise(self, count: int) -> Tensor:
         """`(H, B, n, size)`."""
         horizon, size = self.settings.horizon, self.problem.size
-        noise = self._like.new_empty(self.problem.envs, horizon, count, size)
-        for each, generator in zip(noise, self.generators, strict=True):
-            each.normal_(generator=generator)
-        noise = noise.transpose(0, 1)
+        noise = self.drawn((horizon, count, size), torch.Tensor.normal_).transpose(0, 1)
         if self.settings.correlation:
-            mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype)
+            mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype, noise.device)
             noise = (mixing @ noise.flatten(1)).view(noise.shape)  # mixes times, nothing else
         return noise
+
+    def drawn(self, shape: Sequence[int], fill: Callable[..., Tensor]) -> Tensor:
+        """Random numbers `(B, *shape)`, each environment's from its own generator: drawn on the CPU, moved at once.
+
+        Args:
+            shape: of one environment's.
+            fill: in-place, such as `Tensor.normal_`.
+        """
+        numbers = torch.empty(len(self.generators), *shape, dtype=self._like.dtype, device="cpu")
+        for each, generator in zip(numbers, self.generators, strict=True):
+            fill(each, generator=generator)
+        return numbers.to(self._like.device)
 
     def evaluate(self) -> None:
         """Bring the candidates within bounds and find what they cost."""
@@ -183,7 +193,8 @@ class Search:
     def _chunks_of(self, count: int) -> list[_Chunk]:
         """Environments × samples in chunks small enough for the cache."""
         if count not in self._chunks:
-            rows = self.settings.chunk or _ROWS * torch.get_num_threads()
+            near = _ROWS * torch.get_num_threads() if self._like.is_cpu else _ROWS_ELSEWHERE
+            rows = self.settings.chunk or near
             envs = max(1, rows // count)
             self._chunks[count] = [
                 _Chunk.of(self.problem, slice(env, env + envs), slice(sample, min(sample + rows, count)))
@@ -194,7 +205,7 @@ class Search:
 
 
 @lru_cache(maxsize=32)
-def _time_correlation(horizon: int, exponent: float, dtype: torch.dtype) -> Tensor:
+def _time_correlation(horizon: int, exponent: float, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix `(H, H)` that gives white noise a power spectrum 1/f^exponent and leaves each step a variance of 1.
 
     Reference: Timmer and König, On generating power law noise, 1995; here over twice the horizon, so that the last
@@ -202,9 +213,10 @@ def _time_correlation(horizon: int, exponent: float, dtype: torch.dtype) -> Tens
     """
     with torch.inference_mode(False):
         length = 2 * horizon
-        frequency = torch.fft.rfftfreq(length, dtype=torch.float64)
+        frequency = torch.fft.rfftfreq(length, dtype=torch.float64, device="cpu")
         frequency[0] = frequency[1]
         covariance = torch.fft.irfft(frequency**-exponent, n=length)[:horizon]
-        lag = (torch.arange(horizon)[:, None] - torch.arange(horizon)).abs()
+        step = torch.arange(horizon, device="cpu")
+        lag = (step[:, None] - step).abs()
         values, axes = torch.linalg.eigh((covariance / covariance[0])[lag])
-        return ((axes * values.clamp(min=0.0).sqrt()) @ axes.T).to(dtype)
+        return ((axes * values.clamp(min=0.0).sqrt()) @ axes.T).to(dtype).to(device)

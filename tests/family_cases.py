@@ -5,6 +5,8 @@ from __future__ import annotations
 from equiworld.models import FAMILIES
 
 STATE_FAMILIES = [
-    name for name, family in FAMILIES.items() if not family.of_clouds and not family.of_finite_groups
+    name
+    for name, family in FAMILIES.items()
+    if not family.encoder.of_clouds and not family.network.of_finite_groups
 ]
-CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.of_clouds]
+CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.encoder.of_clouds]

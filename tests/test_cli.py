@@ -1,6 +1,7 @@
 """The command line from end to end, in settings as small as they get."""
 
 import json
+from dataclasses import replace
 
 import gymnasium
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 from equiworld import cli
 from equiworld.cli import main
 from equiworld.commands import Outcome
-from equiworld.commands.environment import parse_arguments
+from equiworld.commands.environment import parse_arguments, symmetric_arguments
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.models import WorldModel
+from equiworld.planners import MPPI, PLANNERS, RandomShooting
 from equiworld.results import read_json
+from equiworld.tasks import TASKS, task_of
 from equiworld.training import Dataset
 
-PLANNER = ["--planner.samples", "16", "--planner.iterations", "3"]
+PLANNER = ["planner:cem", "--planner.samples", "16", "--planner.iterations", "3"]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +92,47 @@ def test_evaluate_prints_a_table_and_writes_the_result(model_folder, capsys):
     assert read_json(model_folder / "evaluate.json")["config"]["success"] is None
     assert main([*words, "--success", "solved"]) != 0
     assert "'solved'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_every_registered_planner_is_on_the_command_line(name, model_folder, monkeypatch, capsys):
+    monkeypatch.setattr(cli.Evaluate, "run", lambda settings: Outcome(repr(settings.planner)))
+    words = ["evaluate", f"planner:{name}", "--model", str(model_folder), "--planner.samples", "24"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.strip() == repr(PLANNERS[name](samples=24))
+
+
+def test_without_a_planner_the_tasks_own_plans(model_folder, monkeypatch):
+    used = []
+
+    def told(policy, *others, **settings):
+        used.append(policy.planner)
+        raise SimulationError("enough")
+
+    monkeypatch.setattr("equiworld.commands.evaluation.evaluate", told)
+    monkeypatch.setattr("equiworld.commands.certification.certify", told)
+    ours = MPPI(samples=8)
+    monkeypatch.setitem(TASKS, "equiworld/PushT-v0", replace(task_of("equiworld/PushT-v0"), planner=ours))
+    for words in (["evaluate"], ["certify"], ["certify", "planner:random-shooting"]):
+        assert main([*words, "--model", str(model_folder)]) == 2
+    assert used == [ours, ours, RandomShooting()]
+
+
+def test_the_task_says_where_the_symmetry_is_whole(tmp_path, monkeypatch):
+    assert symmetric_arguments("equiworld:equiworld/PushT-v0") == {"walls": False}
+    assert symmetric_arguments("equiworld/CloudPush-v0") == symmetric_arguments("never/Heard-v0") == {}
+    with pytest.raises(ArgumentError, match=r"^--env: got 'nowhere_at_all:x'"):
+        symmetric_arguments("nowhere_at_all:x")
+    # of a module that registers its task when it is imported
+    (tmp_path / "somebodys_env.py").write_text(
+        "from equiworld.tasks import KeypointDistance, Task, register_task\n"
+        "register_task('theirs/Env-v0', Task(KeypointDistance('p', 'g'), symmetric_arguments={'wind': 0}))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        assert symmetric_arguments("somebodys_env:theirs/Env-v0") == {"wind": 0}
+    finally:
+        TASKS.pop("theirs/Env-v0", None)
 
 
 def test_certify_passes_the_equivariant_model_and_draws_it(model_folder, tmp_path, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_reset, check_begun, check_choice
+from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
@@ -17,7 +18,7 @@ from equiworld.envs.cloudpush.observation import Observation, observation_space
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
-from equiworld.envs.cloudpush.task import Task
+from equiworld.envs.cloudpush.view import View
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
@@ -126,7 +127,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.sensor = Sensor(points, noise, view, dropout)
         if not self.sensor.points and not self.observe_pose:
             raise ArgumentError("points", 0, "at least 1; or observe_pose=True, else nothing shows the body")
-        self.task = Task(
+        self.criterion = Criterion(
             ("ADD" if self.shape.fold == 1 else "ADD-S") if metric is None else metric,
             success_distance,
             success_angle,
@@ -140,7 +141,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.observation_space = observation_space(self.sensor.points, self.observe_pose)  # type: ignore[assignment]
         self.action_space = Ball(3, self._radius)  # type: ignore[assignment]
         self._begun = False
-        self._picture: Any = None
+        self._view = View(self.shape, self.physics.table)
 
     @property
     def preferences(self) -> tuple[str, ...]:
@@ -188,30 +189,20 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._step += 1
         distance, angle = self._measure()
         info = self._info(distance, angle)
-        success = info["is_success"] = self.task.success(distance, angle)
-        return self._observation(), self.task.reward(distance), success, False, info
+        success = info["is_success"] = self.criterion.success(distance, angle)
+        return self._observation(), self.criterion.reward(distance), success, False, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """The scene as `(480, 480, 3)` uint8, goal and cloud included, or None without a render mode.
 
-        By MuJoCo where there is OpenGL, which needs no display; else, and slower, by Matplotlib.
+        Without a display and without OpenGL.
         """
         if self.render_mode is None:
             return None
         check_begun(self._begun, "render")
-        from equiworld.envs.cloudpush.rendering import Picture
-
-        if self._picture is None:
-            self._picture = Picture(self.simulation)
         pose = self.simulation.body_pose
         cloud = self._cloud(self._step + 1, pose).reshape(-1, 3)
-        return self._picture.draw(pose, self._episode.goal, cloud)
-
-    def close(self) -> None:
-        """Give back what was needed for rendering."""
-        if self._picture is not None:
-            self._picture.close()
-            self._picture = None
+        return self._view.draw(self._episode, pose, self.simulation.agent_pos, cloud)
 
     # --- state ---------------------------------------------------------------------------------------
 
@@ -264,7 +255,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
     # --- what is shown -------------------------------------------------------------------------------
 
     def _measure(self) -> tuple[float, float]:
-        return self.task.measure(self.shape, self.simulation.body_pose, self._episode.goal)
+        return self.criterion.measure(self.shape, self.simulation.body_pose, self._episode.goal)
 
     def _cloud(self, number: int, pose: Pose) -> NDArray[np.float64]:
         key, camera = self._episode.cloud_key, self._episode.camera

@@ -1,48 +1,20 @@
-"""What CloudPush asks for: how far from the goal a body is, what that is worth, and when it is there."""
+"""The task of pushing a body through space: an invariant cost, and the planner that suits it."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from equiworld.planners import CEM
+from equiworld.tasks import Approach, FirstOf, KeypointDistance, Objective, PoseDistance, Sharpened, Task
 
-from equiworld.envs.arguments import as_number, check_choice
-from equiworld.envs.cloudpush.geometry import METRICS, Metric, Pose, angle_between, mean_point_distance
-from equiworld.envs.cloudpush.shapes import Shape
-
-__all__ = ["Task"]
-
-REWARD_LENGTH = 0.1  # [m]
+__all__ = ["PLANNER", "TASK"]
 
 
-@dataclass(frozen=True)
-class Task:
-    """Distances from a goal and what follows from them.
+def _push(distance: Objective, body: str) -> Objective:
+    """Bring a body where it should be, a distance [m]: sharp in the last millimetres, and the agent within reach."""
+    return Sharpened(distance, weight=0.03, length=0.003) + 0.1 * Approach("agent_pos", body, reach=0.08)
 
-    Attributes:
-        metric: "ADD" asks for the one pose, "ADD-S" for any that looks the same.
-        success_distance: [m], success is below it
-        success_angle: [rad], and below this.
-    """
 
-    metric: Metric
-    success_distance: float
-    success_angle: float
+_BY_KEYPOINTS = KeypointDistance("keypoints", "goal_keypoints", lever=2.5)
+_BY_POSE = PoseDistance("body_pos", "body_rotation", "goal_pos", "goal_rotation", length=0.05)
 
-    def __post_init__(self) -> None:
-        check_choice("metric", self.metric, "a measure of the distance from the goal", METRICS)
-        for name, unit in (("success_distance", "[m]"), ("success_angle", "[rad]")):
-            object.__setattr__(self, name, as_number(name, getattr(self, name), unit))
-
-    def measure(self, shape: Shape, pose: Pose, goal: Pose) -> tuple[float, float]:
-        """Mean point distance [m] and angle [rad] from the goal."""
-        fold = 1 if self.metric == "ADD" else shape.fold
-        distance = mean_point_distance(shape, pose, goal, self.metric)
-        return distance, angle_between(pose.quaternion, goal.quaternion, fold)
-
-    def reward(self, distance: float) -> float:
-        """1 − tanh(distance / 0.1 m), in (0, 1]."""
-        return 1.0 - math.tanh(distance / REWARD_LENGTH)
-
-    def success(self, distance: float, angle: float) -> bool:
-        """Whether the body is there."""
-        return distance < self.success_distance and angle < self.success_angle
+PLANNER = CEM(horizon=8, correlation=2.0)
+TASK = Task(FirstOf((_push(_BY_KEYPOINTS, "keypoints"), _push(_BY_POSE, "body_pos"))), planner=PLANNER)

@@ -1,4 +1,4 @@
-"""How environments of other people transform: Gymnasium's own robots, simulated by MuJoCo, and Gymnasium-Robotics.
+"""Environments of other people: how Gymnasium's own robots and Gymnasium-Robotics transform, and some of their tasks.
 
 >>> import gymnasium as gym
 >>> from equiworld.symmetry import symmetry_of
@@ -6,6 +6,7 @@
 'everywhere'
 """
 
+from equiworld.envs.known import fetch_task, point_maze
 from equiworld.envs.known.ant import ant_group, ant_symmetry, move_ant
 from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
 from equiworld.envs.known.fetch_exploration import FetchPushExploration
@@ -18,6 +19,7 @@ from equiworld.envs.known.reacher import move_reacher, reacher_symmetry
 from equiworld.envs.known.swimmer import move_swimmer, swimmer_symmetry
 from equiworld.envs.known.walker2d import move_walker2d, walker2d_symmetry
 from equiworld.symmetry import register_symmetry
+from equiworld.tasks import register_task
 
 __all__ = [
     "FetchPushExploration",
@@ -46,13 +48,19 @@ register_symmetry("Reacher-v5", reacher_symmetry, move_reacher)
 register_symmetry("Swimmer-v5", swimmer_symmetry, move_swimmer)
 register_symmetry("Walker2d-v5", walker2d_symmetry, move_walker2d)
 
-_MAPS: tuple[str, ...] = ("Open", "Open_Diverse_G", "Open_Diverse_GR", "UMaze")
-_MAPS += tuple(
-    f"{size}{goals}" for size in ("Medium", "Large") for goals in ("", "_Diverse_G", "_Diverse_GR")
+_OPEN = ("Open", "Open_Diverse_G", "Open_Diverse_GR")
+_SIZES = ("Medium", "Large")
+_MAPS = (
+    *_OPEN,
+    "UMaze",
+    *(f"{size}{goals}" for size in _SIZES for goals in ("", "_Diverse_G", "_Diverse_GR")),
 )
 
 for _reward in ("", "Dense"):  # of Gymnasium-Robotics, which need not be installed
-    for _task in ("Reach", "Push"):
-        register_symmetry(f"Fetch{_task}{_reward}-v4", fetch_symmetry, move_fetch)
+    for _name, _task in (("Reach", fetch_task.REACH), ("Push", fetch_task.PUSH)):
+        register_symmetry(f"Fetch{_name}{_reward}-v4", fetch_symmetry, move_fetch)
+        register_task(f"Fetch{_name}{_reward}-v4", _task)
     for _map in _MAPS:
         register_symmetry(f"PointMaze_{_map}{_reward}-v3", point_maze_symmetry, move_point_maze)
+    for _map in _OPEN:
+        register_task(f"PointMaze_{_map}{_reward}-v3", point_maze.TASK)

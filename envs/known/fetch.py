@@ -75,7 +75,7 @@ def fetch_symmetry(env: gym.Env, group: Group | None = None) -> Symmetry:
         {"observation": Parts(parts), "achieved_goal": Point(), "desired_goal": Point()},
         action=Concatenation((Vector(), Scalar())),
         state=tuple(parts),
-        goal=("desired_goal",),
+        goal={"desired_goal": "block" if base.has_object else "hand"},
         reference="block" if base.has_object else "hand",
         centre=tuple(base.initial_gripper_xpos.tolist()),
         length_scale=_LENGTH,

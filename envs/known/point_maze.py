@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE2, Group, GroupElement, Isometries
 from equiworld.symmetry import Parts, Point, Symmetry, Vector
+from equiworld.tasks import KeypointDistance, Task
 
-__all__ = ["maze_group", "move_point_maze", "point_maze_symmetry"]
+__all__ = ["TASK", "maze_group", "move_point_maze", "point_maze_symmetry"]
 
 Array = NDArray[np.float64]
 Choice = Literal["plane", "mirrors", "maze"]
@@ -26,6 +27,9 @@ _LIMITS: tuple[str, ...] = (
     "for velocities below 5 m/s along x and along y",
     "for actions that no turn takes out of ±1",
 )
+TASK = Task(KeypointDistance("position", "desired_goal"))
+"""Of mazes without walls on the way."""
+
 _TURN, _FLIP = [[0.0, -1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, -1.0]]  # by a quarter; y ↦ −y
 
 
@@ -71,7 +75,7 @@ def point_maze_symmetry(env: gym.Env, group: Choice | None = None) -> Symmetry:
         {"observation": parts, "achieved_goal": Point(scale=1.0), "desired_goal": Point(scale=1.0)},
         action=Vector(),
         state=("position", "velocity"),
-        goal=("desired_goal",),
+        goal={"desired_goal": "position"},
         reference="position",
         holds=", ".join(limits) or "everywhere",
     )

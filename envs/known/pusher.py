@@ -48,7 +48,7 @@ def pusher_symmetry(env: gym.Env, group: Choice = "turns") -> Symmetry:
 
     >>> symmetry = pusher_symmetry(gym.make("Pusher-v5"))
     >>> symmetry.group, symmetry.centre, symmetry.goal
-    (SO2(), (0.0, -0.6), ('goal', 'goal_height'))
+    (SO2(), (0.0, -0.6), {'goal': 'object', 'goal_height': 'object_height'})
     >>> symmetry.holds
     'where no limit is met of r_shoulder_pan_joint, [-2.285, 1.715]; to 6e-05 where the hand touches the object'
     """
@@ -75,7 +75,7 @@ def pusher_symmetry(env: gym.Env, group: Choice = "turns") -> Symmetry:
         _group(model, group),
         {"observation": Parts(fields, at)},
         Concatenation(tuple(Scalar() if sign > 0 else Pseudoscalar() for sign in _SIGNS)),
-        goal=("goal", "goal_height"),
+        goal={"goal": "object", "goal_height": "object_height"},
         heading="heading",
         centre=_shoulder(model),
         flat=True,

@@ -30,7 +30,7 @@ def reacher_symmetry(env: gym.Env) -> Symmetry:
 
     >>> symmetry = reacher_symmetry(gym.make("Reacher-v5"))
     >>> symmetry.group, symmetry.goal, symmetry.transform_action(symmetry.group.reflection(0.3), [1.0, -2.0])
-    (O2(), ('goal',), array([-1.,  2.]))
+    (O2(), {'goal': None}, array([-1.,  2.]))
     """
     parts = Parts(
         {

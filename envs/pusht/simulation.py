@@ -12,14 +12,14 @@ from pymunk._chipmunk_cffi import lib as chipmunk
 
 from equiworld.envs.arguments import as_flag, finite
 from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.controller import Pair
 from equiworld.envs.pusht.engine import Engine, block_pose, new_engine, remembers_contact
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.fields import Field, Heading, Point, Vector
 
-__all__ = ["PushTState", "Simulation", "followed"]
+__all__ = ["PushTState", "Simulation"]
 
-Pair = tuple[float, float]
 Pose = tuple[float, float, float]
 
 _HEADING = Heading(axis=math.pi / 2)
@@ -107,22 +107,6 @@ def _pairs(targets: Any) -> tuple[Pair, ...]:
     if given.dtype.kind not in "fiu" or not np.isfinite(given).all():
         raise ArgumentError("state.targets", repr(targets), "pairs of finite numbers")
     return tuple((x, y) for x, y in given.astype(np.float64).tolist())
-
-
-def followed(position: Pair, velocity: Pair, target: Pair) -> tuple[Pair, Pair]:
-    """Where the agent is after one control period towards a target, and how fast: position [px], velocity [px/s].
-
-    x′ = x + v′ dt, v′ = v + (k (target − x) − c v) dt, ten times: the agent is kinematic, so that nothing but its
-    own controller moves it, contact and walls included.
-    """
-    dt, stiffness, friction = geometry.TIME_STEP, geometry.STIFFNESS, geometry.DAMPING
-    (x, y), (velocity_x, velocity_y), (target_x, target_y) = position, velocity, target
-    for _ in range(geometry.ENGINE_STEPS):
-        velocity_x += (stiffness * (target_x - x) + friction * (0.0 - velocity_x)) * dt
-        velocity_y += (stiffness * (target_y - y) + friction * (0.0 - velocity_y)) * dt
-        x += velocity_x * dt
-        y += velocity_y * dt
-    return (x, y), (velocity_x, velocity_y)
 
 
 class Simulation:

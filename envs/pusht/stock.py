@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from equiworld.envs.arguments import as_action, as_number, check_begun
 from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.controller import Pair, followed
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
-from equiworld.envs.pusht.simulation import Pair, Pose, PushTState, followed
+from equiworld.envs.pusht.simulation import Pose, PushTState
+from equiworld.envs.pusht.symmetry import pusht_symmetry
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
-from equiworld.symmetry.pusht import pusht_symmetry
 
 __all__ = ["StockStateView", "StockView"]
 

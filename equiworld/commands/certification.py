@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from equiworld.arguments import integer
-from equiworld.commands.environment import arguments_of, make_env, named_or_known
+from equiworld.commands.environment import arguments_of, make_env, named_or_known, symmetric_arguments
 from equiworld.commands.outcome import Outcome
+from equiworld.commands.planner import AnyPlanner
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.planners import MPCPolicy
 from equiworld.verify.certificate import certify
 
 __all__ = ["Certify"]
 
 QUICK_ELEMENTS, QUICK_EPISODES, QUICK_STEPS = 4, 2, 20
-
-SYMMETRIC_ARGUMENTS = {"equiworld/PushT-v0": {"walls": False}}
-"""Arguments with which an environment's symmetry holds everywhere."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Certify:
         tolerance: largest deviation that passes, in the units of the observation.
         success: the entry of `info` that says whether a task is solved; None for nothing.
         seed: of episodes, elements and planner.
-        planner: settings of the cross-entropy method.
+        planner: and its settings; that of the environment's task if none is named.
         quick: few elements and short episodes.
     """
 
@@ -58,7 +56,7 @@ class Certify:
     tolerance: float | None = None
     success: str | None = "is_success"
     seed: int = 0
-    planner: CEM = field(default_factory=CEM)
+    planner: AnyPlanner | None = None
     quick: bool = False
 
     def run(self) -> Outcome:
@@ -69,8 +67,7 @@ class Certify:
         env_id = named_or_known(self.env, model)
         arguments = self.env_arguments
         if arguments is None:
-            symmetric = SYMMETRIC_ARGUMENTS.get(env_id.rpartition(":")[2], {})
-            env = make_env(env_id, {**arguments_of(model, env_id), **symmetric})
+            env = make_env(env_id, {**arguments_of(model, env_id), **symmetric_arguments(env_id)})
         else:
             env = make_env(env_id, arguments)
         policy = MPCPolicy(model, self.planner, dtype=self.dtype, seed=seed, door=self.door)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,9 @@ from equiworld.errors import ArgumentError
 from equiworld.made_with import arguments_from_text
 from equiworld.models import WorldModel
 from equiworld.symmetry.registry import known_id
+from equiworld.tasks import TASKS
 
-__all__ = ["arguments_of", "make_env", "named_or_known", "parse_arguments"]
+__all__ = ["arguments_of", "make_env", "named_or_known", "parse_arguments", "symmetric_arguments"]
 
 
 def parse_arguments(text: str) -> dict[str, Any]:
@@ -62,6 +64,21 @@ def arguments_of(model: WorldModel, env_id: str) -> dict[str, Any]:
     if env_id.rpartition(":")[2] != model.env_id:
         return {}
     return arguments_from_text("--env-arguments", model.env_arguments)
+
+
+def symmetric_arguments(env_id: str) -> Mapping[str, Any]:
+    """Those with which the environment's symmetry holds everywhere, as its task says; none if it has no task.
+
+    Raises:
+        ArgumentError: the module of a "module:id", which is imported, is not there.
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+    except ImportError as error:
+        raise ArgumentError("--env", f"{env_id!r} ({error})", "a module that can be imported") from error
+    return TASKS[name].symmetric_arguments if name in TASKS else {}
 
 
 def named_or_known(env: str | None, model: WorldModel) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from equiworld.arguments import integer
 from equiworld.commands.environment import arguments_of, make_env, named_or_known
 from equiworld.commands.outcome import Outcome
+from equiworld.commands.planner import AnyPlanner
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
-from equiworld.planners import CEM, MPCPolicy
+from equiworld.planners import MPCPolicy
 from equiworld.results import text_table
 from equiworld.verify.evaluate import evaluate
 
@@ -35,7 +36,7 @@ class Evaluate:
         max_steps: environment steps of an episode at most; the environment's own limit by default.
         dtype: of the planning.
         seed: of the first episode, and of the planner.
-        planner: settings of the cross-entropy method.
+        planner: and its settings; that of the environment's task if none is named.
         quick: few and short episodes.
         progress: show a progress bar.
     """
@@ -50,7 +51,7 @@ class Evaluate:
     max_steps: int | None = None
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = 0
-    planner: CEM = field(default_factory=CEM)
+    planner: AnyPlanner | None = None
     quick: bool = False
     progress: bool = True
 

@@ -3,20 +3,61 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union, get_type_hints
+
+import tyro
 
 from equiworld.commands.environment import parse_arguments
 from equiworld.commands.outcome import Outcome
 from equiworld.errors import ArgumentError
 from equiworld.files import check_folder, held_folder
-from equiworld.models import WorldModel
+from equiworld.models import ENCODERS, NETWORKS, Recipe, WorldModel
 from equiworld.training import Dataset, TrainingConfig, train
+from equiworld.training.config import REGISTRIES
 
 __all__ = ["Train"]
 
 QUICK_STEPS = 300
-DEFAULTS = TrainingConfig()
+
+
+def _model_settings() -> type[Any]:
+    """All settings of all recipes, each as the family has it unless it is given."""
+    kinds: dict[str, Any] = {}
+    having: dict[str, list[str]] = {}
+    for name, settings in (*ENCODERS.items(), *NETWORKS.items(), ("every family", Recipe)):
+        hints = get_type_hints(settings)
+        for each in fields(settings):  # type: ignore[arg-type]
+            if each.name not in ("network", "encoder"):
+                kinds.setdefault(each.name, hints[each.name])
+                having.setdefault(each.name, []).append(name)
+    told = {name: tyro.conf.arg(help=f"of {', '.join(found)}") for name, found in having.items()}
+    made = [(name, Annotated[kind | None, told[name]], field(default=None)) for name, kind in kinds.items()]
+    return make_dataclass("ModelSettings", made, frozen=True)
+
+
+def _training_settings() -> type[Any]:
+    """The fields of a `TrainingConfig`, registered kinds as subcommands; the folder is that of `--out`."""
+    hints = get_type_hints(TrainingConfig)
+    made = []
+    for each in fields(TrainingConfig):
+        kinds = REGISTRIES.get(each.name, {}).items()
+        named = tuple(Annotated[kind, tyro.conf.subcommand(name, prefix_name=False)] for name, kind in kinds)
+        default = each.default if each.name != "progress" else True
+        if each.name != "folder":
+            kind = Union[named] if named else hints[each.name]  # noqa: UP007  of as many as there are
+            made.append((each.name, kind, field(default=default)))
+    return make_dataclass(
+        "TrainingSettings", made, frozen=True, namespace={"__doc__": TrainingConfig.__doc__}
+    )
+
+
+if TYPE_CHECKING:
+    ModelSettings: TypeAlias = Any
+    TrainingSettings: TypeAlias = Any
+else:
+    ModelSettings, TrainingSettings = _model_settings(), _training_settings()
 
 
 @dataclass(frozen=True)
@@ -31,16 +72,9 @@ class Train:
         env_arguments: arguments of `gym.make`, as JSON; those that the data was collected with by default.
         family: of the model, such as state, state-steerable, mlp, augmented; of clouds, latent; auto takes the one
             that the declaration can carry best.
-        steps: optimiser steps; by the amount of data if not given.
-        batch_size: transitions in each.
-        learning_rate: peak of the one-cycle schedule.
-        encoder_steps: before, of models with an encoder.
-        joint_steps: afterwards, of models with an encoder.
-        weight_decay: of AdamW; by the amount of data if not given.
-        held_out: share of the transitions, in whole episodes, that the dynamics are judged by and never see.
-        seed: of the weights, the batches and the held-out episodes.
+        model: settings of the family's network and encoder; as the family has them if not given.
+        training: how to train; `seed` is that of the weights too.
         quick: few steps.
-        progress: show a progress bar.
     """
 
     data: Path = Path("runs/data")
@@ -48,31 +82,14 @@ class Train:
     env: str | None = None
     env_arguments: str | None = None
     family: str = "auto"
-    steps: int | None = DEFAULTS.steps
-    batch_size: int = DEFAULTS.batch_size
-    learning_rate: float = DEFAULTS.learning_rate
-    encoder_steps: int = DEFAULTS.encoder_steps
-    joint_steps: int = DEFAULTS.joint_steps
-    weight_decay: float | None = DEFAULTS.weight_decay
-    held_out: float = DEFAULTS.held_out
-    seed: int = 0
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: Annotated[TrainingSettings, tyro.conf.OmitArgPrefixes] = field(default_factory=TrainingSettings)
     quick: bool = False
-    progress: bool = True
 
     def run(self) -> Outcome:
         """Train, and write the model."""
-        config = TrainingConfig(
-            steps=self.steps,
-            encoder_steps=self.encoder_steps,
-            joint_steps=self.joint_steps,
-            weight_decay=self.weight_decay,
-            held_out=self.held_out,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            seed=self.seed,
-            folder=check_folder("--out", self.out, ["model.safetensors", "model.json"]),
-            progress=self.progress,
-        )
+        out = check_folder("--out", self.out, ["model.safetensors", "model.json"])
+        config = TrainingConfig(**vars(self.training), folder=out)
         data = Dataset.load(self.data if self.data.is_file() else self.data / "data.safetensors")
         config = config.for_transitions(len(data))
         if self.quick:
@@ -90,13 +107,16 @@ class Train:
 
     def _model(self, data: Dataset, seed: int) -> WorldModel:
         """A fresh model, for the environment if there is one, else for the data alone."""
+        given = {name: value for name, value in asdict(self.model).items() if value is not None}
         arguments = None if self.env_arguments is None else parse_arguments(self.env_arguments)
         if self.env is None and data.provenance.get("environment") is None:
             if arguments is not None:
                 raise ArgumentError("--env-arguments", self.env_arguments, "--env too: the data names none")
-            return WorldModel.for_data(data, self.family, seed)
+            return WorldModel.for_data(data, self.family, seed, **given)
         env = data.make_env(self.env, arguments)
         try:
-            return WorldModel.for_env(env, self.family, seed, symmetry=data.symmetry, transitions=len(data))
+            return WorldModel.for_env(
+                env, self.family, seed, symmetry=data.symmetry, transitions=len(data), **given
+            )
         finally:
             env.close()

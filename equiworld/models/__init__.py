@@ -1,32 +1,25 @@
-"""World models: one interface, one file a family, one registry."""
+"""World models: an encoder and dynamics, by a recipe; one line a family."""
 
-from equiworld.models.canonical import CanonicalStateModel
-from equiworld.models.latent import LatentModel
-from equiworld.models.latent_plain import (
-    AugmentedLatentModel,
-    CentredPlainLatentModel,
-    PlainLatentModel,
-)
-from equiworld.models.plain import AugmentedModel, CentredPlainModel, PlainModel
-from equiworld.models.registry import FAMILIES, register_family
-from equiworld.models.regular import RegularStateModel
-from equiworld.models.state import StateModel
-from equiworld.models.steerable import SteerableStateModel
+from equiworld.models.encoders import ENCODERS, Cloud, Encoder, Identity, ObservationEncoder
+from equiworld.models.families import FAMILIES, register_family
+from equiworld.models.networks import NETWORKS, Canonical, Network, Plain, Regular, Steerable
+from equiworld.models.recipe import Recipe
 from equiworld.models.world_model import WorldModel
 
 __all__ = [
+    "ENCODERS",
     "FAMILIES",
-    "AugmentedLatentModel",
-    "AugmentedModel",
-    "CanonicalStateModel",
-    "CentredPlainLatentModel",
-    "CentredPlainModel",
-    "LatentModel",
-    "PlainLatentModel",
-    "PlainModel",
-    "RegularStateModel",
-    "StateModel",
-    "SteerableStateModel",
+    "NETWORKS",
+    "Canonical",
+    "Cloud",
+    "Encoder",
+    "Identity",
+    "Network",
+    "ObservationEncoder",
+    "Plain",
+    "Recipe",
+    "Regular",
+    "Steerable",
     "WorldModel",
     "register_family",
 ]

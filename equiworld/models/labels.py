@@ -1,60 +1,21 @@
-"""What a group's labels do to the channels of a state model, and what has to be alike for it."""
+"""What a group's labels do to channels, and what has to be alike for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.symmetry import Concatenation, Field, Symmetry
 from equiworld.symmetry.features import KINDS, Kind
-from equiworld.symmetry.images import block_diagonal
 
-if TYPE_CHECKING:
-    from equiworld.models.state import StateModel
-
-__all__ = ["channel_images", "nearest_rotation", "share_scales", "turned"]
+__all__ = ["block_images", "nearest_rotation", "orbits", "through", "turned"]
 
 
-def channel_images(model: StateModel) -> dict[str, Array]:
-    """What labels do to the channels of a model's network, `(k, m, m)`: "in_scalar", "in_vector", "out_scalar", …
-
-    Raises:
-        ArgumentError: labels move the reference.
-    """
-    symmetry = model.symmetry
-    state = images([symmetry.observation[name] for name in symmetry.state], symmetry)
-    action = images([symmetry.action], symmetry)
-    arrows = block_diagonal([state["points"], state["vectors"], action["vectors"], action["points"]])
-    return {
-        "in_scalar": block_diagonal([state["scalars"], action["scalars"]]),
-        "in_vector": through(model.relative.double().numpy(), arrows),
-        "out_scalar": state["scalars"],
-        "out_vector": block_diagonal([state["points"], state["vectors"]]),
-    }
-
-
-def share_scales(model: StateModel, found: Mapping[str, Array]) -> None:
-    """Make the scales, means and known combinations of a model the same for all channels that labels exchange."""
-    with torch.no_grad():
-        for name, each in found.items():
-            scale = getattr(model, f"{name}_scale")
-            for alike in orbits(each):
-                scale[alike] = scale[alike].square().mean().sqrt()
-        mean = torch.from_numpy(found["in_scalar"].mean(0)).to(model.in_scalar_mean)
-        model.in_scalar_mean.copy_(mean @ model.in_scalar_mean)
-        before, after = (
-            torch.from_numpy(found[name]).to(model.linear) for name in ("in_vector", "out_vector")
-        )
-        model.linear.copy_((after.mT @ model.linear @ before).mean(0))
-
-
-def images(fields: Sequence[Field], symmetry: Symmetry) -> dict[Kind, Array]:
+def block_images(fields: Sequence[Field], symmetry: Symmetry) -> dict[Kind, Array]:
     """By kind, what labels do to the channels of some fields, `(k, m, m)`."""
     found = Concatenation(tuple(fields)).label_images(symmetry.group)
     return {kind: found.get(kind, np.zeros((symmetry.group.labels.order, 0, 0))) for kind in KINDS}

@@ -1,66 +1,93 @@
-"""What every world model is: encode, predict, and all that follows from the two."""
+"""World models: encode, predict, and all that follows from the two."""
 
 from __future__ import annotations
 
 import json
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, final
 
 import gymnasium as gym
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equiworld.arguments import reals
+from equiworld.arguments import instance, integer
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
-from equiworld.groups import Group
 from equiworld.made_with import arguments_as_text
-from equiworld.models.stage import Batch, Settings, Stage, Transitions
+from equiworld.models.dynamics import Dynamics
+from equiworld.models.encoders.cloud_layout import with_points
+from equiworld.models.families import best_family, carried, recipe_of
+from equiworld.models.files import FORMAT, load_model
+from equiworld.models.recipe import Recipe
+from equiworld.results import versions
 from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
 from equiworld.symmetry.bound import ActionSpace, bounds_of_space
 from equiworld.symmetry.registry import make_env
 from equiworld.symmetry.serialise import symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space
-from equiworld.symmetry.tensors import features_of_action
 
 __all__ = ["WorldModel"]
 
-FORMAT = 2  # raised when weights of the same shapes mean something else; 1 is that of release 0.1.0
 
+@final
+class WorldModel(nn.Module):
+    """A model z′ = F(z, a) of how a typed latent state z follows an action a: an encoder and dynamics.
 
-class WorldModel(nn.Module, ABC):
-    """A model z′ = F(z, a) of how a typed latent state z follows an action a.
+    Args:
+        symmetry: how observations and actions transform.
+        recipe: what it is made of.
+        seed: of the initial weights.
+        family: the name of the recipe.
+        env_id: the environment that it is for.
 
     Attributes:
-        family: the name it is registered under.
-        equivariant: whether encode and predict commute with the group, exactly: tests hold it to that.
-        of_finite_groups, of_clouds: whether it is for these alone: finite groups, states with a cloud of points.
-        symmetry: how observations and actions transform, as far as the family carries it.
+        family, recipe, seed: see above.
+        encoder, dynamics: its two parts.
+        symmetry: how observations and actions transform, as far as the recipe carries it.
         declared: how they do; policies decide under it.
-        env_id, env_arguments: the environment it was made for; settings: what it was built with, JSON-able.
+        env_id, env_arguments: the environment it was made for.
         action_repeat: environment steps that one prediction spans, the action's target held; set by training.
         action_bound: which actions it may be asked about, a `Bound` for each part of an action; set by `for_env` and
             narrowed by training to what was seen.
         action_space: which actions the environment takes, and of what dtype; set by `for_env`.
         scales, single: by observed field, a typical size of its numbers; whether they are rounded to float32.
-        augmentation: the group whose elements turn each training batch; None for no augmentation.
+        augmentation: the group whose elements move each training batch; None for no augmentation.
+
+    Raises:
+        ArgumentError: the recipe cannot carry the symmetry.
     """
 
-    family: ClassVar[str]
-    equivariant: ClassVar[bool] = False
-    of_clouds: ClassVar[bool] = False
-    of_finite_groups: ClassVar[bool] = False
-    augmentation: Group | None = None
-
-    def __init__(self, symmetry: Symmetry, env_id: str, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        recipe: Recipe,
+        seed: int = 0,
+        family: str = "custom",
+        env_id: str = "unregistered",
+    ) -> None:
         super().__init__()
-        self.symmetry, self.declared, self.env_id, self.settings = symmetry, symmetry, env_id, settings
+        if not isinstance(symmetry, Symmetry):
+            raise ArgumentError("symmetry", symmetry, "a Symmetry, such as `ew.symmetry_of(env)` gives")
+        for name, value, kind in (
+            ("recipe", recipe, Recipe),
+            ("family", family, str),
+            ("env_id", env_id, str),
+        ):
+            instance(name, value, kind)
+        self.seed = integer("seed", seed, least=0, most=2**63 - 1)
+        self.family, self.env_id, self.declared = family, env_id, symmetry
+        self.recipe = recipe = recipe.suited_to(symmetry)
+        self.symmetry = symmetry = carried(recipe, symmetry)
+        with torch.inference_mode(False):  # whose tensors could never be trained
+            one, other = (torch.Generator().manual_seed(self.seed) for _ in range(2))
+            self.encoder = recipe.encoder.build(symmetry, recipe.equivariant, recipe.centred, one)
+            self.dynamics = Dynamics(self.latent, recipe.network, recipe.centred, other)
+        self.augmentation = recipe.augmentation(symmetry)
         self.env_arguments: dict[str, str] = {}
         self.action_repeat = 1
         self.action_bound: tuple[Bound, ...] = ()
@@ -68,29 +95,28 @@ class WorldModel(nn.Module, ABC):
         self.scales: dict[str, float] = {}
         self.single = False
 
-    def encode(self, obs: Any) -> Features:
-        """The latent state of an observation, of its leading shape `(…)`, in the model's dtype."""
-        return self.encode_features(self.symmetry.to_features(obs, dtype=self.dtype))
-
-    def encode_goal(self, obs: Any) -> Features:
-        """The goal of an observation, its channels those of `latent.goal`; of no channels if it shows none."""
-        return self.symmetry.to_features(obs, self.symmetry.goal, dtype=self.dtype)
-
-    def encode_features(self, observed: Features) -> Features:
-        """The latent state of an observed state, as `Dataset.features` gives it: the same thing by default."""
-        return observed
-
-    @classmethod
-    def carries(cls, symmetry: Symmetry) -> bool:
-        """Whether its models commute with all of a declaration that moves labels."""
-        return False
+    @property
+    def equivariant(self) -> bool:
+        """Whether encode and predict commute with the group, exactly."""
+        return self.recipe.equivariant
 
     @property
     def latent(self) -> Symmetry:
-        """What the channels of latent states and goals are called and how they transform: as observed, by default."""
-        return self.symmetry
+        """What the channels of latent states and goals are called and how they transform."""
+        return self.encoder.latent
 
-    @abstractmethod
+    def encode(self, obs: Any) -> Features:
+        """The latent state of an observation, of its leading shape `(…)`, in the model's dtype, on its device."""
+        return self.encoder(self.encoder.observed(obs, self.dtype).to(device=self.device))
+
+    def encode_goal(self, obs: Any) -> Features:
+        """The goal of an observation, its channels those of `latent.goal`; of no channels if it shows none."""
+        return self.encoder(self.encoder.observed(obs, self.dtype, True).to(device=self.device), True)
+
+    def encode_features(self, observed: Features) -> Features:
+        """The latent state of an observed state, as `Dataset.features` gives it."""
+        return self.encoder(observed)
+
     def predict(self, z: Features, action: Features | Tensor) -> Features:
         """The latent state after one action.
 
@@ -98,41 +124,17 @@ class WorldModel(nn.Module, ABC):
             z: latent state, batch shape `(…)`.
             action: its Features, or a tensor `(…, size)` in the environment's units.
         """
+        return self.dynamics(z, action)
 
     def stepper(self) -> Callable[[Features, Features | Tensor], Features]:
         """`predict` for many calls in a row with the weights as they are now; the same numbers."""
-        return self.predict
-
-    @abstractmethod
-    def loss(self, z: Features, action: Features, target: Features) -> Tensor:
-        """Training loss of predicting the latent `target` from `z` and `action`: a scalar."""
-
-    def fit_scales(self, z: Features, action: Features, target: Features) -> None:
-        """Set what is set from training data once, before the first step. Nothing unless overridden."""
-
-    def stages(self, data: Transitions, settings: Settings) -> list[Stage]:
-        """How it is trained, one stage after the other: in one, by `loss`, unless overridden."""
-
-        def prepare(rng: np.random.Generator) -> Batch:
-            self.fit_scales(*data.features(torch.float64))
-            return data.features(self.dtype)
-
-        return [
-            Stage(
-                self.family,
-                settings.steps,
-                settings.batch_size,
-                settings.learning_rate,
-                list(self.parameters()),
-                prepare,
-                lambda batch, rng: self.loss(*batch),
-                held_out=lambda held_out, rng: held_out.features(self.dtype),
-            )
-        ]
+        return self.dynamics.stepper()
 
     def fits(self, symmetry: Symmetry) -> bool:
-        """Whether data of another declaration of the environment can train it: the same arrays in the same units."""
-        ours, theirs = ((each.channels(), each.action, each.centre) for each in (self.declared, symmetry))
+        """Whether data of another declaration can train it: the same arrays in the same units, clouds of any size."""
+        ours, theirs = (
+            (with_points(each, 1).channels(), each.action, each.centre) for each in (self.declared, symmetry)
+        )
         return ours == theirs
 
     def rollout(self, z: Features, actions: Tensor) -> Features:
@@ -151,26 +153,43 @@ class WorldModel(nn.Module, ABC):
         return next(self.parameters()).dtype
 
     @property
+    def device(self) -> torch.device:
+        """The device of its parameters."""
+        return next(self.parameters()).device
+
+    @property
     def parameter_count(self) -> int:
         """Trainable numbers."""
-        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+        return sum(parameter.numel() for parameter in self.parameters())
 
     def action_features(self, action: Features | Tensor) -> Features:
         """Actions `(…, size)` as Features; Features are handed on."""
-        if isinstance(action, Features):
-            return action
-        if not isinstance(action, Tensor):
-            action = torch.as_tensor(reals("action", action), dtype=self.dtype)
-        if action.is_complex() or action.dtype == torch.bool or not action.ndim or action.is_sparse:
-            raise ArgumentError(
-                "action", f"{action.dtype} of shape {tuple(action.shape)}", "real numbers (…, size)"
-            )
-        return features_of_action(self.symmetry, action)
+        return self.dynamics.action_features(action)
+
+    @staticmethod
+    def for_symmetry(
+        symmetry: Symmetry,
+        family: str | Recipe = "auto",
+        seed: int = 0,
+        *,
+        env_id: str = "unregistered",
+        transitions: int | None = None,
+        **settings: Any,
+    ) -> WorldModel:
+        """A fresh model for a declaration, of an environment that need not be at hand. See `for_env`."""
+        if isinstance(family, Recipe):
+            return WorldModel(symmetry, family.with_settings(**settings), seed, env_id=env_id)
+        instance("family", family, str)
+        instance("symmetry", symmetry, Symmetry)
+        if transitions is not None:
+            transitions = integer("transitions", transitions, least=0)
+        family = best_family(symmetry, transitions) if family == "auto" else family
+        return WorldModel(symmetry, recipe_of(family).with_settings(**settings), seed, family, env_id)
 
     @staticmethod
     def for_env(
         env: gym.Env | str,
-        family: str = "auto",
+        family: str | Recipe = "auto",
         seed: int = 0,
         *,
         symmetry: Symmetry | None = None,
@@ -181,11 +200,11 @@ class WorldModel(nn.Module, ABC):
 
         Args:
             env: the environment or its id.
-            family: a registered family; "auto" takes the one that the declaration can carry best.
+            family: a registered family, or a recipe; "auto" takes the family that the declaration can carry best.
             seed: of the initial weights.
             symmetry: how observations and actions transform, if not as registered: that of data from elsewhere, say.
             transitions: how many it will be trained on, where that is known; "auto" looks at it.
-            settings: of the family, such as `hidden=(128, 128)`.
+            settings: of the recipe, such as `hidden=(128, 128)`; see `Recipe.with_settings`.
 
         Raises:
             UnknownNameError: the environment's symmetry or the family is not registered.
@@ -195,8 +214,6 @@ class WorldModel(nn.Module, ABC):
         >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
         'state'
         """
-        from equiworld.models.registry import build
-
         if symmetry is not None and not isinstance(symmetry, Symmetry):
             raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
         if symmetry is None:
@@ -211,7 +228,9 @@ class WorldModel(nn.Module, ABC):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
             env_id = spec.id if spec else "unregistered"
-            model = build(family, symmetry, env_id, {"seed": seed, **settings}, transitions)
+            model = WorldModel.for_symmetry(
+                symmetry, family, seed, env_id=env_id, transitions=transitions, **settings
+            )
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
@@ -224,27 +243,26 @@ class WorldModel(nn.Module, ABC):
                 instance.close()
 
     @staticmethod
-    def for_data(data: Any, family: str = "auto", seed: int = 0, **settings: Any) -> WorldModel:
+    def for_data(data: Any, family: str | Recipe = "auto", seed: int = 0, **settings: Any) -> WorldModel:
         """A fresh model for recorded transitions: a `Dataset`, or what else has its `symmetry` and `provenance`.
 
         What actions are allowed training learns from the data. Arguments and errors are those of `for_env`.
         """
-        from equiworld.models.registry import build
-
         if not isinstance(getattr(data, "symmetry", None), Symmetry):
             got = f"a {type(data).__name__}"
             raise ArgumentError("data", got, "a Dataset, or what has its symmetry and provenance")
         env_id = str(data.provenance.get("environment", "unregistered"))
         transitions = len(data) if isinstance(data, Sized) else None
-        found = build(family, data.symmetry, env_id, {"seed": seed, **settings}, transitions)
+        found = WorldModel.for_symmetry(
+            data.symmetry, family, seed, env_id=env_id, transitions=transitions, **settings
+        )
         found.action_repeat = getattr(data, "action_repeat", 1)
         found.env_arguments = dict(data.provenance.get("arguments", {}))
         return found
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, whole or not at all, and `model.json` for people to read."""
-        folder = Path(folder)
-        description = self.describe()
+        folder, description = Path(folder), self.describe()
         save_tensors(folder / "model.safetensors", "model", self.state_dict(), description)
         text = json.dumps(description, indent=2).encode()
         write_atomically(folder / "model.json", lambda file: file.write(text))
@@ -252,14 +270,13 @@ class WorldModel(nn.Module, ABC):
 
     def describe(self) -> dict[str, Any]:
         """All but the weights, JSON-able."""
-        from equiworld.results import versions
-
         return {
             "format": FORMAT,
             "family": self.family,
             "env_id": self.env_id,
             "env_arguments": self.env_arguments,
-            "settings": self.settings,
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
             "symmetry": symmetry_to_dict(self.declared),
             "action_repeat": self.action_repeat,
             "action_bound": [bound.to_dict() for bound in self.action_bound],
@@ -278,23 +295,6 @@ class WorldModel(nn.Module, ABC):
         Raises:
             FileNotFoundError: no model there.
             CheckpointError: the file is cut off, damaged, foreign, or of another version.
-            UnknownNameError: its family is not registered here.
+            UnknownNameError: its network or encoder is not registered here.
         """
-        from equiworld.models.loading import load_model
-
-        return load_model(folder)
-
-    def check_old_format(self) -> None:
-        """Refuse weights of release 0.1.0 that mean something else now.
-
-        Raises:
-            CheckpointError: says what changed, and what to do.
-        """
-
-    def restore(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> Self:
-        """Take over the weights and what training had set."""
-        from equiworld.models.loading import restore_settings
-
-        self.load_state_dict(tensors)
-        restore_settings(self, description)
-        return self
+        return load_model(folder, WorldModel)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, Representation
+from equiworld.nn.constant import Constant
 from equiworld.nn.gate import gate
 from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.tied import TiedLinear
@@ -135,7 +136,7 @@ class LabelledSteerableNetwork(nn.Module):
         inside, arrows = -(-scalars // order), -(-vectors // order)
         self.width, self.raised = inside * order, group.axis is not None
         basis = np.eye(group.dim) if group.axis is None else group.axis.basis
-        self._basis = torch.tensor(basis, dtype=torch.float64)
+        self._basis = Constant(torch.tensor(basis, dtype=torch.float64))
         numbers, found = (each[0] + each[1] if self.raised else each[0] for each in (in_images, out_images))
         plane = self.raised or group.dim == 2
         turns, crosses = group.proper and plane, group.proper and not plane
@@ -157,7 +158,7 @@ class LabelledSteerableNetwork(nn.Module):
         if features.type != self.in_type:
             raise ArgumentError("features", features.type, f"features of {self.in_type}")
         numbers, vectors = features.scalars, features.vectors
-        basis = self._basis.to(vectors)
+        basis = self._basis.like(vectors)
         if self.raised:
             vectors = basis.mT @ vectors
             numbers, vectors = torch.cat((numbers, vectors[..., 2, :]), -1), vectors[..., :2, :]

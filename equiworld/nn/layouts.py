@@ -10,6 +10,7 @@ from torch import Tensor
 
 from equiworld.groups.arrays import Array
 from equiworld.groups.representation import Representation
+from equiworld.nn.constant import Constant
 
 __all__ = ["BasisLayout", "OrbitLayout", "layout_of"]
 
@@ -45,24 +46,17 @@ class OrbitLayout:
         self.shape = (outputs * target.dim, inputs * source.dim)
         pairs = np.arange(outputs * inputs).reshape(outputs, 1, inputs, 1) * self.count
         places = (pairs + np.maximum(index, 0)[None, :, None, :]).reshape(-1)
-        self._places = self._near = torch.from_numpy(places).to(torch.int32)
-        self._signs = self._near_signs = None
-        if (signs != 1).any():
-            self._signs = self._near_signs = torch.from_numpy(np.tile(signs, (outputs, inputs))).to(
-                torch.int8
-            )
+        self._places = Constant(torch.from_numpy(places).to(torch.int32))
+        tiled = torch.from_numpy(np.tile(signs, (outputs, inputs))).to(torch.int8)
+        self._signs = Constant(tiled) if (signs != 1).any() else None
 
     def dense(self, free: Tensor) -> Tensor:
         """`(outputs · n, inputs · m)` from `(outputs, inputs, c)`, in its dtype, where it lies."""
         if not self.count:
             return free.new_zeros(self.shape)
-        if self._near.device != free.device:
-            with torch.inference_mode(False):  # it serves later calls too, in which gradients are recorded
-                self._near = self._places.to(free.device)
-                self._near_signs = None if self._signs is None else self._signs.to(free.device)
         # As one row of numbers: over a last axis alone this takes three times as long.
-        weight = free.reshape(-1).index_select(0, self._near).view(self.shape)
-        return weight if self._near_signs is None else weight * self._near_signs
+        weight = free.reshape(-1).index_select(0, self._places.like(free)).view(self.shape)
+        return weight if self._signs is None else weight * self._signs.like(free)
 
 
 class BasisLayout:
@@ -86,17 +80,12 @@ class BasisLayout:
     def __init__(self, basis: Array, inputs: int) -> None:
         self.count, self._rows, self._columns = basis.shape
         self.scales = np.full(self.count, 1 / math.sqrt(inputs * max(self._columns, 1)))
-        # In float64 whatever the weights are in: a layer that went to float32 and back would be exact no more.
-        self._basis = torch.from_numpy(basis.reshape(self.count, self._rows * self._columns).copy())
-        self._near = self._basis.to(torch.float32)
+        self._basis = Constant(torch.from_numpy(basis.reshape(self.count, self._rows * self._columns).copy()))
 
     def dense(self, free: Tensor) -> Tensor:
         """`(outputs · n, inputs · m)` from `(outputs, inputs, c)`, in its dtype, where it lies."""
-        if self._near.dtype != free.dtype or self._near.device != free.device:
-            with torch.inference_mode(False):  # it serves later calls too, in which gradients are recorded
-                self._near = self._basis.to(free.dtype).to(free.device)
         outputs, inputs, count = free.shape
-        blocks = free.reshape(outputs * inputs, count) @ self._near
+        blocks = free.reshape(outputs * inputs, count) @ self._basis.like(free)
         blocks = blocks.view(outputs, inputs, self._rows, self._columns).transpose(1, 2)
         return blocks.reshape(outputs * self._rows, inputs * self._columns)
 

@@ -19,7 +19,7 @@ from equiworld.symmetry.spaces import scales_of_space
 from equiworld.symmetry.validation import names_of
 
 if TYPE_CHECKING:
-    from equiworld.verify.certificate_report import Certificate
+    from equiworld.verify.certificate import Certificate
 
 __all__ = ["symmetrise"]
 

@@ -1,7 +1,5 @@
 """How arrays, observations and whole environments transform under a group of isometries."""
 
-import equiworld.symmetry.cloudpush
-import equiworld.symmetry.pusht  # noqa: F401  registers
 from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.bodies import Objects, Permuted
 from equiworld.symmetry.bound import Bound

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO2, Group
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.representative import MARGIN, representative
 
@@ -65,7 +66,8 @@ def frame_of(
     if pseudovectors is not None:
         pseudovectors = _finite(pseudovectors)
     if group.finite:
-        found = representative(_elements(group, arrows.dtype), arrows, pseudoscalars, pseudovectors)
+        every = _elements(group, arrows.dtype, arrows.device)
+        found = representative(every, arrows, pseudoscalars, pseudovectors)
         return Frame(found.mean, origin, found.gap, found.fixed, found.element, found.axial, found.handedness)
     every = arrows if pseudovectors is None else torch.cat((arrows, pseudovectors), -1)
     certainty: Tensor | None = None
@@ -97,7 +99,7 @@ def _about_axis(group: Group, arrows: Tensor, pose: slice | None, origin: Tensor
         raise ArgumentError("group", group, "rotations about an axis: reflections are the door's")
     if pose is not None:
         arrows = torch.cat((arrows[..., pose], arrows[..., : pose.start], arrows[..., pose.stop :]), -1)
-    basis = torch.as_tensor(group.axis.basis, dtype=arrows.dtype, device=arrows.device)
+    basis = _basis(group, arrows.dtype, arrows.device)
     plane = frame_of((basis.mT @ arrows)[..., :2, :], SO2())
 
     def raised(matrix: Tensor) -> Tensor:
@@ -115,13 +117,14 @@ def _finite(arrows: Tensor) -> Tensor:
 
 def _plane_axes(axis: Tensor) -> Tensor:
     """A unit vector `(…, 2)` of the plane and itself turned by a quarter, as columns."""
-    return (axis @ _quarter_turn_of(axis.dtype)).unflatten(-1, (2, 2))
+    return (axis @ constant(_QUARTER_TURN, axis.dtype, axis.device)).unflatten(-1, (2, 2))
 
 
-@lru_cache(maxsize=4)
-def _quarter_turn_of(dtype: torch.dtype) -> Tensor:
+@lru_cache(maxsize=8)
+def _basis(group: Group, dtype: torch.dtype, device: torch.device) -> Tensor:
+    assert group.axis is not None
     with torch.inference_mode(False):
-        return torch.tensor(_QUARTER_TURN, dtype=dtype)
+        return torch.as_tensor(group.axis.basis, dtype=dtype, device=device)
 
 
 def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -135,7 +138,7 @@ def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for _ in range(2):
         off = off - first.unsqueeze(-1) * (first.unsqueeze(-1) * off).sum(-2, keepdim=True)
     heights = torch.linalg.vector_norm(off, dim=-2)
-    others = torch.arange(arrows.shape[-1]) != index.unsqueeze(-1)
+    others = torch.arange(arrows.shape[-1], device=index.device) != index.unsqueeze(-1)
     there = others & known.unsqueeze(-1) & heights.isfinite()
     there = there & (heights > MARGIN) & (heights > _ROUNDING * torch.finfo(heights.dtype).eps * lengths)
     clear = there & (heights > _CLEAR_SINE * lengths)
@@ -178,19 +181,26 @@ def _signed(
 
     Of a heading it changes the second one alone.
     """
-    signs = torch.tensor(list(itertools.product((1.0, -1.0), repeat=axes.shape[-1])), dtype=axes.dtype)
-    signs = torch.diag_embed(signs[signs[:, 0] > 0] if posed else signs)
+    signs = _mirrors(axes.shape[-1], posed, axes.dtype, axes.device)
     found = representative(signs, axes.mT @ arrows, pseudoscalars, axes.mT @ pseudovectors)
     return Frame(
         axes @ found.mean, origin, fixed=found.fixed, axial=axes @ found.axial, handedness=found.handedness
     )
 
 
+@lru_cache(maxsize=8)
+def _mirrors(dim: int, posed: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The diagonal matrices of signs, `(k, d, d)`; those that leave the first axis if it is a heading."""
+    with torch.inference_mode(False):
+        signs = itertools.product((1.0,) if posed else (1.0, -1.0), *[(1.0, -1.0)] * (dim - 1))
+        return torch.diag_embed(torch.tensor(list(signs), dtype=dtype, device=device))
+
+
 @lru_cache(maxsize=32)
-def _elements(group: Group, dtype: torch.dtype) -> Tensor:
+def _elements(group: Group, dtype: torch.dtype, device: torch.device) -> Tensor:
     """All matrices of a finite group, `(k, d, d)`."""
     with torch.inference_mode(False):
-        return torch.as_tensor(group.elements().matrix, dtype=dtype)
+        return torch.as_tensor(group.elements().matrix, dtype=dtype, device=device)
 
 
 def _first_direction(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

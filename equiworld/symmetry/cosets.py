@@ -18,7 +18,7 @@ from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.representative import MARGIN, irrational
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.validation import check_leading
+from equiworld.symmetry.validation import check_leading, goal_among
 
 __all__ = ["Cosets", "fields_by_name", "kernel_symmetry", "needs_cosets"]
 
@@ -145,7 +145,7 @@ def fields_by_name(symmetry: Symmetry, names: Sequence[str]) -> Symmetry:
         places={},
         flat=False,
         state=tuple(name for name in symmetry.state if name in kept) or tuple(kept),
-        goal=tuple(name for name in symmetry.goal if name in kept),
+        goal=goal_among(symmetry, kept),
         action_origin=known(symmetry.action_origin),
         reference=known(symmetry.reference),
         heading=known(symmetry.heading),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from equiworld.groups import Group
@@ -21,7 +21,7 @@ class Declaration:
     observation: Mapping[str, Field] = field(hash=False)
     action: Field
     state: tuple[str, ...] = ()
-    goal: tuple[str, ...] = ()
+    goal: Mapping[str, str | None] | Sequence[str] = field(default=(), hash=False)
     action_origin: str | None = None
     reference: str | None = None
     heading: str | None = None

@@ -18,16 +18,17 @@ from equiworld.symmetry.batches import is_rounded
 from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.cosets import Cosets, fields_by_name, kernel_symmetry, needs_cosets
-from equiworld.symmetry.features import KINDS, Kind
-from equiworld.symmetry.field import Array, numbers
+from equiworld.symmetry.crossing import as_arrays, as_tensors
+from equiworld.symmetry.features import Kind
+from equiworld.symmetry.field import Array
 from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame
-from equiworld.symmetry.grid import lean, power_of_two, snap, sorted_points
+from equiworld.symmetry.grid import lean, on_grid, power_of_two, snap, sorted_points
 from equiworld.symmetry.layout import Layout
-from equiworld.symmetry.observing import Apart, counted
+from equiworld.symmetry.observing import Apart, counted, read
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.validation import check_leading, door_arguments
+from equiworld.symmetry.validation import door_arguments
 
 __all__ = ["Door"]
 
@@ -120,21 +121,24 @@ class Door:
             return door._cosets.enter(observation)
         channels = door._encoded(observation)
         frame, rotation, origin = door._posed(door._frame(channels), channels["points"])
-        inside, margin = door._snapped(frame, rotation, origin, channels)
-        element = GroupElement(self.symmetry.group, rotation.numpy(), origin.numpy())
-        count = len(element)
-        lost = np.zeros(count, bool) if frame.fixed is None else ~frame.fixed.numpy() & self.turns
-        degeneracy = np.zeros(count) if frame.certainty is None else 1.0 - frame.certainty.numpy()
-        return Canonical(door._decoded(inside), element, degeneracy, lost, margin.numpy())
+        inside, near = door._snapped(frame, rotation, origin, channels)
+        surely = torch.ones_like(near)
+        known = (surely if each is None else each for each in (frame.certainty, frame.fixed))
+        axes, place, margin, certainty, fixed, *plain = as_arrays(
+            [rotation, origin, near, *known, *inside.values()]
+        )
+        element = GroupElement(self.symmetry.group, axes, place)
+        seen = door._decoded(dict(zip(inside, plain, strict=True)))
+        return Canonical(seen, element, 1.0 - certainty, (fixed == 0) & self.turns, margin)
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         group = self.symmetry.group
         apart = now.inverse() @ before
-        found = np.linalg.qr(snap(torch.from_numpy(apart.matrix), self.layout.step)[0].numpy())
+        found = np.linalg.qr(on_grid(apart.matrix, self.layout.step))
         rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
         step = self.layout.step * power_of_two(self.symmetry.length_scale)
-        shift = snap(torch.from_numpy(apart.translation), step)[0].numpy()
+        shift = on_grid(apart.translation, step)
         if group.axis is not None:
             rotation = group.axis.matrices(group.axis.plane(rotation))
         return GroupElement(group, rotation, group.shifts(shift), apart.stored_label)
@@ -198,24 +202,8 @@ class Door:
 
     def _encoded(self, observation: Any) -> Channels:
         """Scalars `(B, n)`, vectors and points `(B, d, n)`, points about the symmetry's centre."""
-        symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
-        arrays = symmetry.observed(observation, self.names)
-        values = {
-            name: numbers(arrays[name], symmetry.observation[name].size(symmetry.dim), name)
-            for name in self.names
-        }
-        check_leading(values)
-        joined: dict[Kind, list[Array]] = {kind: [] for kind in KINDS}
-        for name, value in values.items():
-            for kind, channels in symmetry.observation[name].encode(value.astype(np.float64), centre).items():
-                joined[kind].append(channels)
-        batch = next(iter(values.values())).shape[0]
-        return {
-            kind: torch.from_numpy(np.concatenate(each, -1))
-            if each
-            else torch.zeros(batch, *((symmetry.dim,) if kind != "scalars" else ()), 0, dtype=torch.float64)
-            for kind, each in joined.items()
-        }
+        (channels,) = read(self.symmetry, observation, self.names)
+        return dict(zip(channels, as_tensors(channels, torch.float64), strict=True))
 
     def _frame(self, channels: Channels) -> Frame:
         layout, points = self.layout, channels["points"]
@@ -285,13 +273,12 @@ class Door:
                 inside["points"][..., slices["points"]] = sorted_points(cloud, self.layout.step_of(name))
         return inside, margin
 
-    def _decoded(self, channels: Channels) -> Any:
+    def _decoded(self, channels: Mapping[Kind, Array]) -> Any:
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)
-        plain = {kind: tensor.numpy() for kind, tensor in channels.items()}
         arrays = Apart(
             {
                 name: symmetry.observation[name].decode(
-                    {kind: plain[kind][..., where] for kind, where in slices.items()}, centre
+                    {kind: channels[kind][..., where] for kind, where in slices.items()}, centre
                 )
                 for name, slices in self.layout.slices.items()
             }

@@ -118,6 +118,11 @@ class Features:
         """The dtype shared by all three tensors."""
         return self.vectors.dtype
 
+    @property
+    def device(self) -> torch.device:
+        """The device that all three lie on."""
+        return self.vectors.device
+
     @staticmethod
     def empty(
         kind: FeatureType, batch_shape: Sequence[int], dtype: torch.dtype, device: torch.device | None = None

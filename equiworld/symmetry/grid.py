@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["lean", "power_of_two", "snap", "sorted_points"]
+__all__ = ["lean", "on_grid", "power_of_two", "snap", "sorted_points"]
+
+Numbers = TypeVar("Numbers", Tensor, NDArray[np.float64])
 
 _SHIFT = 0.3819660112501051  # of the grid, in steps: irrational, so that no round number lies on a seam
 
@@ -28,10 +33,18 @@ def snap(values: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor]:
     torch.Size([1])
     """
     steps = values / step + _SHIFT
-    nearest = steps.round()
-    apart = 0.5 - (steps - nearest).abs()
+    apart = 0.5 - (steps - steps.round()).abs()
     margin = apart.flatten(1).amin(-1) if apart[0].numel() else apart.new_full((len(apart),), 0.5)
-    return (nearest - _SHIFT) * step, margin
+    return on_grid(values, step), margin
+
+
+def on_grid(values: Numbers, step: Any) -> Numbers:
+    """Numbers on the grid, of NumPy or torch.
+
+    >>> round(on_grid(np.array([1.0]), 0.25).item(), 3)
+    0.905
+    """
+    return ((values / step + _SHIFT).round() - _SHIFT) * step
 
 
 def sorted_points(cloud: Tensor, step: float) -> Tensor:

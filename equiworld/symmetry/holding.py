@@ -1,4 +1,4 @@
-"""Where actions are measured from, and holding one over several environment steps."""
+"""Actions of many environments: turned, measured from an origin, held over several environment steps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.groups import GroupElement
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.fields import Cloud, Point
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["action_origin", "held_action", "origin_field"]
+__all__ = ["action_origin", "held_action", "moved", "origin_field"]
+
+
+def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """ρ(g)·actions for a batch `(B,)` of elements and actions `(B, …, size)`."""
+    batch, dim = actions.shape[:-1], symmetry.dim
+    inner = (1,) * (len(batch) - 1)
+    matrix = np.broadcast_to(element.matrix.reshape(-1, *inner, dim, dim), (*batch, dim, dim))
+    shift = np.broadcast_to(element.translation.reshape(-1, *inner, dim), (*batch, dim))
+    label = element.stored_label
+    if label is not None:
+        label = np.broadcast_to(label.reshape(-1, *inner), batch)
+    spread = GroupElement(element.group, matrix, shift, label)
+    return np.asarray(symmetry.transform_action(spread, actions), np.float64)
 
 
 def held_action(

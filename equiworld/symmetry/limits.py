@@ -14,6 +14,7 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.bound import ActionSpace, Bound, bounds_from_dicts, bounds_of_space, parts_of
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.fields import Rotation
 from equiworld.symmetry.symmetry import Symmetry
 
@@ -109,8 +110,8 @@ def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = Non
             if middle is not None:
                 arrows.add_(middle)
         elif bound.low is not None or bound.high is not None:
-            low, high = (None if side is None else part.new_tensor(side) for side in (bound.low, bound.high))
-            part.clamp_(low, high)
+            sides = (bound.low, bound.high)
+            part.clamp_(*(None if one is None else constant(one, part.dtype, part.device) for one in sides))
     return actions
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.crossing import as_tensors
 from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
-from equiworld.symmetry.field import Array, Field, to_numpy
+from equiworld.symmetry.field import Array, Field, numbers, to_numpy
 from equiworld.symmetry.fields import Cloud
-from equiworld.symmetry.validation import names_of
+from equiworld.symmetry.validation import check_leading, names_of
 
 __all__ = [
     "Apart",
+    "as_features",
     "assembled",
     "channels_of",
     "checked_names",
@@ -27,6 +29,7 @@ __all__ = [
     "feature_type_of",
     "joined",
     "observed",
+    "read",
     "row_of",
     "sized",
     "widths",
@@ -162,7 +165,7 @@ def channels_of(symmetry: Declaration, names: Sequence[str]) -> Iterator[tuple[s
             stops[kind] = stop
 
 
-def feature_type_of(symmetry: Declaration, names: Sequence[str] | None) -> FeatureType:
+def feature_type_of(symmetry: Declaration, names: Iterable[str] | None) -> FeatureType:
     """See `Symmetry.feature_type`."""
     total = FeatureType(symmetry.dim)
     for name in checked_names(symmetry, names):
@@ -170,18 +173,36 @@ def feature_type_of(symmetry: Declaration, names: Sequence[str] | None) -> Featu
     return total
 
 
-def joined(dim: int, parts: list[dict[Kind, Array]], shape: tuple[int, ...], dtype: torch.dtype) -> Features:
-    """Join the channels of several fields."""
+def read(symmetry: Declaration, obs: Any, *groups: Sequence[str]) -> list[dict[Kind, Array]]:
+    """The channels of some fields of an observation, by groups such as state and goal, in one walk: see `joined`.
 
-    def join(kind: Kind, empty: tuple[int, ...]) -> torch.Tensor:
-        found = [part[kind] for part in parts if kind in part]
-        array = np.concatenate(found, -1) if found else np.empty((*shape, *empty))
-        tensor = torch.as_tensor(array, dtype=dtype)
-        if dtype != torch.float64 and not bool(tensor.isfinite().all()):
-            raise ArgumentError(kind, f"up to {np.abs(array).max():.3g}", f"numbers that fit {dtype}")
-        return tensor
+    Points are about the centre.
 
-    return Features(join("scalars", (0,)), join("vectors", (dim, 0)), join("points", (dim, 0)))
+    Raises:
+        ArgumentError: a field is missing, misshapen, not numeric or not finite.
+    """
+    names, fields, dim = [name for group in groups for name in group], symmetry.observation, symmetry.dim
+    arrays, centre = symmetry.observed(obs, names), np.asarray(symmetry.centre)
+    values = {name: numbers(arrays[name], fields[name].size(dim), name) for name in names}
+    check_leading(values)
+    shape = np.shape(next(iter((values or arrays).values())))[:-1]
+    parts = {name: fields[name].encode(each.astype(np.float64), centre) for name, each in values.items()}
+    return [joined(dim, [parts[name] for name in group], shape) for group in groups]
+
+
+def joined(dim: int, parts: Sequence[dict[Kind, Array]], shape: tuple[int, ...]) -> dict[Kind, Array]:
+    """The channels of several fields behind one another: scalars `(…, n)`, vectors and points `(…, d, n)`."""
+    empty: dict[Kind, tuple[int, ...]] = {"scalars": (0,), "vectors": (dim, 0), "points": (dim, 0)}
+    found = {kind: [part[kind] for part in parts if kind in part] for kind in KINDS}
+    return {
+        kind: np.concatenate(each, -1) if each else np.empty((*shape, *empty[kind]))
+        for kind, each in found.items()
+    }
+
+
+def as_features(channels: Mapping[Kind, Array], dtype: torch.dtype) -> Features:
+    """Channels as Features."""
+    return Features(*as_tensors(channels, dtype, leading=channels["scalars"].ndim - 1))
 
 
 def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
@@ -190,7 +211,7 @@ def widths(declared: Field, dim: int) -> list[tuple[Kind, int]]:
     return [(kind, getattr(found, kind)) for kind in KINDS if getattr(found, kind)]
 
 
-def checked_names(symmetry: Declaration, names: Sequence[str] | None) -> tuple[str, ...]:
+def checked_names(symmetry: Declaration, names: Iterable[str] | None) -> tuple[str, ...]:
     """The names asked for, each a field that may become features."""
     chosen = symmetry.state if names is None else names_of("names", names)
     for name in chosen:

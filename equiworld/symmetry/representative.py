@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -46,18 +47,20 @@ def representative(
         pseudovectors: `(…, d, m)`, likewise.
     """
     dim, dtype = arrows.shape[-2], arrows.dtype
-    determinants = torch.linalg.det(elements.double()).sign().to(dtype)
+    determinants = (
+        torch.linalg.det(elements.float()).sign().to(dtype)
+    )  # ±1 in any dtype, and not all have float64
     parts = [(elements, arrows, 0)]
     if pseudovectors is not None:
         parts.append((determinants[:, None, None] * elements, pseudovectors, arrows.shape[-1]))
     score = arrows.new_zeros((*arrows.shape[:-2], len(elements)))
     for matrices, each, start in parts:
-        weights = irrational(dim * (start + each.shape[-1]), dtype)[dim * start :]
+        weights = irrational(dim * (start + each.shape[-1]), dtype, arrows.device)[dim * start :]
         if each.shape[-1]:
             turned = matrices @ weights.unflatten(-1, (-1, dim)).mT
             score = score + torch.einsum("kda,...da->...k", turned, each)
     if pseudoscalars is not None and pseudoscalars.shape[-1]:
-        told = pseudoscalars @ irrational(pseudoscalars.shape[-1], dtype)
+        told = pseudoscalars @ irrational(pseudoscalars.shape[-1], dtype, arrows.device)
         score = score + told.unsqueeze(-1) * determinants
     score = score.nan_to_num()
     best = score.amax(-1, keepdim=True)
@@ -76,6 +79,9 @@ def representative(
     )
 
 
-def irrational(count: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Numbers between 1/2 and 3/2 that no symmetry relates."""
-    return (0.5 + torch.arange(1, count + 1, dtype=torch.float64).sqrt().mul(math.sqrt(2)).frac()).to(dtype)
+@lru_cache(maxsize=64)
+def irrational(count: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Tensor:
+    """Numbers between 1/2 and 3/2 that no symmetry relates, the same on every device; not to be written to."""
+    with torch.inference_mode(False):
+        roots = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").sqrt()
+        return (0.5 + roots.mul(math.sqrt(2)).frac()).to(dtype).to(device=device)

@@ -72,6 +72,8 @@ def symmetry_to_dict(symmetry: Symmetry) -> dict[str, Any]:
     data = {field.name: getattr(symmetry, field.name) for field in fields(symmetry)}
     data["group"] = repr(symmetry.group)
     data["action"] = _field_to_dict(symmetry.action)
+    if not any(data["goal"].values()):
+        data["goal"] = tuple(data["goal"])  # as before there were pairs
     for name in ("observation", "info"):
         data[name] = {key: _field_to_dict(value) for key, value in data[name].items()}
     return data
@@ -99,6 +101,6 @@ def _symmetry(data: dict[str, Any]) -> Symmetry:
     data["action"] = _field_from_dict(data["action"])
     for name in ("observation", "info"):
         data[name] = {key: _field_from_dict(value) for key, value in data[name].items()}
-    for name in ("state", "goal", "centre"):
+    for name in ("state", "centre"):
         data[name] = tuple(data[name])
     return Symmetry(**data)

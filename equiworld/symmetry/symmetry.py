@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -40,7 +40,8 @@ class Symmetry(Declaration):
             `Parts` of the array.
         action: the field of an action: a Vector if it is relative, a Point if it is absolute.
         state: the fields that a dynamics model needs; all but the goal unless given.
-        goal: the fields that say where to go.
+        goal: the fields that say where to go, each with the field of the state that it is the goal of, or None if none
+            is: `{"goal_pos": "block_pos"}`. Names alone will do: then what they are the goal of is not known.
         action_origin: the observed Point that a relative action is measured from.
         reference: the Point that is the body's reference, the origin of its frame; of several points their mean is.
         heading: the Heading of the body's frame; None if there is none.
@@ -80,7 +81,7 @@ class Symmetry(Declaration):
         settle("places", places or validation.places_of(self.places))
         settle("shapes", validation.shapes_of(self.shapes))
         settle("info", dict(self.info))
-        settle("goal", names_of("goal", self.goal))
+        settle("goal", validation.goal_of(self.goal))
         rest = tuple(name for name in self.observation if name not in self.goal)
         settle("state", names_of("state", self.state) or rest)
         settle("centre", validation.centre_of(self))
@@ -125,7 +126,7 @@ class Symmetry(Declaration):
         }
 
     def to_features(
-        self, obs: Any, names: Sequence[str] | None = None, dtype: torch.dtype = torch.float32
+        self, obs: Any, names: Iterable[str] | None = None, dtype: torch.dtype = torch.float32
     ) -> Features:
         """The typed features of an observation, points relative to the centre, in the environment's units.
 
@@ -143,13 +144,7 @@ class Symmetry(Declaration):
         instance("dtype", dtype, torch.dtype)
         if has_gradient_or_device(obs):
             return features_of_tensors(self, obs, chosen).to(dtype)
-        arrays = self.observed(obs, chosen)
-        values = {name: numbers(arrays[name], self.observation[name].size(self.dim), name) for name in chosen}
-        check_leading(values)
-        shape = np.shape(next(iter((values or arrays).values())))[:-1]
-        centre = np.asarray(self.centre)
-        parts = [self.observation[name].encode(values[name].astype(np.float64), centre) for name in chosen]
-        return observing.joined(self.dim, parts, shape, dtype)
+        return observing.as_features(observing.read(self, obs, chosen)[0], dtype)
 
     def action_features(
         self, action: ArrayLike | torch.Tensor, dtype: torch.dtype = torch.float32
@@ -158,7 +153,7 @@ class Symmetry(Declaration):
         self.action.check_features("action", self.group)
         values = numbers(action, self.action.size(self.dim), "action")
         channels = self.action.encode(values.astype(np.float64), np.asarray(self.centre))
-        return observing.joined(self.dim, [channels], values.shape[:-1], dtype)
+        return observing.as_features(observing.joined(self.dim, [channels], values.shape[:-1]), dtype)
 
     def action_array(self, features: Features) -> NDArray[np.floating]:
         """The actions `(…, size)` whose features these are, in the features' dtype."""
@@ -174,7 +169,7 @@ class Symmetry(Declaration):
         return self.action.to_dtype(array, dtype, self.dim)
 
     def observation_arrays(
-        self, features: Features, names: Sequence[str] | None = None
+        self, features: Features, names: Iterable[str] | None = None
     ) -> dict[str, NDArray[np.floating]]:
         """The arrays `(…, size)` by name whose features these are, in the features' dtype.
 
@@ -196,7 +191,7 @@ class Symmetry(Declaration):
             arrays[name] = declared.to_dtype(declared.decode(parts, centre), dtype, self.dim)
         return arrays
 
-    def channels(self, names: Sequence[str] | None = None) -> dict[str, Channel]:
+    def channels(self, names: Iterable[str] | None = None) -> dict[str, Channel]:
         """Where each of the fields (`state` if None) lies in `to_features(obs, names)`.
 
         A field of several kinds has a channel for each, "name.points", "name.vectors" and so on.
@@ -208,7 +203,7 @@ class Symmetry(Declaration):
             result[key] = channel if key not in result else result[key]._replace(stop=channel.stop)
         return result
 
-    def feature_type(self, names: Sequence[str] | None = None) -> FeatureType:
+    def feature_type(self, names: Iterable[str] | None = None) -> FeatureType:
         """The type of `to_features(obs, names)`."""
         return observing.feature_type_of(self, names)
 

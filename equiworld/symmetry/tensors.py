@@ -12,6 +12,7 @@ from torch import Tensor
 from equiworld.arguments import reals
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
+from equiworld.symmetry.constants import constant
 from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.field import Field
@@ -145,7 +146,8 @@ def decoded(field: Field, channels: Mapping[Kind, Tensor], centre: Tensor) -> Te
                     used[kind] += width
             shares.append(decoded(part, taken, centre))
             places += where
-        return torch.cat(shares, -1)[..., torch.tensor(places).argsort()]
+        order = sorted(range(len(places)), key=places.__getitem__)
+        return torch.cat(shares, -1)[..., torch.tensor(order, device=shares[0].device)]
     if isinstance(field, Heading):
         vectors = channels["vectors"]
         if field.body:
@@ -218,7 +220,7 @@ def _taken(symmetry: Declaration, obs: Any, name: str) -> Tensor:
 
 
 def _centre(symmetry: Declaration, like: Tensor) -> Tensor:
-    return torch.tensor(symmetry.centre, dtype=like.dtype, device=like.device)
+    return constant(symmetry.centre, like.dtype, like.device)
 
 
 def _side_by_side(parts: Sequence[Tensor]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, KeysView, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ __all__ = [
     "check_leading",
     "check_symmetry",
     "door_arguments",
+    "goal_among",
+    "goal_of",
     "names_of",
     "owned",
     "places_of",
@@ -75,11 +77,27 @@ def check_kinds(symmetry: Declaration) -> None:
 def names_of(argument: str, names: Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple; one name alone, in place of several, is refused as its letters would be."""
     # Not whatever can be iterated over: text, arrays, tensors and group elements can.
-    if isinstance(names, Sequence | Set | KeysView | Iterator) and not isinstance(names, str | bytes):
+    if isinstance(names, Sequence | Set | KeysView | Mapping | Iterator) and not isinstance(
+        names, str | bytes
+    ):
         found = tuple(names)
         if all(isinstance(name, str) for name in found):
             return found
     raise ArgumentError(argument, names, "names of observed fields, such as a tuple")
+
+
+def goal_of(goal: Any) -> dict[str, str | None]:
+    """The state's field by goal field; None for each where only their names are given."""
+    pairs = dict(goal) if isinstance(goal, Mapping) else dict.fromkeys(names_of("goal", goal))
+    if not all(isinstance(name, str) and isinstance(of, str | None) for name, of in pairs.items()):
+        raise ArgumentError("goal", goal, "a mapping from goal fields to fields of the state, or their names")
+    return pairs
+
+
+def goal_among(symmetry: Declaration, names: Container[str]) -> dict[str, str | None]:
+    """The goal as far as it is among these fields."""
+    pairs = goal_of(symmetry.goal).items()
+    return {name: of if of in names else None for name, of in pairs if name in names}
 
 
 def places_of(places: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -182,6 +200,7 @@ def _check_names(symmetry: Declaration) -> None:
         for name in getattr(symmetry, argument):
             if name not in declared:
                 raise ArgumentError(argument, repr(name), "names of observed fields", declared)
+    _check_goal(symmetry)
     for name, (_, at) in symmetry.places.items():
         if len(at) != declared[name].size(symmetry.dim):
             got = f"{len(at)} of {name!r}"
@@ -199,6 +218,22 @@ def _check_names(symmetry: Declaration) -> None:
             raise ArgumentError(
                 argument, f"{name!r}, a {field!r}", f"a field {type(example).__name__}(){count}"
             )
+
+
+def _check_goal(symmetry: Declaration) -> None:
+    """Refuse pairs of a goal and what it is the goal of that cannot be compared."""
+    declared = symmetry.observation
+    for name, of in goal_of(symmetry.goal).items():
+        if of is None:
+            continue
+        others = [each for each in declared if each not in symmetry.goal]
+        if of not in others:
+            raise ArgumentError("goal", f"{of!r}, of {name!r}", "an observed field that is no goal", others)
+        wanted, shown = declared[name], declared[of]
+        counts = {field.count for field in (wanted, shown) if not isinstance(field, Cloud)}
+        if type(wanted) is not type(shown) or len(counts) > 1:
+            got = f"{name!r}, a {wanted!r}, and {of!r}, a {shown!r}"
+            raise ArgumentError("goal", got, "pairs of fields of one type and count")
 
 
 def check_leading(arrays: Mapping[str, Any]) -> None:

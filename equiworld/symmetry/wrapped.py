@@ -15,6 +15,7 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Scalar
 from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.validation import goal_among
 
 __all__ = ["carried_by", "layers_of", "through_wrappers"]
 
@@ -101,7 +102,7 @@ def _only(symmetry: Symmetry, names: list[str]) -> Symmetry:
         places={name: place for name, place in symmetry.places.items() if name in names},
         shapes={key: shape for key, shape in symmetry.shapes.items() if key in keys},
         state=tuple(name for name in symmetry.state if name in names),
-        goal=tuple(name for name in symmetry.goal if name in names),
+        goal=goal_among(symmetry, names),
         action_origin=known(symmetry.action_origin),
         reference=known(symmetry.reference),
         heading=known(symmetry.heading),

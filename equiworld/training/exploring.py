@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError, EquiworldError, SimulationError
+from equiworld.rollout import Start, Step, Transition, rollout
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.holding import held_action
 from equiworld.training.actions import Actuation
@@ -62,30 +64,25 @@ def explore(task: Task) -> dict[str, list[Any]]:
     env = gym.make(task.spec, disable_env_checker=True) if task.env is None else task.env
     actuation = Actuation(env)
     actuation.space.seed(int(rng.integers(2**31)))
+    explorer = _Explorer(task, actuation, rng, _symmetry_inside(task, env))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []
-    inside = _symmetry_inside(task, env)
-    goes_on = getattr(task.exploration, "goes_on", lambda info: True)
-    barren = 0  # episodes in a row that ended before one action had been held to its end
     try:
-        while len(numbers) < task.transitions:
-            if barren == BARREN:
-                raise ArgumentError("action_repeat", task.action_repeat, "less: no episode lasts that long")
-            barren += 1
-            episode = int(rng.integers(2**63 - 1))
-            options = None if task.exploration is None else task.exploration.start(rng)
-            observation, _ = env.reset(seed=int(rng.integers(2**31)), options=options)
-            for _ in range(task.steps_per_start):
-                action = _chosen(task, actuation, rng, _as_inside(task, inside, observation))
-                before = _state(task, observation)  # copied: some environments reuse their arrays
-                observation, info, ended, whole = _hold(env, task, actuation, action, observation)
-                ended = ended or not goes_on(info)
-                if whole:
-                    numbers.append([*before, np.asarray(action, np.float64), *_state(task, observation)])
-                    episodes.append(episode)
-                    barren = 0
-                if ended or len(numbers) == task.transitions:
-                    break
+        running = rollout(
+            explorer, [env], explorer.starts(numbers), ends=explorer.ends, begin=_begin, take=_take
+        )
+        for step in running:
+            if not step.number:
+                before, episode = _state(task, step.observation), explorer.episode
+            elif explorer.held == 1:
+                action = np.asarray(step.action, np.float64)
+            if step.number and explorer.held == task.action_repeat:
+                after = _state(task, step.observation)  # copied: some environments reuse their arrays
+                numbers.append([*before, action, *after])
+                episodes.append(episode)
+                before = after
+            if len(numbers) == task.transitions:
+                break
     except Exception as error:
         raise SimulationError(
             f"the environment {task.spec.id} failed after {len(numbers)} transitions of chunk {task.chunk} "
@@ -95,6 +92,88 @@ def explore(task: Task) -> dict[str, list[Any]]:
         if task.env is None:
             env.close()
     return {"numbers": numbers, "episode": episodes}
+
+
+class _Explorer:
+    """An exploration as a policy of one environment, each of its actions held for `action_repeat` steps.
+
+    Attributes:
+        episode: a number of the episode that began last.
+        held: how many steps the action has been held, the one that is asked for included.
+    """
+
+    def __init__(
+        self, task: Task, actuation: Actuation, rng: np.random.Generator, inside: Symmetry | None
+    ) -> None:
+        self.task, self.actuation, self.rng, self.inside = task, actuation, rng, inside
+        self.goes_on = getattr(task.exploration, "goes_on", lambda info: True)
+        self.episode = self.held = 0
+        self._action: NDArray[Any] = np.empty(0)
+        self._before: Any = None  # what was observed when it was chosen
+
+    def starts(self, numbers: list[Any]) -> Iterator[Start]:
+        """Episodes without an end.
+
+        Args:
+            numbers: the transitions that there are by now.
+
+        Raises:
+            ArgumentError: too many in a row ended before one action had been held to its end.
+        """
+        empty, before = 0, -1
+        while True:
+            empty, before = 0 if len(numbers) > before else empty + 1, len(numbers)
+            if empty == BARREN:
+                raise ArgumentError(
+                    "action_repeat", self.task.action_repeat, "less: no episode lasts that long"
+                )
+            self.episode = int(self.rng.integers(2**63 - 1))
+            exploration = self.task.exploration
+            options = None if exploration is None else exploration.start(self.rng)
+            self.held = self.task.action_repeat
+            yield Start(int(self.rng.integers(2**31)), options)
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], None]:
+        """What the environment is asked for, a batch of one."""
+        now = (
+            {name: array[0] for name, array in observation.items()}
+            if isinstance(observation, dict)
+            else observation[0]
+        )
+        task, asked = self.task, self._action
+        if self.held == task.action_repeat:
+            self.held, self._before = 0, now
+            asked = self._action = self._chosen(_as_inside(task, self.inside, now))
+        elif task.symmetry.action_origin is not None:
+            # Never where wrappers change the actions: `collect` refuses to hold a target there.
+            asked = self.actuation.asked(held_action(task.symmetry, self._action, self._before, now))
+        self.held += 1
+        return np.asarray(asked)[None], None
+
+    def ends(self, step: Step) -> bool:
+        """Whether an episode ends: by itself; or where an action was held to its end, for the next begins nowhere."""
+        task = self.task
+        if step.terminated or step.truncated or not step.number:
+            return bool(step.number)
+        whole = self.held == task.action_repeat
+        over = step.number == task.steps_per_start * task.action_repeat
+        return whole and (over or not self.goes_on(step.info))
+
+    def _chosen(self, observation: Any) -> NDArray[Any]:
+        """The exploration's action where it speaks the environment's units, else a sample of the action space."""
+        if self.task.exploration is not None and self.actuation.whole:
+            return self.actuation.asked(self.task.exploration.action(self.rng, observation))
+        return self.actuation.asked(self.actuation.space.sample())
+
+
+def _begin(env: gym.Env, seed: int | None, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+    return env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+
+
+def _take(env: gym.Env, action: Any, seed: int | None, step: int) -> Transition:
+    return env.step(action)  # type: ignore[return-value]
 
 
 def _symmetry_inside(task: Task, env: gym.Env) -> Symmetry | None:
@@ -114,28 +193,6 @@ def _as_inside(task: Task, inside: Symmetry | None, observation: Any) -> Any:
         return observation
     fields = task.symmetry.observed(observation)
     return inside.assembled({name: fields[name] for name in inside.observation})
-
-
-def _chosen(task: Task, actuation: Actuation, rng: np.random.Generator, observation: Any) -> NDArray[Any]:
-    """The exploration's action where it speaks the environment's units, else a sample of the action space."""
-    if task.exploration is not None and actuation.whole:
-        return actuation.asked(task.exploration.action(rng, observation))
-    return actuation.asked(actuation.space.sample())
-
-
-def _hold(
-    env: gym.Env, task: Task, actuation: Actuation, action: NDArray[Any], observation: Any
-) -> tuple[Any, dict[str, Any], bool, bool]:
-    """Observation and info afterwards, whether the episode ended, and whether the action was held to its end."""
-    now, info, asked = observation, dict[str, Any](), action
-    for held in range(1, task.action_repeat + 1):
-        if held > 1 and task.symmetry.action_origin is not None:
-            # Never where wrappers change the actions: `collect` refuses to hold a target there.
-            asked = actuation.asked(held_action(task.symmetry, action, observation, now))
-        now, _, terminated, truncated, info = env.step(asked)
-        if terminated or truncated:
-            return now, info, True, held == task.action_repeat
-    return now, info, False, True
 
 
 def _state(task: Task, observation: Any) -> list[NDArray[np.float64]]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
-from equiworld.models.stage import Batch, Stage
+from equiworld.training.stages import Batch, Stage
 
 __all__ = ["Judge"]
 
@@ -26,14 +27,23 @@ class Judge:
         stage: whose loss judges them.
         examples: held-out Features of batch shape `(N,)`; none to keep the last weights.
         seed: of what the loss draws, the same at every look: all weights are judged alike, after resuming too.
+        average: of the weights, which is judged and kept in their place; None for the weights themselves.
 
     Attributes:
         loss: the least mean loss so far; infinity before the first.
         weights: the model's then.
     """
 
-    def __init__(self, model: nn.Module, stage: Stage, examples: Batch, seed: Sequence[int]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        stage: Stage,
+        examples: Batch,
+        seed: Sequence[int],
+        average: AveragedModel | None = None,
+    ) -> None:
         self.model, self.stage, self.examples, self.seed = model, stage, examples, seed
+        self.average = average
         self.loss = math.inf
         self.weights: dict[str, Tensor] = {}
         # Twenty looks: one costs as much as a step or a few.
@@ -43,6 +53,10 @@ class Judge:
         """Judge the present weights, if it is time to after so many steps."""
         if not self.examples or (step % self.every and step < self.stage.steps):
             return
+        present = None
+        if self.average is not None:  # the stage's loss is of the model's own weights
+            present = _copied(self.model)
+            self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
         count, total, rng = len(self.examples[0].scalars), 0.0, np.random.default_rng(self.seed)
         with torch.no_grad():
@@ -52,9 +66,17 @@ class Judge:
         self.model.train()
         if total / count < self.loss:
             self.loss = total / count
-            self.weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            self.weights = _copied(self.model)
+        if present is not None:
+            self.model.load_state_dict(present)
 
     def restore(self) -> None:
-        """Give the model the best weights, if any were judged."""
+        """Give the model the best weights, if any were judged, or the last average."""
         if self.weights:
             self.model.load_state_dict(self.weights)
+        elif self.average is not None:
+            self.model.load_state_dict(self.average.module.state_dict())
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}

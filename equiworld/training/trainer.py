@@ -6,26 +6,28 @@ import json
 import math
 import os
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
-from equiworld.models.stage import Batch, Settings, Stage
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry.bound import bounds_of_data
 from equiworld.symmetry.holding import origin_field
+from equiworld.training.averages import average_of
 from equiworld.training.config import TrainingConfig
 from equiworld.training.dataset import Dataset
 from equiworld.training.held_out import hold_out
 from equiworld.training.judge import Judge
+from equiworld.training.machine import machine, warn_of_another
+from equiworld.training.stages import Batch, Stage, stages_of
 
 __all__ = ["train"]
 
@@ -70,6 +72,8 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         data = replace(data, symmetry=model.symmetry)
     model.action_repeat = data.action_repeat
     _take_over(model, data)
+    if config.device is not None:
+        model.to(config.device)
     with torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
         run = _Run(model, data, config.for_transitions(len(data)))
         run.start()
@@ -85,41 +89,42 @@ class _Run:
         self.model, self.config = model, config
         # A generator of its own: which episodes are held out depends on nothing but the seed and the data.
         seen, self.held_out = hold_out(data, config.held_out, np.random.default_rng([config.seed, 9]))
-        settings = cast(Settings, config)  # its steps are a number by now
-        self.stages = [stage for stage in model.stages(seen, settings) if stage.steps]
+        self.stages = [stage for stage in stages_of(model, seen, config) if stage.steps]
         self.rng = np.random.default_rng([config.seed, 7])
         self.index = self.step = 0
-        keys = ("family", "env_id", "settings", "symmetry", "dtype")
+        keys = ("family", "env_id", "recipe", "seed", "symmetry", "dtype")
         identity = {
             "model": {key: model.describe()[key] for key in keys},
-            "config": {
-                k: v for k, v in asdict(config).items() if k not in ("folder", "progress", "checkpoint_every")
-            },
+            "config": config.identity(),
             "data": data.fingerprint(),
         }
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back
 
     def begin(self) -> None:
-        """What the stage begins with: its examples, and an optimiser that has not stepped."""
+        """What the stage begins with: its examples, and optimisers that have not stepped."""
         stage, config = self.stages[self.index], self.config
         assert config.weight_decay is not None
         self.parts: Batch = ()  # let go of the last stage's before there are the next one's
-        self.parts = stage.prepare(np.random.default_rng([config.seed, 8, self.index]))
+        self.parts = self._here(stage.prepare(np.random.default_rng([config.seed, 8, self.index])))
         seed = [config.seed, 10, self.index]
         rng = np.random.default_rng(seed)
         examples: Batch = ()
         if stage.held_out is not None and len(self.held_out):
-            examples = self._turned(stage, stage.held_out(self.held_out, rng), rng)
-        self.judge = Judge(self.model, stage, examples, seed)
-        self.optimiser = torch.optim.AdamW(
-            stage.parameters, lr=stage.learning_rate, weight_decay=config.weight_decay
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            max_lr=stage.learning_rate,
-            total_steps=stage.steps + 1,
-            cycle_momentum=False,
-        )
+            examples = self._turned(stage, self._here(stage.held_out(self.held_out, rng)), rng)
+        self.average = None if config.average is None else average_of(self.model, config.average)
+        self.judge = Judge(self.model, stage, examples, seed, self.average)
+        rate = stage.learning_rate
+        self.optimisers = config.optimiser.build(stage.parameters, rate, config.weight_decay)
+        self.schedules = [
+            torch.optim.lr_scheduler.OneCycleLR(
+                each, max_lr=rate, total_steps=stage.steps + 1, cycle_momentum=False
+            )
+            for each in self.optimisers
+        ]
+
+    def _here(self, parts: Batch) -> Batch:
+        """Examples on the model's device."""
+        return tuple(part.to(device=self.model.device) for part in parts)
 
     def loop(self) -> None:
         """All stages that are left, the present one from its present step on."""
@@ -141,7 +146,8 @@ class _Run:
         ) as bar:
             while self.step < stage.steps:
                 loss = stage.loss(self._batch(stage), self.rng)
-                self.optimiser.zero_grad()
+                for optimiser in self.optimisers:
+                    optimiser.zero_grad()
                 loss.backward()
                 # The norm is not finite exactly when the loss or a gradient is not. Asked at every step: weights
                 # that are not finite must reach neither a checkpoint nor the caller.
@@ -151,10 +157,13 @@ class _Run:
                         f"training ({stage.name}) became non-finite at step {self.step}; lower learning_rate "
                         f"(now {stage.learning_rate}); the last checkpoint is kept"
                     )
-                self.optimiser.step()
-                self.schedule.step()
+                for optimiser, schedule in zip(self.optimisers, self.schedules, strict=True):
+                    optimiser.step()
+                    schedule.step()
                 if stage.after_step is not None:
                     stage.after_step()
+                if self.average is not None:
+                    self.average.update_parameters(self.model)
                 self.step += 1
                 self.judge.look(self.step)
                 bar.update()
@@ -163,7 +172,7 @@ class _Run:
 
     def _batch(self, stage: Stage) -> Batch:
         count, size = len(self.parts[0].scalars), stage.batch_size
-        index = torch.from_numpy(self.rng.integers(count, size=size))
+        index = torch.from_numpy(self.rng.integers(count, size=size)).to(self.model.device)
         return self._turned(stage, tuple(part[index] for part in self.parts), self.rng)
 
     def _turned(self, stage: Stage, batch: Batch, rng: np.random.Generator) -> Batch:
@@ -176,10 +185,12 @@ class _Run:
 
     def save(self) -> None:
         tensors: dict[str, Tensor] = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        state = self.optimiser.state_dict()["state"]
-        tensors |= {
-            f"optimiser.{i}.{k}": torch.as_tensor(v) for i, part in state.items() for k, v in part.items()
-        }
+        for index, optimiser in enumerate(self.optimisers):
+            for number, part in optimiser.state_dict()["state"].items():
+                known = {k: torch.as_tensor(v) for k, v in part.items() if v is not None}
+                tensors |= {f"optimiser.{index}.{number}.{k}": v for k, v in known.items()}
+        for name, module in self._beside().items():
+            tensors |= {f"{name}.{k}": v for k, v in module.state_dict().items()}
         tensors |= {f"best.{k}": v for k, v in self.judge.weights.items()}
         settings = {
             "stage": self.index,
@@ -187,8 +198,14 @@ class _Run:
             "best": self.judge.loss if self.judge.weights else None,
             "rng": self.rng.bit_generator.state,
             "identity": self.identity,
+            "machine": machine(self.model.device),
         }
         save_tensors(Path(str(self.config.folder)) / CHECKPOINT, "checkpoint", tensors, settings)
+
+    def _beside(self) -> dict[str, nn.Module]:
+        """What changes beside the model, by the name it has in checkpoints."""
+        found = {"memory": self.stages[self.index].memory, "average": self.average}
+        return {name: module for name, module in found.items() if module is not None}
 
     def start(self) -> None:
         """Begin, or go on from the folder's checkpoint if there is one."""
@@ -205,24 +222,29 @@ class _Run:
                 f"{path} is of another training run (different: {', '.join(different)}); "
                 "train in another folder, or delete it"
             )
+        warn_of_another(settings.get("machine", {}), machine(self.model.device), path)
         self.index, self.step = settings["stage"], settings["step"]
         weights = _under(tensors, "model.")
         self.model.load_state_dict(weights)  # before: a stage may begin with what the last one made
         self.begin()
         self.model.load_state_dict(weights)
+        for name, module in self._beside().items():
+            module.load_state_dict(_under(tensors, f"{name}."))
         self.judge.weights = _under(tensors, "best.")
         self.judge.loss = math.inf if settings["best"] is None else settings["best"]
         # Stepping the schedule writes the learning rates; the optimiser's own state follows.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that the optimiser has not stepped yet
-            for _ in range(settings["step"]):
-                self.schedule.step()
-        whole: dict[str, Any] = self.optimiser.state_dict()
-        whole["state"] = {}
-        for name, tensor in _under(tensors, "optimiser.").items():
-            index, key = name.split(".")
-            whole["state"].setdefault(int(index), {})[key] = tensor
-        self.optimiser.load_state_dict(whole)
+            for schedule in self.schedules:
+                for _ in range(settings["step"]):
+                    schedule.step()
+        for index, optimiser in enumerate(self.optimisers):
+            whole: dict[str, Any] = optimiser.state_dict()
+            whole["state"] = {}
+            for name, tensor in _under(tensors, f"optimiser.{index}.").items():
+                number, key = name.split(".")
+                whole["state"].setdefault(int(number), {})[key] = tensor
+            optimiser.load_state_dict(whole)
         self.rng.bit_generator.state = settings["rng"]
 
 

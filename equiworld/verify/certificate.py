@@ -12,21 +12,15 @@ from equiworld.arguments import flag, instance, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.made_with import arguments_as_text
+from equiworld.rollout import EnvLike, Policy, as_policy, close_copies, dtype_of, env_copies
 from equiworld.symmetry import Symmetry, symmetry_of
-from equiworld.verify.certificate_report import Certificate
-from equiworld.verify.differences import GoalError, goal_error
-from equiworld.verify.lockstep import (
-    EnvLike,
-    Policy,
-    as_policy,
-    close_copies,
-    dtype_of,
-    env_copies,
-)
-from equiworld.verify.orbit import NOTHING_TO_COMPARE, Mode
-from equiworld.verify.runner import Runner
+from equiworld.verify.certification.orbit import Mode
+from equiworld.verify.certification.recording import Decisions
+from equiworld.verify.certification.report import Certificate
+from equiworld.verify.certification.runner import Runner
+from equiworld.verify.distances import GoalError, goal_error
+from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.success import Success, SuccessRule
-from equiworld.verify.trace import Decisions
 
 __all__ = ["Certificate", "certify"]
 

@@ -13,6 +13,7 @@ from gymnasium import spaces
 from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.rollout import EnvLike, close_copies, env_copies
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.symmetry.spaces import check_observation_space
@@ -26,13 +27,12 @@ from equiworld.verify.check.trials import (
     Run,
     Seen,
     Simulator,
-    Start,
+    Trial,
     drawn_elements,
     drawn_starts,
 )
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
-from equiworld.verify.lockstep import EnvLike, close_copies, env_copies
-from equiworld.verify.orbit import describe
+from equiworld.verify.elements import describe
 
 __all__ = ["FieldCheck", "SymmetryCheck", "check_symmetry"]
 
@@ -170,7 +170,7 @@ def _check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
         raise ArgumentError("action space", got, f"a Box of floats, shape ({size},), of {symmetry.action!r}")
 
 
-def _check_beginning(simulator: Simulator, start: Start, elements: GroupElement) -> None:
+def _check_beginning(simulator: Simulator, start: Trial, elements: GroupElement) -> None:
     """Refuse what shows no finite numbers, and what nothing brings to g·s."""
     env = simulator.env
     try:
@@ -206,7 +206,7 @@ def _same(one: Seen, other: Seen) -> bool:
 
 
 def _run(
-    simulator: Simulator, starts: list[Start], walks: list[Start], elements: GroupElement, tolerance: float
+    simulator: Simulator, starts: list[Trial], walks: list[Trial], elements: GroupElement, tolerance: float
 ) -> tuple[Judge, list[str]]:
     """All runs from s and from g·s, and a few more that tell whether they mean anything; and what was refused."""
     reference: list[Run] = []
@@ -242,7 +242,7 @@ def _run(
     return Judge(simulator, elements, [*starts, *walks], reference, turned, tolerance, acts), notes
 
 
-def _alive(simulator: Simulator, starts: list[Start], reference: list[Run]) -> tuple[bool, bool]:
+def _alive(simulator: Simulator, starts: list[Trial], reference: list[Run]) -> tuple[bool, bool]:
     """Whether other actions lead elsewhere, and the same ones to the same."""
     acts, repeats = False, True
     for start, run in zip(starts, reference, strict=False):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -13,18 +12,18 @@ import numpy as np
 from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.made_with import arguments_as_text
-from equiworld.verify.evaluation import Episode, Evaluation
-from equiworld.verify.lockstep import (
+from equiworld.rollout import (
     EnvLike,
     Policy,
-    act,
+    Start,
+    Step,
     as_policy,
     close_copies,
     dtype_of,
     env_copies,
-    reset_env,
-    step_env,
+    rollout,
 )
+from equiworld.verify.evaluation import Episode, Evaluation
 from equiworld.verify.success import Success, SuccessRule
 
 __all__ = ["Episode", "Evaluation", "EvaluationError", "evaluate"]
@@ -40,24 +39,6 @@ class EvaluationError(SimulationError):
     def __init__(self, message: str, partial: Evaluation) -> None:
         super().__init__(message)
         self.partial = partial
-
-
-@dataclass
-class _Slot:
-    """One of the environments: the episode that it is in, and how far."""
-
-    env: gym.Env
-    seed: int = -1
-    active: bool = False
-    starts: bool = True
-    observation: Any = None
-    steps: int = 0
-    total_reward: float = 0.0
-
-    def begin(self, seed: int, options: Mapping[str, Any] | None) -> None:
-        self.observation, _ = reset_env(self.env, seed, options)
-        self.seed, self.active, self.starts = seed, True, True
-        self.steps, self.total_reward = 0, 0.0
 
 
 def evaluate(
@@ -122,13 +103,13 @@ def evaluate(
     if options is not None and not isinstance(options, Mapping):
         raise ArgumentError("options", options, "a mapping, or None")
     began = time.perf_counter()
-    slots = [_Slot(one) for one in env_copies(env, min(n_envs, episodes))]
+    envs = env_copies(env, min(n_envs, episodes))
     config = {
-        "env": getattr(slots[0].env.spec, "id", str(slots[0].env)),
-        "env_settings": arguments_as_text(getattr(slots[0].env.spec, "kwargs", {})),
+        "env": getattr(envs[0].spec, "id", str(envs[0])),
+        "env_settings": arguments_as_text(getattr(envs[0].spec, "kwargs", {})),
         "episodes": episodes,
         "seed": seed,
-        "n_envs": len(slots),
+        "n_envs": len(envs),
         "success": judge.describe(),
         "max_steps": max_steps,
         "dtype": dtype_of(policy),
@@ -139,71 +120,48 @@ def evaluate(
         ordered = tuple(sorted(done, key=lambda episode: episode.seed))
         return Evaluation(ordered, config, time.perf_counter() - began)
 
-    try:
-        runner = _Runner(policy, slots, options, judge, max_steps, deterministic)
-        running = runner.run(range(seed, seed + episodes))
-        if progress:
-            from tqdm.auto import tqdm
+    starts = (Start(each, options) for each in range(seed, seed + episodes))
+    running = rollout(policy, envs, starts, steps=max_steps, deterministic=deterministic)
+    found = _episodes(running, envs, judge, max_steps is None)
+    if progress:
+        from tqdm.auto import tqdm
 
-            running = tqdm(running, total=episodes, desc="evaluate", unit="episode")
-        for episode in running:
+        found = tqdm(found, total=episodes, desc="evaluate", unit="episode")
+    try:
+        for episode in found:
             done.append(episode)
     except SimulationError as error:
         raise EvaluationError(f"{error}; {len(done)} episodes were finished before", finished()) from error
     finally:
-        close_copies([slot.env for slot in slots], env)
+        close_copies(envs, env)
     return finished()
 
 
-@dataclass(frozen=True)
-class _Runner:
-    """Drives the slots in lockstep."""
+def _episodes(
+    running: Iterator[Step], envs: list[gym.Env], success: Success, unlimited: bool
+) -> Iterator[Episode]:
+    """The episodes of a rollout, as they end.
 
-    policy: Policy
-    slots: list[_Slot]
-    options: Mapping[str, Any] | None
-    success: Success
-    max_steps: int | None
-    deterministic: bool
-
-    def run(self, seeds: range) -> Iterator[Episode]:
-        """The episodes of the seeds, as they end."""
-        waiting = iter(seeds)
-        for slot in self.slots:
-            slot.begin(next(waiting), self.options)
-        state: Any = None
-        while any(slot.active for slot in self.slots):
-            starts = np.array([slot.starts for slot in self.slots])
-            # Idle environments stay in the batch with their last observation: the state keeps its rows.
-            seen = [slot.observation for slot in self.slots]
-            actions, state = act(self.policy, seen, state, starts, self.deterministic)
-            for slot, action in zip(self.slots, actions, strict=True):
-                slot.starts = False
-                episode = self._step(slot, action) if slot.active else None
-                if episode is None:
-                    continue
-                yield episode
-                following = next(waiting, None)
-                slot.active = following is not None
-                if following is not None:
-                    slot.begin(following, self.options)
-
-    def _step(self, slot: _Slot, action: Any) -> Episode | None:
-        """Take one step; what came of the episode if it ends there."""
-        observation, reward, terminated, truncated, info = step_env(slot.env, action, slot.seed, slot.steps)
-        slot.observation = observation
-        slot.steps += 1
-        slot.total_reward += reward
-        self.success.check(info, observation)
-        if not (terminated or truncated or slot.steps == self.max_steps):
-            if self.max_steps is None and slot.steps >= UNLIMITED and not _limited(slot.env):
-                raise SimulationError(
-                    f"the episode of seed {slot.seed} has not ended after {slot.steps} steps, and nothing limits it: "
-                    "pass max_steps=, or make the environment with max_episode_steps="
-                )
-            return None
-        success = self.success.of(info, observation, f"seed {slot.seed}, step {slot.steps}")
-        return Episode(slot.seed, success, slot.steps, slot.total_reward, not terminated, _numbers(info))
+    Raises:
+        SimulationError: one of them does not end; or its last step does not say whether it succeeded.
+    """
+    returns = [0.0] * len(envs)
+    for step in running:
+        returns[step.env] = returns[step.env] + step.reward if step.number else 0.0
+        if not step.number:
+            continue
+        success.check(step.info, step.observation)
+        seed = step.start.seed
+        assert seed is not None
+        if step.ended:
+            succeeded = success.of(step.info, step.observation, f"seed {seed}, step {step.number}")
+            gained, cut = returns[step.env], not step.terminated
+            yield Episode(seed, succeeded, step.number, gained, cut, _numbers(step.info))
+        elif unlimited and step.number >= UNLIMITED and not _limited(envs[step.env]):
+            raise SimulationError(
+                f"the episode of seed {seed} has not ended after {step.number} steps, and nothing limits it: "
+                "pass max_steps=, or make the environment with max_episode_steps="
+            )
 
 
 def _limited(env: gym.Env) -> bool:

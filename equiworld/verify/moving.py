@@ -9,10 +9,9 @@ import gymnasium as gym
 
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.rollout import Begin, reset_env, stack
 from equiworld.symmetry import Symmetry
-from equiworld.verify.differences import field_errors
-from equiworld.verify.lockstep import reset_env, stack
-from equiworld.verify.trace import Begin
+from equiworld.verify.distances import field_errors
 
 __all__ = ["beginning_moved", "observe_now"]
 
@@ -28,7 +27,9 @@ def beginning_moved(
         ArgumentError: what is observed afterwards is not g·(what was observed before); names the field.
     """
 
-    def begin(env: gym.Env, seed: int, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
+    def begin(
+        env: gym.Env, seed: int | None, options: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
         before, info = reset_env(env, seed, options)
         try:
             after = move(env, g)

@@ -16,7 +16,7 @@ from equiworld.results import text_table
 from equiworld.symmetry import Concatenation, Features, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import units
 from equiworld.symmetry.field import Field
-from equiworld.verify.differences import sizes
+from equiworld.verify.distances import sizes
 
 if TYPE_CHECKING:  # protocols would only repeat them
     from equiworld.models import WorldModel
@@ -72,7 +72,7 @@ class PredictionError:
 
     def row(self) -> dict[str, Any]:
         """One line of a result file."""
-        found: dict[str, Any] = {"n": self.n, "relative": self.relative}
+        found: dict[str, Any] = {"n": self.n, "relative_error": self.relative}
         for name, error in self.fields.items():
             found |= {f"{name}_rms": error.rms, f"{name}_motion": error.motion}
         return found

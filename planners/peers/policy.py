@@ -18,9 +18,9 @@ from equiworld.planners.peers.contender import Contender
 from equiworld.planners.peers.registry import peer
 from equiworld.planners.peers.world import Budget, World
 from equiworld.planners.per_environment import PerEnvironment
-from equiworld.planners.tasks import Task
 from equiworld.symmetry.bound import parts_of
 from equiworld.symmetry.limits import project
+from equiworld.tasks import Task
 
 __all__ = ["PeerFactory", "PeerMember", "peer_policy"]
 

@@ -48,7 +48,9 @@ def result(config):
 def test_the_result_is_written_with_all_that_made_it(result, config):
     read = read_json(config.out / "orientation.json")
     assert read["benchmark"] == "orientation"
-    assert {"seed", "elements", "planner", "dtype", "success", "rel_mse", "overlap"} <= set(read["config"])
+    assert {"seed", "elements", "planner", "dtype", "success", "relative_error", "overlap"} <= set(
+        read["config"]
+    )
     assert len(read["config"]["elements"]["matrix"]) == 16
     assert {row["model"] for row in read["rows"]} == {"equivariant", "plain", "augmented"}
     assert {len(rows) for rows in by_model(read).values()} == {16}
@@ -80,7 +82,7 @@ def test_the_equivariant_model_walks_the_same_paths_and_the_plain_one_does_not(r
 
 def test_the_equivariant_error_is_flat_and_the_plain_one_is_not(result):
     models = by_model(result)
-    errors = {name: np.array([row["rel_mse"] for row in rows]) for name, rows in models.items()}
+    errors = {name: np.array([row["relative_error"] for row in rows]) for name, rows in models.items()}
     assert np.ptp(errors["equivariant"]) <= 1e-10 * errors["equivariant"][0]
     assert np.ptp(errors["plain"]) > 1e-3 * errors["plain"][0]
 
@@ -115,8 +117,8 @@ def test_finished_stages_are_found_again_and_changed_settings_are_not(result, co
     before = stamps()
     again = orientation.run(replace(config, pictures=False))
     assert stamps() == before
-    assert [row["rel_mse"] for row in again["rows"] if row["part"] == "orbit"] == [
-        row["rel_mse"] for row in result["rows"] if row["part"] == "orbit"
+    assert [row["relative_error"] for row in again["rows"] if row["part"] == "orbit"] == [
+        row["relative_error"] for row in result["rows"] if row["part"] == "orbit"
     ]
     first = stage_folder(config.out, "train", {"seed": 0})
     assert first == stage_folder(config.out, "train", {"seed": 0})

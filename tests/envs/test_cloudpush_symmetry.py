@@ -138,13 +138,17 @@ def test_the_declared_symmetry() -> None:
     symmetry = symmetry_of(ID)
     assert symmetry == symmetry_of(gym.make(ID)) == symmetry_from_dict(symmetry_to_dict(symmetry))
     assert symmetry.state == ("agent_pos", "agent_vel", "cloud")
-    assert symmetry.goal == ("goal_cloud",)
+    assert symmetry.goal == {"goal_cloud": "cloud"}
     assert symmetry.observation["cloud"] == Cloud(128)
     assert (symmetry.action, symmetry.action_origin, symmetry.reference) == (Vector(), "agent_pos", None)
     knowing = symmetry_of(make(observe_pose=True, points=16))
     body = ("body_pos", "body_rotation", "body_vel", "body_angular_vel")
     assert knowing.state == ("agent_pos", "agent_vel", *body)
-    assert knowing.goal == ("goal_pos", "goal_rotation", "goal_cloud")
+    assert list(knowing.goal.items()) == [
+        ("goal_pos", "body_pos"),
+        ("goal_rotation", "body_rotation"),
+        ("goal_cloud", "cloud"),
+    ]
     assert knowing.observation["body_rotation"] == Rotation()
     assert knowing.reference == "body_pos"
     assert "cloud" not in symmetry_of(make(observe_pose=True, points=0)).observation

@@ -11,9 +11,9 @@ import torch
 
 import equiworld as ew
 from equiworld.envs.known import FetchPushExploration
-from equiworld.envs.known.fetch_planning import PUSH_RANDOM_NUMBERS, propose_pushes
-from equiworld.planners.tasks import task_of
-from equiworld.verify.lockstep import env_copies
+from equiworld.envs.known.fetch_task import PUSH_RANDOM_NUMBERS, propose_pushes
+from equiworld.rollout import env_copies
+from equiworld.tasks import task_of
 
 # Of constraints-robotics.txt, whose MuJoCo is an older one.
 gymnasium_robotics = pytest.importorskip("gymnasium_robotics")

@@ -13,8 +13,8 @@ from equiworld.envs.known.fetch import fetch_symmetry, move_fetch
 from equiworld.envs.known.point_maze import maze_group, move_point_maze, point_maze_symmetry
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SE3, SO2
-from equiworld.planners.tasks import TASKS
 from equiworld.symmetry import Concatenation, Point, Pseudovector, Scalar, Vector
+from equiworld.tasks import TASKS
 
 # Of constraints-robotics.txt, whose MuJoCo is an older one.
 gymnasium_robotics = pytest.importorskip("gymnasium_robotics")

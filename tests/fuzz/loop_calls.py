@@ -10,7 +10,7 @@ import torch
 
 import equiworld as ew
 from equiworld.arguments import array_of
-from equiworld.models.registry import FAMILIES
+from equiworld.models import FAMILIES
 from equiworld.nn import EquivariantLinear, Gate
 from equiworld.planners import (
     CEM,
@@ -126,7 +126,9 @@ def _models() -> list[Call]:
     z = model().encode(observation())
     action = torch.tensor([0.5, -0.25])
     families = [
-        name for name, family in FAMILIES.items() if not family.of_clouds and not family.of_finite_groups
+        name
+        for name, family in FAMILIES.items()
+        if not family.encoder.of_clouds and not family.network.of_finite_groups
     ]
     return [
         *(

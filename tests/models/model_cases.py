@@ -11,9 +11,9 @@ from family_cases import STATE_FAMILIES
 
 from equiworld.groups import E2, O2, SE2, SE3, Group
 from equiworld.models import FAMILIES, WorldModel
-from equiworld.models.registry import build
 from equiworld.symmetry import Point, Scalar, Symmetry, Vector
 from equiworld.training import Dataset, TrainingConfig, train
+from equiworld.training.losses import prediction_loss
 from equiworld.verify.equivariance import EquivarianceReport, equivariance_residual
 from equiworld.verify.representations import as_representation
 
@@ -31,7 +31,7 @@ def made(env: gym.Env, family: str, seed: int = 0) -> WorldModel:
 
 
 def model_of(symmetry: Symmetry, family: str, seed: int = 0) -> WorldModel:
-    return build(family, symmetry, "toy", {"seed": seed, **SMALL.get(family, PLAIN)})
+    return WorldModel.for_symmetry(symmetry, family, env_id="toy", seed=seed, **SMALL.get(family, PLAIN))
 
 
 def trained(model: WorldModel, data: Dataset, steps: int = 50) -> WorldModel:
@@ -39,8 +39,8 @@ def trained(model: WorldModel, data: Dataset, steps: int = 50) -> WorldModel:
 
 
 def fitted_loss(model: WorldModel, data: Dataset) -> float:
-    model.fit_scales(*data.features(torch.float64))
-    return model.loss(*data.features()).item()
+    model.dynamics.fit_scales(*data.features(torch.float64))
+    return prediction_loss(model.dynamics, *data.features()).item()
 
 
 def observations_of(env: gym.Env, count: int = 6):

@@ -19,9 +19,10 @@ from cloud_model_cases import (
 from family_cases import CLOUD_FAMILIES
 
 from equiworld.models import WorldModel
-from equiworld.models.stage import Stage
 from equiworld.symmetry import Features
 from equiworld.training import TrainingConfig, train
+from equiworld.training.losses import Agreement
+from equiworld.training.stages import Stage, stages_of
 
 pytest.importorskip("mujoco")
 
@@ -39,7 +40,7 @@ def batch_of(stage: Stage) -> tuple[Features, ...]:
 def test_every_stage_moves_every_parameter_it_names(family, settings):
     """A channel that no loss sees would be dead weight: its part of each last layer has a gradient too."""
     model = cloud_model(family, **settings)
-    stages = model.stages(many_shapes(), CONFIG)
+    stages = stages_of(model, many_shapes(), CONFIG)
     assert [stage.steps for stage in stages] == [12, 12, 6]
     names = {parameter: name for name, parameter in model.named_parameters()}
     for index, stage in enumerate(stages):
@@ -55,12 +56,14 @@ def test_every_stage_moves_every_parameter_it_names(family, settings):
                 assert parameter.grad.isfinite().all(), names[parameter]
                 assert parameter.grad.abs().max() > 0, names[parameter]
         if index != 1:
-            last = model.encoder.corrections[-1].head.layers[-1].bias.grad
-            rows = last[3 * model.kind.points :]
-            assert len(rows) == model.kind.size - 3 * model.kind.points
+            network = model.encoder.network
+            last = network.corrections[-1].head.layers[-1].bias.grad
+            rows = last[3 * network.out_type.points :]
+            assert len(rows) == network.out_type.size - 3 * network.out_type.points
             assert (rows.abs() > 0).all()
             assert (last.abs() > 0).all()
-        assert all(parameter.grad is None for parameter in model.target.parameters())
+        if stage.memory is not None:
+            assert all(parameter.grad is None for parameter in stage.memory.parameters())
 
 
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
@@ -82,62 +85,51 @@ def test_no_channel_is_dead_after_a_little_training(family):
     assert apart.min() > 0.05
 
 
-def test_without_the_hinge_latents_do_collapse(monkeypatch):
+def test_without_the_hinge_latents_do_collapse():
     """Negative control: agreement alone is reached by saying nothing."""
     model = cloud_model("latent", **RICH)
-    monkeypatch.setattr(model, "_collapse", lambda found: found.points.sum() * 0.0)
-    data = many_shapes()
-    train(model, data, replace(CONFIG, encoder_steps=STEPS, batch_size=256))
+    data, alone = many_shapes(), Agreement(spread_weights=(0.0, 0.0, 0.0))
+    train(model, data, replace(CONFIG, encoder_steps=STEPS, batch_size=256, encoder_loss=alone))
     with torch.no_grad():
         found = model.encode_features(data.features(model.dtype)[0])
     assert found.select(model.latent.channels()["latent_scalars"]).std(0).min() < 0.1
 
 
 def test_the_target_follows_the_encoder():
-    """At once in the first stage, slowly in the last, never by a gradient of its own."""
+    """From where the encoder is as the last stage begins, slowly, and never by a gradient of its own."""
     model = cloud_model("latent", **RICH)
-    assert not any(parameter.requires_grad for parameter in model.target.parameters())
-    first, dynamics, joint = model.stages(cloud_data(), CONFIG)
-    targets = {id(parameter) for parameter in model.target.parameters()}
-    assert not any(
-        id(parameter) in targets for stage in (first, dynamics, joint) for parameter in stage.parameters
-    )
+    first, dynamics, joint = stages_of(model, cloud_data(), CONFIG)
+    assert first.memory is None
+    assert dynamics.memory is None
+    target, encoder = joint.memory.module, model.encoder.network
+    assert not any(parameter.requires_grad for parameter in target.parameters())
+    slow = {id(parameter) for parameter in target.parameters()}
+    assert not any(id(each) in slow for stage in (first, dynamics, joint) for each in stage.parameters)
     with torch.no_grad():
-        for parameter in model.encoder.parameters():
+        for parameter in encoder.parameters():
             parameter.add_(1.0)
-    before = [parameter.clone() for parameter in model.target.parameters()]
+    joint.prepare(np.random.default_rng(0))
+    assert all(torch.equal(*pair) for pair in zip(target.parameters(), encoder.parameters(), strict=True))
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(1.0)
+    before = [parameter.clone() for parameter in target.parameters()]
     joint.after_step()
-    assert dynamics.after_step is None
-    for old, now, fast in zip(before, model.target.parameters(), model.encoder.parameters(), strict=True):
+    for old, now, fast in zip(before, target.parameters(), encoder.parameters(), strict=True):
         assert torch.allclose(now, 0.99 * old + 0.01 * fast, atol=1e-6)
-        assert old.numel() == 0 or not torch.equal(now, old)
-    first.after_step()
-    for slow, fast in zip(model.target.parameters(), model.encoder.parameters(), strict=True):
-        assert torch.equal(slow, fast)
-
-
-def test_training_leaves_the_target_behind_the_encoder():
-    model = train(cloud_model(), cloud_data(), CONFIG)
-    pairs = zip(model.target.parameters(), model.encoder.parameters(), strict=True)
-    apart = max((slow - fast).abs().max().item() for slow, fast in pairs if slow.numel())
-    assert 0 < apart < 0.1
-    without = train(cloud_model(), cloud_data(), replace(CONFIG, joint_steps=0))
-    pairs = zip(without.target.parameters(), without.encoder.parameters(), strict=True)
-    assert all(torch.equal(slow, fast) for slow, fast in pairs)
 
 
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
 def test_what_is_counted_is_what_is_trained(family):
     model = cloud_model(family, **RICH)
-    trained = {id(p): p for stage in model.stages(cloud_data(), CONFIG) for p in stage.parameters}
+    trained = {id(p): p for stage in stages_of(model, cloud_data(), CONFIG) for p in stage.parameters}
     assert model.parameter_count == sum(p.numel() for p in trained.values())
-    whole = sum(p.numel() for p in model.parameters())
-    assert whole - model.parameter_count == sum(p.numel() for p in model.encoder.parameters())
+    assert model.parameter_count == sum(p.numel() for p in model.parameters())
     assert model.describe()["parameters"] == model.parameter_count
 
 
 def loss_of(model: WorldModel, data, index: int) -> float:
-    stage = model.stages(data, CONFIG)[index]
+    stage = stages_of(model, data, CONFIG)[index]
     return stage.loss(batch_of(stage), np.random.default_rng(2)).item()
 
 

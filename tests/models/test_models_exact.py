@@ -58,12 +58,8 @@ def test_training_does_not_make_other_families_exact(family, trained_models, pus
 def test_a_biased_vector_fails_the_same_check(pusht_data, trained_models):
     """Negative control: the smallest preferred direction is found."""
 
-    class Biased(type(trained_models["state"])):  # type: ignore
-        def predict(self, z, action):
-            return super().predict(z, action).map(lambda tensor: tensor + 1e-8)
-
     model = copy.deepcopy(trained_models["state"])
-    model.__class__ = Biased
+    model.dynamics.register_forward_hook(lambda module, arguments, found: found.map(lambda each: each + 1e-8))
     assert residual(model, torch.float64, *some_of(pusht_data)).residual > 1e-11
 
 

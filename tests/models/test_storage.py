@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cloud_model_cases import cloud_model
+from family_cases import CLOUD_FAMILIES, STATE_FAMILIES
 
 from equiworld import files
 from equiworld.errors import CheckpointError, UnknownNameError
 from equiworld.groups import SO2
 from equiworld.models import WorldModel
-from equiworld.models.registry import build
 from equiworld.storage import FORMAT_VERSION, load_tensors, save_tensors
 from equiworld.symmetry import Bound, Point, Symmetry, Vector
 
@@ -177,9 +178,15 @@ def test_tensors_of_another_architecture_are_refused(model, tmp_path):
         save_tensors(path, "model", wrong, description)
         with pytest.raises(CheckpointError, match=r"model\.safetensors holds other tensors"):
             WorldModel.load(tmp_path)
-    save_tensors(path, "model", tensors, description | {"family": "mine"})
-    with pytest.raises(UnknownNameError, match="mine"):
-        WorldModel.load(tmp_path)
+    for part in ("network", "encoder"):
+        recipe = description["recipe"] | {part: description["recipe"][part] | {"name": "mine"}}
+        save_tensors(path, "model", tensors, description | {"recipe": recipe})
+        with pytest.raises(UnknownNameError, match=f"{part}: got 'mine'"):
+            WorldModel.load(tmp_path)
+        for wrong in (None, {}, {"name": 3}, recipe[part] | {"name": "os.system"}, [1]):
+            save_tensors(path, "model", tensors, description | {"recipe": recipe | {part: wrong}})
+            with pytest.raises((CheckpointError, UnknownNameError)):
+                WorldModel.load(tmp_path)
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync"])
@@ -223,13 +230,47 @@ def test_the_description_is_there_to_read(model, folder):
     assert description["action_bound"] == [{"radius": 100.0, "size": 2, "item": 2}]
 
 
+def as_class(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """A saved model as files up to format 2 held it: a class with settings, an average of encoders beside them."""
+    tensors, found = load_tensors(folder / FILE, "model")
+    recipe = found.pop("recipe")
+    settings = {**recipe["encoder"], **recipe["network"], "seed": found.pop("seed")}
+    old = {}
+    for name, tensor in tensors.items():
+        if recipe["network"]["name"] == "plain":
+            name = name.replace("dynamics.network.network.layers.", "dynamics.network.layers.layers.")
+        if recipe["encoder"]["name"] == "identity":
+            name = name.removeprefix("dynamics.")
+        elif name.startswith("encoder."):
+            name = name.replace("encoder.network.", "encoder.", 1)
+            old[name.replace("encoder.", "target.", 1)] = tensor + 1.0
+        old[name] = tensor
+    settings = {name: value for name, value in settings.items() if name != "name"}
+    return old, found | {"settings": settings, "format": 2}
+
+
 def as_release_0_1_0(folder: Path, bound: object) -> None:
     """Rewrite a saved model as that release wrote it: one bound for all parts, no scales, no format."""
-    tensors, settings = load_tensors(folder / FILE, "model")
+    tensors, settings = as_class(folder)
     old = {
         key: settings[key] for key in settings if key not in ("format", "scales", "single", "action_space")
     }
     save_tensors(folder / FILE, "model", tensors, old | {"action_bound": bound})
+
+
+@pytest.mark.parametrize("family", [*STATE_FAMILIES, *CLOUD_FAMILIES])
+def test_models_that_were_classes_load(family, tmp_path):
+    if family in CLOUD_FAMILIES:
+        pytest.importorskip("mujoco")
+        made = cloud_model(family, seed=3)
+    else:
+        made = WorldModel.for_env("equiworld/PushT-v0", family, seed=3)
+    folder = made.save(tmp_path / "model")
+    save_tensors(folder / FILE, "model", *as_class(folder))
+    loaded = WorldModel.load(folder)
+    assert loaded.recipe == made.recipe
+    assert same_weights(loaded, made)
+    assert loaded.describe() == made.describe()
 
 
 @pytest.mark.parametrize(
@@ -246,7 +287,9 @@ def test_models_of_release_0_1_0_load(model, folder, bound, radius):
 
 def test_models_of_release_0_1_0_that_mean_something_else_now_are_refused(tmp_path):
     symmetry = Symmetry(SO2(), {"place": Point(2), "speed": Vector()}, action=Vector())
-    folder = build("state", symmetry, "toy", {"seed": 0, "hidden": (8,)}).save(tmp_path / "model")
+    folder = WorldModel.for_symmetry(symmetry, "state", env_id="toy", seed=0, hidden=(8,)).save(
+        tmp_path / "model"
+    )
     WorldModel.load(folder)
     as_release_0_1_0(folder, {"radius": 1.0})
     with pytest.raises(CheckpointError, match=r"release 0\.1\.0 saw points from their mean.*train it anew"):

@@ -79,8 +79,8 @@ def test_scales_are_the_same_bits_whatever_memory_held_before(pusht_data):
     for count in range(60):
         torch.full((count * 37 + 1,), float(count), dtype=torch.float64)  # freed at once: left to be found
         model = fresh(dtype=torch.float64)
-        model.fit_scales(*features)
-        found.add(model.linear.numpy().tobytes())
+        model.dynamics.fit_scales(*features)
+        found.add(model.dynamics.linear.numpy().tobytes())
     assert len(found) == 1
 
 

@@ -27,17 +27,17 @@ class Stop(Exception):
 
 
 def interrupted(model: WorldModel, at: int, then=None) -> WorldModel:
-    """A model whose loss, at training's call number `at`, raises; or is what `then` makes of it."""
-    loss, calls = model.loss, 0
+    """A model whose errors, at training's call number `at`, raise; or are what `then` makes of them."""
+    errors, calls = model.dynamics.errors, 0
 
     def counted(*arguments):
         nonlocal calls
         calls += torch.is_grad_enabled()  # held-out episodes are judged without gradients
         if calls != at:
-            return loss(*arguments)
+            return errors(*arguments)
         if then is None:
             raise Stop
-        return then(loss(*arguments))
+        return then(errors(*arguments))
 
-    model.loss = counted  # type: ignore
+    model.dynamics.errors = counted  # type: ignore
     return model

@@ -94,6 +94,7 @@ def ant_with(name, change):
 def freed_pusher(group, fields=None, **changes):
     """A Pusher without ends of ranges, and its declaration with some fields replaced."""
     symmetry = pusher_symmetry(env := free_pusher(gym.make("Pusher-v5")), group)
+    changes = {"goal": tuple(symmetry.goal), **changes}  # without pairs, which other fields may not be
     return env, replace(symmetry, observation={**symmetry.observation, **(fields or {})}, **changes)
 
 

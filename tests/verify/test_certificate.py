@@ -12,7 +12,7 @@ from equiworld.groups import E2, O2, SE2, SE3, SO2, Cyclic, Dihedral, GroupEleme
 from equiworld.results import read_json
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry, registry
 from equiworld.verify.certificate import certify
-from equiworld.verify.orbit import describe, rotation_angle
+from equiworld.verify.elements import describe, rotation_angle
 
 
 class Push:

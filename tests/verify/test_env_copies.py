@@ -11,9 +11,9 @@ import pytest
 import equiworld.envs  # noqa: F401  registers
 from equiworld.envs.pusht.stock import StockView
 from equiworld.errors import ArgumentError
+from equiworld.rollout import env_copies
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate
-from equiworld.verify.lockstep import env_copies
 
 FREE = {"starts": "free", "walls": False}
 
@@ -89,8 +89,8 @@ def test_settings_of_cloudpush_stay_too() -> None:
     env = gym.make("equiworld/CloudPush-v0", points=0, observe_pose=True)
     env.reset(seed=0)
     env.step(env.action_space.sample())
-    object.__setattr__(env.unwrapped.task, "success_distance", 10.0)
-    object.__setattr__(env.unwrapped.task, "success_angle", 10.0)
+    object.__setattr__(env.unwrapped.criterion, "success_distance", 10.0)
+    object.__setattr__(env.unwrapped.criterion, "success_angle", 10.0)
     for _ in range(2):
         assert evaluate(Still(3), env, episodes=4, n_envs=4).successes == 4
 

@@ -1,5 +1,7 @@
 """Evaluation: every episode once, in lockstep or alone, with honest intervals."""
 
+import math
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from equiworld.errors import ArgumentError, SimulationError
 from equiworld.results import read_json
 from equiworld.verify.evaluate import EvaluationError, evaluate
 from equiworld.verify.evaluation import Episode, Evaluation
-from equiworld.verify.statistics import median_interval, wilson_interval
+from equiworld.verify.evaluation.intervals import median_interval, wilson_interval
 
 
 class Countdown(gym.Env):
@@ -347,6 +349,21 @@ def test_the_median_interval_covers_the_median_as_often_as_it_says():
         assert low <= median <= high
         held += low <= np.log(2) <= high
     assert 0.90 <= held / 300 <= 0.99
+
+
+@given(
+    values=st.lists(st.sampled_from([1.0, 2.0, 3.0, 5.0, 8.0, np.inf]), min_size=1, max_size=30),
+    confidence=st.floats(0.5, 0.99),
+)
+def test_the_median_interval_is_that_of_medians_drawn_one_by_one(values, confidence):
+    """A plain reference: lower medians of resamples, cut outwards at both tails."""
+    rng, ordered = np.random.default_rng(7), sorted(values)
+    drawn = rng.integers(0, len(values), (200, len(values)))
+    medians = sorted(sorted(ordered[i] for i in row)[(len(values) - 1) // 2] for row in drawn)
+    low, high = (1 - confidence) / 2 * 199, (1 + confidence) / 2 * 199
+    _, least, most = median_interval(values, confidence, resamples=200, seed=7)
+    assert medians[max(math.floor(low) - 1, 0)] <= least <= medians[math.ceil(low)]
+    assert medians[math.floor(high)] <= most <= medians[min(math.ceil(high) + 1, 199)]
 
 
 @pytest.mark.parametrize("values", [[3.0], [1.0, np.inf], [np.inf, np.inf], [5.0, 5.0, 1.0]])

@@ -6,7 +6,7 @@ import gymnasium as gym
 import pytest
 
 from equiworld.errors import ArgumentError
-from equiworld.verify.lockstep import env_copies
+from equiworld.rollout import env_copies
 
 pytest.importorskip("mujoco")
 pytest.importorskip("imageio")  # Gymnasium's MuJoCo environments import it

@@ -17,7 +17,7 @@ from equiworld.verify.check.candidate import Candidate
 from equiworld.verify.check.candidates import action_candidates, field_candidates
 from equiworld.verify.check.pairs import STILL, Pairs, blocks_of, gathered
 from equiworld.verify.check.report import places_in_words
-from equiworld.verify.check.trials import Run, Simulator, Start
+from equiworld.verify.check.trials import Run, Simulator, Trial
 
 __all__ = ["false_at_first", "mended_action", "mended_field", "mended_order"]
 
@@ -161,7 +161,7 @@ def _swaps(
 
 def mended_action(
     simulator: Simulator,
-    starts: Sequence[Start],
+    starts: Sequence[Trial],
     reference: Sequence[Run],
     elements: GroupElement,
     watched: Sequence[str],
@@ -200,7 +200,7 @@ def mended_action(
 def _tried(
     simulator: Simulator,
     candidate: Candidate,
-    start: Start,
+    start: Trial,
     reference: Run,
     g: GroupElement,
     watched: Sequence[str],

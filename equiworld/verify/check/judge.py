@@ -21,7 +21,7 @@ from equiworld.verify.check.report import (
     places_in_words,
     shown,
 )
-from equiworld.verify.check.trials import Run, Simulator, Start
+from equiworld.verify.check.trials import Run, Simulator, Trial
 
 __all__ = ["Judge"]
 
@@ -45,7 +45,7 @@ class Judge:
 
     simulator: Simulator
     elements: GroupElement
-    starts: Sequence[Start]
+    starts: Sequence[Trial]
     reference: Sequence[Run]
     turned: Mapping[tuple[int, int], Run]
     tolerance: float

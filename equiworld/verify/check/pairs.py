@@ -13,7 +13,7 @@ from equiworld.groups.arrays import Array
 from equiworld.symmetry import Cloud, Field, Symmetry
 from equiworld.symmetry.concatenation import units
 from equiworld.verify.check.trials import Run
-from equiworld.verify.differences import sizes
+from equiworld.verify.distances import sizes
 
 __all__ = ["EXACT", "STILL", "Block", "Pairs", "blocks_of", "field_distance", "gathered"]
 

@@ -13,7 +13,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.results import text_table, to_plain
 from equiworld.symmetry import Field
-from equiworld.verify.orbit import describe
+from equiworld.verify.elements import describe
 
 __all__ = [
     "FieldCheck",

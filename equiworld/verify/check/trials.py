@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,13 +13,13 @@ import numpy as np
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import Group, GroupElement
 from equiworld.groups.arrays import Array
+from equiworld.rollout import Replay, Start, Step, reset_env, rollout
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
-from equiworld.verify.lockstep import reset_env, step_env
+from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.moving import observe_now
-from equiworld.verify.orbit import NOTHING_TO_COMPARE
 
-__all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Start", "drawn_elements", "drawn_starts"]
+__all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Trial", "drawn_elements", "drawn_starts"]
 
 Move = Callable[[gym.Env, GroupElement], Any]
 
@@ -33,7 +33,7 @@ _HELD = (4, 16)  # steps at most that an action of either is held: what changes 
 
 
 @dataclass(frozen=True)
-class Start:
+class Trial:
     """A state s, told by how it is reached, and what is done from there.
 
     Attributes:
@@ -89,7 +89,7 @@ class Simulator:
         ] = {}  # by role and name, the eps of arrays that are coarser
         self._seed = 0
 
-    def begin(self, start: Start, g: GroupElement | None) -> Seen:
+    def begin(self, start: Trial, g: GroupElement | None) -> Seen:
         """At s, or at g·s.
 
         Raises:
@@ -111,11 +111,9 @@ class Simulator:
             ) from error
         return self.seen(*found)
 
-    def _moved(self, start: Start, g: GroupElement) -> Seen:
+    def _moved(self, start: Trial, g: GroupElement) -> Seen:
         assert self.move is not None
-        observation, _ = reset_env(self.env, start.seed, None)
-        for step, action in enumerate(start.walk):
-            self._step(action, step)
+        self._take(start.walk, ends=lambda step: False)
         try:
             observation = self.move(self.env, g)
         except ArgumentError:
@@ -135,50 +133,48 @@ class Simulator:
         Raises:
             SimulationError: the environment failed.
         """
-        run = [first]
-        for step, action in enumerate(actions):
-            try:
-                observation, reward, terminated, truncated, info = self._step(action, step)
-            except SimulationError as error:
-                if not turned or not isinstance(error.__cause__, ValueError | TypeError | AssertionError):
-                    raise
-                run[-1] = replace(run[-1], refused=" ".join(str(error.__cause__).split()))
-                break
-            seen = self.seen(observation, info)
-            run.append(replace(seen, reward=reward, ended=(terminated, truncated)))
-            if terminated or truncated:
-                break
+        run, begun = [first], (first.observation, dict[str, Any]())
+        try:
+            for step in self._steps(actions, begin=lambda *_: begun):
+                if step.number:
+                    seen = self.seen(step.observation, step.info)
+                    run.append(replace(seen, reward=step.reward, ended=(step.terminated, step.truncated)))
+        except SimulationError as error:
+            if not turned or not isinstance(error.__cause__, ValueError | TypeError | AssertionError):
+                raise
+            run[-1] = replace(run[-1], refused=" ".join(str(error.__cause__).split()))
         return run
 
-    def steps_of(self, start: Start) -> list[Array]:
+    def steps_of(self, start: Trial) -> list[Array]:
         """The actions that are compared: also those of the walk where an episode begins at g·s with its reset."""
         return [*start.actions] if self.move is not None else [*start.walk, *start.actions]
 
-    def cut(self, start: Start) -> Start:
+    def cut(self, start: Trial) -> Trial:
         """The same with a walk that ends before its episode does."""
-        reset_env(self.env, start.seed, None)
         self._seed = start.seed
-        for step, action in enumerate(start.walk):
-            _, _, terminated, truncated, _ = self._step(action, step)
-            if terminated or truncated:
-                return replace(start, walk=start.walk[:step])
+        for step in self._steps(start.walk):
+            if step.terminated or step.truncated:
+                return replace(start, walk=start.walk[: step.number - 1])
         return start
 
-    def settle_dtype(self, start: Start) -> None:
+    def settle_dtype(self, start: Trial) -> None:
         """Find out whether it takes float64 actions, or those of its space's dtype only."""
         self._seed = start.seed
-        reset_env(self.env, start.seed, None)
         try:
-            self._step(start.actions[0], 0)
+            self._take(start.actions[:1])
         except SimulationError:
             self.dtype = self.env.action_space.dtype
-            reset_env(self.env, start.seed, None)
-            self._step(start.actions[0], 0)
+            self._take(start.actions[:1])
 
-    def _step(self, action: Array, step: int) -> Any:
-        return step_env(
-            self.env, action if self.dtype is None else action.astype(self.dtype), self._seed, step
-        )
+    def _steps(self, actions: Sequence[Array], **settings: Any) -> Iterator[Step]:
+        """What the actions do, one after the other, from the reset of the seed on."""
+        batch = [(each if self.dtype is None else each.astype(self.dtype))[None] for each in actions]
+        begun = [Start(self._seed)]
+        return rollout(Replay(batch), [self.env], begun, steps=len(batch), **settings)
+
+    def _take(self, actions: Sequence[Array], **settings: Any) -> None:
+        for _ in self._steps(actions, **settings):
+            pass
 
     def seen(self, observation: Any, info: Mapping[str, Any]) -> Seen:
         """What was shown, by declared field.
@@ -245,7 +241,7 @@ def _same(g: GroupElement, other: GroupElement) -> bool:
 
 def drawn_starts(
     env: gym.Env, symmetry: Symmetry, elements: GroupElement, states: int, steps: int, seed: int
-) -> tuple[list[Start], list[Start], bool]:
+) -> tuple[list[Trial], list[Trial], bool]:
     """States and actions, the first as the reset gives it; walks, two a state; and whether all ρ(g)·a are allowed."""
     space = copy.deepcopy(env.action_space)
     space.seed(seed)
@@ -265,10 +261,10 @@ def drawn_starts(
 
     lengths = [_NEAR * index // max(states - 1, 1) for index in range(states)]
     starts = [
-        Start(seed + index, walk(length, _HELD[0]), tuple(drawn() for _ in range(steps)))
+        Trial(seed + index, walk(length, _HELD[0]), tuple(drawn() for _ in range(steps)))
         for index, length in enumerate(lengths)
     ]
-    walks = [Start(seed + states + index, (), walk(_FAR, _HELD[1])) for index in range(2 * states)]
+    walks = [Trial(seed + states + index, (), walk(_FAR, _HELD[1])) for index in range(2 * states)]
     return starts, walks, inside
 
 

@@ -1,0 +1,115 @@
+"""The rollouts of one iteration: as they are, captured as a CUDA graph, and compiled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equiworld.benchmarks.device_world import SYMMETRY, TASK, fresh_model, observations
+from equiworld.planners import CEM
+from equiworld.symmetry import Features
+
+__all__ = ["graph_rows"]
+
+_MOST_ROWS = 2**18  # that are rolled out at a time on an accelerator
+
+
+def graph_rows(
+    seed: int, device: str, envs: Sequence[int], repeats: int, compiled: bool
+) -> list[dict[str, Any]]:
+    """Milliseconds of rolling out and costing the candidates of one iteration of CEM, each way that there is here."""
+    cuda, rows = torch.device(device).type == "cuda", list[dict[str, Any]]()
+    for count in envs:
+        candidates = min(count * CEM().samples, _MOST_ROWS)
+        if not cuda and candidates > 64 * CEM().samples:
+            continue  # on the CPU they go in chunks: no call is that large
+        actions = 30.0 * torch.randn(
+            CEM().horizon, candidates, 2, generator=torch.Generator().manual_seed(seed)
+        )
+        rollout, given = _rollout(seed, device, candidates), actions.to(device)
+        with torch.no_grad():
+            expected = rollout(given)
+            ways: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"as it is": lambda: rollout}  # noqa: B023
+            if cuda:
+                ways["CUDA graph"] = lambda: _captured(rollout, given)  # noqa: B023
+            if compiled and count == envs[min(1, len(envs) - 1)]:
+                ways["torch.compile"] = lambda: torch.compile(rollout)  # noqa: B023
+            rows += [
+                {
+                    "part": "rollout",
+                    "how": how,
+                    "envs": count,
+                    "dtype": "float32",
+                    **_tried(way, given, expected),
+                }
+                for how, way in ways.items()
+            ]
+    return rows
+
+
+def _rollout(seed: int, device: str, count: int) -> Callable[[Tensor], Tensor]:
+    """Costs `(count,)` of actions `(H, count, 2)`, from one state."""
+    model = fresh_model(seed).to(device).eval()
+    seen = observations(1, seed)
+    z = model.encode(seen).to(device=device).map(lambda part: part.repeat(count, *[1] * (part.ndim - 1)))
+    goal = model.encode_goal(seen).to(device=device)
+    step, cost = model.stepper(), TASK.objective().bind(SYMMETRY)
+
+    def rollout(actions: Tensor) -> Tensor:
+        state, states = z, []
+        for action in actions.unbind():
+            state = step(state, action)
+            states.append(state)
+        return cost(Features.stack(states), actions, goal[None]).mean(0)
+
+    return rollout
+
+
+def _captured(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
+    """The same as one launch, for inputs of this shape."""
+    inside = given.clone()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            call(inside)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        found = call(inside)
+
+    def replay(actions: Tensor) -> Tensor:
+        inside.copy_(actions)
+        graph.replay()
+        return found
+
+    return replay
+
+
+def _tried(
+    way: Callable[[], Callable[[Tensor], Tensor]], given: Tensor, expected: Tensor, repeats: int
+) -> dict[str, Any]:
+    """How long it takes, and how far it is from what is expected; or why it does not work here."""
+    try:
+        call = way()
+        apart = float((call(given) - expected).abs().max())
+        times = list[float]()
+        for _ in range(repeats):
+            _settle(given)
+            began = time.perf_counter()
+            call(given)
+            _settle(given)
+            times.append(1e3 * (time.perf_counter() - began))
+    except Exception as error:  # whatever a compiler or a driver says is what there is to report
+        return {"reason": f"{type(error).__name__}: {str(error).strip()[:200]}"}
+    return {"median_ms": float(np.median(times)), "minimum_ms": min(times), "largest_deviation": apart}
+
+
+def _settle(like: Tensor) -> None:
+    if like.is_cuda:
+        torch.cuda.synchronize(like.device)

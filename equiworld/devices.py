@@ -1,0 +1,45 @@
+"""Where tensors are computed on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from equiworld.errors import ArgumentError
+
+__all__ = ["available_devices", "usable_device"]
+
+
+def available_devices() -> tuple[str, ...]:
+    """The devices that torch finds here.
+
+    >>> available_devices()[0]
+    'cpu'
+    """
+    cuda = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    )
+    others = [name for name in ("mps", "xpu") if getattr(torch, name).is_available()]
+    return ("cpu", *cuda, *others)
+
+
+def usable_device(device: Any, dtype: torch.dtype = torch.float32) -> torch.device:
+    """A device by name, with its index, on which numbers of a dtype can be computed and read.
+
+    Raises:
+        ArgumentError: torch knows no such device, or has none here, or not for that dtype.
+
+    >>> usable_device("cpu")
+    device(type='cpu')
+    """
+    try:
+        if not isinstance(device, str | torch.device):
+            raise TypeError(f"a {type(device).__name__}")
+        numbers = torch.zeros(1, dtype=dtype, device=device)
+        numbers.sum().item()
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        got = f"{device!r}, which cannot be used here for {dtype} ({reason})"
+        raise ArgumentError("device", got, "a device of this machine", available_devices()) from error
+    return numbers.device

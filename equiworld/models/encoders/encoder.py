@@ -1,0 +1,67 @@
+"""What encoders of observations have in common: settings that build a module, and that module."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from equiworld.symmetry import Features, Symmetry
+
+__all__ = ["Encoder", "ObservationEncoder"]
+
+
+class ObservationEncoder(nn.Module, ABC):
+    """The map from observations to latent states and goals.
+
+    Attributes:
+        symmetry: of observations.
+        latent: what the channels of latent states and goals are called, and how they transform.
+    """
+
+    symmetry: Symmetry
+    latent: Symmetry
+
+    @abstractmethod
+    def observed(self, obs: Any, dtype: torch.dtype, goal: bool = False) -> Features:
+        """What an observation shows of the state, or of the goal, of its leading shape `(…)`: numbers, nothing learned.
+
+        Args:
+            obs: NumPy's arrays or torch's.
+            dtype: of the model.
+            goal: of the goal instead; of no channels if none is shown.
+        """
+
+    @abstractmethod
+    def forward(self, observed: Features, goal: bool = False) -> Features:
+        """The latent state of what `observed` or `Dataset.features` give; or the latent goal."""
+
+
+class Encoder(ABC):
+    """Settings of an encoder. Concrete ones are frozen dataclasses of plain numbers, as a `Network` is.
+
+    Attributes:
+        of_clouds: whether it is for states with a cloud of points.
+        learns: whether it has weights, which training has stages of their own for.
+    """
+
+    of_clouds: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(
+        self, symmetry: Symmetry, equivariant: bool, centred: bool, generator: torch.Generator
+    ) -> ObservationEncoder:
+        """The module.
+
+        Args:
+            symmetry: of observations.
+            equivariant: whether it commutes with the group; else the baseline, in the world's axes.
+            centred: whether it sees points from a point of its own.
+            generator: of the initial weights.
+
+        Raises:
+            ArgumentError: a state that it cannot see.
+        """

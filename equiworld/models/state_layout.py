@@ -1,0 +1,125 @@
+"""Which channels of a state and an action a network of displacements sees, and which it gives."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from equiworld.errors import ArgumentError
+from equiworld.groups.arrays import Array
+from equiworld.models.labels import block_images, through
+from equiworld.symmetry import Cloud, FeatureType, Field, Heading, Rotation, Symmetry
+from equiworld.symmetry.images import block_diagonal
+from equiworld.symmetry.observing import channels_of
+
+__all__ = ["StateLayout"]
+
+
+class StateLayout:
+    """The channels of a typed state and its actions, as a network of displacements sees them: one row of vectors.
+
+    Args:
+        symmetry: of states and actions.
+        centred: see points from the reference point, or from their mean; without translations, and for baselines, they
+            are seen from the scene's centre.
+
+    Attributes:
+        state_type, action_type: of what comes in.
+        in_type, out_type: of what the network sees and gives; points are vectors there.
+        reference: the channels that points are seen from.
+        left_out: of them, the one that is zero seen from itself.
+        headings, rotations: channels of the state's vectors that have length 1, and slices of three that are axes.
+        units_in, units_out: vectors of length 1 among those that come in and go out.
+        pose: which of the vectors that come in are the axes of a body; None if none are.
+
+    Raises:
+        ArgumentError: a state with points without an order.
+    """
+
+    def __init__(self, symmetry: Symmetry, centred: bool = True) -> None:
+        for name in symmetry.state:
+            if isinstance(symmetry.observation[name], Cloud):
+                raise ArgumentError(
+                    "symmetry",
+                    f"a state with {name!r}, points without an order",
+                    "fields that keep their order; family 'latent' takes clouds, as does a pose instead of one",
+                )
+        self.symmetry = symmetry
+        # Without translations the centre is a place like no other, and points are vectors from it.
+        self.centred = centred and symmetry.group.has_translations
+        self.state_type = state = symmetry.feature_type()
+        self.action_type = action = symmetry.action.feature_type(symmetry.dim)
+        declared = symmetry.channels().get(symmetry.reference or "")
+        self.reference = [] if declared is None else list(range(declared.start, declared.stop))
+        # A single reference seen from itself is zero: it is left out. Several are seen from their mean.
+        self.left_out = self.reference if len(self.reference) == 1 and self.centred else []
+        arrows = state.points - len(self.left_out) + state.vectors
+        self.in_type = FeatureType(
+            symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
+        )
+        self.out_type = FeatureType(symmetry.dim, state.scalars, state.points + state.vectors)
+        self.headings, axes = self._vectors_of(Heading), self._vectors_of(Rotation)
+        self.rotations = [slice(first, first + 3) for first in axes[::3]]
+        self.units_out = [state.points + index for index in self.headings + axes]
+        self.units_in = [index + arrows - self.out_type.vectors for index in self.units_out]
+        self.pose = self._pose()
+
+    def relative(self) -> Tensor:
+        """Weights `(C, C_in)` that subtract the reference from the points and leave out what is zero then."""
+        points, vectors = self.state_type.points, self.state_type.vectors + self.action_type.vectors
+        weights = torch.eye(points + vectors + self.action_type.points, dtype=torch.float32)
+        if not self.centred or not self.reference:
+            return weights
+        placed = [*range(points), *range(points + vectors, len(weights))]
+        for one in self.reference:
+            weights[one, placed] -= 1.0 / len(self.reference)
+        return weights[:, [i for i in range(len(weights)) if i not in self.left_out]]
+
+    def about_middle(self, arrows: Tensor) -> Tensor:
+        """What comes in `(…, d, C)`, points relative to their mean where no reference is declared."""
+        points = self.state_type.points
+        if not self.centred or self.reference or not points:
+            return arrows
+        middle = arrows[..., :points].mean(-1, keepdim=True)
+        others = points + self.state_type.vectors + self.action_type.vectors
+        parts = [arrows[..., :points] - middle, arrows[..., points:others], arrows[..., others:] - middle]
+        return torch.cat(parts, -1)
+
+    @cached_property
+    def label_images(self) -> dict[str, Array]:
+        """What a group's labels do to channels, `(k, m, m)`: "in_scalar", "in_vector", "out_scalar", "out_vector".
+
+        Raises:
+            ArgumentError: labels move the reference.
+        """
+        symmetry = self.symmetry
+        state = block_images([symmetry.observation[name] for name in symmetry.state], symmetry)
+        action = block_images([symmetry.action], symmetry)
+        arrows = block_diagonal([state["points"], state["vectors"], action["vectors"], action["points"]])
+        return {
+            "in_scalar": block_diagonal([state["scalars"], action["scalars"]]),
+            "in_vector": through(self.relative().double().numpy(), arrows),
+            "out_scalar": state["scalars"],
+            "out_vector": block_diagonal([state["points"], state["vectors"]]),
+        }
+
+    def _vectors_of(self, kind: type[Field]) -> list[int]:
+        """The vector channels of the state's fields of this kind."""
+        # Both axes of a body that labels turn against itself are shown: neither is a heading alone.
+        found = [
+            channel
+            for _, leaf, channel in channels_of(self.symmetry, self.symmetry.state)
+            if isinstance(leaf, kind) and not (isinstance(leaf, Heading) and leaf.body)
+        ]
+        return [index for channel in found for index in range(channel.start, channel.stop)]
+
+    def _pose(self) -> slice | None:
+        """A body's heading, or its first orientation in space."""
+        first = self.state_type.points - len(self.left_out)
+        for name, leaf, channel in channels_of(self.symmetry, self.symmetry.state):
+            if isinstance(leaf, Rotation) or name == self.symmetry.heading:
+                start = first + channel.start
+                return slice(start, start + (3 if self.symmetry.dim == 3 else 1))
+        return None

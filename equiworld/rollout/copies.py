@@ -1,0 +1,117 @@
+"""Several copies of an environment, as it is: what was set by hand is in all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.errors import ArgumentError
+from equiworld.symmetry.registry import make_env
+
+__all__ = ["EnvLike", "close_copies", "env_copies"]
+
+EnvLike = gym.Env | str | Callable[[], gym.Env]
+"""An environment, its id, or a function that makes one."""
+
+
+def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
+    """`count` environments alike; the one given, if it is an environment, is the first of them.
+
+    A copy is a deep copy, which keeps changes made by hand. An environment that cannot be copied (as some engines
+    cannot once they have simulated) is not made anew from its spec, which does not know of such changes: it takes
+    a function.
+
+    Raises:
+        ArgumentError: not an environment, or one that cannot be copied.
+    """
+    if isinstance(env, gym.vector.VectorEnv):
+        raise ArgumentError(
+            "env", type(env).__name__, "a single environment; it is copied as often as is needed"
+        )
+    if isinstance(env, str):
+        return [make_env(env) for _ in range(count)]
+    if isinstance(env, gym.Env):
+        return [env, *(_copy(env) for _ in range(count - 1))]
+    if not callable(env):
+        raise ArgumentError("env", type(env).__name__, "an environment, its id, or a function that makes one")
+    try:
+        made = [env() for _ in range(count)]
+    except TypeError as error:  # a function of something
+        raise ArgumentError("env", f"{env!r} ({error})", "a function () -> gym.Env") from error
+    if not all(isinstance(one, gym.Env) for one in made):
+        raise ArgumentError(
+            "env", f"a function that returned {type(made[0]).__name__}", "a function -> gym.Env"
+        )
+    if len({id(one) for one in made}) < count:
+        raise ArgumentError("env", "a function that returns one environment twice", "a new one at each call")
+    return made
+
+
+def close_copies(envs: Sequence[gym.Env], given: EnvLike) -> None:
+    """Close the environments that `env_copies` made, but not the caller's own."""
+    for env in envs:
+        if env is not given:
+            env.close()
+
+
+def _copy(env: gym.Env) -> gym.Env:
+    try:
+        made = copy.deepcopy(env)
+        if isinstance(env.unwrapped, gym.utils.EzPickle):  # is made anew from its arguments
+            _check_model(env.unwrapped, made.unwrapped)
+        return made
+    except ArgumentError:
+        raise
+    except Exception as error:  # whatever an engine's objects raise when they are copied
+        raise ArgumentError(
+            "env",
+            f"{env} that cannot be copied ({error})",
+            "a function that makes one, as in `lambda: gym.make(…)`; or one that can be copied, which some "
+            "environments can until their first reset",
+        ) from error
+
+
+def _check_model(env: Any, made: Any) -> None:
+    """Refuse a copy that has lost what was edited in its simulator's model.
+
+    What the environment's own reset edits, the site that shows a goal say, is no edit of the user's: where the models
+    differ, both environments begin the same episode and are compared again.
+    """
+    lost = _lost(env, made)
+    if lost is not None:
+        with contextlib.suppress(Exception):  # whatever a reset raises: whoever asked for copies will see it
+            env.reset(seed=0)
+            made.reset(seed=0)
+            lost = _lost(env, made)
+    if lost is not None:
+        raise ArgumentError(
+            "env",
+            f"{env} whose model was edited ({lost}), which its copies do not know",
+            "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
+        )
+
+
+def _lost(env: Any, made: Any) -> str | None:
+    """What differs between the simulators' models of two environments, the first of it; None if nothing does."""
+    for part in (lambda each: each, lambda each: getattr(each, "opt", None)):
+        ours, theirs = (_numbers(part(getattr(each, "model", None))) for each in (env, made))
+        for name, value in ours.items():
+            if not np.array_equal(value, theirs.get(name, ()), equal_nan=True):
+                return name
+    return None
+
+
+def _numbers(part: Any) -> dict[str, Any]:
+    """The numbers and arrays of numbers of a model, by name."""
+    values = ((name, getattr(part, name, None)) for name in dir(part) if not name.startswith("_"))
+    kinds = (int, float, np.ndarray)
+    return {
+        name: value
+        for name, value in values
+        if isinstance(value, kinds) and np.asarray(value).dtype.kind in "fiub"
+    }

@@ -1,0 +1,1 @@
+"""What `certify` is made of: recorded loops, how they compare over an orbit, and the certificate."""

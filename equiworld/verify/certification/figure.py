@@ -1,0 +1,145 @@
+"""The figure of a certificate: final error over the elements, deviation by step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.errors import ArgumentError
+from equiworld.files import write_atomically
+from equiworld.groups import GroupElement
+from equiworld.verify.certification.orbit import Orbit
+from equiworld.verify.elements import rotation_angle, rotation_axis
+
+__all__ = ["draw"]
+
+_SMALLEST = 1e-17
+"""Where an exact zero is drawn on a logarithmic axis."""
+
+_COLOURS = {"active": "#0b5fa5", "passive": "#d1660a"}
+_LINES = {"active": "-", "passive": ":"}
+_FILLS = {"active": "full", "passive": "none"}
+_SIZES = {"active": 9, "passive": 13}  # so that one is seen around the other
+_MARKERS = {False: "o", True: "^"}  # of elements that mirror
+_NO_AXIS = (0.5, 0.5, 0.5)
+
+
+def draw(
+    path: str | os.PathLike[str],
+    title: str,
+    elements: GroupElement,
+    orbits: Sequence[Orbit],
+    tolerance: float,
+) -> Path:
+    """Draw orbits to a file, whole or not at all; the suffix of `path` says the format.
+
+    Elements that turn in one plane lie on a circle, at their angle; others over their angle, coloured by their axis.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A canvas of its own, not pyplot: no window system is asked for and no figure of the caller is touched.
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    kind = Path(path).suffix.lower().removeprefix(".")
+    kinds = canvas.get_supported_filetypes()
+    if kind not in kinds:
+        raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
+    figure.suptitle(title)
+    angles = _angles_in_one_plane(elements)
+    if angles is not None:
+        _draw_circle(figure.add_subplot(1, 2, 1, projection="polar"), elements, orbits, angles)
+    else:
+        _draw_angles(figure.add_subplot(1, 2, 1), elements, orbits)
+    _draw_deviations(figure.add_subplot(1, 2, 2), orbits, tolerance)
+    return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
+
+
+def _angles_in_one_plane(elements: GroupElement) -> NDArray[np.float64] | None:
+    """Signed angles [rad] of elements that all turn about one axis, or in the plane; None of others."""
+    angles = np.array([rotation_angle(g) for g in elements])
+    if elements.dim == 2:
+        return angles
+    axes = [rotation_axis(g) for g in elements]
+    known = np.array([axis for axis in axes if axis is not None])
+    if not len(known):
+        return None
+    along = known @ known[0]
+    if not np.allclose(np.abs(along), 1.0):
+        return None
+    upright = known[0][np.argmax(np.abs(known[0]))]
+    angles[[axis is not None for axis in axes]] *= np.sign(along) * np.sign(upright)
+    return angles
+
+
+def _draw_circle(
+    axes: Any, elements: GroupElement, orbits: Sequence[Orbit], angles: NDArray[np.float64]
+) -> None:
+    """Final errors at the angle of each element in its plane."""
+    _draw_errors(axes, elements, orbits, angles, None)
+    axes.set_rlim(bottom=0)
+    axes.set_title("final error by angle of g [units of the observation]")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.3, -0.15), fontsize=8)
+
+
+def _draw_angles(axes: Any, elements: GroupElement, orbits: Sequence[Orbit]) -> None:
+    """Final errors over the angle of each element in space; red, green and blue are the parts of its axis."""
+    found = [rotation_axis(g) for g in elements]
+    colours = [_NO_AXIS if axis is None else tuple(np.abs(axis).tolist()) for axis in found]
+    _draw_errors(axes, elements, orbits, np.array([rotation_angle(g) for g in elements]), colours)
+    axes.set_xlim(-0.1, np.pi + 0.1)
+    axes.set_xticks(np.linspace(0, np.pi, 5), ["0°", "45°", "90°", "135°", "180°"])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("angle of g; colour: its axis, |x| red, |y| green, |z| blue")
+    axes.set_ylabel("final error [units of the observation]")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+
+
+def _draw_errors(
+    axes: Any,
+    elements: GroupElement,
+    orbits: Sequence[Orbit],
+    places: NDArray[np.float64],
+    colours: Sequence[Any] | None,
+) -> None:
+    """The final error of every episode at the place of its element, and their mean."""
+    # Points without a line: between two elements nothing was measured.
+    mirrored = [bool(g.determinant < 0) for g in elements]
+    for orbit in orbits:
+        own, named = _COLOURS[orbit.mode], set[bool]()
+        for index, (errors, mirror) in enumerate(zip(orbit.final_error, mirrored, strict=True)):
+            errors = errors[np.isfinite(errors)]
+            if not len(errors):
+                continue
+            style = {
+                "color": own if colours is None else colours[index],
+                "marker": _MARKERS[mirror],
+                "ls": "",
+            }
+            axes.plot(np.full(len(errors), places[index]), errors, ms=3, alpha=0.3, **style)
+            what = f"{orbit.mode}, {'mirrored, ' if mirror else ''}mean"
+            label = {} if mirror in named else {"label": what}
+            look = {"ms": _SIZES[orbit.mode], "fillstyle": _FILLS[orbit.mode]}
+            axes.plot([places[index]], [errors.mean()], **look, **style, **label)
+            named.add(mirror)
+
+
+def _draw_deviations(axes: Any, orbits: Sequence[Orbit], tolerance: float) -> None:
+    """The largest deviation by step, against the tolerance."""
+    for orbit in orbits:
+        deviation = orbit.deviation_by_step
+        drawn = np.maximum(deviation, _SMALLEST)
+        style = {"color": _COLOURS[orbit.mode], "linestyle": _LINES[orbit.mode]}
+        axes.plot(np.arange(len(drawn)), drawn, label=orbit.mode, **style)
+    axes.axhline(tolerance, color="black", linestyle="--", label="tolerance")
+    axes.set_yscale("log")
+    axes.set_xlabel("environment step")
+    axes.set_ylabel("largest |obs_g − g·obs| [units of the observation]")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()

@@ -1,0 +1,67 @@
+"""Group elements in words and in columns of a table: axis, angle, shift, mirror."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from equiworld.groups import GroupElement
+
+__all__ = ["NOTHING_TO_COMPARE", "describe", "element_columns", "rotation_angle", "rotation_axis"]
+
+NOTHING_TO_COMPARE = "a group with elements besides the identity: with it alone there is nothing to compare"
+
+
+def rotation_angle(g: GroupElement) -> float:
+    """The angle [rad] by which one element turns: signed in the plane, of the axis-angle form in space."""
+    if g.dim == 2:
+        return float(np.arctan2(g.matrix[1, 0], g.matrix[0, 0]))
+    return float(np.arccos(np.clip((np.trace(_proper(g)) - g.dim + 2) / 2, -1.0, 1.0)))
+
+
+def rotation_axis(g: GroupElement) -> NDArray[np.float64] | None:
+    """The unit vector `(3,)` that one element turns about; None in the plane, and where nothing turns."""
+    if g.dim != 3:
+        return None
+    vector = Rotation.from_matrix(_proper(g)).as_rotvec()
+    length = float(np.linalg.norm(vector))
+    return vector / length if length > 1e-9 else None
+
+
+def element_columns(g: GroupElement) -> dict[str, Any]:
+    """One element as columns of a result file.
+
+    With a mirror, `angle_deg` is in the plane the direction that +x is taken to; in space element = −(turn).
+
+    >>> from equiworld.groups import SE3
+    >>> element_columns(SE3().rotation([0.0, 0.0, np.pi / 2]))
+    {'angle_deg': 90.0, 'axis': [0.0, 0.0, 1.0], 'shift': [0.0, 0.0, 0.0], 'mirrored': False}
+    """
+    axis = rotation_axis(g)
+    return {
+        "angle_deg": float(np.degrees(rotation_angle(g))),
+        "axis": None if axis is None else axis.tolist(),
+        "shift": g.translation.tolist(),
+        "mirrored": bool(g.determinant < 0),
+    }
+
+
+def describe(g: GroupElement) -> str:
+    """One element in words: its angle, its translation's length, and whether it mirrors."""
+    words = [f"{np.degrees(rotation_angle(g)):.1f}°"]
+    shift = float(np.linalg.norm(g.translation))
+    if shift > 0:
+        words.append(f"shifted {shift:.3g}")
+    if g.determinant < 0:
+        words.append("mirrored")
+    if g.stored_label is not None and int(g.stored_label):
+        words.append(f"label {int(g.stored_label)}")
+    return ", ".join(words)
+
+
+def _proper(g: GroupElement) -> NDArray[np.float64]:
+    """Its matrix in space without the mirror."""
+    return -g.matrix if g.determinant < 0 and g.dim % 2 else g.matrix

@@ -1,0 +1,121 @@
+"""A task is checked where it is made, and registered beside its environment; its planner plans where none is named."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import gymnasium as gym
+import pytest
+import torch
+
+import equiworld as ew
+from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.planners import CEM, MPPI, MPCPolicy, RandomShooting
+from equiworld.symmetry import symmetry_of
+from equiworld.tasks import TASKS, KeypointDistance, Task, register_task, task_of
+
+COST = KeypointDistance("block_pos", "goal_pos")
+PUSHT = "equiworld/PushT-v0"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"cost": "equiworld.envs.pusht.task:push_cost"}, "task.cost: got 'equiworld"),
+        ({"cost": None}, "task.cost: got None"),
+        ({"proposals": "module:name"}, "task.proposals: got 'module:name'"),
+        ({"random_numbers": -1}, "task.random_numbers: got -1"),
+        ({"random_numbers": True}, "task.random_numbers: got True"),
+        ({"planner": "cem"}, "task.planner: got 'cem'"),
+        ({"symmetric_arguments": ("walls", False)}, "task.symmetric_arguments: got"),
+    ],
+)
+def test_what_is_no_task_is_refused(attributes: dict, message: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        Task(**{"cost": COST, **attributes})
+
+
+def test_tasks_are_registered_and_found() -> None:
+    try:
+        register_task("docs/Nowhere-v0", Task(COST))
+        register_task("docs/Nowhere-v0", Task(2 * COST))  # the later replaces the earlier
+        assert task_of("docs/Nowhere-v0") == Task(2 * COST)
+    finally:
+        TASKS.pop("docs/Nowhere-v0", None)
+    with pytest.raises(UnknownNameError, match=r"docs/Nowhere-v0.*register_task"):
+        task_of("docs/Nowhere-v0")
+    for env_id, task in (("", Task(COST)), (3, Task(COST)), ("docs/Nowhere-v0", COST)):
+        with pytest.raises(ArgumentError):
+            register_task(env_id, task)  # type: ignore[arg-type]
+
+
+def test_the_same_names_are_where_they_were() -> None:
+    for name in ("Task", "register_task", "KeypointDistance", "FirstOf", "Objective", "Sharpened"):
+        assert getattr(ew.planners, name) is getattr(ew.tasks, name)
+
+
+@pytest.fixture(scope="module")
+def model() -> ew.WorldModel:
+    env = gym.make(PUSHT)
+    made = ew.WorldModel.for_env(env, hidden=(8,), seed=0)
+    env.close()
+    return made
+
+
+def test_the_tasks_planner_plans_where_none_is_named(model: ew.WorldModel) -> None:
+    task = Task(COST, planner=MPPI(samples=8))
+    assert MPCPolicy(model, task=task).planner == MPPI(samples=8)
+    assert MPCPolicy(model, RandomShooting(), task=task).planner == RandomShooting()
+    assert MPCPolicy(model, task=Task(COST)).planner == CEM()
+    assert MPCPolicy(model).planner == task_of(PUSHT).planner == CEM()
+
+    class Other:
+        def plan(self, problem, generators, warm_start=None, active=None):
+            return None
+
+    with pytest.raises(ArgumentError, match="planner: got a Other; expected a Planner"):
+        MPCPolicy(model, task=Task(COST, planner=Other()))
+
+
+def test_every_registered_task_can_be_copied_and_pickled() -> None:
+    assert {PUSHT, "equiworld/CloudPush-v0", "FetchPush-v4", "PointMaze_Open-v3"} <= set(TASKS)
+    for task in TASKS.values():
+        assert pickle.loads(pickle.dumps(task)) == copy.deepcopy(task) == task
+
+
+def test_a_cost_that_knows_a_direction_is_refused() -> None:
+    def downhill(states, channels, goal, goal_channels):
+        return states.select(channels["block_pos"])[..., 0, 0]
+
+    symmetry = symmetry_of(PUSHT)
+    task_of(PUSHT).check_invariance(symmetry, 95.0, 2)
+    Task(COST).check_invariance(symmetry, 95.0, 2)
+    with pytest.raises(ArgumentError, match=r"task.cost: got .*downhill, which changes by"):
+        Task(downhill).check_invariance(symmetry, 95.0, 2)
+
+    def eastwards(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat):
+        ahead = torch.tensor([radius, 0.0], dtype=uniform.dtype)
+        return ahead.expand(*uniform.shape[:2], horizon, 2)
+
+    with pytest.raises(ArgumentError, match=r"task.proposals: got .*eastwards, which changes by"):
+        Task(COST, eastwards).check_invariance(symmetry, 95.0, 2)
+
+
+@pytest.mark.parametrize("package", ["equiworld", "equiworld.symmetry", "equiworld.tasks", "equiworld.envs"])
+def test_whatever_is_imported_first_everything_is_registered(package: str) -> None:
+    pytest.importorskip("mujoco")
+    pytest.importorskip("gym_pusht")
+    code = f"""
+import {package}, gymnasium, gym_pusht
+from equiworld.symmetry import symmetry_of
+from equiworld.tasks import task_of
+for env_id in ("equiworld/PushT-v0", "equiworld/CloudPush-v0"):
+    gymnasium.spec(env_id), symmetry_of(env_id), task_of(env_id)
+symmetry_of(gymnasium.make("gym_pusht/PushT-v0", obs_type="state"))
+symmetry_of("Walker2d-v5"), task_of("FetchReach-v4")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
