@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,13 +15,38 @@ from equiworld.planners.problem import Problem, State, map_state
 from equiworld.symmetry import Features
 from equiworld.symmetry.limits import project
 
-if TYPE_CHECKING:
-    from equiworld.planners.planner import Planner
-
-__all__ = ["Search"]
+__all__ = ["Search", "Settings"]
 
 _ROWS = 1024  # states of some dozens of numbers, and a network's hidden layer of them, in a core's cache
 _ROWS_ELSEWHERE = 2**18  # enough to fill an accelerator; their hidden layers take some hundred megabytes
+
+
+class Settings(Protocol):
+    """The settings of a `Planner` that its searches read."""
+
+    @property
+    def horizon(self) -> int: ...
+
+    @property
+    def samples(self) -> int: ...
+
+    @property
+    def chunk(self) -> int | None: ...
+
+    @property
+    def n_elites(self) -> int: ...
+
+    @property
+    def n_carried(self) -> int: ...
+
+    @property
+    def correlation(self) -> float: ...
+
+    @property
+    def cost_of_last(self) -> float: ...
+
+    @property
+    def differentiates(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class Search:
 
     Args:
         problem: what is planned.
-        settings: the planner whose call this is.
+        settings: those of the planner whose call this is.
         generators: one for each of B environments; the only source of randomness.
         start: `(B, W, H, size)`, sequences to start from.
 
@@ -72,7 +97,7 @@ class Search:
     gradient: Tensor
 
     def __init__(
-        self, problem: Problem, settings: Planner, generators: Sequence[torch.Generator], start: Tensor
+        self, problem: Problem, settings: Settings, generators: Sequence[torch.Generator], start: Tensor
     ) -> None:
         self.problem, self.settings, self.generators = problem, settings, generators
         self.start, self.unit = start.permute(2, 0, 1, 3), problem.unit
