@@ -45,7 +45,7 @@ def graph_rows(
                     "how": how,
                     "envs": count,
                     "dtype": "float32",
-                    **_tried(way, given, expected),
+                    **_tried(way, given, expected, repeats),
                 }
                 for how, way in ways.items()
             ]

@@ -35,6 +35,10 @@ def posed(
         return z.to(device=device), goal.to(device=device), plans
     symmetry = model.symmetry.sized(observation)
     state, wanted = read(symmetry, observation, symmetry.state, tuple(symmetry.goal))
-    arrays = {**state, **{f"goal {kind}": array for kind, array in wanted.items()}, "plan": start}
+    arrays: dict[Any, Array] = {
+        **state,
+        **{f"goal {kind}": array for kind, array in wanted.items()},
+        "plan": start,
+    }
     *parts, plans = as_tensors(arrays, model.dtype, device)
     return Features(*parts[:3]), Features(*parts[3:]), plans

@@ -15,38 +15,10 @@ from equiworld.planners.problem import Problem, State, map_state
 from equiworld.symmetry import Features
 from equiworld.symmetry.limits import project
 
-__all__ = ["Search", "Settings"]
+__all__ = ["Search"]
 
 _ROWS = 1024  # states of some dozens of numbers, and a network's hidden layer of them, in a core's cache
 _ROWS_ELSEWHERE = 2**18  # enough to fill an accelerator; their hidden layers take some hundred megabytes
-
-
-class Settings(Protocol):
-    """The settings of a `Planner` that its searches read."""
-
-    @property
-    def horizon(self) -> int: ...
-
-    @property
-    def samples(self) -> int: ...
-
-    @property
-    def chunk(self) -> int | None: ...
-
-    @property
-    def n_elites(self) -> int: ...
-
-    @property
-    def n_carried(self) -> int: ...
-
-    @property
-    def correlation(self) -> float: ...
-
-    @property
-    def cost_of_last(self) -> float: ...
-
-    @property
-    def differentiates(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -72,12 +44,33 @@ class _Chunk:
         return _Chunk(envs, samples, map_state(repeated, problem.state), goal)
 
 
+class Settings(Protocol):
+    """Of a planner, as far as candidates depend on them: see `Planner`."""
+
+    @property
+    def horizon(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def correlation(self) -> float: ...
+    @property
+    def cost_of_last(self) -> float: ...
+    @property
+    def chunk(self) -> int | None: ...
+    @property
+    def differentiates(self) -> bool: ...
+    @property
+    def n_elites(self) -> int: ...
+    @property
+    def n_carried(self) -> int: ...
+
+
 class Search:
     """The candidates of one call of a planner, what they cost, and the best so far.
 
     Args:
         problem: what is planned.
-        settings: those of the planner whose call this is.
+        settings: the planner whose call this is.
         generators: one for each of B environments; the only source of randomness.
         start: `(B, W, H, size)`, sequences to start from.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ __all__ = ["as_arrays", "as_tensors"]
 
 
 def as_tensors(
-    arrays: Mapping[str, Array], dtype: torch.dtype, device: torch.device | None = None, leading: int = 1
+    arrays: Mapping[Any, Array], dtype: torch.dtype, device: torch.device | None = None, leading: int = 1
 ) -> list[Tensor]:
     """Arrays `(…, *)` that share their leading axes as tensors, by way of one array: one transfer to a device.
 
@@ -55,7 +56,7 @@ def _by_columns(array: Array, leading: int) -> bool:
 
 def as_arrays(
     tensors: Sequence[Tensor], dtype: torch.dtype = torch.float64, leading: int = 1
-) -> list[NDArray[np.floating]]:
+) -> list[NDArray[Any]]:
     """Tensors `(…, *)` that share their leading axes as arrays of a dtype, by way of one tensor.
 
     >>> [part.shape for part in as_arrays([torch.zeros(4, 3), torch.ones(4, 2, 5)])]

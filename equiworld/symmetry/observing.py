@@ -182,7 +182,7 @@ def read(symmetry: Declaration, obs: Any, *groups: Sequence[str]) -> list[dict[K
         ArgumentError: a field is missing, misshapen, not numeric or not finite.
     """
     names, fields, dim = [name for group in groups for name in group], symmetry.observation, symmetry.dim
-    arrays, centre = symmetry.observed(obs, names), np.asarray(symmetry.centre)
+    arrays, centre = observed(symmetry, obs, names), np.asarray(symmetry.centre)
     values = {name: numbers(arrays[name], fields[name].size(dim), name) for name in names}
     check_leading(values)
     shape = np.shape(next(iter((values or arrays).values())))[:-1]

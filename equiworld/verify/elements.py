@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from equiworld.groups import GroupElement
 
@@ -26,6 +25,8 @@ def rotation_axis(g: GroupElement) -> NDArray[np.float64] | None:
     """The unit vector `(3,)` that one element turns about; None in the plane, and where nothing turns."""
     if g.dim != 3:
         return None
+    from scipy.spatial.transform import Rotation  # not everybody needs it: `import equiworld` stays light
+
     vector = Rotation.from_matrix(_proper(g)).as_rotvec()
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-9 else None
