@@ -15,7 +15,7 @@ import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.reach import REACH, ForwardPushes
 from equiworld.benchmarks.stages import ENV, kept_rows, stage_folder, trained_model
-from equiworld.benchmarks.success import Contender, contender_model, shared_settings, slice_parts
+from equiworld.benchmarks.success import Arm, arm_model, shared_settings, slice_parts
 from equiworld.envs.pusht.stock import StockView
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
@@ -215,7 +215,7 @@ def _models(config: ExactPolicyConfig) -> list[Path]:
         for seed in range(config.seed, config.seed + config.training_seeds):
             folder = stage_folder(config.out / "models", f"{family}-{seed}", asdict(shared))
             if not (folder / "model.safetensors").exists():
-                contender_model(shared, Contender(family), seed, train, validation).save(folder)
+                arm_model(shared, Arm(family), seed, train, validation).save(folder)
             found.append(folder)
     return found
 

@@ -18,9 +18,9 @@ from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
 from equiworld.benchmarks.stages import ENV
 from equiworld.benchmarks.success import (
-    Contender,
+    Arm,
     SuccessConfig,
-    contender_model,
+    arm_model,
     shared_settings,
     slice_parts,
 )
@@ -97,7 +97,7 @@ def _measure(
     validation: Dataset,
     test: Dataset,
 ) -> dict[str, Any]:
-    model = contender_model(training, Contender(family), config.seed, data, validation)
+    model = arm_model(training, Arm(family), config.seed, data, validation)
     interior = away_from_walls(test)
     errors = [part.relative(interior) for part in turned_errors(model, test, SE2().grid(config.angles))]
     known = [error for error in errors if error is not None]  # all of them, unless nothing moves

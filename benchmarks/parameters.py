@@ -13,9 +13,9 @@ import numpy as np
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, step_errors
 from equiworld.benchmarks.success import (
-    Contender,
+    Arm,
     SuccessConfig,
-    contender_model,
+    arm_model,
     shared_settings,
     slice_parts,
 )
@@ -65,10 +65,10 @@ def run(config: ParametersConfig) -> dict[str, Any]:
     collection = replace(shared_settings(config), steps=config.steps)
     data, validation, test = slice_parts(collection)
     overlap = check_disjoint(train=data, validation=validation, test=test)
-    contenders = [Contender(EQUIVARIANT, width=width) for width in config.equivariant_widths] + [
-        Contender(family, width=width) for family in ("mlp", "mlp-centred") for width in config.plain_widths
+    arms = [Arm(EQUIVARIANT, width=width) for width in config.equivariant_widths] + [
+        Arm(family, width=width) for family in ("mlp", "mlp-centred") for width in config.plain_widths
     ]
-    jobs = [(collection, contender, config.seed, data, validation, test) for contender in contenders]
+    jobs = [(collection, arm, config.seed, data, validation, test) for arm in arms]
     rows = in_parallel(_measure, jobs, "models", config.workers, config.progress)
     ours = [row for row in rows if row["family"] == EQUIVARIANT]
     for row in rows:
@@ -115,16 +115,16 @@ def size_of_error(rows: list[dict[str, Any]], error: float) -> float | None:
 
 def _measure(
     collection: SuccessConfig,
-    contender: Contender,
+    arm: Arm,
     seed: int,
     data: Dataset,
     validation: Dataset,
     test: Dataset,
 ) -> dict[str, Any]:
-    model = contender_model(collection, contender, seed, data, validation)
+    model = arm_model(collection, arm, seed, data, validation)
     return {
-        "family": contender.family,
-        "width": contender.width,
+        "family": arm.family,
+        "width": arm.width,
         "parameters": model.parameter_count,
         "transitions": len(data),
         "relative_error": step_errors(model, test).relative(away_from_walls(test)),

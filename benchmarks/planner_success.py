@@ -13,7 +13,7 @@ import torch
 
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.stages import ENV
-from equiworld.benchmarks.success import TASKS, Contender, contender_model, shared_settings, slice_parts
+from equiworld.benchmarks.success import ENV_ARGUMENTS, Arm, arm_model, shared_settings, slice_parts
 from equiworld.models import WorldModel
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
 from equiworld.results import make_result, write_json
@@ -21,7 +21,7 @@ from equiworld.verify.evaluate import evaluate
 
 __all__ = ["PlannerSuccessConfig", "run"]
 
-CONTENDERS: dict[str, Planner] = {
+PLANNERS: dict[str, Planner] = {
     "CEM, around elites": CEM(),
     "CEM, around their mean": CEM(around="mean"),
     "ICEM": ICEM(),
@@ -67,20 +67,26 @@ def run(config: PlannerSuccessConfig) -> dict[str, Any]:
     config = config.reduced()
     training = shared_settings(config)
     data, validation, _ = slice_parts(training)
-    model = contender_model(training, Contender("state"), config.seed, data, validation)
+    model = arm_model(training, Arm("state"), config.seed, data, validation)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        fitted = {name: _fitted(config, model, planner) for name, planner in CONTENDERS.items()}
+        fitted = {name: _fitted(config, model, planner) for name, planner in PLANNERS.items()}
     finally:
         torch.set_num_threads(threads)
     jobs = [
         (config, model, name, planner, milliseconds, task)
         for name, (planner, milliseconds) in fitted.items()
-        for task in TASKS
+        for task in ENV_ARGUMENTS
     ]
     rows = in_parallel(_play, jobs, "planners", config.workers, config.progress)
-    settings = {**asdict(config), "environment": ENV, "tasks": TASKS, "family": "state", "dtype": "float32"}
+    settings = {
+        **asdict(config),
+        "environment": ENV,
+        "tasks": ENV_ARGUMENTS,
+        "family": "state",
+        "dtype": "float32",
+    }
     settings["planners"] = {name: asdict(planner) for name, (planner, _) in fitted.items()}
     result = make_result("planner-success", settings, rows, time.perf_counter() - began)
     write_json(config.out / "planner-success.json", result)
@@ -131,7 +137,7 @@ def _play(
 ) -> dict[str, Any]:
     result = evaluate(
         MPCPolicy(model, planner, seed=config.seed),
-        lambda: gym.make(ENV, disable_env_checker=True, **TASKS[task]),
+        lambda: gym.make(ENV, disable_env_checker=True, **ENV_ARGUMENTS[task]),
         episodes=config.episodes,
         seed=config.first_episode,
         n_envs=100,

@@ -24,7 +24,8 @@ OTHERS: tuple[tuple[str, str, Any], ...] = (
     ("#000000", "X", (0, (1, 1))),
 )
 
-POINTS, STILL = 128, 0.2  # of the environment's clouds; [mm] of noise that closed loops do well with
+POINTS = 128  # of the environment's clouds
+NOISE_LIMIT_MM = 0.2  # below it closed loops succeed
 APART = 2.2  # [deg] between the markers of models at one angle
 
 Row = Mapping[str, Any]
@@ -119,11 +120,13 @@ def _draw_noise(axes: Any, noise: Sequence[Row]) -> None:
     axes.plot(counts, values, color=COLOURS["equivariant"], marker="o", markersize=6, linewidth=1.8)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    finite = [*values[np.isfinite(values)].tolist(), STILL]
+    finite = [*values[np.isfinite(values)].tolist(), NOISE_LIMIT_MM]
     axes.set_ylim(min(finite) / 2.0, max(finite) * 2.0)
-    axes.axhline(STILL, color="0.35", linewidth=1.0, linestyle=(0, (4, 3)))
+    axes.axhline(NOISE_LIMIT_MM, color="0.35", linewidth=1.0, linestyle=(0, (4, 3)))
     axes.axvline(POINTS, color="0.35", linewidth=1.0, linestyle=(0, (4, 3)))
-    axes.text(counts[0], 0.93 * STILL, f"{STILL:g} mm", fontsize=9.5, color="0.35", va="top")
+    axes.text(
+        counts[0], 0.93 * NOISE_LIMIT_MM, f"{NOISE_LIMIT_MM:g} mm", fontsize=9.5, color="0.35", va="top"
+    )
     for value in values[counts == POINTS]:
         if np.isfinite(value):
             # Right above the falling curve; left below it where there is nothing to the right.

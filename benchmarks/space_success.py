@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from equiworld.benchmarks.parallel import in_parallel
-from equiworld.benchmarks.space_contenders import CONTENDERS, SMALL, Contender
+from equiworld.benchmarks.space_arms import ARMS, SMALL, Arm
 from equiworld.benchmarks.space_prediction import latent_errors, random_elements, residual
 from equiworld.benchmarks.space_rows import certificate_row, ladder_rows, noise_rows
 from equiworld.benchmarks.space_stages import ENV, SpaceStages
@@ -35,7 +35,7 @@ from equiworld.planners import MPCPolicy
 from equiworld.results import make_result, read_json, write_json
 from equiworld.training import TrainingConfig, collect
 
-__all__ = ["CONTENDERS", "SpaceSuccessConfig", "run"]
+__all__ = ["ARMS", "SpaceSuccessConfig", "run"]
 
 SENSORS: dict[str, dict[str, Any]] = {
     "64 points": {"points": 64},
@@ -91,26 +91,26 @@ class SpaceSuccessConfig:
             return self
         return replace(self, transitions=3_000, steps=60, encoder_steps=20, episodes=2, steps_near=3)
 
-    def stages(self, contender: Contender | None = None) -> SpaceStages:
-        """The data and models, of one contender or of most."""
+    def stages(self, arm: Arm | None = None) -> SpaceStages:
+        """The data and models, of one arm or of most."""
         stages = SpaceStages.of(self)
         if self.quick:
             stages = replace(stages, test_transitions=200, joint_steps=5, batch_size=128)
-        if contender is None:
+        if arm is None:
             return stages
-        if contender.small:
+        if arm.small:
             return replace(stages, settings=SMALL)
-        if contender.shape == "bracket":
+        if arm.shape == "bracket":
             return stages
         counts = {
             name: max(getattr(stages, name) // 2, 1) for name in ("transitions", "steps", "encoder_steps")
         }
-        return replace(stages, arguments={"shape": contender.shape}, **counts)
+        return replace(stages, arguments={"shape": arm.shape}, **counts)
 
     def model(self, name: str) -> WorldModel:
-        """A contender's model; trained now if it is not yet there."""
-        contender = CONTENDERS[name]
-        return self.stages(contender).model(contender.family, contender.data)
+        """An arm's model; trained now if it is not yet there."""
+        arm = ARMS[name]
+        return self.stages(arm).model(arm.family, arm.data)
 
 
 def run(config: SpaceSuccessConfig) -> dict[str, Any]:
@@ -118,20 +118,20 @@ def run(config: SpaceSuccessConfig) -> dict[str, Any]:
     began = time.perf_counter()
     config = config.reduced()
     overlap = {"bracket": config.stages().overlap("slice", "all", "slice test", "all test")}
-    for contender in CONTENDERS.values():
-        if contender.shape not in overlap:
-            overlap[contender.shape] = config.stages(contender).overlap("all", "all test")
+    for arm in ARMS.values():
+        if arm.shape not in overlap:
+            overlap[arm.shape] = config.stages(arm).overlap("all", "all test")
     progress, config = config.progress, replace(config, progress=False)  # jobs side by side show none
-    names = [*CONTENDERS, "pose known"]
+    names = [*ARMS, "pose known"]
     in_parallel(_train, [(config, name) for name in names], "train", config.workers, progress)
     jobs: list[tuple[Callable[..., Any], str, str]] = []
-    for name, contender in CONTENDERS.items():
+    for name, arm in ARMS.items():
         jobs += [
             (_predict, name, ""),
             (_try, name, "near"),
             (_noise, name, ""),
-            *([(_try, name, "within the slice")] if contender.data == "slice" else []),
-            *([(_try, name, "far")] if contender.far else []),
+            *([(_try, name, "within the slice")] if arm.data == "slice" else []),
+            *([(_try, name, "far")] if arm.far else []),
         ]
     jobs += [(_try, "pose known", "near"), (_try, "pose known", "far"), (_certify, "equivariant", "")]
     jobs += [(_try, "equivariant, all data", kind) for kind in SENSORS]
@@ -160,7 +160,7 @@ def _kept(config: SpaceSuccessConfig, way: Callable[..., Any], name: str, what: 
     free = {key: value for key, value in asdict(config).items() if key not in ("out", "workers", "progress")}
     depends = {
         "job": [way.__name__, name, what],
-        "contender": CONTENDERS.get(name),
+        "arm": ARMS.get(name),
         "small": SMALL,
         "planner": PLANNER,
         "tasks": [NEAR, FAR, SENSORS.get(what), SUCCESS],
@@ -190,13 +190,13 @@ def _posed_model(config: SpaceSuccessConfig) -> WorldModel:
 def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     """Episodes with near or far goals, or with another sensor."""
     known = name == "pose known"
-    contender = Contender("state", "all", far=True) if known else CONTENDERS[name]
+    arm = Arm("state", "all", far=True) if known else ARMS[name]
     model = _posed_model(config) if known else config.model(name)
-    arguments: dict[str, Any] = {**(FAR if what == "far" else NEAR), "shape": contender.shape}
+    arguments: dict[str, Any] = {**(FAR if what == "far" else NEAR), "shape": arm.shape}
     if known:
         arguments |= {"points": 0, "observe_pose": True}
     steps = config.steps_near * 4 // 3 if what == "far" else config.steps_near
-    count = max(1, round(config.episodes * contender.share * (0.5 if what in SENSORS else 1.0)))
+    count = max(1, round(config.episodes * arm.share * (0.5 if what in SENSORS else 1.0)))
     policy = MPCPolicy(model, PLANNER, seed=config.seed, door=model.equivariant)
     seeds = list(range(config.first_episode, config.first_episode + count))
     if what == "within the slice":
@@ -216,7 +216,7 @@ def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any
     return [
         {
             "kind": "success",
-            "data": contender.data,
+            "data": arm.data,
             "task": what,
             "steps": steps,
             "parameters": model.parameter_count,
@@ -227,9 +227,9 @@ def _try(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any
 
 def _predict(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     """One-step errors, where it was trained and elsewhere, and how exact the model is."""
-    model, stages = config.model(name), config.stages(CONTENDERS[name])
+    model, stages = config.model(name), config.stages(ARMS[name])
     rng = np.random.default_rng([config.seed, 41])
-    test = stages.data(f"{CONTENDERS[name].data} test")
+    test = stages.data(f"{ARMS[name].data} test")
     seen = latent_errors(model, test)
     elements = random_elements(rng, 16)
     orbit = [latent_errors(model, test, g) for g in elements]
@@ -237,7 +237,7 @@ def _predict(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str,
     row = {
         "kind": "prediction",
         "family": model.family,
-        "data": CONTENDERS[name].data,
+        "data": ARMS[name].data,
         "parameters": model.parameter_count,
         "relative_error": seen.relative,
         "relative_error_all": latent_errors(model, stages.data("all test")).relative,
@@ -259,7 +259,7 @@ def _certify(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str,
 
 def _noise(config: SpaceSuccessConfig, name: str, what: str) -> list[dict[str, Any]]:
     instants = 2 if config.quick else 64
-    shape = CONTENDERS[name].shape
+    shape = ARMS[name].shape
     return noise_rows(config.model(name), config.first_episode + 600_000, instants, shape=shape)
 
 

@@ -20,9 +20,9 @@ from equiworld.results import make_result, read_json, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 from equiworld.verify.evaluate import evaluate
 
-__all__ = ["Contender", "SuccessConfig", "contender_model", "run", "slice_data"]
+__all__ = ["Arm", "SuccessConfig", "arm_model", "run", "slice_data"]
 
-TASKS: dict[str, dict[str, Any]] = {
+ENV_ARGUMENTS: dict[str, dict[str, Any]] = {
     "gym-pusht": {},
     "random goals": {"goal": "random", "starts": "free", "success_coverage": 0.98},
 }
@@ -30,7 +30,7 @@ TASKS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Contender:
+class Arm:
     """One family trained on one part of the data.
 
     Attributes:
@@ -50,13 +50,13 @@ class Contender:
     tasks: tuple[str, ...] = ("gym-pusht",)
 
 
-CONTENDERS = (
-    Contender("state", tasks=("gym-pusht", "random goals")),
-    Contender("state", data="all", seeds=2, tasks=("gym-pusht", "random goals")),
-    Contender("augmented", seeds=1, share=1 / 3),
-    Contender("mlp", share=1 / 6),
-    Contender("mlp-centred", seeds=1, share=1 / 6),
-    Contender("state-steerable", seeds=1),
+ARMS = (
+    Arm("state", tasks=("gym-pusht", "random goals")),
+    Arm("state", data="all", seeds=2, tasks=("gym-pusht", "random goals")),
+    Arm("augmented", seeds=1, share=1 / 3),
+    Arm("mlp", share=1 / 6),
+    Arm("mlp-centred", seeds=1, share=1 / 6),
+    Arm("state-steerable", seeds=1),
 )
 
 
@@ -70,7 +70,7 @@ class SuccessConfig:
         quick: a small version whose numbers prove nothing.
         transitions: collected for each of the slice and all headings.
         steps: optimiser steps of each model.
-        learning_rates: tried with the first seed of each contender; the better on validation data serves them all.
+        learning_rates: tried with the first seed of each arm; the better on validation data serves them all.
         training_seeds: models of each family, at most.
         half_width: of the slice [deg].
         episodes: for each model and task.
@@ -114,20 +114,18 @@ def run(config: SuccessConfig) -> dict[str, Any]:
     )
     parts = {"train": data, "validation": validation, "test": test}
     overlap = check_disjoint(**{f"{part}_{name}": parts[part][name] for part in parts for name in data})
-    contenders = CONTENDERS[:2] if config.quick else CONTENDERS
+    arms = ARMS[:2] if config.quick else ARMS
     trials = [
-        (config, contender, config.seed, data[contender.data], rate)
-        for contender in contenders
-        for rate in config.learning_rates
+        (config, arm, config.seed, data[arm.data], rate) for arm in arms for rate in config.learning_rates
     ]
     in_parallel(_trained, trials, "learning rates", config.workers, config.progress)
     jobs = [
-        (config, contender, config.seed + offset, data[contender.data], validation[contender.data], test)
-        for contender in contenders
-        for offset in range(1 if config.quick else min(contender.seeds, config.training_seeds))
+        (config, arm, config.seed + offset, data[arm.data], validation[arm.data], test)
+        for arm in arms
+        for offset in range(1 if config.quick else min(arm.seeds, config.training_seeds))
     ]
-    found = in_parallel(_contend, jobs, "contenders", config.workers, config.progress)
-    settings = {**asdict(config), "overlap": overlap, "planner": asdict(CEM()), "tasks": TASKS}
+    found = in_parallel(_contend, jobs, "arms", config.workers, config.progress)
+    settings = {**asdict(config), "overlap": overlap, "planner": asdict(CEM()), "tasks": ENV_ARGUMENTS}
     result = make_result(
         "success", settings, [row for rows in found for row in rows], time.perf_counter() - began
     )
@@ -162,22 +160,22 @@ def slice_data(config: SuccessConfig, name: str, transitions: int, offset: int) 
 
 def _contend(
     config: SuccessConfig,
-    contender: Contender,
+    arm: Arm,
     seed: int,
     data: Dataset,
     validation: Dataset,
     test: dict[str, Dataset],
 ) -> list[dict[str, Any]]:
-    episodes = max(1, round(config.episodes * contender.share))
-    rate = chosen_rate(config, contender, data, validation)
-    path = _folder(config, contender, seed, rate) / f"success-{episodes}-{config.first_episode}.json"
+    episodes = max(1, round(config.episodes * arm.share))
+    rate = chosen_rate(config, arm, data, validation)
+    path = _folder(config, arm, seed, rate) / f"success-{episodes}-{config.first_episode}.json"
     if path.exists():  # an interrupted run does not play its episodes again
         return read_json(path)["rows"]
     began = time.perf_counter()
-    model = _trained(config, contender, seed, data, rate)
+    model = _trained(config, arm, seed, data, rate)
     who = {
-        "family": contender.family,
-        "data": contender.data,
+        "family": arm.family,
+        "data": arm.data,
         "transitions": len(data),
         "training_seed": seed,
         "learning_rate": rate,
@@ -188,58 +186,54 @@ def _contend(
         errors, interior = step_errors(model, part), away_from_walls(part)
         who[f"relative_error_{name}"] = errors.relative(interior)
         who[f"relative_error_{name}_near_walls"] = errors.relative(~interior)
-    rows = [{**who, **_try(config, model, name, episodes)} for name in contender.tasks]
+    rows = [{**who, **_try(config, model, name, episodes)} for name in arm.tasks]
     write_json(path, make_result("success", asdict(config), rows, time.perf_counter() - began))
     return rows
 
 
-def _settings(contender: Contender, seed: int) -> dict[str, Any]:
+def _settings(arm: Arm, seed: int) -> dict[str, Any]:
     settings: dict[str, Any] = {"seed": seed}
-    if contender.width is not None:
-        settings |= {"hidden": [contender.width] * 3, "periodic": contender.width // 2}
+    if arm.width is not None:
+        settings |= {"hidden": [arm.width] * 3, "periodic": arm.width // 2}
     return settings
 
 
-def _folder(config: SuccessConfig, contender: Contender, seed: int, rate: float) -> Path:
+def _folder(config: SuccessConfig, arm: Arm, seed: int, rate: float) -> Path:
     depends = {
-        "family": contender.family,
-        "settings": _settings(contender, seed),
-        "data": [contender.data, config.transitions, config.seed],
+        "family": arm.family,
+        "settings": _settings(arm, seed),
+        "data": [arm.data, config.transitions, config.seed],
         "steps": config.steps,
         "learning_rate": rate,
     }
-    return stage_folder(config.out / "models", f"{contender.data}-{contender.family}-{seed}", depends)
+    return stage_folder(config.out / "models", f"{arm.data}-{arm.family}-{seed}", depends)
 
 
-def _trained(
-    config: SuccessConfig, contender: Contender, seed: int, data: Dataset, rate: float
-) -> WorldModel:
-    folder = _folder(config, contender, seed, rate)
+def _trained(config: SuccessConfig, arm: Arm, seed: int, data: Dataset, rate: float) -> WorldModel:
+    folder = _folder(config, arm, seed, rate)
     training = TrainingConfig(steps=config.steps, learning_rate=rate, seed=seed, folder=str(folder))
-    return trained_model(folder, data, contender.family, _settings(contender, seed), training)
+    return trained_model(folder, data, arm.family, _settings(arm, seed), training)
 
 
-def chosen_rate(config: SuccessConfig, contender: Contender, data: Dataset, validation: Dataset) -> float:
+def chosen_rate(config: SuccessConfig, arm: Arm, data: Dataset, validation: Dataset) -> float:
     """The learning rate of the lowest one-step error on validation data, with the first seed."""
     interior = away_from_walls(validation)
 
     def error(rate: float) -> float:
-        model = _trained(config, contender, config.seed, data, rate)
+        model = _trained(config, arm, config.seed, data, rate)
         return step_errors(model, validation).comparable(interior)
 
     return min(config.learning_rates, key=error)
 
 
-def contender_model(
-    config: SuccessConfig, contender: Contender, seed: int, data: Dataset, validation: Dataset
-) -> WorldModel:
-    """The trained model of a contender; found again in `config.out` if it was trained before."""
-    return _trained(config, contender, seed, data, chosen_rate(config, contender, data, validation))
+def arm_model(config: SuccessConfig, arm: Arm, seed: int, data: Dataset, validation: Dataset) -> WorldModel:
+    """The trained model of an arm; found again in `config.out` if it was trained before."""
+    return _trained(config, arm, seed, data, chosen_rate(config, arm, data, validation))
 
 
 def _try(config: SuccessConfig, model: WorldModel, task: str, episodes: int) -> dict[str, Any]:
     def make() -> gym.Env:
-        return gym.make(ENV, disable_env_checker=True, **TASKS[task])
+        return gym.make(ENV, disable_env_checker=True, **ENV_ARGUMENTS[task])
 
     result = evaluate(
         MPCPolicy(model, CEM(), seed=config.seed, door=model.equivariant),

@@ -65,7 +65,7 @@ class _Polygon(Group):
         Args:
             steps: Whole numbers, `(…)`.
         """
-        return self._still(fraction_matrix(as_integers("steps", steps), self.n))
+        return self._without_translation(fraction_matrix(as_integers("steps", steps), self.n))
 
     def sample_matrices(self, rng: np.random.Generator, n: int) -> Array:
         """Every element equally likely."""
@@ -141,7 +141,7 @@ class _Polygon(Group):
             other.proper or not self.proper
         )
 
-    def _still(self, plane: Array) -> GroupElement:
+    def _without_translation(self, plane: Array) -> GroupElement:
         matrix = plane if self.axis is None else self.axis.matrices(plane)
         return GroupElement(self, matrix, np.zeros(matrix.shape[:-1]))
 
@@ -176,7 +176,7 @@ class Dihedral(_Polygon):
         Args:
             steps: Whole numbers, `(…)`.
         """
-        return self._still(_mirrors(as_integers("steps", steps), self.n))
+        return self._without_translation(_mirrors(as_integers("steps", steps), self.n))
 
 
 @lru_cache(maxsize=64)

@@ -136,7 +136,7 @@ class Product(Group):
             return self.section()[np.arange(count) * self._labels.order // count]
         found = self.space.grid(n)
         return GroupElement(
-            self, found.matrix, found.translation, self._in_turn(self.space.label_of(found.matrix))
+            self, found.matrix, found.translation, self._cycled_labels(self.space.label_of(found.matrix))
         )
 
     def grid_matrices(self, n: int) -> Array:
@@ -166,6 +166,6 @@ class Product(Group):
         every = [np.flatnonzero(self._pairs[:, 0] == index) for index in range(self.space.labels.order)]
         return np.stack(every)[first]
 
-    def _in_turn(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _cycled_labels(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
         choices = self._fitting(first)
         return choices[np.arange(len(first)), np.arange(len(first)) % choices.shape[1]]

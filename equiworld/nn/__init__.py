@@ -1,11 +1,11 @@
 """Equivariant layers and networks on typed features."""
 
-from equiworld.nn.axes import orthonormal, soft_axes
 from equiworld.nn.block import ScalarVectorBlock
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
 from equiworld.nn.gate import Gate, gate
-from equiworld.nn.hull import hull_attention
+from equiworld.nn.gram_schmidt import orthonormal, soft_axes
+from equiworld.nn.hull_attention import hull_attention
 from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.labelled import LabelledSteerableNetwork
 from equiworld.nn.linear import EquivariantLinear

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.nn.axes import soft_axes
-from equiworld.nn.hull import hull_attention
+from equiworld.nn.gram_schmidt import soft_axes
+from equiworld.nn.hull_attention import hull_attention
 from equiworld.nn.mlp import MLP
 from equiworld.symmetry.features import Features, FeatureType
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CONTENDERS", "SMALL", "Contender"]
+__all__ = ["ARMS", "SMALL", "Arm"]
 
 SMALL = {"width": 20, "hidden": [40, 40, 40], "periodic": 16}
 
 
 @dataclass(frozen=True)
-class Contender:
+class Arm:
     """One family, trained on one part of the data.
 
     Attributes:
@@ -30,15 +30,15 @@ class Contender:
     shape: str = "bracket"
 
 
-CONTENDERS = {
-    "equivariant": Contender("latent", far=True),
-    "equivariant, all data": Contender("latent", "all", far=True),
-    "equivariant, small": Contender("latent", share=0.5, small=True),
-    "centred": Contender("latent-mlp-centred", share=0.5),
-    "augmented": Contender("latent-augmented", share=0.5),
-    "plain": Contender("latent-mlp", share=0.5),
-    "body of revolution": Contender("latent", "all", share=0.5, shape="bottle"),
-    "body with half a turn": Contender("latent", "all", share=0.5, shape="zed"),
+ARMS = {
+    "equivariant": Arm("latent", far=True),
+    "equivariant, all data": Arm("latent", "all", far=True),
+    "equivariant, small": Arm("latent", share=0.5, small=True),
+    "centred": Arm("latent-mlp-centred", share=0.5),
+    "augmented": Arm("latent-augmented", share=0.5),
+    "plain": Arm("latent-mlp", share=0.5),
+    "body of revolution": Arm("latent", "all", share=0.5, shape="bottle"),
+    "body with half a turn": Arm("latent", "all", share=0.5, shape="zed"),
 }
 """What is compared, with the same rates. Planner, cost and the encoder's constants were chosen with equivariant
 models; bodies with symmetries have half the data and steps."""
