@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any, TypeVar
 
 from equiworld.arguments import integer, number, unmasked
@@ -31,7 +31,8 @@ def name_of(argument: str, settings: Any, registry: Mapping[str, type[Any]]) -> 
         if type(settings) is kind:
             return name
     known = [f"{kind.__name__}(…)" for kind in registry.values()]
-    raise ArgumentError(argument, settings, "settings of a registered kind", known)
+    got = f"{type(settings).__name__}(…)" if is_dataclass(settings) else settings
+    raise ArgumentError(argument, got, "settings of a registered kind", known)
 
 
 def settings_to_dict(argument: str, settings: Any, registry: Mapping[str, type[Any]]) -> dict[str, Any]:

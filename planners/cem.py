@@ -10,6 +10,7 @@ import torch
 from equiworld.errors import ArgumentError
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
+from equiworld.settings import settle_integers, settle_numbers
 
 __all__ = ["CEM"]
 
@@ -39,12 +40,12 @@ class CEM(Planner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._whole(1, "elites")
+        settle_integers(self, "elites", least=1)
         if self.elites > self.samples:
             raise ArgumentError("elites", self.elites, f"between 1 and samples={self.samples}")
         if self.around not in ("elites", "mean"):
             raise ArgumentError("around", repr(self.around), "where to sample", ("'elites'", "'mean'"))
-        self._numbers("shrink", above=0.0, most=1.0)
+        settle_numbers(self, "shrink", above=0.0, most=1.0)
 
     @property
     def n_elites(self) -> int:

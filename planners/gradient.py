@@ -9,6 +9,7 @@ import torch
 
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
+from equiworld.settings import settle_numbers
 
 __all__ = ["GradientPlanner"]
 
@@ -42,8 +43,8 @@ class GradientPlanner(Planner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._numbers("learning_rate", "shrink", above=0.0)
-        self._numbers("momentum", "second_momentum", least=0.0, below=1.0)
+        settle_numbers(self, "learning_rate", "shrink", above=0.0)
+        settle_numbers(self, "momentum", "second_momentum", least=0.0, below=1.0)
 
     def update(self, search: Search) -> None:
         gradient = search.gradient

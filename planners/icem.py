@@ -9,6 +9,7 @@ import torch
 from equiworld.errors import ArgumentError
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
+from equiworld.settings import settle_integers, settle_numbers
 
 __all__ = ["ICEM"]
 
@@ -40,11 +41,11 @@ class ICEM(Planner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._whole(1, "elites")
+        settle_integers(self, "elites", least=1)
         if self.elites > self.samples:
             raise ArgumentError("elites", self.elites, f"between 1 and samples={self.samples}")
-        self._numbers("keep", "momentum", least=0.0, most=1.0)
-        self._numbers("decay", least=1.0)
+        settle_numbers(self, "keep", "momentum", least=0.0, most=1.0)
+        settle_numbers(self, "decay", least=1.0)
 
     @property
     def n_elites(self) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from equiworld.planners.planner import Planner
 from equiworld.planners.search import Search
+from equiworld.settings import settle_numbers
 
 __all__ = ["MPPI"]
 
@@ -33,8 +34,8 @@ class MPPI(Planner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._numbers("temperature", above=0.0)
-        self._numbers("shrink", above=0.0, most=1.0)
+        settle_numbers(self, "temperature", above=0.0)
+        settle_numbers(self, "shrink", above=0.0, most=1.0)
 
     def update(self, search: Search) -> None:
         rejected = torch.isinf(search.cost)

@@ -11,10 +11,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from equiworld.arguments import instance, integer, number
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.search import Search
+from equiworld.settings import settle_integers, settle_numbers
 
 __all__ = ["Planner"]
 
@@ -56,22 +57,10 @@ class Planner(ABC):
     """Whether `update` reads `search.gradient`."""
 
     def __post_init__(self) -> None:
-        self._whole(1, "horizon", "samples", "iterations", "chunk")
-        self._numbers("spread", above=0.0)
-        self._numbers("correlation", "cost_of_last", "tolerance", "time_budget", least=0.0)
-        self._numbers("proposals", least=0.0, most=1.0)
-
-    def _whole(self, least: int, *names: str) -> None:
-        """Make settings plain integers, or refuse them; None stays where it is the default."""
-        for name in names:
-            if getattr(self, name) is not None or getattr(type(self), name) is not None:
-                object.__setattr__(self, name, integer(name, getattr(self, name), least=least))
-
-    def _numbers(self, *names: str, **limits: float) -> None:
-        """Make settings plain numbers, or refuse them; None stays where it is the default."""
-        for name in names:
-            if getattr(self, name) is not None or getattr(type(self), name) is not None:
-                object.__setattr__(self, name, number(name, getattr(self, name), **limits))
+        settle_integers(self, "horizon", "samples", "iterations", "chunk", least=1)
+        settle_numbers(self, "spread", above=0.0)
+        settle_numbers(self, "correlation", "cost_of_last", "tolerance", "time_budget", least=0.0)
+        settle_numbers(self, "proposals", least=0.0, most=1.0)
 
     @abstractmethod
     def update(self, search: Search) -> None:

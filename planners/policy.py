@@ -19,6 +19,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners.allowed import blank_action, held, planning_bounds, reasons
+from equiworld.planners.captured import CapturedCalls
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
 from equiworld.planners.planner import Planner
@@ -36,7 +37,7 @@ from equiworld.tasks import Task, task_of
 
 __all__ = ["MPCPolicy"]
 
-_MADE = ("_cost", "_predict", "_propose")
+_MADE = ("_captured", "_cost", "_predict", "_propose")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -148,6 +149,7 @@ class MPCPolicy:
         """Make of the task what planning calls; not pickled, for functions made here cannot be."""
         self._cost = self.task.objective().bind(self.latent)
         self._predict = self.model.stepper()
+        self._captured = CapturedCalls() if self.device.type == "cuda" else None
         self._propose = self.task.proposal(self.latent, self._radius, self.model.action_repeat)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -225,8 +227,7 @@ class MPCPolicy:
         """
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)
-            now = action_origin(self.symmetry, observation)
-            size = self.symmetry.action.size(self.symmetry.dim)
+            now, size = action_origin(self.symmetry, observation), self._blank.shape[-1]
             shape = (self.planner.n_carried, self.planner.horizon, size)
             memory = PolicyState.recalled(state, episode_start, now, shape)
             deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
@@ -250,18 +251,17 @@ class MPCPolicy:
             found = self.planner.plan(problem, generators, plans)
             turned = moved(self.symmetry, inside.element, found.carried.cpu().double().numpy())
             carried = torch.from_numpy(turned).to(self.dtype)
-            degeneracy, margin = torch.from_numpy(inside.degeneracy), torch.from_numpy(inside.margin)
-            return Plan(carried[:, 0], found.cost.cpu(), carried, found.iterations, degeneracy, margin)
+            well = (torch.from_numpy(each) for each in (inside.degeneracy, inside.margin))
+            return Plan(carried[:, 0], found.cost.cpu(), carried, found.iterations, *well)
 
     def _decide(
         self, observation: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
     ) -> None:
         """Plan for some of the environments, and write what comes of it to the memory."""
         inside = self._entered(rows_of(observation, deciding))
-        counters = memory.decisions[deciding].tolist()
-        generators = [self._free_generator] * len(counters)
+        generators = [self._free_generator] * len(deciding)
         if deterministic:
-            generators = seeded_generators(self.seed, counters)
+            generators = seeded_generators(self.seed, memory.decisions[deciding].tolist())
         start = self._warm_start(inside.element, memory, deciding)
         problem, plans = self._problem(inside.observation, start)
         carried = self.planner.plan(problem, generators, plans).carried.cpu().double().numpy()
@@ -288,6 +288,7 @@ class MPCPolicy:
             goal=goal,
             null_action=self._null_action,
             propose=self._propose,
+            captured=self._captured,
         )
         return problem, plans
 
@@ -296,5 +297,4 @@ class MPCPolicy:
         before, shifted = memory.shifted(deciding, self.symmetry.group)
         if self.door is not None:
             shifted = moved(self.symmetry, self.door.relative(before, now), shifted)
-        fresh = memory.decisions[deciding] == 0
-        return np.where(fresh[:, None, None, None], self._blank, shifted)
+        return np.where((memory.decisions[deciding] == 0)[:, None, None, None], self._blank, shifted)

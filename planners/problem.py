@@ -10,12 +10,23 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
+from equiworld.planners.captured import CapturedCalls
 from equiworld.symmetry import Bound, Features
 from equiworld.symmetry.bound import parts_of
 from equiworld.symmetry.constants import constant
 from equiworld.symmetry.limits import project
 
-__all__ = ["Bound", "Plan", "Problem", "Propose", "State", "batch_of", "map_state"]
+__all__ = [
+    "Bound",
+    "Plan",
+    "Problem",
+    "Propose",
+    "State",
+    "batch_of",
+    "map_state",
+    "parts_of_state",
+    "state_of_parts",
+]
 
 State = Features | Tensor
 """States of B environments: Features of batch shape `(B,)`, or plain numbers `(B, n)`."""
@@ -29,6 +40,18 @@ def batch_of(state: State) -> torch.Size:
 def map_state(function: Callable[[Tensor], Tensor], state: State) -> State:
     """Apply a function that acts on leading axes to all parts of a state."""
     return function(state) if isinstance(state, Tensor) else state.map(function)
+
+
+def parts_of_state(state: State | None) -> list[Tensor]:
+    """The tensors that a state or a goal consists of; none for no goal."""
+    if state is None:
+        return []
+    return [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
+
+
+def state_of_parts(parts: Sequence[Tensor]) -> State | None:
+    """The inverse of `parts_of_state`."""
+    return Features(*parts) if len(parts) > 1 else parts[0] if parts else None
 
 
 class Propose(Protocol):
@@ -54,6 +77,7 @@ class Problem:
         goal: of batch shape `(B)`, or None.
         null_action: `(size,)`, where candidates start from without a warm start, and balls are about: zeros if None.
         propose: first candidates, or None.
+        captured: graphs of what plans cost, of whoever owns `predict` and `cost`; None to launch each operation.
     """
 
     state: State
@@ -64,6 +88,7 @@ class Problem:
     goal: State | None = None
     null_action: Tensor | None = None
     propose: Propose | None = None
+    captured: CapturedCalls | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(batch_of(self.state))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.errors import ArgumentError
 from equiworld.planners.cem import CEM
 from equiworld.planners.gradient import GradientPlanner
 from equiworld.planners.icem import ICEM
 from equiworld.planners.mppi import MPPI
 from equiworld.planners.planner import Planner
 from equiworld.planners.random_shooting import RandomShooting
+from equiworld.settings import settings_from_dict, settings_to_dict
 
 __all__ = ["PLANNERS", "planner_from_dict", "planner_to_dict"]
 
@@ -39,11 +39,7 @@ def planner_to_dict(planner: Planner) -> dict[str, Any]:
     >>> planner_from_dict(planner_to_dict(CEM(samples=32))) == CEM(samples=32)
     True
     """
-    for name, kind in PLANNERS.items():
-        if type(planner) is kind:
-            return {"name": name, **asdict(planner)}
-    known = [kind.__name__ for kind in PLANNERS.values()]
-    raise ArgumentError("planner", type(planner).__name__, "a registered planner, to be saved", known)
+    return settings_to_dict("planner", planner, PLANNERS)
 
 
 def planner_from_dict(data: Mapping[str, Any]) -> Planner:
@@ -53,17 +49,7 @@ def planner_from_dict(data: Mapping[str, Any]) -> Planner:
         UnknownNameError: no planner of that name.
         ArgumentError: a setting that it does not have; of those it had once, what replaces it.
     """
-    settings = dict(data)
-    name = settings.pop("name", None)
-    if name not in PLANNERS:
-        raise UnknownNameError("planner", str(name), PLANNERS, "add a line to equiworld.planners.PLANNERS")
-    for setting in settings:
-        if setting in _REMOVED:
-            raise ArgumentError(
-                f"planner.{setting}", settings[setting], f"no such setting any more: {_REMOVED[setting]}"
-            )
-        if setting not in PLANNERS[name].__dataclass_fields__:
-            raise ArgumentError(
-                "planner", repr(setting), f"settings of {name}", PLANNERS[name].__dataclass_fields__
-            )
-    return PLANNERS[name](**settings)
+    for setting in set(data) & set(_REMOVED) if isinstance(data, Mapping) else ():
+        expected = f"no such setting any more: {_REMOVED[setting]}"
+        raise ArgumentError(f"planner.{setting}", data[setting], expected)
+    return settings_from_dict("planner", data, PLANNERS, "add a line to equiworld.planners.PLANNERS")

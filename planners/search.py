@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.planners.problem import Problem, State, map_state
+from equiworld.planners.problem import Problem, State, map_state, parts_of_state, state_of_parts
 from equiworld.symmetry import Features
 from equiworld.symmetry.limits import project
 
@@ -165,8 +165,14 @@ class Search:
             actions = self.candidates[:, chunk.envs, chunk.samples]
             if self.settings.differentiates:
                 self._differentiate(chunk, actions)
+            elif self.problem.captured is not None:
+                parts = [self._weights, actions, *parts_of_state(chunk.state), *parts_of_state(chunk.goal)]
+                found = self.problem.captured.call(self._costs_of_parts, parts)
+                self.cost[chunk.envs, chunk.samples] = found
             else:
-                self.cost[chunk.envs, chunk.samples] = self._costs(chunk, actions)
+                self.cost[chunk.envs, chunk.samples] = self._costs(
+                    self._weights, actions, chunk.state, chunk.goal
+                )
         self.cost.nan_to_num_(nan=torch.inf, posinf=torch.inf, neginf=torch.inf)
 
     def keep(self) -> None:
@@ -178,28 +184,33 @@ class Search:
         self.elites = pool.gather(2, index[None, :, :, None].expand_as(self.elites))
         self.elite_cost = best
 
-    def _costs(self, chunk: _Chunk, actions: Tensor) -> Tensor:
-        """Costs `(b, s)` of actions `(H, b, s, size)`."""
-        problem, shape, states, state = self.problem, actions.shape[1:3], list[Any](), chunk.state
+    def _costs_of_parts(self, weights: Tensor, actions: Tensor, *parts: Tensor) -> Tensor:
+        """`_costs` of the tensors that states and goals consist of."""
+        count = len(parts_of_state(self.problem.state))
+        return self._costs(weights, actions, state_of_parts(parts[:count]), state_of_parts(parts[count:]))
+
+    def _costs(self, weights: Tensor, actions: Tensor, state: State | None, goal: State | None) -> Tensor:
+        """Costs `(b, s)` of actions `(H, b, s, size)`, weighted over the horizon `(H,)`."""
+        problem, shape, states = self.problem, actions.shape[1:3], list[Any]()
         for action in actions.flatten(1, 2).unbind():
             state = problem.predict(state, action)
             states.append(state)
         whole: State = torch.stack(states) if isinstance(state, Tensor) else Features.stack(states)
-        each = problem.cost(map_state(lambda part: part.unflatten(1, shape), whole), actions, chunk.goal)
+        each = problem.cost(map_state(lambda part: part.unflatten(1, shape), whole), actions, goal)
         if not isinstance(each, Tensor) or each.is_complex():
             got = f"{each.dtype} costs" if isinstance(each, Tensor) else type(each).__name__
             raise ArgumentError("cost", got, "a tensor of real numbers")
         if each.shape != actions.shape[:3]:
             expected = f"{tuple(actions.shape[:3])}: one for each state"
             raise ArgumentError("cost", f"costs of shape {tuple(each.shape)}", expected)
-        return (self._weights @ each.reshape(len(each), -1).to(self._weights.dtype)).view(shape)
+        return (weights @ each.reshape(len(each), -1).to(weights.dtype)).view(shape)
 
     def _differentiate(self, chunk: _Chunk, actions: Tensor) -> None:
         if not hasattr(self, "gradient"):
             self.gradient = torch.zeros_like(self.candidates)
         with torch.enable_grad():
             leaf = actions.clone().requires_grad_()
-            cost = self._costs(chunk, leaf)
+            cost = self._costs(self._weights, leaf, chunk.state, chunk.goal)
             if not cost.requires_grad:
                 raise ArgumentError(
                     "cost", "costs without a gradient", "differentiable ones, or another planner"

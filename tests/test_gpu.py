@@ -136,3 +136,36 @@ def test_the_closed_loop_there_passes_its_certificate(data):
     env = gym.make("equiworld/PushT-v0", walls=False)
     certificate = ew.certify(policy, env, elements=4, episodes=2, steps=12, tolerance=1e-8)
     assert certificate.passed, str(certificate)
+
+
+@pytest.mark.parametrize("planner", ["cem", "mppi"])
+def test_captured_costs_are_those_of_single_launches(planner, data):
+    """The same bits at every decision, in float32 too; and another task's costs are not those of the first."""
+    model = ew.train(fresh(), data, CONFIG)
+    obs, made = observations(3), replace(PLANNERS[planner](), horizon=3)
+    graphs = ew.MPCPolicy(model, made, seed=0, device="cuda")
+    plain = ew.MPCPolicy(model, made, seed=0, device="cuda")
+    plain._captured = None
+    states = [None, None]
+    for _ in range(6 * model.action_repeat):
+        (one, states[0]), (other, states[1]) = graphs.predict(obs, states[0]), plain.predict(obs, states[1])
+        assert np.array_equal(one, other)
+    assert np.array_equal(
+        graphs.predict({k: v[:2] for k, v in obs.items()})[0],
+        plain.predict({k: v[:2] for k, v in obs.items()})[0],
+    )
+
+
+def test_a_cost_that_cannot_be_captured_is_called_as_it_is(data):
+    model = ew.train(fresh(), data, CONFIG)
+
+    def waits(states, channels, goal, goal_channels):
+        away = states.select(channels["block_pos"]) - goal.select(goal_channels["goal_pos"])
+        length = away.square().sum((-2, -1)).sqrt()
+        return length if float(length.sum()) >= 0 else -length
+
+    policy = ew.MPCPolicy(model, PLANNERS["cem"](), seed=0, device="cuda", task=ew.planners.Task(cost=waits))
+    obs, state = observations(2), None
+    for _ in range(4):
+        action, state = policy.predict(obs, state)
+        assert np.isfinite(action).all()

@@ -1,0 +1,62 @@
+"""Graphs of calls, with a stand-in for CUDA: which shapes are captured, which are kept, and what is called as it is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from equiworld.planners import captured
+from equiworld.planners.captured import CapturedCalls
+
+
+class Recorder:
+    """Stands in for a capture: replays the function on what was written to its inputs."""
+
+    def __init__(self, monkeypatch, works: bool = True) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+        def capture(function, given):
+            self.shapes.append(tuple(given[0].shape))
+            if not works:
+                return None
+            inputs = [each.clone() for each in given]
+            output = function(*inputs)
+            return captured._Graph(lambda: output.copy_(function(*inputs)), inputs, output)
+
+        monkeypatch.setattr(captured, "_captured", capture)
+
+
+def double(numbers: torch.Tensor) -> torch.Tensor:
+    return 2 * numbers
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_every_call_gives_what_the_function_gives(works, monkeypatch):
+    Recorder(monkeypatch, works)
+    calls = CapturedCalls()
+    for step in range(5):
+        for size in (1, 3):
+            given = torch.full((size,), float(step))
+            assert torch.equal(calls.call(double, [given]), double(given))
+
+
+def test_a_shape_is_captured_when_it_comes_again_and_once(monkeypatch):
+    recorder, calls = Recorder(monkeypatch), CapturedCalls()
+    calls.call(double, [torch.zeros(7)])
+    assert recorder.shapes == []
+    for _ in range(4):
+        calls.call(double, [torch.zeros(7)])
+    assert recorder.shapes == [(7,)]
+    for _ in range(2):
+        calls.call(double, [torch.zeros(7, dtype=torch.float64)])
+    assert recorder.shapes == [(7,), (7,)]
+
+
+def test_the_latest_are_kept(monkeypatch):
+    recorder, calls = Recorder(monkeypatch), CapturedCalls(most=2)
+    for size in (1, 1, 2, 2, 1, 3, 3, 1, 1):
+        calls.call(double, [torch.zeros(size)])
+    assert recorder.shapes == [(1,), (2,), (3,)]  # the third took the place of the second
+    for _ in range(2):
+        calls.call(double, [torch.zeros(2)])
+    assert recorder.shapes[-1] == (2,)
