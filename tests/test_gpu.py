@@ -18,7 +18,8 @@ from equiworld.symmetry import Features
 from equiworld.training.optimisers import OPTIMISERS
 from equiworld.training.trainer import CHECKPOINT
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+if not torch.cuda.is_available():
+    pytest.skip("no GPU here", allow_module_level=True)
 
 SMALL = {"state-steerable": {"scalars": 16, "vectors": 8, "depth": 2}}
 PLAIN = {"hidden": (32, 32), "periodic": 8}
