@@ -11,7 +11,7 @@ from family_cases import STATE_FAMILIES
 from model_cases import EXACT, assert_exact, model_of, residual, trained
 
 from equiworld.groups import E3, SE3, SO3, Group
-from equiworld.symmetry import Point, Rotation, Symmetry, Vector
+from equiworld.symmetry import Point, Rotation, Symmetry, Vector, frame_of
 from equiworld.training import Dataset
 
 CASES = [(family, group) for family in EXACT for group in (SE3(), E3())]
@@ -73,7 +73,7 @@ def test_without_the_pose_as_frame_the_bodys_axes_are_the_frame_all_the_same():
     )
     pushed = torch.linalg.cross((following.points - z.points)[..., 0], torch.as_tensor(action))
     assert pushed.norm(dim=-1).max() > 1e-3
-    model.dynamics.layout.pose = None
+    model.dynamics.network.frame_of = lambda inputs: frame_of(inputs.vectors, SE3())
     assert residual(model, torch.float64, observation, action).residual < 1e-9
 
 
