@@ -197,32 +197,38 @@ class Dynamics(nn.Module):
             rest = (goal - rows @ weights).square().mean(0).sqrt()
             exact = rest <= 1e-5 * spread
             dim = self.symmetry.dim**0.5
-            self.linear.copy_((weights * exact).T)
-            self.in_vector_scale.copy_(scale * dim)
-            self.in_vector_scale[self.layout.units_in] = 1.0  # not 1 up to rounding: frames rely on it
-            self.out_vector_scale.copy_(torch.where(exact, 0.0, _positive(spread) * dim))
-            self.in_scalar_mean.copy_(inputs.scalars.mean(0))
-            offset = inputs.scalars - self.in_scalar_mean.cpu()
-            size = inputs.scalars.abs().amax(0)
-            self.in_scalar_scale.copy_(_positive(offset.square().mean(0).sqrt(), size))
-            moved, size = wanted.scalars.square().mean(0).sqrt(), z.scalars.abs().amax(0)
-            self.out_scalar_scale.copy_(torch.where(moved > _ROUNDING * size, moved, 0.0))  # 0: it stays
+            seen = scale * dim
+            seen[self.layout.units_in] = 1.0  # not 1 up to rounding: frames rely on it
+            mean, size = inputs.scalars.mean(0).to(self.dtype), inputs.scalars.abs().amax(0)
+            varied = (inputs.scalars - mean).square().mean(0).sqrt()
+            moved, largest = wanted.scalars.square().mean(0).sqrt(), z.scalars.abs().amax(0)
+            found = {
+                "linear": (weights * exact).T,
+                "in_vector_scale": seen,
+                "out_vector_scale": torch.where(exact, 0.0, _positive(spread) * dim),
+                "in_scalar_mean": mean,
+                "in_scalar_scale": _positive(varied, size),
+                "out_scalar_scale": torch.where(moved > _ROUNDING * largest, moved, 0.0),  # 0: it stays
+            }
+            found = {name: each.to(self.dtype) for name, each in found.items()}
             if self.tied:
-                self._share_scales()
+                self._share(found)
+            for name, each in found.items():
+                getattr(self, name).copy_(each)
 
-    def _share_scales(self) -> None:
+    def _share(self, found: dict[str, Tensor]) -> None:
         """Make scales, means and known combinations the same for all channels that labels exchange."""
         images = self.layout.label_images
         for name, each in images.items():
-            scale = getattr(self, f"{name}_scale")
+            scale = found[f"{name}_scale"]
             for alike in orbits(each):
                 scale[alike] = scale[alike].square().mean().sqrt()
-        mean = torch.from_numpy(images["in_scalar"].mean(0)).to(self.in_scalar_mean)
-        self.in_scalar_mean.copy_(mean @ self.in_scalar_mean)
+        mean = torch.from_numpy(images["in_scalar"].mean(0)).to(self.dtype)
+        found["in_scalar_mean"] = mean @ found["in_scalar_mean"]
         before, after = (
-            torch.from_numpy(images[name]).to(self.linear) for name in ("in_vector", "out_vector")
+            torch.from_numpy(images[name]).to(self.dtype) for name in ("in_vector", "out_vector")
         )
-        self.linear.copy_((after.mT @ self.linear @ before).mean(0))
+        found["linear"] = (after.mT @ found["linear"] @ before).mean(0)
 
     def _inputs(self, z: Features, action: Features) -> Features:
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""

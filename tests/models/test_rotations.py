@@ -73,7 +73,7 @@ def test_without_the_pose_as_frame_the_bodys_axes_are_the_frame_all_the_same():
     )
     pushed = torch.linalg.cross((following.points - z.points)[..., 0], torch.as_tensor(action))
     assert pushed.norm(dim=-1).max() > 1e-3
-    model.pose = None
+    model.dynamics.layout.pose = None
     assert residual(model, torch.float64, observation, action).residual < 1e-9
 
 
@@ -96,7 +96,7 @@ def test_predicted_axes_stay_orthonormal(family, dtype):
 def test_of_several_orientations_each_keeps_its_axes_and_the_first_is_the_frame():
     symmetry = symmetry_with_pose(SE3(), poses=2)
     model = model_of(symmetry, "state")
-    assert model.pose == slice(2, 5)  # behind the hand and its speed
+    assert model.dynamics.layout.pose == slice(2, 5)  # behind the hand and its speed
     rng = np.random.default_rng(1)
     poses = SO3().sample(rng, 16).matrix.reshape(8, 18)
     points = {name: rng.normal(size=(8, 3)) for name in ("hand", "speed", "body")}
