@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +13,45 @@ from equiworld.benchmarks.layers import PLAIN
 from equiworld.files import write_atomically
 from equiworld.results import text_table
 
-__all__ = ["FORWARD", "TARGETS", "draw", "report"]
+__all__ = ["BACKWARD", "FORWARD", "PREPARED", "draw", "report"]
 
-FORWARD = "forward"
-
-TARGETS: list[dict[str, Any]] = [
-    {"layer": "block", "pass": FORWARD, "scalars": 64, "vectors": 64, "batch": batch, "ratio": ratio}
-    for batch, ratio in ((1, 2.5), (512, 1.1))
-]
-"""What is aimed at: the largest time of these layers over that of the plain one."""
+FORWARD, PREPARED = "forward", "prepared"
+BACKWARD = f"{FORWARD} + backward"
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """A table for each dimension and number of threads, and how the block stands to its targets."""
+    """A table for each contest and number of threads, and how the layers stand to their targets."""
     columns = {
-        "scalars": "scalars",
-        "vectors": "vectors",
+        "size": "size",
         "batch": "batch",
         "pass": "pass",
         "layer": "layer",
         "median_us": "median µs",
         "minimum_us": "min µs",
         "ratio": "× plain",
+        "target": "target",
         "residual_float32": "residual float32",
         "residual_float64": "float64",
     }
-    parts = []
-    for dim, threads in dict.fromkeys((row["dim"], row["threads"]) for row in result["rows"]):
-        rows = [row for row in result["rows"] if (row["dim"], row["threads"]) == (dim, threads)]
-        parts.append(f"d = {dim}, threads: {threads}\n{text_table(rows, columns)}")
-    missing = sorted({row["layer"] for row in result["rows"] if not row["installed"]})
+    rows, parts = result["rows"], []
+    for contest, threads in dict.fromkeys((row["contest"], row["threads"]) for row in rows):
+        part = [row for row in rows if (row["contest"], row["threads"]) == (contest, threads)]
+        parts.append(f"{contest}, threads: {threads}\n{text_table(part, columns)}")
+    missing = sorted({row["layer"] for row in rows if not row["installed"]})
     if missing:
         parts.append(f"not installed, so not measured: {', '.join(missing)}")
-    return "\n\n".join(
-        [*parts, "\n".join([*_verdicts(result), *_noise(result["config"]["machine"])])]
-    ).rstrip()
+    return "\n\n".join([*parts, "\n".join([*_verdicts(rows), *_noise(result["config"]["machine"])])]).rstrip()
 
 
-def _verdicts(result: Mapping[str, Any]) -> list[str]:
-    """How the block stands to each target, in every dimension and with every number of threads."""
+def _verdicts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How each layer stands to its target, with every number of threads."""
     lines = []
-    for row, target in itertools.product(result["rows"], TARGETS):
-        if all(row[key] == value for key, value in target.items() if key != "ratio"):
-            verdict = "within" if row["ratio"] <= target["ratio"] else "MISSES"
+    for row in rows:
+        if row.get("target") is not None:
+            verdict = "within" if row["ratio"] <= row["target"] else "MISSES"
             lines.append(
-                f"{row['scalars']} + {row['vectors']}, d = {row['dim']}, batch {row['batch']}, "
-                f"threads: {row['threads']}: {row['ratio']:.2f} × plain, {verdict} {target['ratio']} "
-                f"(minima {row['ratio_of_minima']:.2f})"
+                f"{row['contest']}, {row['size']}, {row['layer']}, batch {row['batch']}, threads: {row['threads']}: "
+                f"{row['ratio']:.2f} × plain, {verdict} {row['target']} (minima {row['ratio_of_minima']:.2f})"
             )
     return lines
 
@@ -76,21 +68,24 @@ def _noise(machine: Mapping[str, Any]) -> list[str]:
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
-    """Bars of the ratios of the first dimension and number of threads, one panel a size."""
+    """Bars of the ratios with the first number of threads, one panel a size of each contest."""
     from matplotlib.figure import Figure
 
-    config = result["config"]
-    dim, threads = config["dims"][0], config["threads"][0]
-    rows = [row for row in result["rows"] if (row["dim"], row["threads"]) == (dim, threads)]
-    figure = Figure(figsize=(5.2 * len(config["channels"]), 4.0), layout="constrained")
-    panels = figure.subplots(1, len(config["channels"]), sharey=True, squeeze=False)[0]
-    for axes, (scalars, vectors) in zip(panels, config["channels"], strict=True):
-        part = [row for row in rows if (row["scalars"], row["vectors"]) == (scalars, vectors)]
+    threads = result["config"]["threads"][0]
+    rows = [row for row in result["rows"] if row["threads"] == threads]
+    found = list(dict.fromkeys((row["contest"], row["size"]) for row in rows))
+    lines = math.ceil(len(found) / 3)
+    figure = Figure(figsize=(15.0, 3.6 * lines), layout="constrained")
+    panels = figure.subplots(lines, 3, squeeze=False)
+    for axes in panels.flat[len(found) :]:
+        axes.set_axis_off()
+    for axes, (contest, size) in zip(panels.flat, found, strict=False):
+        part = [row for row in rows if (row["contest"], row["size"]) == (contest, size)]
         _draw_bars(axes, [row for row in part if row["installed"] and row["layer"] != PLAIN])
-        axes.set_title(f"{scalars} scalars + {vectors} vectors, d = {dim}, threads: {threads}", fontsize=10)
-    panels[0].set_ylabel("time over that of the plain layer")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+        axes.set_title(f"{contest}, {size}, threads: {threads}", fontsize=10)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("time over that of the plain one")
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=160))
 
 

@@ -1,4 +1,4 @@
-"""How fast is an equivariant layer of scalars and vectors beside a plain one of the same size?"""
+"""How fast are the equivariant blocks, layers and networks of models beside plain ones of the same size?"""
 
 from __future__ import annotations
 
@@ -14,10 +14,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.benchmarks.layer_report import FORWARD, TARGETS, draw, report
-from equiworld.benchmarks.layers import ELEMENTS, PLAIN, Layer, e3nn_version, layers_of
+from equiworld.benchmarks.layer_report import BACKWARD, FORWARD, PREPARED, draw, report
+from equiworld.benchmarks.layers import (
+    E3NN,
+    ELEMENTS,
+    PLAIN,
+    Contest,
+    Layer,
+    blocks,
+    e3nn_version,
+    joints,
+    networks,
+)
 from equiworld.results import make_result, write_json
 from equiworld.symmetry.features import Features, FeatureType
+from equiworld.symmetry.sampling import random_array
 
 __all__ = ["LayerSpeedConfig", "report", "run"]
 
@@ -33,7 +44,7 @@ class LayerSpeedConfig:
         seed: of weights, inputs and group elements.
         quick: a small version whose times are rough.
         dims: of space.
-        channels: scalars and vectors of each size, in and out.
+        channels: scalars and vectors of the blocks of each size, in and out; even numbers.
         batches: examples a call.
         threads: of torch; 1 and torch's own choice if empty.
         repeats: rounds in which all layers take turns.
@@ -64,37 +75,43 @@ def run(config: LayerSpeedConfig) -> dict[str, Any]:
     before, load = torch.get_num_threads(), _load()
     rows: list[dict[str, Any]] = []
     try:
-        for dim, (scalars, vectors) in itertools.product(config.dims, config.channels):
-            kind = FeatureType(dim, scalars, vectors)
-            layers = layers_of(kind, config.seed)
-            properties = {layer.name: _properties(layer, kind, config.seed) for layer in layers}
+        for contest in _contests(config):
+            properties = {layer.name: _properties(layer, config.seed) for layer in contest.layers}
             for threads, batch in itertools.product(config.threads, config.batches):
                 torch.set_num_threads(threads)
-                setting = {"dim": dim, "scalars": scalars, "vectors": vectors, "batch": batch}
-                for row in _timed(layers, kind, batch, config):
-                    rows.append({**setting, "threads": threads, **row, **properties[row["layer"]]})
+                setting = {"contest": contest.name, "size": contest.size, "threads": threads, "batch": batch}
+                for row in _timed(contest, batch, config):
+                    rows.append({**setting, **row, **properties[row["layer"]]})
     finally:
         torch.set_num_threads(before)
-    fixed = {"dtype": "float32", "elements": ELEMENTS, "targets": TARGETS, "machine": _machine(load)}
+    fixed = {"dtype": "float32", "elements": ELEMENTS, "machine": _machine(load)}
     result = make_result("layer-speed", asdict(config) | fixed, rows, time.perf_counter() - began)
     write_json(config.out / "layer-speed.json", result)
     draw(result, config.out / "layer-speed.png")
     return result
 
 
-def _timed(
-    layers: list[Layer], kind: FeatureType, batch: int, config: LayerSpeedConfig
-) -> Iterator[dict[str, Any]]:
+def _contests(config: LayerSpeedConfig) -> Iterator[Contest]:
+    for dim, (scalars, vectors) in itertools.product(config.dims, config.channels):
+        yield blocks(FeatureType(dim, scalars, vectors), config.seed)
+    yield from joints(config.seed)
+    for dim in config.dims:
+        yield networks(dim, config.seed)
+
+
+def _timed(contest: Contest, batch: int, config: LayerSpeedConfig) -> Iterator[dict[str, Any]]:
     """A row for each pass and layer, timed in turn."""
-    generator = torch.Generator().manual_seed(config.seed)
-    inputs, slopes = (torch.randn(batch, kind.size, generator=generator) for _ in range(2))
-    for name, make in ((FORWARD, _forward), (f"{FORWARD} + backward", _both)):
+    for name, make in PASSES.items():
+        if name == PREPARED and not hasattr(contest.layers[0].module, "prepared"):
+            continue
         calls = {
-            layer.name: make(layer, kind, inputs, slopes) for layer in layers if layer.module is not None
+            layer.name: make(layer, *_values(layer, batch, config.seed))
+            for layer in contest.layers
+            if layer.module is not None
         }
-        with torch.inference_mode(name == FORWARD):
+        with torch.inference_mode(name != BACKWARD):
             seconds = seconds_in_turn(calls, config.repeats, config.window)
-        for layer in layers:
+        for layer in contest.layers:
             row = {"pass": name, "layer": layer.name, "installed": layer.name in seconds}
             if layer.name in seconds:
                 # Each round against the plain layer of the same round: what else runs slows down both.
@@ -102,35 +119,63 @@ def _timed(
                 row["median_us"] = 1e6 * float(np.median(seconds[layer.name]))
                 row["minimum_us"] = 1e6 * float(seconds[layer.name].min())
                 row["ratio"] = float(np.median(ratio))
+                row["ratio_quartiles"] = [float(each) for each in np.quantile(ratio, (0.25, 0.75))]
                 row["ratio_of_minima"] = float(seconds[layer.name].min() / seconds[PLAIN].min())
                 row["repeats"] = config.repeats
+                if name == FORWARD and layer.name not in (PLAIN, E3NN):
+                    row["target"] = dict(contest.targets).get(batch)
             yield row
 
 
-def _forward(layer: Layer, kind: FeatureType, inputs: Tensor, _: Tensor) -> Callable[[], object]:
-    """A call in inference mode, as planning makes it."""
+def _values(layer: Layer, batch: int, seed: int) -> tuple[tuple[Any, ...], list[Tensor]]:
+    """What goes in, and slopes for what comes out."""
+    dim, rng = layer.group.dim, np.random.default_rng(seed)
+    inputs = layer.inputs(random_array(layer.field, rng, (batch,), np.zeros(dim)).astype(np.float32))
+    slopes = torch.randn(batch, layer.target.size(dim), generator=torch.Generator().manual_seed(seed))
+    given, back = (layer.arguments(rows) for rows in (inputs, slopes))
+    return tuple(each.map(_own) if isinstance(each, Features) else _own(each) for each in given), _parts(back)
+
+
+def _parts(found: Any) -> list[Tensor]:
+    """The tensors of what goes in or comes out that hold numbers."""
+    given = found if isinstance(found, tuple) else (found,)
+    parts = [
+        part
+        for each in given
+        for part in ((each.scalars, each.vectors) if isinstance(each, Features) else (each,))
+    ]
+    return [part for part in parts if part.numel()]
+
+
+def _forward(layer: Layer, given: tuple[Any, ...], _: list[Tensor]) -> Callable[[], object]:
+    """A call in inference mode."""
     assert layer.module is not None
-    module, value = layer.module, inputs if layer.flat else Features.unflatten(inputs, kind).map(_own)
-    return lambda: module(value)
+    module = layer.module
+    return lambda: module(*given)
 
 
-def _both(layer: Layer, kind: FeatureType, inputs: Tensor, slopes: Tensor) -> Callable[[], object]:
+def _prepared(layer: Layer, given: tuple[Any, ...], _: list[Tensor]) -> Callable[[], object]:
+    """A call as planning makes it, many in a row with the weights as they are now."""
+    assert layer.module is not None
+    prepare = getattr(layer.module, "prepared", None)
+    run = layer.module if prepare is None else prepare()
+    return lambda: run(*given)
+
+
+def _both(layer: Layer, given: tuple[Any, ...], slopes: list[Tensor]) -> Callable[[], object]:
     """A call and the gradients of its inputs and weights, from the same slopes of the outputs."""
     assert layer.module is not None
     module = layer.module
-    weights = [weight for weight in module.parameters() if weight.numel()]
-    if layer.flat:
-        row = inputs.clone().requires_grad_()
-        return lambda: torch.autograd.grad(module(row), (row, *weights), slopes)
-    value = Features.unflatten(inputs, kind).map(lambda part: _own(part).requires_grad_())
-    slope = Features.unflatten(slopes, kind).map(_own)
+    wanted = [each.requires_grad_() for each in _parts(given)]
+    wanted += [weight for weight in module.parameters() if weight.numel()]
+    return lambda: torch.autograd.grad(_parts(module(*given)), wanted, slopes)
 
-    def call() -> object:
-        out = module(value)
-        wanted = (value.scalars, value.vectors, *weights)
-        return torch.autograd.grad((out.scalars, out.vectors), wanted, (slope.scalars, slope.vectors))
 
-    return call
+PASSES: dict[str, Callable[[Layer, tuple[Any, ...], list[Tensor]], Callable[[], object]]] = {
+    FORWARD: _forward,
+    PREPARED: _prepared,
+    BACKWARD: _both,
+}
 
 
 def _own(part: Tensor) -> Tensor:
@@ -161,14 +206,14 @@ def _seconds(call: Callable[[], object], count: int) -> float:
     return (time.perf_counter() - began) / count
 
 
-def _properties(layer: Layer, kind: FeatureType, seed: int) -> dict[str, Any]:
+def _properties(layer: Layer, seed: int) -> dict[str, Any]:
     """What it weighs, and how far it is from commuting with its group."""
     row: dict[str, Any] = {"group": layer.group.name, "equivariant": layer.equivariant}
     if layer.module is None:
         return row
     row["parameters"] = sum(weight.numel() for weight in layer.module.parameters())
     for dtype in ("float32", "float64"):
-        row[f"residual_{dtype}"] = layer.residual(kind, dtype, seed)
+        row[f"residual_{dtype}"] = layer.residual(dtype, seed)
     return row
 
 

@@ -1,37 +1,70 @@
-"""Layers of one size that do the same job, with and without symmetry, ours and others'."""
+"""Blocks, layers and networks of one size that do the same job, with and without symmetry, ours and others'."""
 
 from __future__ import annotations
 
 import copy
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from equiworld.groups import O2, O3, SO2, SO3, Group
+from equiworld.envs.known.ant import ant_group
+from equiworld.errors import ArgumentError
+from equiworld.groups import O2, O3, SE2, SE3, SO2, SO3, Group, Permutation, Product, Representation
 from equiworld.nn import (
-    EquivariantLinear,
-    Gate,
-    ScalarVectorBlock,
+    MLP,
+    CanonicalNetwork,
+    LabelledSteerableNetwork,
+    RegularNetwork,
     SeededLinear,
+    SteerableNetwork,
+    TiedLinear,
+)
+from equiworld.symmetry import (
+    Concatenation,
+    Field,
+    Heading,
+    Permuted,
+    Rotation,
+    Scalar,
+    SignedPermutation,
+    Vector,
 )
 from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.features import Features, FeatureType
 from equiworld.verify.equivariance import equivariance_residual
 
-__all__ = ["ELEMENTS", "PLAIN", "CanonicalBlock", "Layer", "e3nn_version", "flat_layer", "layers_of"]
+__all__ = ["E3NN", "ELEMENTS", "PLAIN", "Contest", "Layer", "blocks", "e3nn_version", "joints", "networks"]
 
 PLAIN = "plain"
-"""The layer that the others are compared with."""
+"""What the others are compared with."""
+
+E3NN = "e3nn"
+"""A peer's layer; targets are for ours."""
 
 ELEMENTS = 24
 """Of its group, that each layer is tried with."""
 
 ROTATIONS: dict[int, Group] = {2: SO2(), 3: SO3()}
 ISOMETRIES: dict[int, Group] = {2: O2(), 3: O3()}
+LABELLED: dict[int, Group] = {2: Product(SE2(), Permutation(2)), 3: Product(SE3(), Permutation(2))}
+
+CHANNELS = 64  # of layers of joints: copies of the joints, or of the regular representation
+JOINTS_TARGETS = ((1, 2.0), (512, 1.2))
+ANT_JOINTS = {
+    "mirror": SignedPermutation([(2, 3, 0, 1, 6, 7, 4, 5)], [(-1, 1, -1, 1, -1, 1, -1, 1)]),
+    "both": SignedPermutation(
+        [(6, 7, 0, 1, 2, 3, 4, 5), (2, 3, 0, 1, 6, 7, 4, 5)],
+        [(1, -1, 1, 1, 1, -1, 1, 1), (-1, 1, -1, 1, -1, 1, -1, 1)],
+    ),
+}
+"""The eight joints of Gymnasium's Ant under left and right, and under quarter turns too: `ant_symmetry(env).action`."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +73,62 @@ class Layer:
 
     Attributes:
         name: what it is called in the rows.
-        group: what it is tried against: the group it claims, or rotations where it claims none.
+        group: what it is tried against: the group it claims, or that of the others where it claims none.
+        field: how arrays of what comes in transform.
+        module: None where its package is not installed.
+        kind: what it takes as Features; None if it takes rows `(B, size)`.
+        pair: it takes and gives scalars and vectors, not Features.
         equivariant: whether it claims to commute with the group.
-        module: from and to features of one type, or their rows; None where its package is not installed.
-        flat: it takes and gives rows `(B, size)` laid out as `Features.flatten` does, not Features.
+        out: how rows of what goes out transform, if not as what comes in.
     """
 
     name: str
     group: Group
-    equivariant: bool
+    field: Field
     module: nn.Module | None
-    flat: bool = False
+    kind: FeatureType | None = None
+    pair: bool = False
+    equivariant: bool = True
+    out: Field | None = None
 
-    def function(self, kind: FeatureType) -> Callable[[Features], Features]:
-        """The layer as a map of features, for whatever it takes itself."""
-        module = self.module
-        assert module is not None
-        return (lambda z: Features.unflatten(module(z.flatten()), kind)) if self.flat else module
+    @property
+    def target(self) -> Field:
+        """How rows of what goes out transform."""
+        return self.field if self.out is None else self.out
 
-    def residual(self, kind: FeatureType, dtype: str, seed: int) -> float:
+    def inputs(self, array: np.ndarray) -> Tensor:
+        """Rows `(B, size)` of what comes in, of arrays of the field: headings and axes are vectors there."""
+        dim, batch = self.group.dim, array.shape[:-1]
+        channels = self.field.encode(array, np.zeros(dim))
+        scalars, vectors = (
+            torch.as_tensor(np.array(channels.get(kind, np.zeros(shape)), array.dtype))
+            for kind, shape in (("scalars", (*batch, 0)), ("vectors", (*batch, dim, 0)))
+        )
+        return Features(scalars, vectors, vectors[..., :0]).flatten()
+
+    def arguments(self, rows: Tensor) -> tuple[Any, ...]:
+        """What the module takes, for rows `(B, size)`."""
+        if self.kind is None:
+            return (rows,)
+        z = Features.unflatten(rows, self.kind)
+        return (z.scalars, z.vectors) if self.pair else (z,)
+
+    def rows(self, found: Any) -> Tensor:
+        """What the module gives, as rows."""
+        if self.kind is None:
+            return found
+        scalars, vectors = found if self.pair else (found.scalars, found.vectors)
+        return torch.cat((scalars, vectors.mT.flatten(-2)), -1)
+
+    def residual(self, dtype: str, seed: int) -> float:
         """How far it is from commuting with the group, relative; see `equivariance_residual`."""
         module = copy.deepcopy(self.module)
         assert module is not None
-        layer = replace(self, module=module.to(getattr(torch, dtype)))
+        module = module.to(getattr(torch, dtype))
         found = equivariance_residual(
-            layer.function(kind),
-            kind,
-            kind,
+            lambda array: self.rows(module(*self.arguments(self.inputs(array)))),
+            self.field,
+            self.target,
             self.group,
             n_elements=ELEMENTS,
             dtype=dtype,
@@ -76,56 +138,100 @@ class Layer:
         return found.residual
 
 
-class CanonicalBlock(nn.Module):
-    """Into the frame that the first vectors span, a linear map and SiLU there, and back.
+@dataclass(frozen=True)
+class Contest:
+    """Layers that are timed in turn, the plain one first.
 
-    A network of this kind makes its frame once, not once a layer: for that the figure is a bound from above.
-
-    Args:
-        kind: channels that come in and go out; at least d − 1 vectors, no points.
-        generator: a CPU generator, the only source of randomness.
+    Attributes:
+        name: what is compared.
+        size: of it.
+        layers: the contenders.
+        targets: examples of a call, and the largest time forward over the plain layer's that is aimed at with them.
     """
 
-    def __init__(self, kind: FeatureType, generator: torch.Generator) -> None:
-        super().__init__()
-        self.kind, self.group = kind, ROTATIONS[kind.dim]
-        self.linear = SeededLinear(kind.size, kind.size, generator=generator)
-
-    def forward(self, features: Features) -> Features:
-        frame = frame_of(features.vectors, self.group)
-        inside = nn.functional.silu(self.linear(frame.to_frame(features).flatten()))
-        return frame.from_frame(Features.unflatten(inside, self.kind))
+    name: str
+    size: str
+    layers: tuple[Layer, ...]
+    targets: tuple[tuple[int, float], ...] = ()
 
 
-def layers_of(kind: FeatureType, seed: int) -> list[Layer]:
-    """All that fit the dimension, from features of this type to the same; the plain one first."""
-    dim, full, proper = kind.dim, ISOMETRIES[kind.dim], ROTATIONS[kind.dim]
+def blocks(kind: FeatureType, seed: int) -> Contest:
+    """The residual blocks of steerable networks, and a plain residual block of as many numbers.
 
-    def generator() -> torch.Generator:
-        return torch.Generator().manual_seed(seed)
+    Raises:
+        ArgumentError: an odd number of channels; labels exchange them in pairs.
+    """
+    if kind.scalars % 2 or kind.vectors % 2:
+        raise ArgumentError("channels", (kind.scalars, kind.vectors), "even numbers")
+    field = Concatenation((Scalar(kind.scalars), Vector(kind.vectors)))
+    pairs = Concatenation(
+        (
+            *[Permuted(Scalar(), [(1, 0)])] * (kind.scalars // 2),
+            *[Permuted(Vector(), [(1, 0)])] * (kind.vectors // 2),
+        )
+    )
+    full, proper, labelled = (groups[kind.dim] for groups in (ISOMETRIES, ROTATIONS, LABELLED))
+    sizes = {"scalars": kind.scalars, "vectors": kind.vectors, "depth": 1}
 
-    last = Gate(kind)
-    first = EquivariantLinear(kind, last.in_type, full, generator=generator())
+    def steerable(group: Group) -> nn.Module:
+        return SteerableNetwork(kind, kind, group, generator=_seeded(seed), **sizes).blocks[0]
+
+    exchanged = Representation.regular(labelled.labels)
+    one = FeatureType(kind.dim, scalars=2, vectors=2)
+    images = {"in_images": (exchanged, exchanged), "out_images": (exchanged, exchanged)}
+    tied = LabelledSteerableNetwork(one, one, labelled, generator=_seeded(seed), **images, **sizes).blocks[0]
+    generator = _seeded(seed)
+    first, last = (SeededLinear(kind.size, kind.size, generator=generator) for _ in range(2))
     layers = [
-        Layer(PLAIN, proper, False, flat_layer(kind, generator()), flat=True),
-        Layer("block", full, True, ScalarVectorBlock(kind, kind, full, generator=generator())),
-        Layer("linear, gate", full, True, nn.Sequential(first, last)),
-        Layer("canonical", proper, True, CanonicalBlock(kind, generator())),
+        Layer(PLAIN, proper, field, _Residual(first, nn.functional.silu, last), equivariant=False),
+        Layer("steerable, O", full, field, steerable(full), kind, True),
+        Layer("steerable, SO", proper, field, steerable(proper), kind, True),
+        Layer("labelled, SE × S₂", labelled, pairs, tied, kind, True),
     ]
-    if dim == 2:  # in space rotations admit no linear map that reflections do not
-        turning = ScalarVectorBlock(kind, kind, proper, generator=generator())
-        layers.insert(2, Layer("block, quarter turns", proper, True, turning))
-    else:
-        layers.append(Layer("e3nn", full, True, _e3nn(kind, seed), flat=True))
-    return layers
+    if kind.dim == 3:
+        layers.append(Layer(E3NN, full, field, _e3nn(kind, seed)))
+    targets = ((1, 2.5), (512, 1.1)) if min(kind.scalars, kind.vectors) >= CHANNELS else ()
+    return Contest("block", f"d = {kind.dim}, {kind.scalars} + {kind.vectors}", tuple(layers), targets)
 
 
-def flat_layer(kind: FeatureType, generator: torch.Generator) -> nn.Module:
-    """A linear map of all numbers and SiLU, as it is commonly written."""
-    linear = nn.utils.skip_init(nn.Linear, kind.size, kind.size)
-    seeded = SeededLinear(kind.size, kind.size, generator=generator)
-    linear.load_state_dict(seeded.state_dict())
-    return nn.Sequential(linear, nn.SiLU())
+def joints(seed: int) -> list[Contest]:
+    """Layers of Ant's joints whose weights are tied, and networks of these, against plain ones of the same widths."""
+    field = Concatenation((ANT_JOINTS["both"],) * CHANNELS)
+    plain = SeededLinear(field.size(3), field.size(3), generator=_seeded(seed))
+    layers = [Layer(PLAIN, ant_group("both"), field, plain, equivariant=False)]
+    contests = []
+    for choice, name in (("mirror", "left, right"), ("both", "D₄")):
+        group, one = ant_group(choice), ANT_JOINTS[choice]
+        rep = Representation(group.labels, one.label_images(group)["scalars"])
+        tied = TiedLinear(rep, rep, CHANNELS, CHANNELS, generator=_seeded(seed))
+        layers.append(Layer(f"tied, {name}", group, Concatenation((one,) * CHANNELS), tied))
+        hidden = (CHANNELS * rep.labels.order,) * 2
+        mlp = MLP(rep.dim, rep.dim, hidden=hidden, generator=_seeded(seed))
+        regular = RegularNetwork(rep, rep, hidden=hidden, generator=_seeded(seed))
+        rivals = (Layer(PLAIN, group, one, mlp, equivariant=False), Layer("regular", group, one, regular))
+        widths = " → ".join(map(str, (rep.dim, *hidden, rep.dim)))
+        contests.append(Contest("joints, network", f"{name}: {widths}", rivals, JOINTS_TARGETS))
+    size = f"{CHANNELS} × 8 → {CHANNELS} × 8"
+    return [Contest("joints, linear", size, tuple(layers), JOINTS_TARGETS), *contests]
+
+
+def networks(dim: int, seed: int) -> Contest:
+    """The networks of state models at their sizes, and the plain perceptron of the canonical one's size."""
+    body = Heading() if dim == 2 else Rotation()
+    known = 1 if dim == 2 else 3
+    kind, out, group = FeatureType(dim, vectors=8), Vector(8), ROTATIONS[dim]
+    field = Concatenation((body, Vector(8 - known)))
+    inside = {"hidden": (128, 128, 128), "periodic": 64}
+    frame = partial(_frame, group=group, pose=slice(0, known))
+    canonical = CanonicalNetwork(kind, kind, group, frame_of=frame, generator=_seeded(seed), **inside)
+    steerable = SteerableNetwork(kind, kind, group, depth=4, generator=_seeded(seed))
+    plain = MLP(kind.size, kind.size, generator=_seeded(seed), **inside)
+    layers = (
+        Layer(PLAIN, group, field, plain, equivariant=False, out=out),
+        Layer("canonical", group, field, canonical, kind, out=out),
+        Layer("steerable", group, field, steerable, kind, out=out),
+    )
+    return Contest("model's network", f"d = {dim}, a body's axes and {8 - known} vectors", layers)
 
 
 def e3nn_version() -> str | None:
@@ -136,17 +242,39 @@ def e3nn_version() -> str | None:
         return None
 
 
+class _Residual(nn.Module):
+    """x + last(middle(first(x))) on rows."""
+
+    def __init__(self, first: nn.Module, middle: Callable[[Tensor], Tensor], last: nn.Module) -> None:
+        super().__init__()
+        self.first, self.middle, self.last = first, middle, last
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows + self.last(self.middle(self.first(rows)))
+
+
 def _e3nn(kind: FeatureType, seed: int) -> nn.Module | None:
-    """e3nn's linear layer with biases and its gate; None if it is not installed.
+    """A residual block of e3nn's linear layers and its gate, without products; None if it is not installed.
 
     Its odd vectors hold x, y, z in this order, channel by channel, as `Features.flatten` does.
     """
     if e3nn_version() is None:
         return None
-    o3, networks = importlib.import_module("e3nn.o3"), importlib.import_module("e3nn.nn")
+    o3, others = importlib.import_module("e3nn.o3"), importlib.import_module("e3nn.nn")
     scalars, gates, vectors = f"{kind.scalars}x0e", f"{kind.vectors}x0e", f"{kind.vectors}x1o"
-    last = networks.Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], vectors)
+    gate = others.Gate(scalars, [nn.functional.silu], gates, [torch.sigmoid], vectors)
+    whole = f"{scalars} + {vectors}"
     with torch.random.fork_rng(devices=[]):  # it draws from the global generator
         torch.manual_seed(seed)
-        first = o3.Linear(f"{scalars} + {vectors}", last.irreps_in, biases=True)
-    return nn.Sequential(first, last)
+        first, last = (
+            o3.Linear(*pair, biases=True) for pair in ((whole, gate.irreps_in), (gate.irreps_out, whole))
+        )
+    return _Residual(first, gate, last)
+
+
+def _frame(z: Features, group: Group, pose: slice | None) -> Any:
+    return frame_of(z.vectors, group, pose=pose)
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

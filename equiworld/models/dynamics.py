@@ -26,7 +26,8 @@ class Dynamics(nn.Module):
     """z′ = z + D·network(relative(z), a): displacements of a typed state.
 
     Points enter relative to the reference point (or, for the plain baseline, to the centre of the scene), each channel
-    scaled by one length; the network returns a displacement for each channel of the state. Headings and the axes of
+    scaled by one length; under a group about an axis that does not shift along it, the reference's height enters as a
+    number. The network returns a displacement for each channel of the state. Headings and the axes of
     rotations, unit vectors in Features, are made orthonormal afterwards.
     Channels whose displacement is, on the training data, a fixed linear combination of the vectors that come
     in (a robot under PD control) are left to that combination: it is equivariant and exact.
@@ -64,7 +65,10 @@ class Dynamics(nn.Module):
             if name == "out":
                 # Axes that are turned a little are nearly orthonormal, and Gram–Schmidt of those well-conditioned.
                 lengths[units[len(layout.headings) :]] = 0.1
-            self.register_buffer(f"{name}_scalar_scale", torch.ones(kind.scalars, dtype=torch.float32))
+            numbers = torch.ones(kind.scalars, dtype=torch.float32)
+            if name == "in" and layout.raised:
+                numbers[-1] = symmetry.length_scale
+            self.register_buffer(f"{name}_scalar_scale", numbers)
             self.register_buffer(f"{name}_vector_scale", lengths)
         self.register_buffer("in_scalar_mean", torch.zeros(layout.in_type.scalars, dtype=torch.float32))
         linear = torch.zeros(layout.out_type.vectors, layout.in_type.vectors, dtype=torch.float32)
@@ -134,7 +138,7 @@ class Dynamics(nn.Module):
             else:
                 acted = self.action_features(action)
                 acting = torch.cat([acted.vectors, acted.points], -1)
-                scalars = self._scaled_scalars(torch.cat([z.scalars, acted.scalars], -1))
+                scalars = self._scaled_scalars(layout.numbers(z, acted))
             before = torch.cat([z.points, z.vectors, acting] if points else [z.vectors, acting], -1)
             seen = layout.about_middle(before) @ both
             vectors = seen[..., :count]
@@ -230,8 +234,7 @@ class Dynamics(nn.Module):
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""
         arrows = self.layout.about_middle(torch.cat([z.points, z.vectors, action.vectors, action.points], -1))
         vectors = arrows @ self.relative.to(z.vectors)
-        scalars = torch.cat([z.scalars, action.scalars], -1)
-        return Features(scalars, vectors, vectors[..., :0])
+        return Features(self.layout.numbers(z, action), vectors, vectors[..., :0])
 
     def _scaled(self, inputs: Features) -> Features:
         return Features(

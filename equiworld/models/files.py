@@ -60,6 +60,7 @@ def load_model(folder: str | os.PathLike[str], make: Callable[..., Any]) -> Any:
     model = model.to(_DTYPES[description["dtype"]]).eval()
     if not isinstance(version, int) or version < 2:
         _check_first_format(model)
+    _check_heights(model, tensors)
     try:
         model.load_state_dict(tensors)
         _restore_settings(model, description)
@@ -104,6 +105,20 @@ def _check_first_format(model: Any) -> None:
         raise CheckpointError(
             f"this model of release 0.1.0 saw points from their mean; under {layout.symmetry.group!r}, which has no "
             "translations, they are seen from the centre now: train it anew, or use equiworld 0.1.0"
+        )
+
+
+def _check_heights(model: Any, tensors: dict[str, Tensor]) -> None:
+    """Refuse weights of a model under an axis that did not see how high its reference is.
+
+    Raises:
+        CheckpointError: says what changed, and what to do.
+    """
+    layout, mean = model.dynamics.layout, tensors.get("dynamics.in_scalar_mean")
+    if layout.raised and mean is not None and mean.numel() == layout.in_type.scalars - 1:
+        raise CheckpointError(
+            f"this model did not see heights along the axis; under {layout.symmetry.group!r}, which does not shift "
+            "along it, the height of the reference is a number that comes in now: train it anew"
         )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.models.labels import block_images, through
-from equiworld.symmetry import Cloud, FeatureType, Field, Heading, Rotation, Symmetry
+from equiworld.nn.constant import Constant
+from equiworld.symmetry import Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry
 from equiworld.symmetry.images import block_diagonal
 from equiworld.symmetry.observing import channels_of
 
@@ -30,6 +32,8 @@ class StateLayout:
         in_type, out_type: of what the network sees and gives; points are vectors there.
         reference: the channels that points are seen from.
         left_out: of them, the one that is zero seen from itself.
+        raised: whether the last number that comes in is the height, from the centre along the group's axis, of what
+            points are seen from.
         headings, rotations: channels of the state's vectors that have length 1, and slices of three that are axes.
         units_in, units_out: vectors of length 1 among those that come in and go out.
         pose: which of the vectors that come in are the axes of a body; None if none are.
@@ -55,9 +59,15 @@ class StateLayout:
         self.reference = [] if declared is None else list(range(declared.start, declared.stop))
         # A single reference seen from itself is zero: it is left out. Several are seen from their mean.
         self.left_out = self.reference if len(self.reference) == 1 and self.centred else []
-        arrows = state.points - len(self.left_out) + state.vectors
+        group, arrows = symmetry.group, state.points - len(self.left_out) + state.vectors
+        # No element shifts along the axis: how high the reference is, is for the model to know.
+        across = group.axis is not None and group.shift_dim < group.dim
+        self.raised = across and self.centred and state.points > 0
+        self._up = Constant(torch.tensor(group.axis.direction if group.axis else (), dtype=torch.float64))
         self.in_type = FeatureType(
-            symmetry.dim, state.scalars + action.scalars, arrows + action.vectors + action.points
+            symmetry.dim,
+            state.scalars + action.scalars + self.raised,
+            arrows + action.vectors + action.points,
         )
         self.out_type = FeatureType(symmetry.dim, state.scalars, state.points + state.vectors)
         self.headings, axes = self._vectors_of(Heading), self._vectors_of(Rotation)
@@ -87,6 +97,14 @@ class StateLayout:
         parts = [arrows[..., :points] - middle, arrows[..., points:others], arrows[..., others:] - middle]
         return torch.cat(parts, -1)
 
+    def numbers(self, z: Features, action: Features) -> Tensor:
+        """The numbers that come in, `(…, C)`."""
+        numbers = [z.scalars, action.scalars]
+        if self.raised:
+            origin = z.points[..., self.reference] if self.reference else z.points
+            numbers.append(self._up.like(z.points) @ origin.mean(-1, keepdim=True))
+        return torch.cat(numbers, -1)
+
     @cached_property
     def label_images(self) -> dict[str, Array]:
         """What a group's labels do to channels, `(k, m, m)`: "in_scalar", "in_vector", "out_scalar", "out_vector".
@@ -98,8 +116,9 @@ class StateLayout:
         state = block_images([symmetry.observation[name] for name in symmetry.state], symmetry)
         action = block_images([symmetry.action], symmetry)
         arrows = block_diagonal([state["points"], state["vectors"], action["vectors"], action["points"]])
+        height = np.ones((symmetry.group.labels.order, int(self.raised), int(self.raised)))
         return {
-            "in_scalar": block_diagonal([state["scalars"], action["scalars"]]),
+            "in_scalar": block_diagonal([state["scalars"], action["scalars"], height]),
             "in_vector": through(self.relative().double().numpy(), arrows),
             "out_scalar": state["scalars"],
             "out_vector": block_diagonal([state["points"], state["vectors"]]),

@@ -1,9 +1,9 @@
 """Equivariant layers and networks on typed features."""
 
-from equiworld.nn.block import ScalarVectorBlock
+from equiworld.nn.block import ResidualBlock
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
-from equiworld.nn.gate import Gate, gate
+from equiworld.nn.gate import gate
 from equiworld.nn.gram_schmidt import orthonormal, soft_axes
 from equiworld.nn.hull_attention import hull_attention
 from equiworld.nn.invariants import bounded, cross, inner
@@ -19,10 +19,9 @@ __all__ = [
     "CanonicalNetwork",
     "CloudEncoder",
     "EquivariantLinear",
-    "Gate",
     "LabelledSteerableNetwork",
     "RegularNetwork",
-    "ScalarVectorBlock",
+    "ResidualBlock",
     "SeededLinear",
     "SteerableNetwork",
     "TiedLinear",

@@ -1,72 +1,66 @@
-"""The layer of scalars and vectors: linear maps, then gates, as one module."""
+"""The residual block of scalars and vectors, of which all steerable networks are made."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from equiworld.errors import ArgumentError
-from equiworld.groups import Group
-from equiworld.nn.gate import Gate, gate
-from equiworld.nn.linear import EquivariantLinear
-from equiworld.nn.vectors import mix_vectors
-from equiworld.symmetry.features import Features, FeatureType
+from equiworld.nn.gate import gate
+from equiworld.nn.invariants import bounded, cross, inner
 
-__all__ = ["ScalarVectorBlock"]
+__all__ = ["ResidualBlock"]
 
 
-class ScalarVectorBlock(nn.Module):
-    """s′ = SiLU(W s + b), v′ = σ(W_γ s + b_γ) · A v; for plane rotations A is a·I + b·J.
+class ResidualBlock(nn.Module):
+    """One residual step: invariants of learned vector pairs join the scalars, scalars gate the vectors.
 
-    The same map as `EquivariantLinear` and then `Gate`, with the same initial weights from the same generator,
-    in two thirds of their time for a single example: no features in between and no modules inside.
+    (u, w) = pairs(v);  i = u·w/√(1+|w|²);  (h, γ) = first(s, i)
+    s ← s + second(SiLU(h));  v ← v + σ(γ)·mix(v, u × w/√(1+|w|²) in space without reflections)
+
+    It commutes with what its linear maps commute with: those of `SteerableNetwork` mix channels in any way, those of
+    `LabelledSteerableNetwork` are tied over a group's labels.
 
     Args:
-        in_type: channels that come in, no points; an `EquivariantLinear` makes vectors of points.
-        out_type: channels that go out, no points.
-        group: the group to commute with.
-        bias: add a bias to scalars and gates; vectors never have one.
-        generator: a CPU generator, the only source of randomness.
-
-    Raises:
-        ArgumentError: a type has points, its dimension differs from the group's, or there is nothing to make
-            the vectors from.
+        pairs: from C vector channels to 2 C.
+        first: from the scalars and C invariants to the hidden scalars, if any, and C gates, if vectors are updated.
+        second: from the hidden scalars to the update of the scalars; None leaves them as they are.
+        mix: from the C vector channels, and C cross products if any, to C; None leaves them as they are.
+        crosses: whether there are cross products, for rotations of space only.
 
     >>> import torch
-    >>> from equiworld.groups import SO3
-    >>> kind = FeatureType(3, scalars=4, vectors=2)
-    >>> block = ScalarVectorBlock(kind, kind, SO3(), generator=torch.Generator().manual_seed(0))
-    >>> z = Features(torch.randn(5, 4), torch.randn(5, 3, 2), torch.zeros(5, 3, 0))
-    >>> g = SO3().rotation([0.3, -1.0, 2.0])
-    >>> torch.allclose(block(z.transform(g)).vectors, block(z).transform(g).vectors, atol=1e-5)
+    >>> from equiworld.nn import SeededLinear, VectorLinear
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> pairs, mix = (VectorLinear(3, n, turns=False, generator=generator) for n in (6, 3))
+    >>> first, second = (SeededLinear(*sizes, generator=generator) for sizes in ((8, 8), (5, 5)))
+    >>> block = ResidualBlock(pairs, first, second, mix)
+    >>> s, v = torch.randn(7, 5), torch.randn(7, 2, 3)
+    >>> mirror = torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
+    >>> torch.allclose(block(s, mirror @ v)[1], mirror @ block(s, v)[1], atol=1e-5)
     True
     """
 
-    bias: nn.Parameter | None
-
     def __init__(
         self,
-        in_type: FeatureType,
-        out_type: FeatureType,
-        group: Group,
+        pairs: nn.Module,
+        first: nn.Module,
+        second: nn.Module | None,
+        mix: nn.Module | None,
         *,
-        bias: bool = True,
-        generator: torch.Generator,
+        crosses: bool = False,
     ) -> None:
         super().__init__()
-        for name, kind in (("in_type", in_type), ("out_type", out_type)):
-            if kind.points:
-                raise ArgumentError(name, kind, "scalars and vectors only")
-        linear = EquivariantLinear(in_type, Gate(out_type).in_type, group, bias=bias, generator=generator)
-        self.in_type, self.out_type, self.group = in_type, out_type, group
-        self.weight, self.bias = linear.scalars.weight, linear.scalars.bias
-        self.vector_weight, self.turns = linear.vectors.weight, linear.vectors.turns
+        self.pairs, self.first, self.second, self.mix, self.crosses = pairs, first, second, mix, crosses
 
-    def forward(self, features: Features) -> Features:
-        """Map features of `in_type` to features of `out_type`, any batch shape."""
-        # Weights are read here and not inside modules of their own: each module costs about 2 µs a call.
-        hidden = F.linear(features.scalars, self.weight, self.bias)
-        mixed = mix_vectors(features.vectors, self.vector_weight, turns=self.turns)
-        scalars, vectors = gate(hidden, mixed)
-        return Features(scalars, vectors, features.points)
+    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Scalars `(…, n)` and vectors `(…, d, C)` after the step."""
+        left, right = self.pairs(vectors).chunk(2, -1)
+        right = bounded(right)
+        hidden = self.first(torch.cat((scalars, inner(left, right)), -1))
+        if self.mix is None:
+            hidden = F.silu(hidden)
+        else:
+            mixed = torch.cat((vectors, cross(left, right)), -1) if self.crosses else vectors
+            hidden, step = gate(hidden, self.mix(mixed))
+            vectors = vectors + step
+        return (scalars if self.second is None else scalars + self.second(hidden)), vectors

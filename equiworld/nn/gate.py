@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from equiworld.errors import ArgumentError
-from equiworld.symmetry.features import Features, FeatureType
-
-__all__ = ["Gate", "gate"]
+__all__ = ["gate"]
 
 
 def gate(scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """SiLU the first scalars, multiply the vectors by the sigmoid of the last ones.
+
+    No norm is divided by, so that rounding errors are not amplified near zero vectors.
 
     Args:
         scalars: `(…, n0 + n1)`: n0 scalars, then one gate for each vector.
@@ -35,34 +34,3 @@ def gate(scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     # a few columns of them it takes five times as long. Backwards this form is the slower one.
     opened = torch.sigmoid(scalars)
     return scalars[..., :kept] * opened[..., :kept], vectors * opened[..., kept:].unsqueeze(-2)
-
-
-class Gate(nn.Module):
-    """Scalars s ↦ SiLU(s), vectors v ↦ σ(gate)·v, points as they are.
-
-    No norm is divided by, so that rounding errors are not amplified near zero vectors.
-
-    Args:
-        out_type: what comes out. What goes in, `in_type`, has one more scalar for each vector.
-
-    >>> import torch
-    >>> layer = Gate(FeatureType(3, scalars=4, vectors=2))
-    >>> layer.in_type
-    FeatureType(dim=3, scalars=6, vectors=2, points=0)
-    >>> layer(Features.empty(layer.in_type, (5,), torch.float32)).type == layer.out_type
-    True
-    """
-
-    def __init__(self, out_type: FeatureType) -> None:
-        super().__init__()
-        if not isinstance(out_type, FeatureType):
-            raise ArgumentError("out_type", out_type, "a FeatureType")
-        self.out_type = out_type
-        self.in_type = out_type + FeatureType(out_type.dim, scalars=out_type.vectors)
-
-    def forward(self, features: Features) -> Features:
-        """Apply the gates to features of `in_type`."""
-        if features.scalars.shape[-1] != self.in_type.scalars:
-            raise ArgumentError("features", features.type, f"features of {self.in_type}")
-        scalars, vectors = gate(features.scalars, features.vectors)
-        return Features(scalars, vectors, features.points)

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, Representation
+from equiworld.nn.block import ResidualBlock
 from equiworld.nn.constant import Constant
-from equiworld.nn.gate import gate
-from equiworld.nn.invariants import bounded, cross, inner
 from equiworld.nn.tied import TiedLinear
 from equiworld.nn.vectors import mix_vectors
 from equiworld.symmetry.features import Features, FeatureType
@@ -44,35 +43,6 @@ class _Vectors(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         weights = [part.dense()[0] for part in self.parts if isinstance(part, TiedLinear)]
         return mix_vectors(vectors, torch.cat(weights), turns=self.turns)
-
-
-class _Block(nn.Module):
-    """As the block of `SteerableNetwork`, all of whose channels are copies of the regular representation."""
-
-    def __init__(
-        self,
-        regular: Representation,
-        copies: tuple[int, int],
-        products: tuple[bool, bool],
-        gain: float,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        scalars, vectors = copies
-        turns, self.crosses = products
-        self.pairs = _Vectors(regular, regular, (vectors, 2 * vectors), turns=turns, generator=generator)
-        self.first = TiedLinear(regular, regular, scalars + vectors, scalars + vectors, generator=generator)
-        self.second = TiedLinear(regular, regular, scalars, scalars, gain=gain, generator=generator)
-        inputs = 2 * vectors if self.crosses else vectors
-        self.mix = _Vectors(regular, regular, (inputs, vectors), turns=turns, generator=generator, gain=gain)
-
-    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        left, right = self.pairs(vectors).chunk(2, -1)
-        right = bounded(right)
-        hidden = self.first(torch.cat((scalars, inner(left, right)), -1))
-        mixed = torch.cat((vectors, cross(left, right)), -1) if self.crosses else vectors
-        hidden, step = gate(hidden, self.mix(mixed))
-        return scalars + self.second(hidden), vectors + step
 
 
 class LabelledSteerableNetwork(nn.Module):
@@ -144,7 +114,7 @@ class LabelledSteerableNetwork(nn.Module):
         self.lift_vectors = _Vectors(in_images[1], regular, (1, arrows), turns=turns, generator=generator)
         gain = depth**-0.5
         self.blocks = nn.ModuleList(
-            _Block(regular, (inside, arrows), (turns, crosses), gain, generator) for _ in range(depth)
+            _block(regular, (inside, arrows), (turns, crosses), gain, generator) for _ in range(depth)
         )
         self.read = TiedLinear(regular, found, inside, 1, generator=generator) if found.dim else None
         self.read_vectors = (
@@ -174,3 +144,21 @@ class LabelledSteerableNetwork(nn.Module):
             heights = found[..., self.out_type.scalars :].unsqueeze(-2)
             arrows = basis @ torch.cat((arrows, heights), -2)
         return Features(found[..., : self.out_type.scalars], arrows, arrows[..., :0])
+
+
+def _block(
+    regular: Representation,
+    copies: tuple[int, int],
+    products: tuple[bool, bool],
+    gain: float,
+    generator: torch.Generator,
+) -> ResidualBlock:
+    """A block all of whose channels are copies of the regular representation."""
+    scalars, vectors = copies
+    turns, crosses = products
+    pairs = _Vectors(regular, regular, (vectors, 2 * vectors), turns=turns, generator=generator)
+    first = TiedLinear(regular, regular, scalars + vectors, scalars + vectors, generator=generator)
+    second = TiedLinear(regular, regular, scalars, scalars, gain=gain, generator=generator)
+    inputs = 2 * vectors if crosses else vectors
+    mix = _Vectors(regular, regular, (inputs, vectors), turns=turns, generator=generator, gain=gain)
+    return ResidualBlock(pairs, first, second, mix, crosses=crosses)

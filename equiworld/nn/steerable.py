@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.nn.gate import gate
-from equiworld.nn.invariants import bounded, cross, inner
+from equiworld.nn.block import ResidualBlock
 from equiworld.nn.linear import EquivariantLinear
 from equiworld.nn.mlp import SeededLinear
 from equiworld.nn.vectors import (
@@ -21,55 +20,6 @@ from equiworld.nn.vectors import (
 from equiworld.symmetry.features import Features, FeatureType
 
 __all__ = ["SteerableNetwork"]
-
-
-class _Block(nn.Module):
-    """One residual step: invariants of learned vector pairs join the scalars, scalars gate the vectors.
-
-    (u, w) = pairs(v);  i = u·w/√(1+|w|²);  (h, γ) = first(s, i)
-    s ← s + second(SiLU(h));  v ← v + σ(γ)·mix(v, u × w/√(1+|w|²) in space without reflections)
-
-    The last block may drop the update of a stream that nothing reads, so no weight is idle.
-    """
-
-    def __init__(
-        self,
-        scalars: int,
-        vectors: int,
-        group: Group,
-        *,
-        updates: tuple[bool, bool],
-        gain: float,
-        generator: torch.Generator,
-    ) -> None:
-        super().__init__()
-        turns, self.crosses = admits_quarter_turns(group), admits_cross_products(group)
-        self.updates_scalars, self.updates_vectors = updates[0], updates[1] and vectors > 0
-        hidden = scalars if self.updates_scalars else 0
-        gates = vectors if self.updates_vectors else 0
-        self.pairs = VectorLinear(vectors, 2 * vectors, turns=turns, generator=generator)
-        self.first = SeededLinear(scalars + vectors, hidden + gates, generator=generator)
-        if self.updates_scalars:
-            self.second = SeededLinear(scalars, scalars, gain=gain, generator=generator)
-        if self.updates_vectors:
-            inputs = 2 * vectors if self.crosses else vectors
-            self.mix = VectorLinear(inputs, vectors, turns=turns, generator=generator, gain=gain)
-
-    def forward(self, scalars: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
-        left, right = self.pairs(vectors).chunk(2, -1)
-        right = bounded(right)
-        hidden = self.first(torch.cat((scalars, inner(left, right)), -1))
-        if self.updates_vectors:
-            mixed = vectors
-            if self.crosses:
-                mixed = torch.cat((vectors, cross(left, right)), -1)
-            hidden, step = gate(hidden, self.mix(mixed))
-            vectors = vectors + step
-        else:
-            hidden = nn.functional.silu(hidden)
-        if self.updates_scalars:
-            scalars = scalars + self.second(hidden)
-        return scalars, vectors
 
 
 class SteerableNetwork(nn.Module):
@@ -130,7 +80,7 @@ class SteerableNetwork(nn.Module):
         self.lift = EquivariantLinear(in_type, hidden, group, generator=generator)
         outputs = out_type.vectors + out_type.points
         self.blocks = nn.ModuleList(
-            _Block(
+            _block(
                 scalars,
                 width,
                 group,
@@ -157,3 +107,28 @@ class SteerableNetwork(nn.Module):
         if self.out_type.points:
             points = features.points.mean(-1, keepdim=True) + points
         return Features(self.read_scalars(scalars), vectors[..., : self.out_type.vectors], points)
+
+
+def _block(
+    scalars: int,
+    vectors: int,
+    group: Group,
+    *,
+    updates: tuple[bool, bool],
+    gain: float,
+    generator: torch.Generator,
+) -> ResidualBlock:
+    """A block of such a width. The last one may drop the update of a stream that nothing reads: no weight is idle."""
+    turns, crosses = admits_quarter_turns(group), admits_cross_products(group)
+    updates_scalars, updates_vectors = updates[0], updates[1] and vectors > 0
+    outputs = scalars * updates_scalars + vectors * updates_vectors
+    pairs = VectorLinear(vectors, 2 * vectors, turns=turns, generator=generator)
+    first = SeededLinear(scalars + vectors, outputs, generator=generator)
+    second = SeededLinear(scalars, scalars, gain=gain, generator=generator) if updates_scalars else None
+    inputs = 2 * vectors if crosses else vectors
+    mix = (
+        VectorLinear(inputs, vectors, turns=turns, generator=generator, gain=gain)
+        if updates_vectors
+        else None
+    )
+    return ResidualBlock(pairs, first, second, mix, crosses=crosses)

@@ -11,7 +11,7 @@ import torch
 import equiworld as ew
 from equiworld.arguments import array_of
 from equiworld.models import FAMILIES
-from equiworld.nn import EquivariantLinear, Gate
+from equiworld.nn import EquivariantLinear
 from equiworld.planners import (
     CEM,
     ICEM,
@@ -118,7 +118,6 @@ def _layers() -> list[Call]:
             },
             close=None,
         ),
-        Call("Gate", Gate, lambda: {"out_type": kind}, close=None),
     ]
 
 

@@ -86,6 +86,19 @@ def gravity() -> Symmetry:
     return Symmetry(E2(axis=UP), fields, action=Concatenation((Vector(), Pseudoscalar())), reference="place")
 
 
+def falling(*, along: bool = False) -> Symmetry:
+    """One body above the ground, seen from itself; `along` an axis that shifts too, it may be at any height."""
+    group = SE2(axis=(0.0, 0.6, 0.8), along=along)  # an axis whose components are rounded
+    return Symmetry(group, {"place": Point(), "speed": Vector()}, action=Vector(), reference="place")
+
+
+def above() -> Symmetry:
+    """Three bodies above the ground, two of them alike, and targets in space; seen from their mean."""
+    fields = {"one": Point(), "others": Objects(Concatenation((Point(), Vector())), 2)}
+    group = Product(E2(axis=UP), Permutation(2))
+    return Symmetry(group, fields, action=Point(), reference=None, centre=(0.5, -1.0, 2.0))
+
+
 def turning_ant() -> Symmetry:
     """The ant's body and joints, and the world turned about gravity as well."""
     legs = ant()
@@ -106,6 +119,8 @@ DECLARED = {
     "plane": plane(),
     "blocks": blocks(),
     "gravity": gravity(),
+    "falling": falling(),
+    "above": above(),
     "turning ant": turning_ant(),
     "joints only": joints_only(),
 }

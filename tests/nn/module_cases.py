@@ -13,10 +13,8 @@ from equiworld.nn import (
     CanonicalNetwork,
     CloudEncoder,
     EquivariantLinear,
-    Gate,
     LabelledSteerableNetwork,
     RegularNetwork,
-    ScalarVectorBlock,
     SeededLinear,
     SteerableNetwork,
     TiedLinear,
@@ -61,14 +59,30 @@ def canonical() -> CanonicalNetwork:
     return CanonicalNetwork(IN, OUT, SE3(), frame_of=read_frame, hidden=(8,), periodic=2, generator=seeded())
 
 
+class OnFeatures(nn.Module):
+    """A block of scalars and vectors as a map of Features."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, z: Features) -> Features:
+        return Features(*self.block(z.scalars, z.vectors), z.points)
+
+
+def block() -> OnFeatures:
+    return OnFeatures(
+        SteerableNetwork(FLAT, FLAT, SE3(), scalars=2, vectors=3, depth=1, generator=seeded()).blocks[0]
+    )
+
+
 # Each makes a module, and what goes into it.
 MODULES: dict[str, Callable[[], tuple[nn.Module, object]]] = {
     "SeededLinear": lambda: (SeededLinear(4, 3, generator=seeded()), drawn(5, 4)),
     "MLP": lambda: (MLP(4, 3, hidden=(8,), periodic=2, generator=seeded()), drawn(5, 4)),
     "VectorLinear": lambda: (VectorLinear(4, 3, turns=True, generator=seeded()), drawn(5, 2, 4)),
     "EquivariantLinear": lambda: (EquivariantLinear(IN, OUT, E3(), generator=seeded()), features(IN)),
-    "Gate": lambda: (Gate(FLAT), features(Gate(FLAT).in_type)),
-    "ScalarVectorBlock": lambda: (ScalarVectorBlock(FLAT, FLAT, SE3(), generator=seeded()), features(FLAT)),
+    "ResidualBlock": lambda: (block(), features(FLAT)),
     "TiedLinear": lambda: (TiedLinear(CORNERS, CORNERS, generator=seeded()), drawn(5, 2)),
     "LabelledSteerableNetwork": lambda: (
         LabelledSteerableNetwork(

@@ -14,7 +14,6 @@ from equiworld.nn import (
     MLP,
     CanonicalNetwork,
     EquivariantLinear,
-    Gate,
     SteerableNetwork,
     bounded,
     cross,
@@ -232,19 +231,6 @@ def test_quarter_turns_and_products_transform_as_claimed():
     planar = random_features(FeatureType(2, vectors=4)).vectors
     assert torch.equal(quarter_turn(quarter_turn(planar)), -planar)
     assert inner(planar, quarter_turn(planar)).abs().max() < 1e-14
-
-
-def test_gate_scales_vectors_and_keeps_points():
-    kind = FeatureType(3, scalars=2, vectors=3, points=1)
-    layer = Gate(kind)
-    z = random_features(layer.in_type)
-    out = layer(z)
-    assert out.type == kind
-    assert torch.equal(out.points, z.points)
-    assert torch.allclose(out.vectors, z.vectors * torch.sigmoid(z.scalars[:, None, 2:]))
-    assert_equivariant(layer, layer.in_type, kind, E3())
-    with pytest.raises(ArgumentError, match="features"):
-        layer(out)
 
 
 def test_errors_name_the_argument():

@@ -315,6 +315,20 @@ def test_a_change_of_the_weights_is_seen(change, name, mode):
     assert residual(layer, *PAIRS[name], (2, 3)) <= 1e-12
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("place", [0, 12_345, -1])
+def test_one_number_of_a_wide_layer_is_seen(place, dtype):
+    layer = layer_of("ant joints", (64, 64), dtype=dtype)
+    with torch.inference_mode():
+        before = layer.dense()[0]
+        assert layer.dense()[0] is before
+        free = layer.weight.data.view(-1)
+        free[place] = torch.nextafter(free[place], torch.tensor(torch.inf, dtype=dtype))
+        after = layer.dense()[0]
+        assert after is layer.dense()[0]
+        assert not torch.equal(before, after)
+
+
 @pytest.mark.parametrize(
     "name", ["ant joints", "general to general", "triangle to regular", "regular to triangle"]
 )
