@@ -21,13 +21,13 @@ from equiworld.symmetry.sampling import random_observation
 def small(family: str) -> WorldModel:
     if family in CLOUD_FAMILIES:
         return cloud_model(family)
-    if FAMILIES[family].of_finite_groups:
-        return FAMILIES[family](toy_symmetry(Dihedral(3)), hidden=(12,))
+    if FAMILIES[family].network.of_finite_groups:
+        return WorldModel.for_symmetry(toy_symmetry(Dihedral(3)), family, hidden=(12,))
     return model_of(toy_symmetry(SE2()), family)
 
 
 def observed(model: WorldModel):
-    if type(model).of_clouds:
+    if model.recipe.encoder.of_clouds:
         return cloud_observations(4)
     return random_observation(model.symmetry, np.random.default_rng(0), 4)
 
@@ -87,7 +87,7 @@ def test_it_does_so_in_space_and_under_reflections(family, group):
 def test_clouds_are_encoded_where_they_are(family):
     """From what is observed, in float64, to the latent."""
     model = cloud_model(family)
-    shown = model.layout.features(cloud_observations(4), torch.float64)
+    shown = model.encoder.observed(cloud_observations(4), model.dtype)
 
     def encode(model, shown, _):
         return model.encode_features(shown)
