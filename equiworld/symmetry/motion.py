@@ -38,7 +38,8 @@ class Motion(NamedTuple):
         """The items `(…, n·k)`, one behind the other, moved."""
         if self.matrix is None:
             return array
-        moved = multiply(self.matrix, array.reshape(*array.shape[:-1], -1, self.matrix.shape[-1]))
+        size = self.matrix.shape[-1]
+        moved = multiply(self.matrix, array.reshape(*array.shape[:-1], array.shape[-1] // size, size))
         if self.offset is not None:
             moved = moved + self.offset[..., None, :]
         moved = self.placed(moved).reshape(array.shape)
