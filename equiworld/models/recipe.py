@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from equiworld.arguments import flag, instance
+from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Group
 from equiworld.models.encoders import ENCODERS, Encoder, Identity
@@ -27,6 +27,9 @@ class Recipe:
         centred: whether points are seen from a point of the state's own; only baselines may do without.
         augmented: whether each training batch is moved by fresh elements of the full group.
 
+    Raises:
+        ArgumentError: a part of a kind that is not registered; points in world axes with an equivariant network.
+
     >>> recipe = Recipe(Canonical(hidden=(64, 64)))
     >>> Recipe.from_dict(recipe.to_dict()) == recipe, recipe.equivariant
     (True, True)
@@ -40,8 +43,8 @@ class Recipe:
     augmented: bool = False
 
     def __post_init__(self) -> None:
-        instance("network", self.network, Network)
-        instance("encoder", self.encoder, Encoder)
+        name_of("network", self.network, NETWORKS)
+        name_of("encoder", self.encoder, ENCODERS)
         for name in ("centred", "augmented"):
             object.__setattr__(self, name, flag(name, getattr(self, name)))
         if self.equivariant and not self.centred:

@@ -179,7 +179,8 @@ class WorldModel(nn.Module):
         """A fresh model for a declaration, of an environment that need not be at hand. See `for_env`."""
         if isinstance(family, Recipe):
             return WorldModel(symmetry, family.with_settings(**settings), seed, env_id=env_id)
-        instance("family", family, str)
+        if not isinstance(family, str):
+            raise ArgumentError("family", f"a {type(family).__name__}", "the name of a family, or a Recipe")
         instance("symmetry", symmetry, Symmetry)
         if transitions is not None:
             transitions = integer("transitions", transitions, least=0)
@@ -220,10 +221,10 @@ class WorldModel(nn.Module):
             symmetry = symmetry_of(env)  # first: its errors say what is registered
         if not isinstance(env, str) and not hasattr(env, "action_space"):
             raise ArgumentError("env", env, "an environment or its id")
-        instance = make_env(env)
+        made = make_env(env)
         try:
-            spec = getattr(instance, "spec", None)
-            space = getattr(instance, "single_action_space", instance.action_space)
+            spec = getattr(made, "spec", None)
+            space = getattr(made, "single_action_space", made.action_space)
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
@@ -235,12 +236,12 @@ class WorldModel(nn.Module):
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
             model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
-            shown = getattr(instance, "single_observation_space", instance.observation_space)
+            shown = getattr(made, "single_observation_space", made.observation_space)
             model.scales, model.single = scales_of_space(symmetry, shown)
             return model
         finally:
-            if instance is not env:
-                instance.close()
+            if made is not env:
+                made.close()
 
     @staticmethod
     def for_data(data: Any, family: str | Recipe = "auto", seed: int = 0, **settings: Any) -> WorldModel:
