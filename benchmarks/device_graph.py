@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equiworld.benchmarks.device_world import SYMMETRY, TASK, fresh_model, observations
 from equiworld.planners import CEM
+from equiworld.planners.captured import capture
 from equiworld.symmetry import Features
 
 __all__ = ["graph_rows"]
@@ -36,7 +37,7 @@ def graph_rows(
             expected = rollout(given)
             ways: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"as it is": lambda: rollout}  # noqa: B023
             if cuda:
-                ways["CUDA graph"] = lambda: _captured(rollout, given)  # noqa: B023
+                ways["CUDA graph"] = lambda: _replayed(rollout, given)  # noqa: B023
             if compiled and count == envs[min(1, len(envs) - 1)]:
                 ways["torch.compile"] = lambda: torch.compile(rollout)  # noqa: B023
             rows += [
@@ -70,23 +71,16 @@ def _rollout(seed: int, device: str, count: int) -> Callable[[Tensor], Tensor]:
     return rollout
 
 
-def _captured(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
+def _replayed(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
     """The same as one launch, for inputs of this shape."""
-    inside = given.clone()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            call(inside)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = call(inside)
+    graph = capture(call, [given])
+    if graph is None:
+        raise RuntimeError("it cannot be captured")
 
     def replay(actions: Tensor) -> Tensor:
-        inside.copy_(actions)
+        graph.inputs[0].copy_(actions)
         graph.replay()
-        return found
+        return graph.output
 
     return replay
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["CapturedCalls"]
+__all__ = ["CapturedCalls", "Graph", "capture"]
 
 _WARM_UP = 3  # calls before a capture, in which libraries choose their kernels
 
 
-class _Graph(NamedTuple):
+class Graph(NamedTuple):
     """A captured call: numbers are written to `inputs`, and those of the last replay stand in `output`."""
 
     replay: Callable[[], None]
@@ -22,49 +22,7 @@ class _Graph(NamedTuple):
     output: Tensor
 
 
-class CapturedCalls:
-    """One function of tensors, captured when it is called with a shape for the second time, and replayed from then on.
-
-    The function must do the same for all numbers of a shape, and what it holds on to must stay where it is. One that
-    cannot be captured, because it waits for a number say, is called as it is.
-
-    Args:
-        most: graphs that are kept, the latest ones; each holds the memory of its rollout.
-
-    Reference: Nguyen et al., Accelerating PyTorch with CUDA graphs, 2021.
-    """
-
-    def __init__(self, most: int = 8) -> None:
-        self.most = most
-        self._graphs: OrderedDict[Any, _Graph | None] = OrderedDict()
-        self._seen: set[Any] = set()
-
-    def call(self, function: Callable[..., Tensor], given: Sequence[Tensor]) -> Tensor:
-        """function(*given), to be read before the next call.
-
-        Args:
-            function: the same at every call, but for what it is given.
-            given: on one CUDA device.
-        """
-        key = tuple((tuple(each.shape), each.dtype) for each in given)
-        if key not in self._seen:  # a capture costs several calls: not for a shape that never comes again
-            self._seen.add(key)
-            return function(*given)
-        if key not in self._graphs:
-            self._graphs[key] = _captured(function, given)
-            if len(self._graphs) > self.most:
-                self._seen.discard(self._graphs.popitem(last=False)[0])
-        self._graphs.move_to_end(key)
-        graph = self._graphs[key]
-        if graph is None:
-            return function(*given)
-        for inside, each in zip(graph.inputs, given, strict=True):
-            inside.copy_(each)
-        graph.replay()
-        return graph.output
-
-
-def _captured(function: Callable[..., Tensor], given: Sequence[Tensor]) -> _Graph | None:
+def capture(function: Callable[..., Tensor], given: Sequence[Tensor]) -> Graph | None:
     """The function as a graph; None if it cannot be captured."""
     with torch.inference_mode(False), torch.no_grad(), torch.cuda.device(given[0].device):
         inputs = [each.clone() for each in given]
@@ -81,4 +39,51 @@ def _captured(function: Callable[..., Tensor], given: Sequence[Tensor]) -> _Grap
         except RuntimeError:  # such as "operation not permitted when stream is capturing"
             torch.cuda.synchronize()
             return None
-        return _Graph(graph.replay, inputs, output)
+        return Graph(graph.replay, inputs, output)
+
+
+class CapturedCalls:
+    """One function of tensors, captured when it is called with a shape for the second time, and replayed from then on.
+
+    The function must do the same for all numbers of a shape, and what it holds on to must stay where it is. One that
+    cannot be captured, because it waits for a number say, is called as it is.
+
+    Args:
+        most: graphs that are kept, the latest ones; each holds the memory of its rollout.
+        capture: of a function and what it is given.
+
+    Reference: Nguyen et al., Accelerating PyTorch with CUDA graphs, 2021.
+    """
+
+    def __init__(
+        self,
+        most: int = 8,
+        capture: Callable[[Callable[..., Tensor], Sequence[Tensor]], Graph | None] = capture,
+    ) -> None:
+        self.most, self.capture = most, capture
+        self._graphs: OrderedDict[Any, Graph | None] = OrderedDict()
+        self._seen: set[Any] = set()
+
+    def call(self, function: Callable[..., Tensor], given: Sequence[Tensor]) -> Tensor:
+        """function(*given), to be read before the next call.
+
+        Args:
+            function: the same at every call, but for what it is given.
+            given: on one CUDA device.
+        """
+        key = tuple((tuple(each.shape), each.dtype) for each in given)
+        if key not in self._seen:  # a capture costs several calls: not for a shape that never comes again
+            self._seen.add(key)
+            return function(*given)
+        if key not in self._graphs:
+            self._graphs[key] = self.capture(function, given)
+            if len(self._graphs) > self.most:
+                self._seen.discard(self._graphs.popitem(last=False)[0])
+        self._graphs.move_to_end(key)
+        graph = self._graphs[key]
+        if graph is None:
+            return function(*given)
+        for inside, each in zip(graph.inputs, given, strict=True):
+            inside.copy_(each)
+        graph.replay()
+        return graph.output

@@ -5,25 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from equiworld.planners import captured
-from equiworld.planners.captured import CapturedCalls
+from equiworld.planners.captured import CapturedCalls, Graph
 
 
 class Recorder:
     """Stands in for a capture: replays the function on what was written to its inputs."""
 
-    def __init__(self, monkeypatch, works: bool = True) -> None:
+    def __init__(self, works: bool = True) -> None:
+        self.works = works
         self.shapes: list[tuple[int, ...]] = []
 
-        def capture(function, given):
-            self.shapes.append(tuple(given[0].shape))
-            if not works:
-                return None
-            inputs = [each.clone() for each in given]
-            output = function(*inputs)
-            return captured._Graph(lambda: output.copy_(function(*inputs)), inputs, output)
-
-        monkeypatch.setattr(captured, "_captured", capture)
+    def __call__(self, function, given):
+        self.shapes.append(tuple(given[0].shape))
+        if not self.works:
+            return None
+        inputs = [each.clone() for each in given]
+        output = function(*inputs)
+        return Graph(lambda: output.copy_(function(*inputs)), inputs, output)
 
 
 def double(numbers: torch.Tensor) -> torch.Tensor:
@@ -31,17 +29,17 @@ def double(numbers: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_every_call_gives_what_the_function_gives(works, monkeypatch):
-    Recorder(monkeypatch, works)
-    calls = CapturedCalls()
+def test_every_call_gives_what_the_function_gives(works):
+    calls = CapturedCalls(capture=Recorder(works))
     for step in range(5):
         for size in (1, 3):
             given = torch.full((size,), float(step))
             assert torch.equal(calls.call(double, [given]), double(given))
 
 
-def test_a_shape_is_captured_when_it_comes_again_and_once(monkeypatch):
-    recorder, calls = Recorder(monkeypatch), CapturedCalls()
+def test_a_shape_is_captured_when_it_comes_again_and_once():
+    recorder = Recorder()
+    calls = CapturedCalls(capture=recorder)
     calls.call(double, [torch.zeros(7)])
     assert recorder.shapes == []
     for _ in range(4):
@@ -52,8 +50,9 @@ def test_a_shape_is_captured_when_it_comes_again_and_once(monkeypatch):
     assert recorder.shapes == [(7,), (7,)]
 
 
-def test_the_latest_are_kept(monkeypatch):
-    recorder, calls = Recorder(monkeypatch), CapturedCalls(most=2)
+def test_the_latest_are_kept():
+    recorder = Recorder()
+    calls = CapturedCalls(2, recorder)
     for size in (1, 1, 2, 2, 1, 3, 3, 1, 1):
         calls.call(double, [torch.zeros(size)])
     assert recorder.shapes == [(1,), (2,), (3,)]  # the third took the place of the second
