@@ -83,8 +83,8 @@ class Physics:
         return self.drag, self.drag, self.drag
 
     @property
-    def preferences(self) -> tuple[str, ...]:
-        """What singles out a direction or a place of the world, in words."""
+    def symmetry_breakers(self) -> tuple[str, ...]:
+        """Names of the effects that break SE(3), such as "gravity"."""
         found = {
             "gravity": self.gravity > 0,
             "a table": self.table,

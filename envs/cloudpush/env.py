@@ -144,9 +144,12 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._view = View(self.shape, self.physics.table)
 
     @property
-    def preferences(self) -> tuple[str, ...]:
-        """What singles out a direction or a place of the world, in words; nothing by default."""
-        return (*self.physics.preferences, *(("a camera that stays put",) if self.sensor.stays_put else ()))
+    def symmetry_breakers(self) -> tuple[str, ...]:
+        """Names of the effects that break SE(3), such as "gravity"; none by default."""
+        return (
+            *self.physics.symmetry_breakers,
+            *(("a camera that stays put",) if self.sensor.stays_put else ()),
+        )
 
     # --- episode -------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from equiworld.files import write_atomically
 from equiworld.made_with import arguments_as_text
 from equiworld.models.dynamics import Dynamics
 from equiworld.models.encoders.cloud_layout import with_points
-from equiworld.models.families import best_family, carried, recipe_of
+from equiworld.models.families import best_family, carried_symmetry, recipe_of
 from equiworld.models.files import FORMAT, load_model
 from equiworld.models.recipe import Recipe
 from equiworld.results import versions
@@ -82,7 +82,7 @@ class WorldModel(nn.Module):
         self.seed = integer("seed", seed, least=0, most=2**63 - 1)
         self.family, self.env_id, self.declared = family, env_id, symmetry
         self.recipe = recipe = recipe.suited_to(symmetry)
-        self.symmetry = symmetry = carried(recipe, symmetry)
+        self.symmetry = symmetry = carried_symmetry(recipe, symmetry)
         with torch.inference_mode(False):  # whose tensors could never be trained
             one, other = (torch.Generator().manual_seed(self.seed) for _ in range(2))
             self.encoder = recipe.encoder.build(symmetry, recipe.equivariant, recipe.centred, one)
@@ -228,10 +228,8 @@ class WorldModel(nn.Module):
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
-            env_id = spec.id if spec else "unregistered"
-            model = WorldModel.for_symmetry(
-                symmetry, family, seed, env_id=env_id, transitions=transitions, **settings
-            )
+            about = {"env_id": spec.id if spec else "unregistered", "transitions": transitions}
+            model = WorldModel.for_symmetry(symmetry, family, seed, **about, **settings)
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))

@@ -49,7 +49,7 @@ class Gate(nn.Module):
     >>> layer = Gate(FeatureType(3, scalars=4, vectors=2))
     >>> layer.in_type
     FeatureType(dim=3, scalars=6, vectors=2, points=0)
-    >>> layer(Features.empty(layer.in_type, (5,), torch.float32)).type == layer.out_type
+    >>> layer(Features.zeros(layer.in_type, (5,), torch.float32)).type == layer.out_type
     True
     """
 
