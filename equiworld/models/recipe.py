@@ -21,6 +21,8 @@ __all__ = ["Recipe"]
 class Recipe:
     """An encoder, the network of the dynamics, and how both see the world.
 
+    Kinds of one's own are registered first: `equiworld.models.NETWORKS["mine"] = Mine`.
+
     Attributes:
         network: of the dynamics.
         encoder: of observations.

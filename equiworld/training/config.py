@@ -23,12 +23,8 @@ MOST_DECAY, DECAYING_TRANSITIONS = 0.3, 600.0
 REGISTRIES: dict[str, Any] = {"optimiser": OPTIMISERS, "encoder_loss": ENCODER_LOSSES}
 """The kinds there are of what has settings of its own."""
 
-_OUTSIDE = (
-    "folder",
-    "progress",
-    "checkpoint_every",
-    "device",
-)  # what training learns does not depend on these
+_OUTSIDE = ("folder", "progress", "checkpoint_every", "device")
+"""What the trained weights do not depend on."""
 
 
 @dataclass(frozen=True)
