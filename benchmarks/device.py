@@ -29,7 +29,7 @@ PLANNERS: dict[str, Planner] = {"CEM": CEM(), "MPPI": MPPI()}
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """What is decided where.
+    """Settings of the benchmark of devices.
 
     Attributes:
         out: folder for `device.json`.
@@ -83,7 +83,7 @@ def run(config: DeviceConfig) -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """What the device is sold as."""
+    """The model name of the device."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
@@ -118,7 +118,7 @@ def _decisions(config: DeviceConfig, device: str) -> list[dict[str, Any]]:
 
 
 def _problem(policy: MPCPolicy, seen: Any) -> Problem:
-    """What a policy would plan for, as it is seen."""
+    """The planning problem of a policy for some observations."""
     start = np.zeros((len(seen["agent_pos"]), 1, policy.planner.horizon, 2))
     z, goal, _ = posed(policy.model, seen, start, policy.device)
     cost = policy.task.objective().bind(policy.latent)

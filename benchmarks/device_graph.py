@@ -93,7 +93,7 @@ def _tried(
     repeats: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """How long it takes, and how far it is from what is expected; or why it does not work here."""
+    """Its time and its deviation from the expected costs; or the reason why it fails here."""
     try:
         call = way()
         apart = float((call(given) - expected).abs().max())

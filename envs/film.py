@@ -29,7 +29,7 @@ SOLVED, FAILED = (0, 114, 178), (213, 94, 0)
 
 
 class Shown(Protocol):
-    """What an environment returned at one step, such as a step of `equiworld.rollout`."""
+    """The observation and info of one step, such as a step of `equiworld.rollout`."""
 
     @property
     def observation(self) -> Any:
@@ -86,7 +86,7 @@ class Film(ABC):
         """The scene of an episode at a step that it has, `(size, size, 3)`."""
 
     def status(self, shown: Shown) -> str:
-        """How things stand, in a few words; by default nothing."""
+        """The state of the episode, in a few words; by default nothing."""
         return ""
 
     def key(self, width: int) -> Image | None:

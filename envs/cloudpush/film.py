@@ -37,7 +37,7 @@ KEY = (("goal", "goal pose"), ("body", "body"), ("agent", "end-effector"), ("clo
 
 
 class _Places(NamedTuple):
-    """Where things are at one step."""
+    """Positions and poses at one step."""
 
     agent: Array
     body: Pose

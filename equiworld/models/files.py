@@ -111,7 +111,7 @@ def _check_first_format(model: Any) -> None:
 
 
 def _restore_settings(model: Any, description: dict[str, Any]) -> None:
-    """What training and the environment had set, as `WorldModel.describe` wrote it.
+    """Restore the attributes that training and the environment set, as `WorldModel.describe` wrote them.
 
     Raises:
         ArgumentError: a number is none, or out of range.

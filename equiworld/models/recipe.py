@@ -1,4 +1,4 @@
-"""What a world model is made of: the line of a registry, the command line's settings and a file's JSON at once."""
+"""The composition of a world model: a line of the registry, settings of the command line and a file's JSON at once."""
 
 from __future__ import annotations
 

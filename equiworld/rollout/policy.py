@@ -1,4 +1,4 @@
-"""What decides in an episode: stable-baselines3's protocol, and actions that are known beforehand."""
+"""Policies: stable-baselines3's protocol, and the replay of recorded actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a group element makes of the items of a field, as numbers: the one form that everything else is made of."""
+"""The affine action of a group element on the items of a field: the one form that everything else is made of."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class _Explorer:
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], None]:
-        """What the environment is asked for, a batch of one."""
+        """The action of the environment, a batch of one."""
         now = (
             {name: array[0] for name, array in observation.items()}
             if isinstance(observation, dict)

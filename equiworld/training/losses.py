@@ -1,4 +1,4 @@
-"""What training minimises: functions of lengths, inner products and invariants, which prefer no direction.
+"""Losses: functions of lengths, inner products and invariants, which prefer no direction.
 
 One frozen settings dataclass a loss of encoders, and one line in `ENCODER_LOSSES`.
 """

@@ -59,7 +59,7 @@ class Stage:
 
 
 def stages_of(model: WorldModel, data: Any, config: TrainingConfig) -> list[Stage]:
-    """How a model is trained, one stage after the other: the dynamics; where an encoder learns, that before.
+    """The stages of a model's training, in order: the dynamics; where an encoder learns, that before.
 
     The encoder is trained to find the same in different views of one instant, kept from collapsing; the dynamics on
     encoded transitions; and both together, with the next latent from an average of past encoders as the target, as in
