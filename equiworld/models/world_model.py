@@ -228,7 +228,7 @@ class WorldModel(nn.Module):
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
-            about = {"env_id": spec.id if spec else "unregistered", "transitions": transitions}
+            about: dict[str, Any] = {"env_id": spec.id if spec else "unregistered", "transitions": transitions}
             model = WorldModel.for_symmetry(symmetry, family, seed, **about, **settings)
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
