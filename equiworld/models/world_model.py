@@ -73,12 +73,9 @@ class WorldModel(nn.Module):
         super().__init__()
         if not isinstance(symmetry, Symmetry):
             raise ArgumentError("symmetry", symmetry, "a Symmetry, such as `ew.symmetry_of(env)` gives")
-        for name, value, kind in (
-            ("recipe", recipe, Recipe),
-            ("family", family, str),
-            ("env_id", env_id, str),
-        ):
-            instance(name, value, kind)
+        instance("recipe", recipe, Recipe)
+        instance("family", family, str)
+        instance("env_id", env_id, str)
         self.seed = integer("seed", seed, least=0, most=2**63 - 1)
         self.family, self.env_id, self.declared = family, env_id, symmetry
         self.recipe = recipe = recipe.suited_to(symmetry)
@@ -228,8 +225,10 @@ class WorldModel(nn.Module):
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
-            about: dict[str, Any] = {"env_id": spec.id if spec else "unregistered", "transitions": transitions}
-            model = WorldModel.for_symmetry(symmetry, family, seed, **about, **settings)
+            env_id = spec.id if spec else "unregistered"
+            model = WorldModel.for_symmetry(
+                symmetry, family, seed, env_id=env_id, transitions=transitions, **settings
+            )
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
