@@ -1,4 +1,4 @@
-"""Episodes of CloudPush side by side, seen by one camera, from what was observed and recorded."""
+"""Episodes of CloudPush side by side, seen by one camera, from recorded observations."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class WorldModel(nn.Module):
             family: a registered family, or a recipe; "auto" takes the family that the declaration can carry best.
             seed: of the initial weights.
             symmetry: how observations and actions transform, if not as registered: that of data from elsewhere, say.
-            transitions: how many it will be trained on, where that is known; "auto" looks at it.
+            transitions: how many it will be trained on, where that is known; "auto" depends on it.
             settings: of the recipe, such as `hidden=(128, 128)`; see `Recipe.with_settings`.
 
         Raises:

@@ -109,7 +109,7 @@ class _Explorer:
         self.goes_on = getattr(chunk.exploration, "goes_on", lambda info: True)
         self.episode = self.held = 0
         self._action: NDArray[Any] = np.empty(0)
-        self._before: Any = None  # what was observed when it was chosen
+        self._before: Any = None  # the observation at which it was chosen
 
     def starts(self, numbers: list[Any]) -> Iterator[Start]:
         """Episodes without an end.

@@ -152,7 +152,7 @@ class _EncoderStages:
         return self.data.features(self.model.dtype)
 
     def _agreement(self, observed: Features, rng: np.random.Generator) -> tuple[Tensor, Features]:
-        """The encoder's loss of two views of each instant, and what it found in the first."""
+        """The encoder's loss of two views of each instant, and its output for the first."""
         views = torch.stack(self.encoder.views(observed, rng, 2))
         found, guesses = self.encoder.network.rounds(views)
         length, equivariant = self.model.symmetry.length_scale, self.model.equivariant

@@ -104,7 +104,7 @@ class _Run:
         """Prepare the stage: its examples, and optimisers that have not stepped."""
         stage, config = self.stages[self.index], self.config
         assert config.weight_decay is not None
-        self.parts: Batch = ()  # let go of the last stage's before there are the next one's
+        self.parts: Batch = ()  # frees the last stage's before the next one's are made
         self.parts = self._here(stage.prepare(np.random.default_rng([config.seed, 8, self.index])))
         seed = [config.seed, 10, self.index]
         rng = np.random.default_rng(seed)
