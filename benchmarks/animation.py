@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.benchmarks.closed_loop import Orbit
+from equiworld.benchmarks.closed_loop import TurnedTasks
 from equiworld.envs.film import Moment
 from equiworld.envs.pusht.film import PushTFilm
 from equiworld.verify.elements import rotation_angle
@@ -18,7 +18,7 @@ __all__ = ["animate", "film"]
 SHOWN = ("equivariant", "plain")
 
 
-def animate(orbits: Mapping[str, Orbit], path: Path, count: int = 4) -> Path:
+def animate(orbits: Mapping[str, TurnedTasks], path: Path, count: int = 4) -> Path:
     """Draw one task, chosen to tell most of how the models differ; the result's rows have all of them.
 
     Args:
@@ -29,7 +29,7 @@ def animate(orbits: Mapping[str, Orbit], path: Path, count: int = 4) -> Path:
     return film({name: orbits[name] for name in SHOWN}, count).save(path)
 
 
-def film(orbits: Mapping[str, Orbit], count: int) -> PushTFilm:
+def film(orbits: Mapping[str, TurnedTasks], count: int) -> PushTFilm:
     """The most telling task of two models, ours first, at some orientations."""
     ours = next(iter(orbits.values()))
     index = np.linspace(0, len(ours.elements), count, endpoint=False).astype(int)
@@ -44,7 +44,7 @@ def film(orbits: Mapping[str, Orbit], count: int) -> PushTFilm:
     )
 
 
-def _episode(orbit: Orbit, g: int, task: int) -> list[Moment]:
+def _episode(orbit: TurnedTasks, g: int, task: int) -> list[Moment]:
     """One episode of an orbit."""
     end, goal = int(orbit.steps()[g, task]), orbit.goals[g, task]
     return [
@@ -62,7 +62,7 @@ def _episode(orbit: Orbit, g: int, task: int) -> list[Moment]:
     ]
 
 
-def _most_telling(orbits: Mapping[str, Orbit], index: NDArray[np.int_]) -> int:
+def _most_telling(orbits: Mapping[str, TurnedTasks], index: NDArray[np.int_]) -> int:
     """Solved by the first model everywhere, by the second unturned but seldom turned; of those, the shortest."""
     ours, plain = orbits.values()
     unsolved = ~ours.success[index].all(0)

@@ -17,7 +17,7 @@ from equiworld.groups import GroupElement
 from equiworld.planners import MPCPolicy
 from equiworld.rollout import Start, Step, rollout
 
-__all__ = ["Orbit", "draw_tasks", "run_orbit"]
+__all__ = ["TurnedTasks", "draw_tasks", "run_orbit"]
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ MOST_COVERED = 0.6  # share of the goal covered at the start, at most
 
 
 @dataclass(frozen=True)
-class Orbit:
+class TurnedTasks:
     """N tasks at G orientations, at most T steps each; NaN after the end of an episode.
 
     Attributes:
@@ -91,7 +91,7 @@ def draw_tasks(rng: np.random.Generator, count: int, half_width: float) -> list[
     return tasks
 
 
-def run_orbit(policy: MPCPolicy, tasks: list[PushTState], elements: GroupElement, steps: int) -> Orbit:
+def run_orbit(policy: MPCPolicy, tasks: list[PushTState], elements: GroupElement, steps: int) -> TurnedTasks:
     """Begin every task at g·s with goal g·goal for each g, without walls, and let the policy act in all at once.
 
     Args:
@@ -128,11 +128,11 @@ class _Record:
         if step.number:
             self.success[index], self.coverage[index] = step.info["is_success"], step.info["coverage"]
 
-    def orbit(self, elements: GroupElement, shape: tuple[int, int]) -> Orbit:
+    def orbit(self, elements: GroupElement, shape: tuple[int, int]) -> TurnedTasks:
         def laid_out(part: NDArray[Any]) -> NDArray[Any]:
             return part.reshape(*shape, *part.shape[1:])
 
-        return Orbit(
+        return TurnedTasks(
             elements,
             laid_out(self.goals),
             laid_out(self.agents),

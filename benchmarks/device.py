@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from equiworld.benchmarks.device_graph import graph_rows
+from equiworld.benchmarks.device_graph import graph_rows, timed
 from equiworld.benchmarks.device_world import TASK, fresh_model, observations, turned_apart
 from equiworld.devices import available_devices, usable_device
 from equiworld.planners import CEM, MPPI, MPCPolicy, Planner
@@ -29,7 +29,7 @@ PLANNERS: dict[str, Planner] = {"CEM": CEM(), "MPPI": MPPI()}
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """What is decided where.
+    """Settings of the benchmark of devices.
 
     Attributes:
         out: folder for `device.json`.
@@ -73,7 +73,7 @@ def run(config: DeviceConfig) -> dict[str, Any]:
         about = {"device": device, "name": device_name(device), "threads": torch.get_num_threads()}
         found = [
             *_decisions(config, device),
-            *graph_rows(config.seed, device, config.envs, config.decisions, config.compiled),
+            *graph_rows(config.seed, device, config.envs, config.decisions, config.seconds, config.compiled),
         ]
         found += [*_orbit(config, device), *_agreement(config, device)]
         rows += [about | row for row in found]
@@ -83,29 +83,10 @@ def run(config: DeviceConfig) -> dict[str, Any]:
 
 
 def device_name(device: str) -> str:
-    """What the device is sold as."""
+    """The model name of the device."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
-
-
-def settle(device: str) -> None:
-    """Wait until a device has done all that it was asked for."""
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def timed(call: Callable[[], object], device: str, config: DeviceConfig) -> dict[str, Any]:
-    """Median and least milliseconds of a call that was made once before."""
-    call()
-    times, began = list[float](), time.perf_counter()
-    while len(times) < config.decisions and (not times or time.perf_counter() - began < config.seconds):
-        settle(device)
-        start = time.perf_counter()
-        call()
-        settle(device)
-        times.append(1e3 * (time.perf_counter() - start))
-    return {"median_ms": float(np.median(times)), "minimum_ms": min(times), "n": len(times)}
 
 
 def _policy(config: DeviceConfig, planner: Planner, device: str, dtype: str = "float32") -> MPCPolicy:
@@ -128,14 +109,16 @@ def _decisions(config: DeviceConfig, device: str) -> list[dict[str, Any]]:
                 return policy.predict(seen)
 
             row = {"part": "decision", "planner": name, "envs": envs, "dtype": "float32"}
-            whole = timed(decide, device, config)
+            whole = timed(decide, device, config.decisions, config.seconds)
             row |= whole | {"per_second": 1e3 * envs / whole["median_ms"]}
-            rows.append(row | {"planning_ms": timed(plan, device, config)["median_ms"]})
+            rows.append(
+                row | {"planning_ms": timed(plan, device, config.decisions, config.seconds)["median_ms"]}
+            )
     return rows
 
 
 def _problem(policy: MPCPolicy, seen: Any) -> Problem:
-    """What a policy would plan for, as it is seen."""
+    """The planning problem of a policy for some observations."""
     start = np.zeros((len(seen["agent_pos"]), 1, policy.planner.horizon, 2))
     z, goal, _ = posed(policy.model, seen, start, policy.device)
     cost = policy.task.objective().bind(policy.latent)
@@ -190,32 +173,14 @@ def _noise(config: DeviceConfig, planner: Planner, problem: Problem) -> torch.Te
 def report(result: Mapping[str, Any]) -> str:
     """Decisions, rollouts, agreement and orbits, a table each."""
     columns = {
-        "decision": (
-            "device",
-            "name",
-            "threads",
-            "planner",
-            "envs",
-            "median_ms",
-            "planning_ms",
-            "per_second",
-            "n",
-        ),
-        "rollout": ("device", "how", "envs", "median_ms", "minimum_ms", "largest_deviation", "reason"),
-        "agreement": (
-            "device",
-            "planner",
-            "envs",
-            "same_noise",
-            "median_apart_px",
-            "most_apart_px",
-            "beyond_1e-3_px",
-        ),
-        "orbit": ("device", "planner", "dtype", "elements", "action_px", "path_px"),
+        "decision": "device name threads planner envs median_ms planning_ms per_second n",
+        "rollout": "device how envs median_ms minimum_ms largest_deviation reason",
+        "agreement": "device planner envs same_noise median_apart_px most_apart_px beyond_1e-3_px",
+        "orbit": "device planner dtype elements action_px path_px",
     }
     texts = []
     for part, names in columns.items():
         rows = [row for row in result["rows"] if row["part"] == part]
         if rows:
-            texts.append(text_table(rows, {name: name for name in names}))
+            texts.append(text_table(rows, {name: name for name in names.split()}))
     return "\n\n".join(texts)

@@ -12,15 +12,16 @@ from torch import Tensor
 
 from equiworld.benchmarks.device_world import SYMMETRY, TASK, fresh_model, observations
 from equiworld.planners import CEM
+from equiworld.planners.captured import capture
 from equiworld.symmetry import Features
 
-__all__ = ["graph_rows"]
+__all__ = ["graph_rows", "timed"]
 
 _MOST_ROWS = 2**18  # that are rolled out at a time on an accelerator
 
 
 def graph_rows(
-    seed: int, device: str, envs: Sequence[int], repeats: int, compiled: bool
+    seed: int, device: str, envs: Sequence[int], repeats: int, seconds: float, compiled: bool
 ) -> list[dict[str, Any]]:
     """Milliseconds of rolling out and costing the candidates of one iteration of CEM, each way that there is here."""
     cuda, rows = torch.device(device).type == "cuda", list[dict[str, Any]]()
@@ -36,7 +37,7 @@ def graph_rows(
             expected = rollout(given)
             ways: dict[str, Callable[[], Callable[[Tensor], Tensor]]] = {"as it is": lambda: rollout}  # noqa: B023
             if cuda:
-                ways["CUDA graph"] = lambda: _captured(rollout, given)  # noqa: B023
+                ways["CUDA graph"] = lambda: _replayed(rollout, given)  # noqa: B023
             if compiled and count == envs[min(1, len(envs) - 1)]:
                 ways["torch.compile"] = lambda: torch.compile(rollout)  # noqa: B023
             rows += [
@@ -45,7 +46,7 @@ def graph_rows(
                     "how": how,
                     "envs": count,
                     "dtype": "float32",
-                    **_tried(way, given, expected, repeats),
+                    **_tried(way, given, expected, device, repeats, seconds),
                 }
                 for how, way in ways.items()
             ]
@@ -70,46 +71,57 @@ def _rollout(seed: int, device: str, count: int) -> Callable[[Tensor], Tensor]:
     return rollout
 
 
-def _captured(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
+def _replayed(call: Callable[[Tensor], Tensor], given: Tensor) -> Callable[[Tensor], Tensor]:
     """The same as one launch, for inputs of this shape."""
-    inside = given.clone()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            call(inside)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        found = call(inside)
+    graph = capture(call, [given])
+    if graph is None:
+        raise RuntimeError("it cannot be captured")
 
     def replay(actions: Tensor) -> Tensor:
-        inside.copy_(actions)
+        graph.inputs[0].copy_(actions)
         graph.replay()
-        return found
+        return graph.output
 
     return replay
 
 
 def _tried(
-    way: Callable[[], Callable[[Tensor], Tensor]], given: Tensor, expected: Tensor, repeats: int
+    way: Callable[[], Callable[[Tensor], Tensor]],
+    given: Tensor,
+    expected: Tensor,
+    device: str,
+    repeats: int,
+    seconds: float,
 ) -> dict[str, Any]:
-    """How long it takes, and how far it is from what is expected; or why it does not work here."""
+    """Its time and its deviation from the expected costs; or the reason why it fails here."""
     try:
         call = way()
         apart = float((call(given) - expected).abs().max())
-        times = list[float]()
-        for _ in range(repeats):
-            _settle(given)
-            began = time.perf_counter()
-            call(given)
-            _settle(given)
-            times.append(1e3 * (time.perf_counter() - began))
+        return timed(lambda: call(given), device, repeats, seconds) | {"largest_deviation": apart}
     except Exception as error:  # whatever a compiler or a driver says is what there is to report
         return {"reason": f"{type(error).__name__}: {str(error).strip()[:200]}"}
-    return {"median_ms": float(np.median(times)), "minimum_ms": min(times), "largest_deviation": apart}
 
 
-def _settle(like: Tensor) -> None:
-    if like.is_cuda:
-        torch.cuda.synchronize(like.device)
+def timed(call: Callable[[], object], device: str, repeats: int, seconds: float) -> dict[str, Any]:
+    """Median and least milliseconds of a call that was made once before.
+
+    Args:
+        call: what is timed.
+        device: where it computes; what it has been asked for is waited for.
+        repeats: calls at most.
+        seconds: after which there is no further call; one is made at least.
+    """
+
+    def settle() -> None:
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize(device)
+
+    call()
+    times, began = list[float](), time.perf_counter()
+    while len(times) < repeats and (not times or time.perf_counter() - began < seconds):
+        settle()
+        start = time.perf_counter()
+        call()
+        settle()
+        times.append(1e3 * (time.perf_counter() - start))
+    return {"median_ms": float(np.median(times)), "minimum_ms": min(times), "n": len(times)}

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
-from equiworld.benchmarks.closed_loop import Orbit, draw_tasks, run_orbit
+from equiworld.benchmarks.closed_loop import TurnedTasks, draw_tasks, run_orbit
 from equiworld.benchmarks.orientation_config import Config
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.prediction import away_from_walls, turned_errors
@@ -39,7 +39,7 @@ class Findings:
     """What came of one model."""
 
     own_task: Evaluation
-    orbit: Orbit
+    orbit: TurnedTasks
     errors: list[dict[str, Any]]
 
     def rows(self, name: str, family: str, config: Config) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def _play_own_task(config: Config, folder: Path, data: Dataset) -> Evaluation:
         env.close()
 
 
-def _play_orbit(config: Config, folder: Path, data: Dataset) -> Orbit:
+def _play_orbit(config: Config, folder: Path, data: Dataset) -> TurnedTasks:
     """The same tasks at every orientation, without walls."""
     policy = _policy(config, folder, "float64")
     tasks = draw_tasks(np.random.default_rng([config.seed, 3]), config.tasks, math.radians(config.half_width))

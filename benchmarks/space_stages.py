@@ -1,4 +1,4 @@
-"""Data of clouds and models of them that are kept: what the benchmarks in space have in common."""
+"""Stored data of clouds and models of them, shared by the benchmarks in space."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SEEDS = {"slice": 0, "all": 1, "slice test": 2, "all test": 3}
 
 @dataclass(frozen=True)
 class SpaceStages:
-    """What is collected and trained, once for all benchmarks that share a folder.
+    """The data sets and models, made once for all benchmarks that share a folder.
 
     Attributes:
         out: folder that data and models are kept in.

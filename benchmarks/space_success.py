@@ -178,7 +178,7 @@ def _train(config: SpaceSuccessConfig, name: str) -> None:
 
 
 def _posed_model(config: SpaceSuccessConfig) -> WorldModel:
-    """Of the pose itself, where the simulator tells it: what better eyes could at most give."""
+    """The model of the pose itself, from the simulator: an upper bound for encoders of clouds."""
     training = TrainingConfig(steps=config.steps, seed=config.seed)
     depends = {"transitions": config.transitions, "training": training, "seed": config.seed}
     folder = stage_folder(config.out / "models", "pose-known", depends)

@@ -1,4 +1,4 @@
-"""Data and models that are kept: a stage that is finished is found again, if it was run with equal settings."""
+"""Stored data and models: a finished stage is found again by equal settings."""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from equiworld.errors import ArgumentError
 __all__ = [
     "as_action",
     "as_displacement",
-    "as_flag",
     "as_number",
     "as_real",
     "as_reset",
@@ -56,14 +55,6 @@ def as_number(name: str, value: Any, unit: str, high: float = math.inf, zero: bo
 def as_seed(seed: Any) -> int | None:
     """What `reset` takes as a seed: None, or an integer of at least 0."""
     return None if seed is None else integer("seed", seed, least=0)
-
-
-def as_flag(name: str, value: Any) -> bool:
-    """True or False, also NumPy's, or an ArgumentError that names it."""
-    given = value.tolist() if hasattr(value, "tolist") else value
-    if not isinstance(given, bool):
-        raise ArgumentError(name, repr(value), "True or False")
-    return given
 
 
 def finite(name: str, value: Any, size: int) -> tuple[float, ...]:

@@ -24,17 +24,12 @@ __all__ = ["Episode", "Film", "Moment", "Shown"]
 GAP, HEAD, SIDE, LINE = 8, 26, 26, 24  # pixels, of titles above and beside panels, and of the line in each
 MILLISECONDS, REST = 4000, 2000  # of a film, and of its last picture
 LARGEST = 2_900_000  # [bytes] of a GIF
-PAPER, INK, QUIET, SOLVED, FAILED = (
-    (255, 255, 255),
-    (40, 40, 40),
-    (200, 200, 200),
-    (0, 114, 178),
-    (213, 94, 0),
-)
+PAPER, INK, QUIET = (255, 255, 255), (40, 40, 40), (200, 200, 200)
+SOLVED, FAILED = (0, 114, 178), (213, 94, 0)
 
 
 class Shown(Protocol):
-    """What an environment returned at one step, such as a step of `equiworld.rollout`."""
+    """The observation and info of one step, such as a step of `equiworld.rollout`."""
 
     @property
     def observation(self) -> Any:
@@ -91,7 +86,7 @@ class Film(ABC):
         """The scene of an episode at a step that it has, `(size, size, 3)`."""
 
     def status(self, shown: Shown) -> str:
-        """How things stand, in a few words; by default nothing."""
+        """The state of the episode, in a few words; by default nothing."""
         return ""
 
     def key(self, width: int) -> Image | None:

@@ -23,7 +23,7 @@ __all__ = ["GroupAction", "RandomGroupAction"]
 
 
 class _TurnedWorld(SeenTurned, RecordConstructorArgs, ABC):
-    """What both wrappers share: actions that reach outside the wrapped box, and what info says of the element."""
+    """The base of both wrappers: actions outside the wrapped box, and the element in info."""
 
     def __init__(self, env: gym.Env, symmetry: Symmetry | str | None, outside: Outside) -> None:
         self._inner_actions = InnerActions(outside)

@@ -157,8 +157,9 @@ def flag(name: str, value: Any) -> bool:
         ...
     equiworld.errors.ArgumentError: door: got 'no'; expected True or False
     """
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
+    plain = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if isinstance(plain, bool | np.bool_):
+        return bool(plain)
     raise ArgumentError(name, repr(value), "True or False")
 
 

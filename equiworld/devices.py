@@ -1,4 +1,4 @@
-"""Where tensors are computed on."""
+"""Devices to compute on."""
 
 from __future__ import annotations
 

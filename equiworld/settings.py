@@ -31,7 +31,7 @@ def name_of(argument: str, settings: Any, registry: Mapping[str, type[Any]]) -> 
         if type(settings) is kind:
             return name
     known = [f"{kind.__name__}(…)" for kind in registry.values()]
-    got = f"{type(settings).__name__}(…)" if is_dataclass(settings) else settings
+    got = f"{type(settings).__name__}(…)" if is_dataclass(type(settings)) else settings
     raise ArgumentError(argument, got, "settings of a registered kind", known)
 
 

@@ -1,4 +1,4 @@
-"""What plans cost, as CUDA graphs: one launch in the place of the hundreds that a rollout takes."""
+"""Costs of plans as CUDA graphs: one launch in the place of the hundreds that a rollout takes."""
 
 from __future__ import annotations
 

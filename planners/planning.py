@@ -12,7 +12,7 @@ from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.planners.cem import CEM
 from equiworld.planners.planner import Planner
-from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state
+from equiworld.planners.problem import Bound, Plan, Problem, State, batch_of, map_state, parts_of_state
 from equiworld.symmetry import Features
 
 __all__ = ["plan", "seeded_generators"]
@@ -104,7 +104,7 @@ def _check_state(name: str, state: Any) -> None:
     """Refuse what are no finite floating numbers of one state or of some."""
     if not isinstance(state, Tensor | Features):
         raise ArgumentError(name, f"a {type(state).__name__}", "a tensor (n,) or (B, n), or Features")
-    for part in [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]:
+    for part in parts_of_state(state):
         if not part.is_floating_point() or part.is_sparse or not part.ndim:
             got = f"{part.dtype} of shape {tuple(part.shape)}, {part.layout}"
             raise ArgumentError(name, got, "floating numbers (n,) or (B, n)")

@@ -1,4 +1,4 @@
-"""What a planner is given, and what it gives back: numbers and bounds, no group and no frame."""
+"""Planning problems and plans: numbers and bounds, no group and no frame."""
 
 from __future__ import annotations
 

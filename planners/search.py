@@ -1,4 +1,4 @@
-"""Everything that changes while a plan is made."""
+"""The mutable state of one call of a planner."""
 
 from __future__ import annotations
 

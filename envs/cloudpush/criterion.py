@@ -1,4 +1,4 @@
-"""What CloudPush judges by: how far from the goal a body is, its reward, and when it is there."""
+"""The success criterion of CloudPush: distances from the goal, the reward, success."""
 
 from __future__ import annotations
 

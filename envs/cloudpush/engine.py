@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-from equiworld.envs.arguments import as_flag, as_number, as_real, check_choice, finite
+from equiworld.arguments import flag
+from equiworld.envs.arguments import as_number, as_real, check_choice, finite
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.envs.cloudpush.surface import Solid
 
@@ -64,7 +65,7 @@ class Physics:
         plain: dict[str, Any] = {
             "friction": as_number("friction", self.friction, "(a coefficient)", zero=True),
             "gravity": as_number("gravity", self.gravity, "[m/s²]", zero=True),
-            "table": as_flag("table", self.table),
+            "table": flag("table", self.table),
         }
         if as_real(self.drag) is not None:
             plain["drag"] = as_number("drag", self.drag, "[1/s]", zero=True)
@@ -83,8 +84,8 @@ class Physics:
         return self.drag, self.drag, self.drag
 
     @property
-    def preferences(self) -> tuple[str, ...]:
-        """What singles out a direction or a place of the world, in words."""
+    def symmetry_breakers(self) -> tuple[str, ...]:
+        """Names of the effects that break SE(3), such as "gravity"."""
         found = {
             "gravity": self.gravity > 0,
             "a table": self.table,

@@ -9,7 +9,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.envs.arguments import as_displacement, as_flag, as_number, as_reset, check_begun, check_choice
+from equiworld.arguments import flag
+from equiworld.envs.arguments import as_displacement, as_number, as_reset, check_begun, check_choice
 from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
@@ -121,7 +122,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         check_choice("outside", outside, "what to do with an action outside", ("raise", "project"))
         check_choice("render_mode", render_mode, "a render mode", (None, "rgb_array"))
         self._radius = as_number("max_displacement", max_displacement, "[m]")
-        self.observe_pose = as_flag("observe_pose", observe_pose)
+        self.observe_pose = flag("observe_pose", observe_pose)
         self.shape = make_shape(shape, shape_seed)
         self.physics = Physics(cone, friction, gravity, table, drag)
         self.sensor = Sensor(points, noise, view, dropout)
@@ -144,9 +145,12 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._view = View(self.shape, self.physics.table)
 
     @property
-    def preferences(self) -> tuple[str, ...]:
-        """What singles out a direction or a place of the world, in words; nothing by default."""
-        return (*self.physics.preferences, *(("a camera that stays put",) if self.sensor.stays_put else ()))
+    def symmetry_breakers(self) -> tuple[str, ...]:
+        """Names of the effects that break SE(3), such as "gravity"; none by default."""
+        return (
+            *self.physics.symmetry_breakers,
+            *(("a camera that stays put",) if self.sensor.stays_put else ()),
+        )
 
     # --- episode -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Episodes of CloudPush side by side, seen by one camera, from what was observed and recorded."""
+"""Episodes of CloudPush side by side, seen by one camera, from recorded observations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KEY = (("goal", "goal pose"), ("body", "body"), ("agent", "end-effector"), ("clo
 
 
 class _Places(NamedTuple):
-    """Where things are at one step."""
+    """Positions and poses at one step."""
 
     agent: Array
     body: Pose

@@ -1,4 +1,4 @@
-"""Where parallel rays first meet a body made of primitives."""
+"""Ray casting: the first intersections of parallel rays with a body made of primitives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array = NDArray[np.floating]
 
 
 class Hits(NamedTuple):
-    """What rays meet first: depth t `(n,)` [m], inf for nothing; normals `(n, 3)`; the facet `(n,)`, -1 for none."""
+    """First intersections: depth t `(n,)` [m], inf for nothing; normals `(n, 3)`; the facet `(n,)`, -1 for none."""
 
     depth: Array
     normal: Array
@@ -24,7 +24,7 @@ class Hits(NamedTuple):
 
 
 def cast(solids: Sequence[Solid], origins: Array, along: Array) -> Hits:
-    """Where lines from the origins `(n, 3)` [m] along a unit vector first meet any of the solids, in body axes.
+    """First intersections of lines from origins `(n, 3)` [m] along a unit vector with any of the solids, in body axes.
 
     They begin infinitely far back: t may be negative. Facets that lie in one plane have one number. In the precision
     of the origins.
@@ -43,7 +43,7 @@ def cast(solids: Sequence[Solid], origins: Array, along: Array) -> Hits:
 
 
 def _box(solid: Solid, origins: Array, along: Array) -> tuple[NDArray[np.intp], Hits]:
-    """Which of the rays, `(3, n)`, meet a box, and where these do."""
+    """The rays, of `(3, n)`, that meet a box, and their intersections."""
     sign, size = -np.sign(along), np.asarray(solid.size, along.dtype)
     near_side = sign * size + np.asarray(solid.centre, along.dtype)
     enter = (near_side[:, None] - origins) * (1 / along)[:, None]
@@ -56,7 +56,7 @@ def _box(solid: Solid, origins: Array, along: Array) -> tuple[NDArray[np.intp], 
 
 
 def _cylinder(solid: Solid, origins: Array, along: Array) -> tuple[NDArray[np.intp], Hits]:
-    """Which of the rays, `(3, n)`, meet a cylinder, and where these do."""
+    """The rays, of `(3, n)`, that meet a cylinder, and their intersections."""
     radius, half = solid.size
     x, y, z = origins - np.asarray(solid.centre, along.dtype)[:, None]
     a, b = along[0] ** 2 + along[1] ** 2, x * along[0] + y * along[1]

@@ -31,7 +31,7 @@ Window = tuple[slice, slice]
 
 
 class _Layer(NamedTuple):
-    """What is seen of one body on its own, in a window of the picture `(h, w)`.
+    """One body rendered on its own, in a window of the picture `(h, w)`.
 
     Towards the camera [m], -inf for nothing; brightness; both sides of its edges.
     """
@@ -43,7 +43,7 @@ class _Layer(NamedTuple):
 
 
 class Camera:
-    """Where pictures are taken from: far away, a little above the horizon, the world's z axis upwards.
+    """An orthographic camera: far away, a little above the horizon, the world's z axis upwards.
 
     Args:
         azimuth: [rad] about the vertical.
@@ -186,7 +186,7 @@ class Scene:
         return colour.reshape(self.side, self.side, 3)
 
     def _fade(self, x: Floats, y: Floats) -> Floats:
-        """How much there is of the floor so far from below the centre [m], in [0, 1]."""
+        """The opacity of the floor, in [0, 1], at a place (x, y) from below the centre [m]."""
         return np.clip(2.5 * (1.0 - np.sqrt(x * x + y * y) / self.radius), 0.0, 1.0)
 
     def _shade_floor(self, colour: NDArray[np.uint8], body: Pose, agent: Array) -> None:

@@ -29,7 +29,7 @@ def cloudpush_symmetry(env: Any) -> Symmetry:
     The arrays turn as declared whatever acts on the body; `holds` says whether the physics does.
     """
     made = env.unwrapped
-    points, knows_pose, preferences = made.sensor.points, made.observe_pose, made.preferences
+    points, knows_pose, breakers = made.sensor.points, made.observe_pose, made.symmetry_breakers
     clouds: dict[str, Field] = {"cloud": Cloud(points), "goal_cloud": Cloud(points)} if points else {}
     return Symmetry(
         group=SE3(),
@@ -41,7 +41,7 @@ def cloudpush_symmetry(env: Any) -> Symmetry:
         reference="body_pos" if knows_pose else None,
         length_scale=_LENGTH,
         info=_INFO,
-        holds=f"nowhere, because of {_listed(preferences)}" if preferences else "everywhere",
+        holds=f"nowhere, because of {_listed(breakers)}" if breakers else "everywhere",
     )
 
 

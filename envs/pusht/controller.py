@@ -10,7 +10,7 @@ Pair = tuple[float, float]
 
 
 def followed(position: Pair, velocity: Pair, target: Pair) -> tuple[Pair, Pair]:
-    """Where the agent is after one control period towards a target, and how fast: position [px], velocity [px/s].
+    """Position [px] and velocity [px/s] of the agent after one control period towards a target.
 
     x′ = x + v′ dt, v′ = v + (k (target − x) − c v) dt, ten times: the agent is kinematic, so that nothing but its
     own controller moves it, contact and walls included.

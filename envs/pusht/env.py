@@ -9,9 +9,9 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import flag
 from equiworld.envs.arguments import (
     as_action,
-    as_flag,
     as_number,
     as_real,
     as_reset,
@@ -95,7 +95,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             raise ArgumentError("success_coverage", repr(success_coverage), "a share between 0 and 1")
         self.success_coverage = share
         radius = as_number("max_displacement", max_displacement, "[px]")
-        self.walls, self.starts = as_flag("walls", walls), starts
+        self.walls, self.starts = flag("walls", walls), starts
         self.outside = outside
         self.render_mode = render_mode
         self.simulation = Simulation(self.walls)

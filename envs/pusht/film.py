@@ -1,4 +1,4 @@
-"""Episodes of PushT side by side, from what was observed."""
+"""Episodes of PushT side by side, from recorded observations."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def _view(episodes: Mapping[str, Mapping[str, Episode]]) -> tuple[float, float, 
             if not number:
                 held += [np.reshape(shown.observation["agent_pos"], (1, 2)) for shown in episode]
     centre = np.asarray(geometry.CENTRE)
-    # What is thrown far away by others may leave the picture: the rest must stay large enough to see.
+    # Agents of other rows that go far astray may leave the picture: the rest must stay large enough to see.
     half = min(float(np.abs(np.concatenate(held) - centre).max()) + MARGIN, WIDEST)
     return float(centre[0]) - half, float(centre[1]) - half, 2 * half

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from pymunk._chipmunk_cffi import lib as chipmunk
 
-from equiworld.envs.arguments import as_flag, finite
+from equiworld.arguments import flag
+from equiworld.envs.arguments import finite
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.controller import Pair
 from equiworld.envs.pusht.engine import Engine, block_pose, new_engine, remembers_contact
@@ -59,7 +60,7 @@ class PushTState:
         for name, size in (("agent_pos", 2), ("agent_vel", 2), ("block", 3), ("goal", 3)):
             object.__setattr__(self, name, finite(f"state.{name}", getattr(self, name), size))
         object.__setattr__(self, "targets", _pairs(self.targets))
-        object.__setattr__(self, "settle", as_flag("state.settle", self.settle))
+        object.__setattr__(self, "settle", flag("state.settle", self.settle))
 
     def replace(self, **changes: Any) -> PushTState:
         """A copy with some attributes changed."""

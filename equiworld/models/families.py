@@ -14,7 +14,7 @@ from equiworld.symmetry import Cloud as CloudField
 from equiworld.symmetry import Field, Rotation, Symmetry
 from equiworld.symmetry.cosets import kernel_symmetry, needs_cosets
 
-__all__ = ["FAMILIES", "best_family", "carried", "recipe_of", "register_family"]
+__all__ = ["FAMILIES", "best_family", "carried_symmetry", "recipe_of", "register_family"]
 
 _MANY_TRANSITIONS = 10_000
 _SMALL_PLAIN = Plain(hidden=(128, 128, 128), periodic=64)  # beside clouds: as large as the exact ones
@@ -77,7 +77,7 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     return "state-steerable"
 
 
-def carried(recipe: Recipe, symmetry: Symmetry) -> Symmetry:
+def carried_symmetry(recipe: Recipe, symmetry: Symmetry) -> Symmetry:
     """The declaration as a model carries it: where reflections or labels mix channels, of what moves none."""
     if recipe.network.carries(symmetry) and not recipe.encoder.of_clouds:
         return symmetry

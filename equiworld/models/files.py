@@ -27,7 +27,10 @@ FORMAT = 3
 _DTYPES = {name: getattr(torch, name) for name in ("float16", "bfloat16", "float32", "float64")}
 
 _HARMLESS = 4_000_000
-"""Numbers that a file may ask for whatever it holds: 16 MB."""
+"""Numbers of a matrix that a file may ask for whatever it holds: 16 MB."""
+
+_FREE = "cloud_points"
+"""The one setting that no weights are made for."""
 
 
 def load_model(folder: str | os.PathLike[str], make: Callable[..., Any]) -> Any:
@@ -51,7 +54,7 @@ def load_model(folder: str | os.PathLike[str], make: Callable[..., Any]) -> Any:
         model = make(symmetry_from_dict(description["symmetry"]), Recipe.from_dict(recipe), *named)
     except UnknownNameError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
         raise CheckpointError(f"{path} holds no whole model ({type(error).__name__}: {error})") from error
     if description.get("dtype") not in list(_DTYPES):  # a file names no attribute of torch
         raise CheckpointError(
@@ -123,7 +126,7 @@ def _check_heights(model: Any, tensors: dict[str, Tensor]) -> None:
 
 
 def _restore_settings(model: Any, description: dict[str, Any]) -> None:
-    """What training and the environment had set, as `WorldModel.describe` wrote it.
+    """Restore the attributes that training and the environment set, as `WorldModel.describe` wrote them.
 
     Raises:
         ArgumentError: a number is none, or out of range.
@@ -149,14 +152,15 @@ def _check_size(settings: Any, count: int) -> None:
     """Refuse settings of a file that ask for more numbers than it holds, before any are made room for."""
     if not isinstance(settings, dict):
         raise ArgumentError("settings", settings, "a mapping by name")
-    for name, value in settings.items():
-        sizes = value if isinstance(value, list) else [value]
-        whole = [size for size in sizes if isinstance(size, int)]
-        asked = max([*whole, sum(a * b for a, b in itertools.pairwise(whole))], default=0)
-        if asked > max(4 * count, _HARMLESS) or min(whole, default=0) < 0:
-            raise ArgumentError(
-                f"settings[{name!r}]", value, f"sizes that the {count} numbers of the file fill"
-            )
+    layers = [size for value in settings.values() if isinstance(value, list) for size in value]
+    single = [value for name, value in settings.items() if isinstance(value, int) and name != _FREE]
+    sides = [*itertools.pairwise(layers), *((one, layers[0] if layers else one) for one in single)]
+    # Each channel of a layer, and each repetition of one, has a number at least; matrices have all of theirs.
+    if not all(isinstance(size, int) and size >= 0 for size in layers + single) or (
+        max([sum(layers), *single]) > max(count, 1000)
+        or max((a * b for a, b in sides), default=0) > max(4 * count, _HARMLESS)
+    ):
+        raise ArgumentError("settings", settings, f"sizes that the {count} numbers of the file fill")
 
 
 def _release(description: dict[str, Any]) -> str:

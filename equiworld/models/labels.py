@@ -1,4 +1,4 @@
-"""What a group's labels do to channels, and what has to be alike for it."""
+"""The action of a group's labels on channels, and the orbits of channels that it mixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a world model is made of: the line of a registry, the command line's settings and a file's JSON at once."""
+"""The composition of a world model: a line of the registry, settings of the command line and a file's JSON at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from equiworld.arguments import flag, instance
+from equiworld.arguments import flag
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Group
 from equiworld.models.encoders import ENCODERS, Encoder, Identity
@@ -21,11 +21,16 @@ __all__ = ["Recipe"]
 class Recipe:
     """An encoder, the network of the dynamics, and how both see the world.
 
+    Kinds of one's own are registered first: `equiworld.models.NETWORKS["mine"] = Mine`.
+
     Attributes:
         network: of the dynamics.
         encoder: of observations.
         centred: whether points are seen from a point of the state's own; only baselines may do without.
         augmented: whether each training batch is moved by fresh elements of the full group.
+
+    Raises:
+        ArgumentError: a part of a kind that is not registered; points in world axes with an equivariant network.
 
     >>> recipe = Recipe(Canonical(hidden=(64, 64)))
     >>> Recipe.from_dict(recipe.to_dict()) == recipe, recipe.equivariant
@@ -40,8 +45,8 @@ class Recipe:
     augmented: bool = False
 
     def __post_init__(self) -> None:
-        instance("network", self.network, Network)
-        instance("encoder", self.encoder, Encoder)
+        name_of("network", self.network, NETWORKS)
+        name_of("encoder", self.encoder, ENCODERS)
         for name in ("centred", "augmented"):
             object.__setattr__(self, name, flag(name, getattr(self, name)))
         if self.equivariant and not self.centred:

@@ -20,7 +20,7 @@ from equiworld.files import write_atomically
 from equiworld.made_with import arguments_as_text
 from equiworld.models.dynamics import Dynamics
 from equiworld.models.encoders.cloud_layout import with_points
-from equiworld.models.families import best_family, carried, recipe_of
+from equiworld.models.families import best_family, carried_symmetry, recipe_of
 from equiworld.models.files import FORMAT, load_model
 from equiworld.models.recipe import Recipe
 from equiworld.results import versions
@@ -73,16 +73,13 @@ class WorldModel(nn.Module):
         super().__init__()
         if not isinstance(symmetry, Symmetry):
             raise ArgumentError("symmetry", symmetry, "a Symmetry, such as `ew.symmetry_of(env)` gives")
-        for name, value, kind in (
-            ("recipe", recipe, Recipe),
-            ("family", family, str),
-            ("env_id", env_id, str),
-        ):
-            instance(name, value, kind)
+        instance("recipe", recipe, Recipe)
+        instance("family", family, str)
+        instance("env_id", env_id, str)
         self.seed = integer("seed", seed, least=0, most=2**63 - 1)
         self.family, self.env_id, self.declared = family, env_id, symmetry
         self.recipe = recipe = recipe.suited_to(symmetry)
-        self.symmetry = symmetry = carried(recipe, symmetry)
+        self.symmetry = symmetry = carried_symmetry(recipe, symmetry)
         with torch.inference_mode(False):  # whose tensors could never be trained
             one, other = (torch.Generator().manual_seed(self.seed) for _ in range(2))
             self.encoder = recipe.encoder.build(symmetry, recipe.equivariant, recipe.centred, one)
@@ -179,7 +176,8 @@ class WorldModel(nn.Module):
         """A fresh model for a declaration, of an environment that need not be at hand. See `for_env`."""
         if isinstance(family, Recipe):
             return WorldModel(symmetry, family.with_settings(**settings), seed, env_id=env_id)
-        instance("family", family, str)
+        if not isinstance(family, str):
+            raise ArgumentError("family", f"a {type(family).__name__}", "the name of a family, or a Recipe")
         instance("symmetry", symmetry, Symmetry)
         if transitions is not None:
             transitions = integer("transitions", transitions, least=0)
@@ -203,7 +201,7 @@ class WorldModel(nn.Module):
             family: a registered family, or a recipe; "auto" takes the family that the declaration can carry best.
             seed: of the initial weights.
             symmetry: how observations and actions transform, if not as registered: that of data from elsewhere, say.
-            transitions: how many it will be trained on, where that is known; "auto" looks at it.
+            transitions: how many it will be trained on, where that is known; "auto" depends on it.
             settings: of the recipe, such as `hidden=(128, 128)`; see `Recipe.with_settings`.
 
         Raises:
@@ -220,10 +218,10 @@ class WorldModel(nn.Module):
             symmetry = symmetry_of(env)  # first: its errors say what is registered
         if not isinstance(env, str) and not hasattr(env, "action_space"):
             raise ArgumentError("env", env, "an environment or its id")
-        instance = make_env(env)
+        made = make_env(env)
         try:
-            spec = getattr(instance, "spec", None)
-            space = getattr(instance, "single_action_space", instance.action_space)
+            spec = getattr(made, "spec", None)
+            space = getattr(made, "single_action_space", made.action_space)
             if not isinstance(space, gym.spaces.Box):
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
@@ -235,12 +233,12 @@ class WorldModel(nn.Module):
             model.action_bound = bounds
             low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
             model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
-            shown = getattr(instance, "single_observation_space", instance.observation_space)
+            shown = getattr(made, "single_observation_space", made.observation_space)
             model.scales, model.single = scales_of_space(symmetry, shown)
             return model
         finally:
-            if instance is not env:
-                instance.close()
+            if made is not env:
+                made.close()
 
     @staticmethod
     def for_data(data: Any, family: str | Recipe = "auto", seed: int = 0, **settings: Any) -> WorldModel:

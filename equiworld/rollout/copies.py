@@ -1,4 +1,4 @@
-"""Several copies of an environment, as it is: what was set by hand is in all of them."""
+"""Copies of an environment as it stands, edits by hand included."""
 
 from __future__ import annotations
 

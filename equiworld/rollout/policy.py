@@ -1,4 +1,4 @@
-"""What decides in an episode: stable-baselines3's protocol, and actions that are known beforehand."""
+"""Policies: stable-baselines3's protocol, and the replay of recorded actions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Policy", "Replay", "as_policy", "dtype_of"]
 
 
 class Policy(Protocol):
-    """Stable-baselines3's protocol: what was observed in, what to do out, memory handed through."""
+    """Stable-baselines3's protocol: observations in, actions out, memory as a state between calls."""
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True

@@ -60,9 +60,9 @@ class SeenTurned(gym.Wrapper[Any, Any, Any, Any]):
         return self._current()
 
     def _inner_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What the wrapped environment is reset with."""
+        """Reset options of the wrapped environment."""
         return options
 
     def _inner_action(self, action: Any) -> Any:
-        """What the wrapped environment is asked for, of an action that was brought into its world."""
+        """The action of the wrapped environment, from an action in its world."""
         return action

@@ -77,7 +77,7 @@ class Permuted(Concatenation):
 
     def _placed(self, matrix: Array, array: Array) -> Array:
         """Bodies `(…, bodies · size)` in the places where matrices `(…, bodies, bodies)` put them."""
-        items = array.reshape(*array.shape[:-1], self.bodies, -1)
+        items = array.reshape(*array.shape[:-1], self.bodies, array.shape[-1] // self.bodies)
         sources = np.broadcast_to(matrix.argmax(-1), items.shape[:-1])
         return np.take_along_axis(items, sources[..., None], -2).reshape(array.shape)
 

@@ -15,7 +15,7 @@ __all__ = ["Declaration"]
 
 @dataclass(frozen=True)
 class Declaration:
-    """What `Symmetry` is told, and says of itself; its attributes are described there."""
+    """The fields of a `Symmetry`; its attributes are described there."""
 
     group: Group
     observation: Mapping[str, Field] = field(hash=False)

@@ -124,7 +124,7 @@ class Features:
         return self.vectors.device
 
     @staticmethod
-    def empty(
+    def zeros(
         kind: FeatureType, batch_shape: Sequence[int], dtype: torch.dtype, device: torch.device | None = None
     ) -> Features:
         """Zeros of the given type."""

@@ -132,7 +132,7 @@ class _Arrows(Field):
         return (centre - multiply(g.matrix, centre[None])[..., 0, :]) + g.translation
 
     def _sources(self, g: GroupElement) -> NDArray[np.intp] | None:
-        """Which item comes to each place; None if each stays in its own."""
+        """The source item of each place; None if each stays in its own."""
         return None
 
     def motion(self, g: GroupElement, centre: Array) -> Motion | None:

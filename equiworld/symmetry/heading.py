@@ -88,7 +88,7 @@ class Heading(Field):
         if not self.body:
             return {"vectors": first}
         second = np.stack([-first[..., 1, :], first[..., 0, :]], -2)
-        return {"vectors": np.stack([first, second], -1).reshape(*first.shape[:-1], -1)}
+        return {"vectors": np.stack([first, second], -1).reshape(*first.shape[:-1], 2 * self.count)}
 
     def decode(self, channels: Mapping[Kind, Array], centre: Array) -> Array:
         vectors = channels["vectors"]

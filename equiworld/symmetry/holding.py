@@ -33,7 +33,7 @@ def moved(symmetry: Symmetry, element: GroupElement, actions: NDArray[np.float64
 def held_action(
     symmetry: Symmetry, action: NDArray[Any], before: Mapping[str, Any] | Any, now: Mapping[str, Any] | Any
 ) -> NDArray[Any]:
-    """The action that asks now for what `action` asked before: for one relative to a point, the same target.
+    """Re-express an action chosen at `before` so that it commands the same target at `now`.
 
     Args:
         symmetry: of the environment.

@@ -1,4 +1,4 @@
-"""What a group element makes of the items of a field, as numbers: the one form that everything else is made of."""
+"""The affine action of a group element on the items of a field: the one form that everything else is made of."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Motion(NamedTuple):
         """The items `(…, n·k)`, one behind the other, moved."""
         if self.matrix is None:
             return array
-        moved = multiply(self.matrix, array.reshape(*array.shape[:-1], -1, self.matrix.shape[-1]))
+        size = self.matrix.shape[-1]
+        moved = multiply(self.matrix, array.reshape(*array.shape[:-1], array.shape[-1] // size, size))
         if self.offset is not None:
             moved = moved + self.offset[..., None, :]
         moved = self.placed(moved).reshape(array.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -56,7 +57,7 @@ def row_of(symmetry: Declaration, key: str, array: Any) -> Any:
     if tuple(array.shape[-len(shape) :]) != shape:
         expected = f"shape (…, {', '.join(map(str, shape))})"
         raise ArgumentError(key, f"shape {tuple(array.shape)}", expected)
-    return array.reshape(*array.shape[: array.ndim - len(shape)], -1)
+    return array.reshape(*array.shape[: array.ndim - len(shape)], math.prod(shape))
 
 
 def sized(symmetry: D, obs: Any) -> D:

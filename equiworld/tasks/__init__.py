@@ -1,4 +1,4 @@
-"""What planning in an environment is about: an invariant cost, first proposals, a planner that suits it."""
+"""Tasks: an invariant cost, first proposals, a default planner."""
 
 from equiworld.tasks.first_of import FirstOf
 from equiworld.tasks.objective import FunctionObjective, Objective

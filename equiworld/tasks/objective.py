@@ -1,4 +1,4 @@
-"""What a planner minimises: a function of states, actions and a goal that no isometry changes."""
+"""Objectives of planners: functions of states, actions and a goal that no isometry changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to know about planning in one environment."""
+"""Planning in one environment: the task."""
 
 from __future__ import annotations
 

@@ -5,7 +5,27 @@ from equiworld.training.config import TrainingConfig
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration
 from equiworld.training.held_out import hold_out
+from equiworld.training.losses import ENCODER_LOSSES, Agreement, EncoderLoss, VICReg
+from equiworld.training.optimisers import OPTIMISERS, SGD, Adam, AdamW, Muon, OptimiserSettings
 from equiworld.training.overlap import check_disjoint
 from equiworld.training.trainer import train
 
-__all__ = ["Dataset", "Exploration", "TrainingConfig", "check_disjoint", "collect", "hold_out", "train"]
+__all__ = [
+    "ENCODER_LOSSES",
+    "OPTIMISERS",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Agreement",
+    "Dataset",
+    "EncoderLoss",
+    "Exploration",
+    "Muon",
+    "OptimiserSettings",
+    "TrainingConfig",
+    "VICReg",
+    "check_disjoint",
+    "collect",
+    "hold_out",
+    "train",
+]

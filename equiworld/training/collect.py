@@ -22,7 +22,7 @@ from equiworld.symmetry.registry import make_env
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
-from equiworld.training.exploring import Exploration, Task, explore
+from equiworld.training.exploring import Chunk, Exploration, explore
 from equiworld.training.provenance import collected_by
 from equiworld.training.workers import UnfitForWorkers, cores, end_with, import_all, in_workers, pay
 
@@ -30,7 +30,7 @@ __all__ = ["collect"]
 
 MOST = 10**10  # transitions: more than any memory holds
 DTYPES = ("float64", "float32")
-CHUNK = 2500  # transitions one task collects: small enough for a lively progress bar and cheap resuming
+CHUNK = 2500  # transitions of one chunk: small enough for a lively progress bar and cheap resuming
 
 
 def collect(
@@ -116,12 +116,12 @@ def collect(
         local = _local(instance, workers, kept)
         repeat = _action_repeat(instance, symmetry, exploration, action_repeat)
         steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
-        first = Task(
+        first = Chunk(
             spec=instance.spec,
             symmetry=symmetry,
             exploration=exploration,
             seed=seed,
-            chunk=0,
+            index=0,
             transitions=min(CHUNK, transitions),
             action_repeat=repeat,
             steps_per_start=integer("exploration.steps_per_start", steps, least=1),
@@ -181,7 +181,7 @@ def _action_repeat(
 class _Job:
     """One chunk to collect, and what a worker that does it must know beside."""
 
-    task: Task
+    chunk: Chunk
     folder: Path | None
     parent: int
     imports: tuple[str, ...]
@@ -197,7 +197,7 @@ def _imports(env: gym.Env | str, instance: gym.Env) -> tuple[str, ...]:
 def _chunks(first: _Job, transitions: int) -> list[_Job]:
     starts = range(0, transitions, CHUNK)
     return [
-        replace(first, task=replace(first.task, chunk=index, transitions=min(CHUNK, transitions - start)))
+        replace(first, chunk=replace(first.chunk, index=index, transitions=min(CHUNK, transitions - start)))
         for index, start in enumerate(starts)
     ]
 
@@ -206,7 +206,7 @@ def _run(jobs: list[_Job], workers: int | None, progress: bool) -> list[Dataset]
     from tqdm import tqdm
 
     results: list[Dataset] = []
-    total = sum(job.task.transitions for job in jobs)
+    total = sum(job.chunk.transitions for job in jobs)
     with tqdm(total=total, desc="collect", unit=" transitions", disable=not progress) as bar:
         for part in _alone(jobs) if workers is None else _together(jobs, workers):
             results.append(part)
@@ -253,12 +253,12 @@ def _together(jobs: list[_Job], workers: int) -> Iterator[Dataset]:
 def _chunk(job: _Job) -> Dataset:
     """Collect one chunk, or read it if it is there from an interrupted run with the same settings."""
     end_with(job.parent)
-    task, folder = job.task, job.folder
-    provenance = collected_by(task)
-    path = None if folder is None else folder / f"chunk-{task.chunk:05d}.safetensors"
+    chunk, folder = job.chunk, job.folder
+    provenance = collected_by(chunk)
+    path = None if folder is None else folder / f"chunk-{chunk.index:05d}.safetensors"
     if path is not None and path.exists():
         found = Dataset.load(path)
-        settings = (provenance, task.action_repeat, task.symmetry, task.transitions, np.dtype(task.dtype))
+        settings = (provenance, chunk.action_repeat, chunk.symmetry, chunk.transitions, np.dtype(chunk.dtype))
         there = (found.provenance, found.action_repeat, found.symmetry, len(found), found.action.dtype)
         if there != settings:
             raise ArgumentError(
@@ -266,21 +266,21 @@ def _chunk(job: _Job) -> Dataset:
             )
         return found
     rows = _rows(job)
-    columns = [np.stack(column, dtype=task.dtype) for column in zip(*rows["numbers"], strict=True)]
-    names = task.symmetry.state
+    columns = [np.stack(column, dtype=chunk.dtype) for column in zip(*rows["numbers"], strict=True)]
+    names = chunk.symmetry.state
     for name, column in zip((*names, "action", *names), columns, strict=True):
         if not np.isfinite(column).all():
             raise SimulationError(
-                f"the environment {task.spec.id} gave NaN or infinity as {name} in chunk {task.chunk} "
-                f"(seed {task.seed}); expected finite numbers"
+                f"the environment {chunk.spec.id} gave NaN or infinity as {name} in chunk {chunk.index} "
+                f"(seed {chunk.seed}); expected finite numbers"
             )
     data = Dataset(
-        task.symmetry,
+        chunk.symmetry,
         dict(zip(names, columns, strict=False)),
         columns[len(names)],
         dict(zip(names, columns[len(names) + 1 :], strict=True)),
         np.array(rows["episode"], dtype=np.int64),
-        task.action_repeat,
+        chunk.action_repeat,
         provenance,
     )
     if path is not None:
@@ -290,10 +290,10 @@ def _chunk(job: _Job) -> Dataset:
 
 def _rows(job: _Job) -> dict[str, list[Any]]:
     if os.getpid() == job.parent:
-        return explore(job.task)
+        return explore(job.chunk)
     import_all(job.imports)
     try:
-        return explore(job.task)
+        return explore(job.chunk)
     except EquiworldError:
         raise
     except Exception as error:  # whatever the environment's constructor misses here

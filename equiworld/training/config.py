@@ -1,4 +1,4 @@
-"""How to train, and what is chosen from the amount of data where nothing is said."""
+"""Settings of training, and their defaults by the amount of data."""
 
 from __future__ import annotations
 
@@ -23,12 +23,8 @@ MOST_DECAY, DECAYING_TRANSITIONS = 0.3, 600.0
 REGISTRIES: dict[str, Any] = {"optimiser": OPTIMISERS, "encoder_loss": ENCODER_LOSSES}
 """The kinds there are of what has settings of its own."""
 
-_OUTSIDE = (
-    "folder",
-    "progress",
-    "checkpoint_every",
-    "device",
-)  # what training learns does not depend on these
+_OUTSIDE = ("folder", "progress", "checkpoint_every", "device")
+"""Fields on which the trained weights do not depend."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ class TrainingConfig:
         object.__setattr__(self, "progress", flag("progress", self.progress))
 
     def identity(self) -> dict[str, Any]:
-        """What the trained weights depend on, JSON-able."""
+        """The fields on which the trained weights depend, JSON-able."""
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _OUTSIDE}
         named = {name: settings_to_dict(name, plain[name], kinds) for name, kinds in REGISTRIES.items()}
         return plain | named

@@ -16,9 +16,9 @@ from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.holding import held_action
 from equiworld.training.actions import Actuation
 
-__all__ = ["Exploration", "Task", "explore"]
+__all__ = ["Chunk", "Exploration", "explore"]
 
-BARREN = 1000
+MAX_EMPTY_EPISODES = 1000
 
 
 class Exploration(Protocol):
@@ -42,14 +42,14 @@ class Exploration(Protocol):
 
 
 @dataclass(frozen=True)
-class Task:
+class Chunk:
     """One chunk; its result depends on these values alone, not on which process collects it."""
 
     spec: Any
     symmetry: Symmetry
     exploration: Exploration | None
     seed: int
-    chunk: int
+    index: int
     transitions: int
     action_repeat: int
     steps_per_start: int
@@ -58,13 +58,13 @@ class Task:
     """One that cannot be made again from its spec: it acts itself, in this process alone."""
 
 
-def explore(task: Task) -> dict[str, list[Any]]:
+def explore(chunk: Chunk) -> dict[str, list[Any]]:
     """The chunk's transitions, each (state arrays…, action, next state arrays…), and their episodes."""
-    rng = np.random.default_rng([task.seed, task.chunk])
-    env = gym.make(task.spec, disable_env_checker=True) if task.env is None else task.env
+    rng = np.random.default_rng([chunk.seed, chunk.index])
+    env = gym.make(chunk.spec, disable_env_checker=True) if chunk.env is None else chunk.env
     actuation = Actuation(env)
     actuation.space.seed(int(rng.integers(2**31)))
-    explorer = _Explorer(task, actuation, rng, _symmetry_inside(task, env))
+    explorer = _Explorer(chunk, actuation, rng, _symmetry_inside(chunk, env))
     numbers: list[list[NDArray[np.float64]]] = []
     episodes: list[int] = []
     try:
@@ -73,23 +73,23 @@ def explore(task: Task) -> dict[str, list[Any]]:
         )
         for step in running:
             if not step.number:
-                before, episode = _state(task, step.observation), explorer.episode
+                before, episode = _state(chunk, step.observation), explorer.episode
             elif explorer.held == 1:
                 action = np.asarray(step.action, np.float64)
-            if step.number and explorer.held == task.action_repeat:
-                after = _state(task, step.observation)  # copied: some environments reuse their arrays
+            if step.number and explorer.held == chunk.action_repeat:
+                after = _state(chunk, step.observation)  # copied: some environments reuse their arrays
                 numbers.append([*before, action, *after])
                 episodes.append(episode)
                 before = after
-            if len(numbers) == task.transitions:
+            if len(numbers) == chunk.transitions:
                 break
     except Exception as error:
         raise SimulationError(
-            f"the environment {task.spec.id} failed after {len(numbers)} transitions of chunk {task.chunk} "
-            f"(seed {task.seed}): {type(error).__name__}: {error}; finished chunks are kept if a folder was given"
+            f"the environment {chunk.spec.id} failed after {len(numbers)} transitions of chunk {chunk.index} "
+            f"(seed {chunk.seed}): {type(error).__name__}: {error}; finished chunks are kept if a folder was given"
         ) from error
     finally:
-        if task.env is None:
+        if chunk.env is None:
             env.close()
     return {"numbers": numbers, "episode": episodes}
 
@@ -103,13 +103,13 @@ class _Explorer:
     """
 
     def __init__(
-        self, task: Task, actuation: Actuation, rng: np.random.Generator, inside: Symmetry | None
+        self, chunk: Chunk, actuation: Actuation, rng: np.random.Generator, inside: Symmetry | None
     ) -> None:
-        self.task, self.actuation, self.rng, self.inside = task, actuation, rng, inside
-        self.goes_on = getattr(task.exploration, "goes_on", lambda info: True)
+        self.chunk, self.actuation, self.rng, self.inside = chunk, actuation, rng, inside
+        self.goes_on = getattr(chunk.exploration, "goes_on", lambda info: True)
         self.episode = self.held = 0
         self._action: NDArray[Any] = np.empty(0)
-        self._before: Any = None  # what was observed when it was chosen
+        self._before: Any = None  # the observation at which it was chosen
 
     def starts(self, numbers: list[Any]) -> Iterator[Start]:
         """Episodes without an end.
@@ -123,48 +123,48 @@ class _Explorer:
         empty, before = 0, -1
         while True:
             empty, before = 0 if len(numbers) > before else empty + 1, len(numbers)
-            if empty == BARREN:
+            if empty == MAX_EMPTY_EPISODES:
                 raise ArgumentError(
-                    "action_repeat", self.task.action_repeat, "less: no episode lasts that long"
+                    "action_repeat", self.chunk.action_repeat, "less: no episode lasts that long"
                 )
             self.episode = int(self.rng.integers(2**63 - 1))
-            exploration = self.task.exploration
+            exploration = self.chunk.exploration
             options = None if exploration is None else exploration.start(self.rng)
-            self.held = self.task.action_repeat
+            self.held = self.chunk.action_repeat
             yield Start(int(self.rng.integers(2**31)), options)
 
     def predict(
         self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], None]:
-        """What the environment is asked for, a batch of one."""
+        """The action of the environment, a batch of one."""
         now = (
             {name: array[0] for name, array in observation.items()}
             if isinstance(observation, dict)
             else observation[0]
         )
-        task, asked = self.task, self._action
-        if self.held == task.action_repeat:
+        chunk, asked = self.chunk, self._action
+        if self.held == chunk.action_repeat:
             self.held, self._before = 0, now
-            asked = self._action = self._chosen(_as_inside(task, self.inside, now))
-        elif task.symmetry.action_origin is not None:
+            asked = self._action = self._chosen(_as_inside(chunk, self.inside, now))
+        elif chunk.symmetry.action_origin is not None:
             # Never where wrappers change the actions: `collect` refuses to hold a target there.
-            asked = self.actuation.asked(held_action(task.symmetry, self._action, self._before, now))
+            asked = self.actuation.asked(held_action(chunk.symmetry, self._action, self._before, now))
         self.held += 1
         return np.asarray(asked)[None], None
 
     def ends(self, step: Step) -> bool:
         """Whether an episode ends: by itself; or where an action was held to its end, for the next begins nowhere."""
-        task = self.task
+        chunk = self.chunk
         if step.terminated or step.truncated or not step.number:
             return bool(step.number)
-        whole = self.held == task.action_repeat
-        over = step.number == task.steps_per_start * task.action_repeat
+        whole = self.held == chunk.action_repeat
+        over = step.number == chunk.steps_per_start * chunk.action_repeat
         return whole and (over or not self.goes_on(step.info))
 
     def _chosen(self, observation: Any) -> NDArray[Any]:
         """The exploration's action where it speaks the environment's units, else a sample of the action space."""
-        if self.task.exploration is not None and self.actuation.whole:
-            return self.actuation.asked(self.task.exploration.action(self.rng, observation))
+        if self.chunk.exploration is not None and self.actuation.whole:
+            return self.actuation.asked(self.chunk.exploration.action(self.rng, observation))
         return self.actuation.asked(self.actuation.space.sample())
 
 
@@ -176,25 +176,25 @@ def _take(env: gym.Env, action: Any, seed: int | None, step: int) -> Transition:
     return env.step(action)  # type: ignore[return-value]
 
 
-def _symmetry_inside(task: Task, env: gym.Env) -> Symmetry | None:
+def _symmetry_inside(chunk: Chunk, env: gym.Env) -> Symmetry | None:
     """How the environment inside all wrappers transforms, where it shows something else and an exploration acts."""
-    if task.exploration is None or env.observation_space == env.unwrapped.observation_space:
+    if chunk.exploration is None or env.observation_space == env.unwrapped.observation_space:
         return None
     try:
         inside = symmetry_of(env.unwrapped)
     except EquiworldError:  # only wrappers know
         return None
-    return inside if set(inside.observation) <= set(task.symmetry.observation) else None
+    return inside if set(inside.observation) <= set(chunk.symmetry.observation) else None
 
 
-def _as_inside(task: Task, inside: Symmetry | None, observation: Any) -> Any:
+def _as_inside(chunk: Chunk, inside: Symmetry | None, observation: Any) -> Any:
     """The observation as the environment inside all wrappers shows it, which is what its exploration knows."""
     if inside is None:
         return observation
-    fields = task.symmetry.observed(observation)
+    fields = chunk.symmetry.observed(observation)
     return inside.assembled({name: fields[name] for name in inside.observation})
 
 
-def _state(task: Task, observation: Any) -> list[NDArray[np.float64]]:
-    fields = task.symmetry.observed(observation, task.symmetry.state)
-    return [np.array(fields[name], np.float64) for name in task.symmetry.state]
+def _state(chunk: Chunk, observation: Any) -> list[NDArray[np.float64]]:
+    fields = chunk.symmetry.observed(observation, chunk.symmetry.state)
+    return [np.array(fields[name], np.float64) for name in chunk.symmetry.state]

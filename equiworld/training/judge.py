@@ -1,4 +1,4 @@
-"""Which weights to keep: those that do best on what was held out."""
+"""Selection of weights: those that do best on held-out transitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training minimises: functions of lengths, inner products and invariants, which prefer no direction.
+"""Losses: functions of lengths, inner products and invariants, which prefer no direction.
 
 One frozen settings dataclass a loss of encoders, and one line in `ENCODER_LOSSES`.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.models.dynamics import Dynamics
 from equiworld.settings import settle_numbers
@@ -84,9 +85,9 @@ class Agreement(EncoderLoss):
     def __post_init__(self) -> None:
         for name in ("spreads", "spread_weights"):
             value = getattr(self, name)
-            if len(value) != 3 or not all(isinstance(each, int | float) and each >= 0 for each in value):
+            if np.shape(value) != (3,):
                 raise ArgumentError(name, value, "three numbers of at least 0")
-            object.__setattr__(self, name, tuple(float(each) for each in value))
+            object.__setattr__(self, name, tuple(number(name, each, least=0.0) for each in value))
         settle_numbers(self, "early_weight", least=0.0)
 
     def __call__(
@@ -196,7 +197,6 @@ def _covariance(numbers: Tensor) -> Tensor:
     return away.mT @ away / max(len(away) - 1, 1)
 
 
-@lru_cache(maxsize=8)
 def _contrasts(count: int) -> Tensor:
     """Helmert's orthonormal contrasts `(K, K − 1)`: what points say beside where their mean is."""
     rows = torch.zeros(count - 1, count, dtype=torch.float64)

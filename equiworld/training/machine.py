@@ -1,4 +1,4 @@
-"""What of a machine decides how sums are rounded: with others, the same training ends with other last bits."""
+"""The properties of a machine that rounding depends on: with others, the same training ends with other last bits."""
 
 from __future__ import annotations
 

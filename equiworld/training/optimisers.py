@@ -18,7 +18,7 @@ __all__ = ["OPTIMISERS", "SGD", "Adam", "AdamW", "Muon", "OptimiserSettings"]
 
 
 class OptimiserSettings(ABC):
-    """What an optimiser is told beside learning rate and weight decay."""
+    """Settings of an optimiser beside learning rate and weight decay."""
 
     @abstractmethod
     def build(

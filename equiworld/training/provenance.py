@@ -13,7 +13,7 @@ from equiworld.results import to_plain, versions
 from equiworld.symmetry.registry import known_id
 
 if TYPE_CHECKING:
-    from equiworld.training.exploring import Task
+    from equiworld.training.exploring import Chunk
 
 __all__ = ["collected_by", "env_of", "provenance_of"]
 
@@ -33,21 +33,21 @@ def provenance_of(source: str, given: Mapping[str, Any] | None) -> dict[str, Any
     return {"source": source, "versions": versions(), **plain}
 
 
-def collected_by(task: Task) -> Mapping[str, Any]:
+def collected_by(chunk: Chunk) -> Mapping[str, Any]:
     """Where collected data comes from: the environment, and all that decides what is collected."""
     exploration = {}
-    if task.exploration is not None:  # the class too: another one with equal settings collects other data
-        kind = type(task.exploration)
-        exploration = {key: repr(value) for key, value in _attributes(task.exploration).items()}
+    if chunk.exploration is not None:  # the class too: another one with equal settings collects other data
+        kind = type(chunk.exploration)
+        exploration = {key: repr(value) for key, value in _attributes(chunk.exploration).items()}
         exploration["class"] = f"{kind.__module__}:{kind.__qualname__}"
-    wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in task.spec.additional_wrappers]
+    wrappers = [f"{each.entry_point}({each.kwargs or ''})" for each in chunk.spec.additional_wrappers]
     return {
-        "environment": task.spec.id,
-        "arguments": arguments_as_text(task.spec.kwargs),
+        "environment": chunk.spec.id,
+        "arguments": arguments_as_text(chunk.spec.kwargs),
         **({"wrappers": wrappers} if wrappers else {}),
-        "seed": task.seed,
+        "seed": chunk.seed,
         "exploration": exploration,
-        "steps_per_start": task.steps_per_start,
+        "steps_per_start": chunk.steps_per_start,
         "versions": versions(),
     }
 

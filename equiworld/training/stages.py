@@ -59,7 +59,7 @@ class Stage:
 
 
 def stages_of(model: WorldModel, data: Any, config: TrainingConfig) -> list[Stage]:
-    """How a model is trained, one stage after the other: the dynamics; where an encoder learns, that before.
+    """The stages of a model's training, in order: the dynamics; where an encoder learns, that before.
 
     The encoder is trained to find the same in different views of one instant, kept from collapsing; the dynamics on
     encoded transitions; and both together, with the next latent from an average of past encoders as the target, as in
@@ -152,7 +152,7 @@ class _EncoderStages:
         return self.data.features(self.model.dtype)
 
     def _agreement(self, observed: Features, rng: np.random.Generator) -> tuple[Tensor, Features]:
-        """The encoder's loss of two views of each instant, and what it found in the first."""
+        """The encoder's loss of two views of each instant, and its output for the first."""
         views = torch.stack(self.encoder.views(observed, rng, 2))
         found, guesses = self.encoder.network.rounds(views)
         length, equivariant = self.model.symmetry.length_scale, self.model.equivariant

@@ -101,10 +101,10 @@ class _Run:
         self.identity = json.loads(json.dumps(identity))  # as a checkpoint gives it back
 
     def begin(self) -> None:
-        """What the stage begins with: its examples, and optimisers that have not stepped."""
+        """Prepare the stage: its examples, and optimisers that have not stepped."""
         stage, config = self.stages[self.index], self.config
         assert config.weight_decay is not None
-        self.parts: Batch = ()  # let go of the last stage's before there are the next one's
+        self.parts: Batch = ()  # frees the last stage's before the next one's are made
         self.parts = self._here(stage.prepare(np.random.default_rng([config.seed, 8, self.index])))
         seed = [config.seed, 10, self.index]
         rng = np.random.default_rng(seed)
@@ -203,7 +203,7 @@ class _Run:
         save_tensors(Path(str(self.config.folder)) / CHECKPOINT, "checkpoint", tensors, settings)
 
     def _beside(self) -> dict[str, nn.Module]:
-        """What changes beside the model, by the name it has in checkpoints."""
+        """The modules that change beside the model, by their names in checkpoints."""
         found = {"memory": self.stages[self.index].memory, "average": self.average}
         return {name: module for name, module in found.items() if module is not None}
 

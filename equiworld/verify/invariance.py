@@ -51,7 +51,7 @@ def assert_invariant(
 
     def scalar(states: Features, actions: Features, goal: Features | None = None) -> Features:
         if goal is None:
-            goal = Features.empty(FeatureType(symmetry.dim), states.batch_shape, states.dtype)
+            goal = Features.zeros(FeatureType(symmetry.dim), states.batch_shape, states.dtype)
         value: Tensor = cost(states, actions.flatten(), goal)
         return Features(value[..., None], states.vectors[..., :0], states.points[..., :0])
 

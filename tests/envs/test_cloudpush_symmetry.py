@@ -80,7 +80,7 @@ def test_what_prefers_a_direction_breaks_it_and_is_declared(reason: str) -> None
 
 def test_without_friction_the_cone_does_not_matter() -> None:
     arguments = {"cone": "pyramidal", "friction": 0.0}
-    assert make(**arguments).preferences == ()
+    assert make(**arguments).symmetry_breakers == ()
     assert deviation(arguments, ELEMENTS["turn"], *episode(arguments, 1)) < 1e-10
 
 

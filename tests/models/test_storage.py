@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from family_cases import CLOUD_FAMILIES, STATE_FAMILIES
 from equiworld import files
 from equiworld.errors import CheckpointError, UnknownNameError
 from equiworld.groups import SO2
-from equiworld.models import WorldModel
+from equiworld.models import Identity, WorldModel
 from equiworld.storage import FORMAT_VERSION, load_tensors, save_tensors
 from equiworld.symmetry import Bound, Point, Symmetry, Vector
 
@@ -187,6 +188,39 @@ def test_tensors_of_another_architecture_are_refused(model, tmp_path):
             save_tensors(path, "model", tensors, description | {"recipe": recipe | {part: wrong}})
             with pytest.raises((CheckpointError, UnknownNameError)):
                 WorldModel.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"name": "canonical", "hidden": [8] * 100_000, "periodic": 4},
+        {"name": "canonical", "hidden": [10**6], "periodic": 10**6},
+        {"name": "canonical", "hidden": [40_000, 40_000], "periodic": 4},
+        {"name": "canonical", "hidden": [8], "periodic": 10**400},
+        {"name": "canonical", "hidden": [[8]], "periodic": 4},
+        {"name": "steerable", "scalars": 40_000, "vectors": 2, "depth": 1},
+        {"name": "steerable", "scalars": 2, "vectors": 40_000, "depth": 1},
+        {"name": "steerable", "scalars": 2, "vectors": 2, "depth": 10**6},
+    ],
+    ids=lambda asked: str(asked)[:60],
+)
+def test_a_small_file_cannot_ask_for_a_large_model(model, tmp_path, asked):
+    """Refused before anything of that size is made: these are up to 6 GB, or a million layers."""
+    description = model.describe()
+    recipe = description["recipe"] | {"network": asked}
+    save_tensors(tmp_path / FILE, "model", model.state_dict(), description | {"recipe": recipe})
+    tracemalloc.start()
+    with pytest.raises(CheckpointError, match="numbers of the file fill"):
+        WorldModel.load(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+
+
+def test_a_file_of_a_large_model_loads(tmp_path):
+    """The negative control."""
+    settings = {"hidden": (3000, 16), "periodic": 2000, "encoder": Identity()}
+    large = WorldModel.for_env("equiworld/PushT-v0", "state", **settings)
+    assert same_weights(WorldModel.load(large.save(tmp_path)), large)
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync"])

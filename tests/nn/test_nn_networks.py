@@ -185,7 +185,7 @@ def test_state_dict_inference_mode_and_batch_shapes(family):
 @pytest.mark.parametrize("group", [SE2(), SE3()], ids=str)
 def test_zero_vectors_give_finite_outputs_and_gradients(family, group):
     network = make(family, group)
-    z = Features.empty(network.in_type, (4,), torch.float32).map(lambda tensor: tensor.requires_grad_())
+    z = Features.zeros(network.in_type, (4,), torch.float32).map(lambda tensor: tensor.requires_grad_())
     output = network(z).flatten()
     output.sum().backward()
     assert output.isfinite().all()

@@ -124,7 +124,7 @@ def quadratic(envs: int, target: Tensor, dtype: torch.dtype = torch.float64) -> 
 
     The state's first point counts up the actions so that the cost sees them one by one.
     """
-    z = Features.empty(replace(PLANE, heading=None).feature_type(), (envs,), dtype)
+    z = Features.zeros(replace(PLANE, heading=None).feature_type(), (envs,), dtype)
     goal = Features(z.scalars, z.vectors, target[..., None].expand_as(z.points))
 
     def predict(z: Features, action: Tensor) -> Features:

@@ -195,4 +195,4 @@ def test_observations_come_back_from_their_features(observations):
         for name, array in symmetry.observation_arrays(features, names).items():
             assert np.allclose(array, observations[name], rtol=0, atol=1e-9)
     with pytest.raises(ArgumentError, match="features: got FeatureType"):
-        symmetry.observation_arrays(Features.empty(symmetry.action.feature_type(2), (3,), torch.float32))
+        symmetry.observation_arrays(Features.zeros(symmetry.action.feature_type(2), (3,), torch.float32))

@@ -121,6 +121,8 @@ def test_batches_equal_loops_to_the_bit(field: Field, group: Group) -> None:
         np.testing.assert_array_equal(paired[i], field.transform(elements[i], arrays[i], centre))
         np.testing.assert_array_equal(by_one[i], field.transform(elements[0], arrays[i], centre))
         np.testing.assert_array_equal(orbit[i], field.transform(elements[i], arrays[0], centre))
+    assert field.transform(elements[0], arrays[:0], centre).shape == (0, arrays.shape[1])
+    assert {len(each) for each in field.encode(arrays[:0], centre).values()} == {0}
 
 
 @every_case

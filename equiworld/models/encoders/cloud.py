@@ -62,9 +62,9 @@ class Cloud(Encoder):
 
 
 class CloudObservationEncoder(ObservationEncoder):
-    """Clouds through a network, and what else is observed beside what it found.
+    """Keypoints, vectors and scalars of a network of clouds, joined with the other observed fields.
 
-    What latents hold under which names, `latent` says: `keypoints` and `goal_keypoints` above all.
+    `latent` names the fields of latents: `keypoints` and `goal_keypoints` above all.
 
     Args:
         layout: where the clouds are among what is observed.
@@ -86,7 +86,7 @@ class CloudObservationEncoder(ObservationEncoder):
     def forward(
         self, observed: Features, goal: bool = False, network: CloudEncoder | None = None
     ) -> Features:
-        """The latent in the network's dtype, whatever that of what is observed.
+        """The latent in the network's dtype, whatever that of the observation.
 
         Args:
             observed: see `ObservationEncoder`.

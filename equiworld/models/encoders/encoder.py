@@ -1,4 +1,4 @@
-"""What encoders of observations have in common: settings that build a module, and that module."""
+"""The base classes of encoders of observations: settings that build a module, and that module."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ObservationEncoder(nn.Module, ABC):
 
     @abstractmethod
     def observed(self, obs: Any, dtype: torch.dtype, goal: bool = False) -> Features:
-        """What an observation shows of the state, or of the goal, of its leading shape `(…)`: numbers, nothing learned.
+        """The observed state, or goal, as Features of the observation's leading shape `(…)`: nothing learned.
 
         Args:
             obs: NumPy's arrays or torch's.

@@ -1,4 +1,4 @@
-"""What the networks of a state's dynamics have in common: settings that build a module."""
+"""The base class of the networks of dynamics: settings that build a module."""
 
 from __future__ import annotations
 

@@ -28,6 +28,6 @@ class OnFlatFeatures(nn.Module):
         return Features.unflatten(self.network(features.flatten()), self.out_type)
 
     def prepared(self) -> Callable[[Features], Features]:
-        """`forward` for many calls in a row, with the weights that there are now."""
+        """`forward` for many calls in a row, with the present weights."""
         run, out_type = self.network.prepared(), self.out_type
         return lambda features: Features.unflatten(run(features.flatten()), out_type)

@@ -1,1 +1,1 @@
-"""What `certify` is made of: recorded loops, how they compare over an orbit, and the certificate."""
+"""The parts of `certify`: recorded loops, their comparison over an orbit, and the report."""

@@ -1,4 +1,4 @@
-"""How two recorded loops compare, step by step: is one of them g·(the other)?"""
+"""Comparison of two recorded loops, step by step: is one of them g·(the other)?"""
 
 from __future__ import annotations
 

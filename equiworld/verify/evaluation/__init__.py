@@ -1,4 +1,4 @@
-"""What `evaluate` reports: episodes, and the intervals of what they say together."""
+"""The report of `evaluate`: episodes, and intervals of their statistics."""
 
 from equiworld.verify.evaluation.report import Episode, Evaluation
 
