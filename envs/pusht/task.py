@@ -181,7 +181,8 @@ def propose_pushes(
     numbers = torch.view_as_complex(torch.stack(seen).to(uniform.dtype)).unsqueeze(-1)
     # A T is its own mirror image: what is proposed is made for an agent on its right, and mirrored for one on its left.
     heading = numbers[0] * cmath.exp(-1j * channels["block_heading"].axis)
-    agent, velocity = heading.conj() * (numbers[1] - numbers[2]), heading.conj() * numbers[3]
+    inverse = heading.conj_physical()
+    agent, velocity = inverse * (numbers[1] - numbers[2]), inverse * numbers[3]
     left = agent.real < 0
     agent, velocity = _mirrored(agent, left), _mirrored(velocity, left)
     a, b, c, e = agent_response(action_repeat)
@@ -204,7 +205,7 @@ def propose_pushes(
 
 def _mirrored(numbers: Tensor, where: Tensor) -> Tensor:
     """Vectors in the body's axes, mirrored across the T's stem where asked."""
-    return torch.where(where, -numbers.conj(), numbers)
+    return torch.where(where, -numbers.conj_physical(), numbers)
 
 
 TASK = Task(

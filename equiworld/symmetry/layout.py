@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from equiworld.symmetry.concatenation import leaves
-from equiworld.symmetry.features import KINDS, Kind
+from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.grid import power_of_two
 from equiworld.symmetry.holding import origin_field
 from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.tensors import sharpened
 
 __all__ = ["Layout"]
 
@@ -57,11 +58,42 @@ class Layout:
         )
         self._lay_out()
         self._read_frame()
+        self._found: dict[tuple[tuple[str, ...], Kind], slice | list[int]] = {}
+        self._curved = [
+            (symmetry.observation[name], slices)
+            for name, slices in self.slices.items()
+            if any(isinstance(leaf, Heading | Rotation) for leaf in leaves(symmetry.observation[name]))
+        ]
 
     def step_of(self, name: str) -> float:
         """The step of the grid that a field's numbers are snapped to, in their units."""
         step = max(self.step, _CLOUD) if self._clouds([name]) else self.step
         return step * power_of_two(self.scales[name])
+
+    def features(
+        self, inside: Mapping[Kind, Tensor], groups: Sequence[Sequence[str]]
+    ) -> tuple[Features, ...]:
+        """Features of some fields by name, from the channels of all; headings and rotations are such again."""
+        exact = dict(inside)
+        if self._curved:
+            exact["vectors"] = exact["vectors"].clone()
+        for field, slices in self._curved:
+            shares = {kind: exact[kind][..., where] for kind, where in slices.items()}
+            exact["vectors"][..., slices["vectors"]] = sharpened(field, shares)["vectors"]
+        return tuple(
+            Features(*(exact[kind][..., self._columns(tuple(names), kind)] for kind in KINDS))
+            for names in groups
+        )
+
+    def _columns(self, names: tuple[str, ...], kind: Kind) -> slice | list[int]:
+        """Where the channels of some fields lie: side by side as a rule."""
+        if (names, kind) not in self._found:
+            parts = [self.slices[name][kind] for name in names if kind in self.slices[name]]
+            places = [place for part in parts for place in range(part.start, part.stop)]
+            start = places[0] if places else 0
+            row = places == list(range(start, start + len(places)))
+            self._found[names, kind] = slice(start, start + len(places)) if row else places
+        return self._found[names, kind]
 
     def _clouds(self, names: Iterable[str]) -> list[str]:
         fields = self.symmetry.observation
