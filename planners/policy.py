@@ -11,7 +11,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from equiworld.arguments import flag, instance, integer
 from equiworld.devices import usable_device
@@ -114,7 +113,10 @@ class MPCPolicy:
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
-        self.door = self._make_door(model) if flag("door", door) else None
+        read = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
+        names = read if prior is None else None
+        made = Door(self.symmetry, names, model.scales, model.single) if flag("door", door) else None
+        self.door: Door | None = made
         self._blank, self._null_action = blank_action(self.symmetry, self.bounds, self.dtype, self.device)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
@@ -123,10 +125,6 @@ class MPCPolicy:
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.device, self.dtype).eval()
             self._bind()
-
-    def _make_door(self, model: WorldModel) -> Door:
-        names = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
-        return Door(self.symmetry, names if self.prior is None else None, model.scales, model.single)
 
     def _check_task(self, model: WorldModel) -> None:
         known = self.symmetry if model.latent is model.symmetry else model.latent
@@ -228,7 +226,7 @@ class MPCPolicy:
         """
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)
-            now, size = action_origin(self.symmetry, observation), self._blank.shape[-1]
+            now, size = action_origin(self.symmetry, observation), len(self._blank)
             shape = (self.planner.n_carried, self.planner.horizon, size)
             memory = PolicyState.recalled(state, episode_start, now, shape)
             deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
@@ -245,11 +243,11 @@ class MPCPolicy:
         """Plan afresh for one observation or a stack of them, without memory, in the world; for looking at plans."""
         with torch.inference_mode(False), torch.no_grad():
             observation, _ = as_batch(self.symmetry, observation)
-            envs, shape = len(action_origin(self.symmetry, observation)), (1, self.planner.horizon)
-            fresh = np.zeros((envs, *shape, self._blank.shape[-1]))
-            inside = self._entered(observation, fresh, self.symmetry.group.identity(envs), range(envs))
+            envs = len(action_origin(self.symmetry, observation))
+            nothing = np.zeros((envs, 1, self.planner.horizon, len(self._blank)))
+            inside = self._entered(observation, nothing, self.symmetry.group.identity(envs), range(envs))
             chosen = self.seed if seed is None else integer("seed", seed)
-            found = self.planner.plan(*self._problem(inside, seeded_generators(chosen, [0] * envs)))
+            found = self._planned(inside, seeded_generators(chosen, [0] * envs))
             (carried,), way = inside.leave(found.carried.cpu())
             turned = torch.from_numpy(moved(self.symmetry, way.element, carried)).to(self.dtype)
             well = (torch.from_numpy(each) for each in (way.degeneracy, way.margin))
@@ -266,7 +264,7 @@ class MPCPolicy:
         before, shifted = memory.shifted(deciding, self.symmetry.group)
         fresh = [row for row, count in enumerate(decisions) if not count]  # episodes that begin have no past
         inside = self._entered(rows_of(observation, deciding), shifted, before, fresh)
-        found = self.planner.plan(*self._problem(inside, generators))
+        found = self._planned(inside, generators)
         (carried,), way = inside.leave(found.carried.cpu())
         memory.keep(deciding, carried, moved(self.symmetry, way.element, carried[:, 0, 0]), way)
 
@@ -279,13 +277,11 @@ class MPCPolicy:
             found = Canonical.unmoved(self.symmetry, observation, len(plans))
             inside = Framed.seen(self.symmetry, found, groups, plans)
         if fresh:
-            inside.plans[fresh] = self._blank
+            inside.plans[list(fresh)] = self._blank
         return inside
 
-    def _problem(
-        self, inside: Framed, generators: list[torch.Generator]
-    ) -> tuple[Problem, list[torch.Generator], Tensor]:
-        """What to plan, on the device: with what noise, and from which plans."""
+    def _planned(self, inside: Framed, generators: Sequence[torch.Generator]) -> Plan:
+        """The plan, in the frames of now, on the device."""
         z, goal, plans = posed(self.model, inside)
         if self.prior is not None:
             made = imagined(self.prior, self.model, self.planner.horizon, inside.observation, z)
@@ -294,11 +290,11 @@ class MPCPolicy:
             state=z,
             predict=self._predict,
             cost=self._cost,
-            size=self._blank.shape[-1],
+            size=len(self._blank),
             bounds=self.bounds,
             goal=goal,
             null_action=self._null_action,
             propose=self._propose,
             captured=self._captured,
         )
-        return problem, generators, plans
+        return self.planner.plan(problem, generators, plans)

@@ -24,7 +24,7 @@ from equiworld.symmetry.field import Array
 from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.framed import Framed, Pose
-from equiworld.symmetry.grid import lean, snap, sorted_points
+from equiworld.symmetry.grid import lean
 from equiworld.symmetry.holding import moved
 from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.observing import Apart, counted, read
@@ -225,7 +225,7 @@ class Door:
     def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
         """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
         frame, rotation, origin = self._posed(self._frame(channels), channels["points"])
-        inside, near = self._snapped(frame, rotation, origin, channels)
+        inside, near = self.layout.snapped(frame, rotation, origin, channels)
         surely = torch.ones_like(near)
         certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
         return inside, Pose(self.symmetry, self.turns, rotation, origin, near, certainty, fixed)
@@ -259,43 +259,6 @@ class Door:
         if self.reference_pose is not None:
             origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
         return frame, rotation, origin
-
-    def _snapped(
-        self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
-    ) -> tuple[Channels, Tensor]:
-        """The channels in the frame, on the grid, and how far from its seams."""
-        back, scalars = frame.axes.mT, channels["scalars"]
-        apart = channels["points"] - origin.unsqueeze(-1)
-        points = back @ apart
-        if self.layout.exchanges:
-            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
-            whole, exchange = rotation.mT @ apart, self.layout.exchange
-            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
-            whole = torch.where(mirrored, whole[..., exchange], whole)
-            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
-        vectors = back @ channels["vectors"]
-        if frame.handedness is not None and frame.axial is not None:
-            # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
-            negated = frame.handedness[:, None] * scalars
-            scalars = torch.where(self.layout.pseudo["scalars"], negated, scalars)
-            vectors = torch.where(
-                self.layout.pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors
-            )
-        flat, margin = snap(
-            torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self.layout.steps
-        )
-        scalars, vectors, points = flat.split(self.layout.sizes, -1)
-        dim = self.symmetry.dim
-        inside: Channels = {
-            "scalars": scalars,
-            "vectors": vectors.unflatten(-1, (dim, -1)) if vectors.shape[-1] else channels["vectors"],
-            "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
-        }
-        for name, slices in self.layout.slices.items():
-            if isinstance(self.symmetry.observation[name], Cloud):
-                cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = sorted_points(cloud, self.layout.step_of(name))
-        return inside, margin
 
     def _decoded(self, channels: Mapping[Kind, Array]) -> Any:
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)

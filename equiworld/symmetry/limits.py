@@ -123,7 +123,9 @@ def _shortened(actions: NDArray[np.float64], bounds: Sequence[Bound]) -> NDArray
         if bound.radius is not None:
             arrows = part.reshape(*part.shape[:-1], -1, bound.item or part.shape[-1])
             length = np.sqrt(np.square(arrows).sum(-1, keepdims=True))
-            found[..., where] = (arrows * (bound.radius / np.maximum(length, bound.radius))).reshape(part.shape)
+            found[..., where] = (arrows * (bound.radius / np.maximum(length, bound.radius))).reshape(
+                part.shape
+            )
         elif bound.low is not None or bound.high is not None:
             found[..., where] = np.clip(part, bound.low, bound.high)
     return found

@@ -49,7 +49,12 @@ class Passage:
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """See `Door.relative`."""
-        known = {"axes": before.matrix, "place": before.translation, "now": now.matrix, "here": now.translation}
+        known = {
+            "axes": before.matrix,
+            "place": before.translation,
+            "now": now.matrix,
+            "here": now.translation,
+        }
         turn, shift = as_arrays(self._apart(*as_tensors(known, torch.float64)))
         label = None if now.stored_label is None else (now.inverse() @ before).stored_label
         return GroupElement(self.symmetry.group, turn, shift, label)
