@@ -45,11 +45,11 @@ def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
 
 def blank_action(
     symmetry: Symmetry, bounds: tuple[Bound, ...], dtype: torch.dtype, device: torch.device
-) -> tuple[NDArray[np.float64], Tensor | None]:
-    """The action `(size,)` that plans start from where there is none, and what balls are about, or None for 0."""
+) -> tuple[Tensor, Tensor | None]:
+    """The action `(size,)` that plans start from where there is none, float64, and what balls are about, None for 0."""
     null = _null_action(symmetry, dtype)
     start = torch.zeros(symmetry.action.size(symmetry.dim), dtype=dtype) if null is None else null.clone()
-    blank = project(start, bounds, null).double().numpy()
+    blank = project(start, bounds, null).double()
     return blank, None if null is None else null.to(device)
 
 

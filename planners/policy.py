@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from equiworld.arguments import flag, instance, integer
 from equiworld.devices import usable_device
@@ -31,6 +30,7 @@ from equiworld.planners.saving import load_settings, save_settings
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.field import Array
+from equiworld.symmetry.framed import Framed
 from equiworld.symmetry.holding import action_origin, moved
 from equiworld.symmetry.limits import Limits, bounds_in_world
 from equiworld.tasks import Task, task_of
@@ -113,7 +113,10 @@ class MPCPolicy:
         self.symmetry, self.latent = model.declared, model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
-        self.door = self._make_door(model) if flag("door", door) else None
+        read = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
+        names = read if prior is None else None
+        made = Door(self.symmetry, names, model.scales, model.single) if flag("door", door) else None
+        self.door: Door | None = made
         self._blank, self._null_action = blank_action(self.symmetry, self.bounds, self.dtype, self.device)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
         if door:
@@ -122,10 +125,6 @@ class MPCPolicy:
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.device, self.dtype).eval()
             self._bind()
-
-    def _make_door(self, model: WorldModel) -> Door:
-        names = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
-        return Door(self.symmetry, names if self.prior is None else None, model.scales, model.single)
 
     def _check_task(self, model: WorldModel) -> None:
         known = self.symmetry if model.latent is model.symmetry else model.latent
@@ -227,7 +226,7 @@ class MPCPolicy:
         """
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)
-            now, size = action_origin(self.symmetry, observation), self._blank.shape[-1]
+            now, size = action_origin(self.symmetry, observation), len(self._blank)
             shape = (self.planner.n_carried, self.planner.horizon, size)
             memory = PolicyState.recalled(state, episode_start, now, shape)
             deciding = np.flatnonzero((memory.steps == 0) | (memory.steps >= self.model.action_repeat))
@@ -243,58 +242,59 @@ class MPCPolicy:
     def plan(self, observation: Any, seed: int | None = None) -> Plan:
         """Plan afresh for one observation or a stack of them, without memory, in the world; for looking at plans."""
         with torch.inference_mode(False), torch.no_grad():
-            inside = self._entered(as_batch(self.symmetry, observation)[0])
+            observation, _ = as_batch(self.symmetry, observation)
+            envs = len(action_origin(self.symmetry, observation))
+            nothing = np.zeros((envs, 1, self.planner.horizon, len(self._blank)))
+            inside = self._entered(observation, nothing, self.symmetry.group.identity(envs), range(envs))
             chosen = self.seed if seed is None else integer("seed", seed)
-            generators = seeded_generators(chosen, [0] * len(inside.margin))
-            fresh = np.tile(self._blank, (len(inside.margin), 1, self.planner.horizon, 1))
-            problem, plans = self._problem(inside.observation, fresh)
-            found = self.planner.plan(problem, generators, plans)
-            turned = moved(self.symmetry, inside.element, found.carried.cpu().double().numpy())
-            carried = torch.from_numpy(turned).to(self.dtype)
-            well = (torch.from_numpy(each) for each in (inside.degeneracy, inside.margin))
-            return Plan(carried[:, 0], found.cost.cpu(), carried, found.iterations, *well)
+            found = self._planned(inside, seeded_generators(chosen, [0] * envs))
+            (carried,), way = inside.leave(found.carried.cpu())
+            turned = torch.from_numpy(moved(self.symmetry, way.element, carried)).to(self.dtype)
+            well = (torch.from_numpy(each) for each in (way.degeneracy, way.margin))
+            return Plan(turned[:, 0], found.cost.cpu(), turned, found.iterations, *well)
 
     def _decide(
         self, observation: Any, deciding: NDArray[np.int64], memory: PolicyState, deterministic: bool
     ) -> None:
         """Plan for some of the environments, and write what comes of it to the memory."""
-        inside = self._entered(rows_of(observation, deciding))
-        generators = [self._free_generator] * len(deciding)
+        decisions = memory.decisions[deciding].tolist()
+        generators = [self._free_generator] * len(decisions)
         if deterministic:
-            generators = seeded_generators(self.seed, memory.decisions[deciding].tolist())
-        start = self._warm_start(inside.element, memory, deciding)
-        problem, plans = self._problem(inside.observation, start)
-        carried = self.planner.plan(problem, generators, plans).carried.cpu().double().numpy()
-        memory.keep(deciding, carried, moved(self.symmetry, inside.element, carried[:, 0, 0]), inside)
+            generators = seeded_generators(self.seed, decisions)
+        before, shifted = memory.shifted(deciding, self.symmetry.group)
+        fresh = [row for row, count in enumerate(decisions) if not count]  # episodes that begin have no past
+        inside = self._entered(rows_of(observation, deciding), shifted, before, fresh)
+        found = self._planned(inside, generators)
+        (carried,), way = inside.leave(found.carried.cpu())
+        memory.keep(deciding, carried, moved(self.symmetry, way.element, carried[:, 0, 0]), way)
 
-    def _entered(self, observation: Any) -> Canonical:
-        """The observation in its frame; as it is, without the door."""
+    def _entered(self, observation: Any, plans: Array, before: GroupElement, fresh: Sequence[int]) -> Framed:
+        """Observations and plans in the frames of now; as they are, without the door."""
+        groups = self.model.symmetry.state, self.model.symmetry.goal
         if self.door is not None:
-            return self.door.enter(observation)
-        return Canonical.unmoved(self.symmetry, observation, len(action_origin(self.symmetry, observation)))
+            inside = self.door.bring(observation, groups, plans, before, self.prior is not None)
+        else:
+            found = Canonical.unmoved(self.symmetry, observation, len(plans))
+            inside = Framed.seen(self.symmetry, found, groups, plans)
+        if fresh:
+            inside.plans[list(fresh)] = self._blank
+        return inside
 
-    def _problem(self, observation: Any, start: Array) -> tuple[Problem, Tensor]:
-        """What to plan for observations in their frames, and the plans to start from, on the device."""
-        z, goal, plans = posed(self.model, observation, start, self.device)
+    def _planned(self, inside: Framed, generators: Sequence[torch.Generator]) -> Plan:
+        """The plan, in the frames of now, on the device."""
+        z, goal, plans = posed(self.model, inside)
         if self.prior is not None:
-            made = imagined(self.prior, self.model, self.planner.horizon, observation, z)
+            made = imagined(self.prior, self.model, self.planner.horizon, inside.observation, z)
             plans = torch.cat([plans, made[:, None]], 1)
         problem = Problem(
             state=z,
             predict=self._predict,
             cost=self._cost,
-            size=self.symmetry.action.size(self.symmetry.dim),
+            size=len(self._blank),
             bounds=self.bounds,
             goal=goal,
             null_action=self._null_action,
             propose=self._propose,
             captured=self._captured,
         )
-        return problem, plans
-
-    def _warm_start(self, now: GroupElement, memory: PolicyState, deciding: NDArray[np.int64]) -> Array:
-        """The last plans, shifted by one action, in the frames of now; episodes that begin have no past."""
-        before, shifted = memory.shifted(deciding, self.symmetry.group)
-        if self.door is not None:
-            shifted = moved(self.symmetry, self.door.relative(before, now), shifted)
-        return np.where((memory.decisions[deciding] == 0)[:, None, None, None], self._blank, shifted)
+        return self.planner.plan(problem, generators, plans)

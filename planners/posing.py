@@ -10,32 +10,24 @@ from torch import Tensor
 from equiworld.models import WorldModel
 from equiworld.symmetry import Features
 from equiworld.symmetry.crossing import as_tensors
-from equiworld.symmetry.field import Array
-from equiworld.symmetry.observing import read
+from equiworld.symmetry.framed import Framed
 
 __all__ = ["posed"]
 
 
-def posed(
-    model: WorldModel, observation: Any, start: Array, device: torch.device
-) -> tuple[Features, Features, Tensor]:
+def posed(model: WorldModel, inside: Framed) -> tuple[Features, Features, Tensor]:
     """State and goal of batch shape `(B,)` and plans to start from `(B, W, H, size)`, in the model's dtype.
 
-    Of a model whose states are what is observed all go over in one transfer; others see observations themselves.
+    All goes to the model's device in one transfer; encoders see what is observed in float64.
 
     Args:
-        model: on that device.
-        observation: a batch of B.
-        start: `(B, W, H, size)`.
-        device: to plan on.
+        model: that plans.
+        inside: its state and its goal in their frames, and plans.
     """
-    if model.latent is not model.symmetry:
-        z, goal = model.encode(observation), model.encode_goal(observation)
-        (plans,) = as_tensors({"plan": start}, model.dtype, device)
-        return z.to(device=device), goal.to(device=device), plans
-    symmetry = model.symmetry.sized(observation)
-    state, wanted = read(symmetry, observation, symmetry.state, tuple(symmetry.goal))
-    arrays: dict[str, Array] = {str(kind): array for kind, array in state.items()}
-    arrays |= {f"goal {kind}": array for kind, array in wanted.items()} | {"plan": start}
-    *parts, plans = as_tensors(arrays, model.dtype, device)
-    return Features(*parts[:3]), Features(*parts[3:]), plans
+    dtype = model.dtype if model.latent is model.symmetry else torch.float64
+    named: dict[Any, Tensor] = {"plan": inside.plans}
+    for whose, shown in zip(("", "goal "), inside.shown, strict=True):
+        named |= {f"{whose}{kind}": getattr(shown, kind) for kind in ("scalars", "vectors", "points")}
+    plans, *parts = as_tensors(named, dtype, model.device)
+    z, goal = model.encoder(Features(*parts[:3])), model.encoder(Features(*parts[3:]), True)
+    return z.to(model.dtype), goal.to(model.dtype), plans.to(model.dtype)

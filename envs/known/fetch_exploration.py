@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 __all__ = ["GAIN", "HELD", "FetchPushExploration", "Hand", "plane"]
-
-Plane = NDArray[np.complexfloating]
-Numbers = NDArray[np.floating] | float
 
 GAIN = 0.03  # [m] that the longest action takes a hand in one step
 HELD = 0.04  # [m] between the middles of the block and of a hand that pushes it
@@ -33,23 +32,24 @@ class Hand(NamedTuple):
         place: relative to the block, as seen along the way that it should go.
     """
 
-    place: Plane
+    place: Tensor
 
-    def behind(self, side: Numbers) -> NDArray[np.bool_]:
+    def behind(self, side: Tensor | float) -> Tensor:
         """Whether a push from here, `side` [m] left of the block's middle, takes the block along."""
-        return (self.place.real < -_TOUCH) & (np.abs(self.place.imag - side) < _SIDEWAYS)
+        return (self.place.real < -_TOUCH) & ((self.place.imag - side).abs() < _SIDEWAYS)
 
-    def approach(self, side: Numbers) -> Plane:
+    def approach(self, side: Tensor | float) -> Tensor:
         """Where to go next to come behind the block, around it where it is in the way."""
-        angle = np.angle(self.place)
-        turn = np.remainder(2 * math.pi - angle, 2 * math.pi) - math.pi
-        around = _AROUND * np.exp(1j * (angle + np.clip(turn, -_DETOUR, _DETOUR)))
-        return np.where(np.abs(turn) > _STRAIGHT, around, -_BEHIND + 1j * side)
+        angle = self.place.angle()
+        turn = torch.remainder(math.tau - angle, math.tau) - math.pi
+        ahead = angle + turn.clamp(-_DETOUR, _DETOUR)
+        around = torch.polar(torch.full_like(ahead, _AROUND), ahead)
+        return torch.where(turn.abs() > _STRAIGHT, around, 1j * side - _BEHIND)
 
-    def push(self, side: Numbers) -> Plane:
+    def push(self, side: Tensor | float) -> Tensor:
         """The direction of a push through the block."""
-        ahead = 2 * HELD + 1j * side - self.place
-        return np.asarray(ahead / np.abs(ahead))
+        ahead = 1j * side + 2 * HELD - self.place
+        return ahead / ahead.abs()
 
 
 @dataclass
@@ -106,7 +106,7 @@ class FetchPushExploration:
         if target is None or abs(target - block) < _CLOSE or rng.random() < 0.05:
             target = self._draw(rng, block, complex(plane(observation["desired_goal"])))
         along = (target - block) / max(abs(target - block), 1e-9)
-        hand = Hand(np.asarray((complex(plane(seen[:3])) - block) / along))
+        hand = Hand(torch.tensor((complex(plane(seen[:3])) - block) / along, dtype=torch.complex128))
         if hand.behind(intent.side):
             move = complex(intent.pace * hand.push(intent.side))
         else:
@@ -131,6 +131,6 @@ class FetchPushExploration:
         return intent.target
 
 
-def plane(arrows: NDArray[np.floating]) -> Plane:
-    """What of arrows in space `(…, 3)` lies in the table's plane, as complex numbers `(…)`."""
-    return np.asarray(arrows[..., 0] + 1j * arrows[..., 1])
+def plane(arrows: Any) -> Any:
+    """What of arrows in space `(…, 3)`, NumPy's or torch's, lies in the table's plane, as complex numbers `(…)`."""
+    return arrows[..., 0] + 1j * arrows[..., 1]

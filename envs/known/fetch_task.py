@@ -10,18 +10,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from equiworld.envs.known.fetch_exploration import GAIN, HELD, Hand, Plane, plane
+from equiworld.envs.known.fetch_exploration import GAIN, HELD, Hand, plane
 from equiworld.symmetry import Channel, Features
 from equiworld.tasks import KeypointDistance, Task
 
 __all__ = ["PUSH", "PUSH_RANDOM_NUMBERS", "REACH", "propose_pushes", "push_cost"]
 
-Array = NDArray[np.floating]
 Channels = Mapping[str, Channel]
 
 PUSH_RANDOM_NUMBERS = 4  # uniform numbers that one proposal takes
@@ -65,20 +62,21 @@ def _response(steps: int) -> tuple[float, float, float, float]:
 class _Pushes(NamedTuple):
     """Pushes to propose, `(B, P)`: along which way, how far left of the block's middle, how fast [action], how far."""
 
-    along: Plane
-    side: Array
-    pace: Array
-    reach: Array
+    along: Tensor
+    side: Tensor
+    pace: Tensor
+    reach: Tensor
 
     @staticmethod
-    def drawn(way: Plane, draw: Array, radius: float) -> _Pushes:
+    def drawn(way: Tensor, draw: Tensor, radius: float) -> _Pushes:
         """From the way to the goal `(B, 1)` and uniform numbers `(B, P, 4)`."""
-        line = way * np.exp(1j * _FAN * (draw[..., 1] - 0.5)).astype(way.dtype)
+        side, slant, pace, reach = draw.unbind(-1)
+        line = way * torch.polar(torch.ones_like(slant), _FAN * (slant - 0.5))
         return _Pushes(
-            along=line / np.maximum(np.abs(line), 1e-9),
-            side=_WIDTH * (draw[..., 0] - 0.5),
-            pace=radius * _SLOWEST ** draw[..., 2],
-            reach=np.abs(way) * (0.6 + 0.6 * draw[..., 3]),
+            along=line / line.abs().clamp(min=1e-9),
+            side=_WIDTH * (side - 0.5),
+            pace=radius * _SLOWEST**pace,
+            reach=way.abs() * (0.6 + 0.6 * reach),
         )
 
 
@@ -107,50 +105,49 @@ def propose_pushes(
     Returns:
         `(B, P, H, 4)` displacements, and nothing of the fingers.
     """
-    draw = uniform.cpu().numpy()
 
-    def seen(name: str) -> Array:
-        return np.asarray(state.select(channels[name])[..., 0].to(uniform.dtype).cpu().numpy()[:, None])
+    def seen(features: Features, channel: Channel) -> Tensor:
+        return features.select(channel)[..., 0].to(uniform.dtype).unsqueeze(1)
 
-    target = goal.select(goal_channels["desired_goal"])[..., 0].to(uniform.dtype).cpu().numpy()[:, None]
-    block, hand = seen("block"), seen("hand")
-    velocity = seen("pace") if "pace" in channels else np.zeros_like(hand)
-    pushes = _Pushes.drawn(plane(target - block), draw, radius)
-    moves = _moves(pushes, plane(hand - block), plane(velocity), horizon, radius, action_repeat)
-    lifts = _lifts((hand - block)[..., 2], velocity[..., 2], horizon, radius, action_repeat)
-    flat, up = np.stack(moves, -1), np.broadcast_to(np.stack(lifts, -1), (*draw.shape[:2], horizon))
-    return torch.from_numpy(np.stack([flat.real, flat.imag, up, np.zeros_like(up)], -1)).to(uniform)
+    target, block = seen(goal, goal_channels["desired_goal"]), seen(state, channels["block"])
+    apart = seen(state, channels["hand"]) - block
+    velocity = seen(state, channels["pace"]) if "pace" in channels else torch.zeros_like(apart)
+    pushes = _Pushes.drawn(plane(target - block), uniform, radius)
+    flat = _moves(pushes, plane(apart), plane(velocity), horizon, radius, action_repeat)
+    up = _lifts(apart[..., 2], velocity[..., 2], horizon, radius, action_repeat).expand(flat.shape)
+    return torch.stack([flat.real, flat.imag, up, torch.zeros_like(up)], -1)
 
 
 def _moves(
-    pushes: _Pushes, place: Plane, velocity: Plane, horizon: int, radius: float, action_repeat: int
-) -> list[Plane]:
-    """What to do in the table's plane, from a place relative to the block: each `(B, P)`."""
+    pushes: _Pushes, place: Tensor, velocity: Tensor, horizon: int, radius: float, action_repeat: int
+) -> Tensor:
+    """What to do in the table's plane, from a place relative to the block: `(B, P, H)`."""
     a, b, c, e = _response(action_repeat)
     along, side, pace, reach = pushes
-    place, velocity = along.conj() * place, along.conj() * velocity
-    pushed, moves = np.zeros_like(reach), list[Plane]()
+    back = along.conj_physical()
+    place, velocity = back * place, back * velocity
+    pushed, moves = torch.zeros_like(reach), list[Tensor]()
     for _ in range(horizon):
         hand = Hand(place - pushed)
         behind = hand.behind(side)
-        push = np.minimum(pace, np.maximum(reach - pushed, 0.0) / a) * hand.push(side)
-        move = np.where(behind, push, (hand.approach(side) - hand.place - b * velocity) / a)
-        move = move * (radius / np.maximum(np.abs(move), radius))
+        push = torch.minimum(pace, (reach - pushed).clamp(min=0.0) / a) * hand.push(side)
+        move = torch.where(behind, push, (hand.approach(side) - hand.place - b * velocity) / a)
+        move = move * (radius / move.abs().clamp(min=radius))
         place, velocity = place + a * move + b * velocity, c * move + e * velocity
-        pushed = np.where(behind, np.maximum(pushed, place.real + HELD), pushed)
+        pushed = torch.where(behind, torch.maximum(pushed, place.real + HELD), pushed)
         moves.append(along * move)
-    return moves
+    return torch.stack(moves, -1)
 
 
-def _lifts(height: Array, velocity: Array, horizon: int, radius: float, action_repeat: int) -> list[Array]:
-    """What to do to come to the block's height from one relative to it: each `(B, 1)`."""
+def _lifts(height: Tensor, velocity: Tensor, horizon: int, radius: float, action_repeat: int) -> Tensor:
+    """What to do to come to the block's height from one relative to it: `(B, 1, H)`."""
     a, b, c, e = _response(action_repeat)
-    lifts = list[Array]()
+    lifts = list[Tensor]()
     for _ in range(horizon):
-        lift = np.clip(-(height + b * velocity) / a, -_CLIMB * radius, _CLIMB * radius)
+        lift = (-(height + b * velocity) / a).clamp(-_CLIMB * radius, _CLIMB * radius)
         height, velocity = height + a * lift + b * velocity, c * lift + e * velocity
         lifts.append(lift)
-    return lifts
+    return torch.stack(lifts, -1)
 
 
 REACH = Task(KeypointDistance("hand", "desired_goal"))

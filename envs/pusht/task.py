@@ -6,6 +6,7 @@ placed by the block's own heading, random numbers choose places on the block, ne
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -13,14 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.controller import followed
 from equiworld.planners import CEM
 from equiworld.symmetry import Channel, Features
-from equiworld.symmetry.crossing import as_arrays
 from equiworld.tasks import Task
 
 __all__ = ["PUSH_RANDOM_NUMBERS", "TASK", "corner_distance", "propose_pushes", "push_cost"]
@@ -94,17 +93,19 @@ def agent_response(control_periods: int) -> tuple[float, float, float, float]:
 class _Outline(NamedTuple):
     """The T in body axes, points of the plane as complex numbers, one entry an edge; and the boxes it is made of."""
 
-    start: NDArray[np.complexfloating]
-    along: NDArray[np.complexfloating]
-    normal: NDArray[np.complexfloating]
-    begins: NDArray[np.floating]
-    ends: NDArray[np.floating]
-    centre: NDArray[np.complexfloating]
-    half: NDArray[np.complexfloating]
+    start: Tensor
+    along: Tensor
+    normal: Tensor
+    begins: Tensor
+    ends: Tensor
+    centre: Tensor  # (2, 2, 1, 1, 1): coordinates, boxes
+    half: Tensor
+    fractions: Tensor  # (6, 1, 1), of the way on which it is looked for
+    detour: Tensor
 
 
-@lru_cache(maxsize=4)
-def _outline(dtype: np.dtype) -> _Outline:
+@lru_cache(maxsize=8)
+def _outline(dtype: torch.dtype, device: torch.device) -> _Outline:
     corners = geometry.block_outline([0.0, 0.0, 0.0])
     start = corners[:, 0] + 1j * corners[:, 1]
     step = np.roll(start, -1) - start
@@ -112,34 +113,31 @@ def _outline(dtype: np.dtype) -> _Outline:
     area = (np.conj(start) * np.roll(start, -1)).imag.sum()
     parts = np.asarray(geometry.KEYPOINTS).reshape(2, 4, 2)
     low, high = parts.min(1), parts.max(1)
-    centre, half = (pair[:, 0] + 1j * pair[:, 1] for pair in ((high + low) / 2, (high - low) / 2))
-    plane = np.result_type(dtype, np.complex64)
-    arrays = start, along, -1j * along * np.sign(area), ends - np.abs(step), ends, centre, half
-    return _Outline(*(each.astype(plane if np.iscomplexobj(each) else dtype) for each in arrays))
+    boxes = (each.T[:, :, None, None, None] / 2 for each in (high + low, high - low))
+    normal, way = -1j * along * np.sign(area), np.linspace(0.0, 1.0, 7)[:-1, None, None]
+    arrays = start, along, normal, ends - np.abs(step), ends, *boxes, way, np.array(DETOUR_RADIUS)
+    with torch.inference_mode(False):
+        tensors = [torch.from_numpy(each) for each in arrays]
+        return _Outline(
+            *(each.to(device, dtype.to_complex() if each.is_complex() else dtype) for each in tensors)
+        )
 
 
-def _clearance(points: NDArray[np.complexfloating], outline: _Outline) -> NDArray[np.floating]:
-    """Distance [px] of body-frame points `(…)` to the T; 0 inside: `(…)`."""
-    away = points[..., None] - outline.centre
-    x = np.maximum(np.abs(away.real) - outline.half.real, 0.0)
-    y = np.maximum(np.abs(away.imag) - outline.half.imag, 0.0)
-    return np.hypot(x, y).min(-1)
+def _squared_clearance(points: Tensor, outline: _Outline) -> Tensor:
+    """Squared distance [px²] of body-frame points `(n, B, P)` to the T; 0 inside: `(n, B, P)`."""
+    away = torch.view_as_real(points).movedim(-1, 0).unsqueeze(1) - outline.centre
+    x, y = away.abs_().sub_(outline.half).clamp_(min=0.0).square_().unbind()
+    return torch.minimum(*x.add_(y).unbind())
 
 
-def _steer(
-    agent: NDArray[np.complexfloating],
-    contact: NDArray[np.complexfloating],
-    wanted: NDArray[np.floating],
-    outline: _Outline,
-) -> NDArray[np.complexfloating]:
-    """Where to go next towards `contact`, at the angle `wanted`, without touching the block, body frame: `(…)`."""
-    fractions = np.linspace(0.0, 1.0, 7, dtype=wanted.dtype)[:-1]  # of the way, from here on
-    gaps = _clearance(agent[..., None] + fractions * (contact - agent)[..., None], outline)
-    blocked = (gaps[..., 1:] < np.minimum(gaps[..., :1], geometry.AGENT_RADIUS + 1.0)).any(-1)
-    angle = np.angle(agent)
-    turn = np.remainder(wanted - angle + math.pi, 2 * math.pi) - math.pi
-    around = angle + np.clip(turn, -DETOUR_ANGLE, DETOUR_ANGLE)
-    return np.where(blocked, DETOUR_RADIUS * np.exp(1j * around), contact)
+def _steer(agent: Tensor, way: Tensor, contact: Tensor, wanted: Tensor, outline: _Outline) -> Tensor:
+    """Where to go next towards `contact`, at the angle `wanted`, without touching the block, body frame: `(B, P)`."""
+    gaps = _squared_clearance(torch.addcmul(agent, outline.fractions, way), outline)
+    blocked = gaps[1:].amin(0) < gaps[0].clamp_(max=(geometry.AGENT_RADIUS + 1.0) ** 2)
+    behind = agent.neg().angle()  # where a turn of π about the block begins
+    turn = torch.remainder(wanted - behind, math.tau)
+    around = turn.clamp_(math.pi - DETOUR_ANGLE, math.pi + DETOUR_ANGLE).add_(behind)
+    return torch.where(blocked, torch.polar(outline.detour, around), contact)
 
 
 def propose_pushes(
@@ -167,48 +165,47 @@ def propose_pushes(
     Returns:
         `(B, P, H, 2)` displacements [px] in world axes.
     """
-    # In NumPy, the plane as complex numbers: of small arrays, many times faster than in torch.
-    seen = (
+    outline = _outline(uniform.dtype, uniform.device)
+    place = uniform[..., 0] * outline.ends[-1]
+    edge = torch.searchsorted(outline.ends, place, right=True).clamp_(max=7)
+    touch = outline.start[edge] + (place - outline.begins[edge]) * outline.along[edge]
+    normal, slant = outline.normal[edge], (uniform[..., 1] - 0.5) * math.radians(80.0)
+    contact = touch + normal * (geometry.AGENT_RADIUS + CLEARANCE)
+    push = -normal * torch.polar(torch.ones_like(slant), slant)
+    stride = 3.0 * 20.0 ** uniform[..., 2]  # [px] per action: 3 to 60, log-uniform
+
+    seen = [
         state.select(channels[name])[..., 0]
         for name in ("block_heading", "agent_pos", "block_pos", "agent_vel")
-    )
-    draw, *rows = as_arrays([uniform, *seen], uniform.dtype)
-    outline = _outline(draw.dtype)
-    place = draw[..., 0] * outline.ends[-1]
-    edge = np.searchsorted(outline.ends, place, side="right").clip(max=7)
-    touch = outline.start[edge] + (place - outline.begins[edge]) * outline.along[edge]
-    contact = touch + outline.normal[edge] * (geometry.AGENT_RADIUS + CLEARANCE)
-    push = -outline.normal[edge] * np.exp(1j * (draw[..., 1] - 0.5) * math.radians(80.0))
-    stride = 3.0 * 20.0 ** draw[..., 2]  # [px] per action: 3 to 60, log-uniform
-
-    towards, at, block, speed = (
-        (x + 1j * y)[:, None].astype(contact.dtype) for x, y in (row.T for row in rows)
-    )
+    ]
+    numbers = torch.view_as_complex(torch.stack(seen).to(uniform.dtype)).unsqueeze(-1)
     # A T is its own mirror image: what is proposed is made for an agent on its right, and mirrored for one on its left.
-    heading = towards * np.exp(-1j * channels["block_heading"].axis).astype(contact.dtype)
-    agent = heading.conj() * (at - block)
+    heading = numbers[0] * cmath.exp(-1j * channels["block_heading"].axis)
+    inverse = heading.conj_physical()
+    agent, velocity = inverse * (numbers[1] - numbers[2]), inverse * numbers[3]
     left = agent.real < 0
-    agent = np.broadcast_to(_mirrored(agent, left), contact.shape)
-    velocity = _mirrored(heading.conj() * speed, left)
+    agent, velocity = _mirrored(agent, left), _mirrored(velocity, left)
     a, b, c, e = agent_response(action_repeat)
-    wanted, pushed = np.angle(contact), np.full_like(stride, CLEARANCE)
-    arrived = np.zeros(contact.shape, dtype=bool)
-    actions = []
+    wanted, pushed = contact.angle(), torch.full_like(stride, CLEARANCE)
+    arrived, moves = torch.zeros_like(stride, dtype=torch.bool), list[Tensor]()
     for _ in range(horizon):
-        arrived = arrived | (np.abs(contact - agent) < 6.0)
-        pushed = pushed + stride * arrived
-        aim = np.where(arrived, contact + push * pushed, _steer(agent, contact, wanted, outline))
-        action = (aim - agent - b * velocity) / a  # the target that brings the agent there in time
-        action = action * (radius / np.maximum(np.abs(action), radius))
-        agent, velocity = agent + a * action + b * velocity, c * action + e * velocity
-        actions.append(action)
-    plans = _mirrored(np.stack(actions, -1), left[..., None]) * heading[..., None]
-    return torch.from_numpy(np.stack([plans.real, plans.imag], -1)).to(uniform)
+        way = contact - agent
+        arrived = arrived | (way.abs() < 6.0)
+        pushed = torch.where(arrived, pushed + stride, pushed)
+        steered = _steer(agent, way, contact, wanted, outline)
+        drifted = torch.add(agent, velocity, alpha=b)
+        # An action is a target: 1/a times as far off, it brings the agent there in time.
+        move = torch.where(arrived, torch.addcmul(contact, push, pushed), steered).sub_(drifted)
+        move = move * (a * radius / move.abs().clamp_(min=a * radius))
+        agent, velocity = drifted + move, torch.add(e * velocity, move, alpha=c / a)
+        moves.append(move)
+    plans = _mirrored(torch.stack(moves, -1), left.unsqueeze(-1)) * (heading / a).unsqueeze(-1)
+    return torch.view_as_real(plans)
 
 
-def _mirrored(numbers: NDArray[np.complexfloating], where: NDArray[np.bool_]) -> NDArray[np.complexfloating]:
+def _mirrored(numbers: Tensor, where: Tensor) -> Tensor:
     """Vectors in the body's axes, mirrored across the T's stem where asked."""
-    return np.where(where, -numbers.conj(), numbers)
+    return torch.where(where, -numbers.conj_physical(), numbers)
 
 
 TASK = Task(

@@ -18,12 +18,15 @@ __all__ = ["as_arrays", "as_tensors"]
 
 
 def as_tensors(
-    arrays: Mapping[Any, Array], dtype: torch.dtype, device: torch.device | None = None, leading: int = 1
+    arrays: Mapping[Any, Array] | Mapping[Any, Tensor],
+    dtype: torch.dtype,
+    device: torch.device | None = None,
+    leading: int = 1,
 ) -> list[Tensor]:
-    """Arrays `(…, *)` that share their leading axes as tensors, by way of one array: one transfer to a device.
+    """Arrays `(…, *)` that share their leading axes as tensors, by way of one of them: one transfer to a device.
 
     Args:
-        arrays: float64, by a name for errors.
+        arrays: float64, NumPy's or torch's, by a name for errors.
         dtype: of the tensors.
         device: of the tensors; the CPU if None.
         leading: how many axes are shared.
@@ -37,11 +40,13 @@ def as_tensors(
     # A matrix whose columns lie in a row goes over, and stays, as it lies: products of it sum up in the same order.
     given = [array.swapaxes(-1, -2) if _by_columns(array, leading) else array for array in arrays.values()]
     rows = [each.reshape(*each.shape[:leading], math.prod(each.shape[leading:])) for each in given]
-    whole = torch.from_numpy(np.concatenate(rows, -1)).to(dtype)
+    held = isinstance(rows[0], Tensor)
+    whole = (torch.cat(rows, -1) if held else torch.from_numpy(np.concatenate(rows, -1))).to(dtype)
     if dtype != torch.float64 and not bool(whole.isfinite().all()):
         for name, array in arrays.items():
-            if array.size and np.abs(array).max() > torch.finfo(dtype).max:
-                raise ArgumentError(name, f"up to {np.abs(array).max():.3g}", f"numbers that fit {dtype}")
+            size = max((abs(each) for each in array.ravel().tolist()), default=0.0)
+            if size > torch.finfo(dtype).max:
+                raise ArgumentError(name, f"up to {size:.3g}", f"numbers that fit {dtype}")
     parts = whole.to(device=device).split([row.shape[-1] for row in rows], -1)
     found = [part.reshape(each.shape).contiguous() for part, each in zip(parts, given, strict=True)]
     return [
@@ -50,8 +55,9 @@ def as_tensors(
     ]
 
 
-def _by_columns(array: Array, leading: int) -> bool:
-    return array.ndim == leading + 2 and array.strides[-1] > array.strides[-2]
+def _by_columns(array: Array | Tensor, leading: int) -> bool:
+    strides = array.stride() if isinstance(array, Tensor) else array.strides
+    return array.ndim == leading + 2 and strides[-1] > strides[-2]
 
 
 def as_arrays(

@@ -18,14 +18,17 @@ from equiworld.symmetry.batches import is_rounded
 from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.cosets import Cosets, fields_by_name, kernel_symmetry, needs_cosets
-from equiworld.symmetry.crossing import as_arrays, as_tensors
+from equiworld.symmetry.crossing import as_tensors
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array
 from equiworld.symmetry.fields import Cloud
 from equiworld.symmetry.frame import Frame
-from equiworld.symmetry.grid import lean, on_grid, power_of_two, snap, sorted_points
+from equiworld.symmetry.framed import Framed, Pose
+from equiworld.symmetry.grid import lean
+from equiworld.symmetry.holding import moved
 from equiworld.symmetry.layout import Layout
 from equiworld.symmetry.observing import Apart, counted, read
+from equiworld.symmetry.passage import Passage
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.validation import door_arguments
@@ -96,6 +99,7 @@ class Door:
             leaf.kind != "scalars" or (leaf.pseudo and not symmetry.group.proper)
             for leaf in leaves(symmetry.action)
         )
+        self._passage = Passage(symmetry, self.layout.step)
         self._limits = self._check()
         self._rounded = single  # or has been, once
         self._suited: dict[tuple[bool, tuple[int, ...]], Door] = {}
@@ -119,29 +123,45 @@ class Door:
         door = self._suited_to(observation)
         if door._cosets is not None:
             return door._cosets.enter(observation)
-        channels = door._encoded(observation)
-        frame, rotation, origin = door._posed(door._frame(channels), channels["points"])
-        inside, near = door._snapped(frame, rotation, origin, channels)
-        surely = torch.ones_like(near)
-        known = (surely if each is None else each for each in (frame.certainty, frame.fixed))
-        axes, place, margin, certainty, fixed, *plain = as_arrays(
-            [rotation, origin, near, *known, *inside.values()]
-        )
-        element = GroupElement(self.symmetry.group, axes, place)
-        seen = door._decoded(dict(zip(inside, plain, strict=True)))
-        return Canonical(seen, element, 1.0 - certainty, (fixed == 0) & self.turns, margin)
+        (channels,) = read(door.symmetry, observation, door.names)
+        inside, pose = door._framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
+        plain, found = pose.leave(*inside.values())
+        return replace(found, observation=door._decoded(dict(zip(inside, plain, strict=True))))
+
+    def bring(
+        self,
+        observation: Any,
+        groups: Sequence[Sequence[str]],
+        plans: Array,
+        before: GroupElement,
+        shown: bool = False,
+    ) -> Framed:
+        """Bring observations into their frames, and plans from the frames of an earlier decision, without NumPy.
+
+        Where labels are moved it goes by way of NumPy all the same.
+
+        Args:
+            observation: as for `enter`.
+            groups: names of the fields that are wanted as Features, such as those of the state and of the goal.
+            plans: actions `(B, …, size)` in the frames `before`.
+            before: see `relative`.
+            shown: whether the observation in its frame is wanted too, as `enter` gives it.
+        """
+        door = self._suited_to(observation)
+        if shown or door._cosets is not None:
+            found = door.enter(observation)
+            start = moved(self.symmetry, self.relative(before, found.element), plans)
+            return Framed.seen(door.symmetry, found, groups, start)
+        (channels,) = read(door.symmetry, observation, door.names)
+        past = {"plan": plans, "axes": before.matrix, "place": before.translation}
+        *parts, start, axes, place = as_tensors(channels | past, torch.float64)
+        inside, pose = door._framed(dict(zip(channels, parts, strict=True)))
+        features = door.layout.features(inside, groups)
+        return Framed(features, self._passage.carried(start, axes, place, pose.rotation, pose.origin), pose)
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
-        group = self.symmetry.group
-        apart = now.inverse() @ before
-        found = np.linalg.qr(on_grid(apart.matrix, self.layout.step))
-        rotation = found.Q * np.sign(np.einsum("...ii->...i", found.R))[..., None, :]
-        step = self.layout.step * power_of_two(self.symmetry.length_scale)
-        shift = on_grid(apart.translation, step)
-        if group.axis is not None:
-            rotation = group.axis.matrices(group.axis.plane(rotation))
-        return GroupElement(group, rotation, group.shifts(shift), apart.stored_label)
+        return self._passage.relative(before, now)
 
     # --- the declaration -----------------------------------------------------------------------------
 
@@ -164,7 +184,9 @@ class Door:
                     "they move, such as joints",
                 )
             return limits
-        fixed = self._frame(self._encoded(some)).fixed
+        (channels,) = read(symmetry, some, self.names)
+        seen = dict(zip(channels, as_tensors(channels, torch.float64), strict=True))
+        fixed = self._frame(seen).fixed
         if self.turns and fixed is not None and not bool(fixed.any()):
             more = "a heading" if symmetry.dim == 2 else "a Rotation"
             return (
@@ -200,10 +222,13 @@ class Door:
 
     # --- the way in ----------------------------------------------------------------------------------
 
-    def _encoded(self, observation: Any) -> Channels:
-        """Scalars `(B, n)`, vectors and points `(B, d, n)`, points about the symmetry's centre."""
-        (channels,) = read(self.symmetry, observation, self.names)
-        return dict(zip(channels, as_tensors(channels, torch.float64), strict=True))
+    def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
+        """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
+        frame, rotation, origin = self._posed(self._frame(channels), channels["points"])
+        inside, near = self.layout.snapped(frame, rotation, origin, channels)
+        surely = torch.ones_like(near)
+        certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
+        return inside, Pose(self.symmetry, self.turns, rotation, origin, near, certainty, fixed)
 
     def _frame(self, channels: Channels) -> Frame:
         layout, points = self.layout, channels["points"]
@@ -223,8 +248,7 @@ class Door:
         if self.layout.origin.ndim != 1:
             return points.new_zeros(points.shape[:-1])
         found = points @ self.layout.origin
-        group = self.symmetry.group
-        return found if group.axis is None else torch.from_numpy(group.shifts(found.numpy()))
+        return self._passage.shifts(found)
 
     def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
@@ -235,43 +259,6 @@ class Door:
         if self.reference_pose is not None:
             origin = origin - rotation @ torch.from_numpy(self.reference_pose.translation)
         return frame, rotation, origin
-
-    def _snapped(
-        self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Channels
-    ) -> tuple[Channels, Tensor]:
-        """The channels in the frame, on the grid, and how far from its seams."""
-        back, scalars = frame.axes.mT, channels["scalars"]
-        apart = channels["points"] - origin.unsqueeze(-1)
-        points = back @ apart
-        if self.layout.exchanges:
-            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
-            whole, exchange = rotation.mT @ apart, self.layout.exchange
-            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
-            whole = torch.where(mirrored, whole[..., exchange], whole)
-            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
-        vectors = back @ channels["vectors"]
-        if frame.handedness is not None and frame.axial is not None:
-            # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
-            negated = frame.handedness[:, None] * scalars
-            scalars = torch.where(self.layout.pseudo["scalars"], negated, scalars)
-            vectors = torch.where(
-                self.layout.pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors
-            )
-        flat, margin = snap(
-            torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self.layout.steps
-        )
-        scalars, vectors, points = flat.split(self.layout.sizes, -1)
-        dim = self.symmetry.dim
-        inside: Channels = {
-            "scalars": scalars,
-            "vectors": vectors.unflatten(-1, (dim, -1)) if vectors.shape[-1] else channels["vectors"],
-            "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
-        }
-        for name, slices in self.layout.slices.items():
-            if isinstance(self.symmetry.observation[name], Cloud):
-                cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = sorted_points(cloud, self.layout.step_of(name))
-        return inside, margin
 
     def _decoded(self, channels: Mapping[Kind, Array]) -> Any:
         symmetry, centre = self.symmetry, np.asarray(self.symmetry.centre)

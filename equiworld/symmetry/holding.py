@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 from equiworld.symmetry.concatenation import leaves
+from equiworld.symmetry.field import numbers
 from equiworld.symmetry.fields import Cloud, Point
 from equiworld.symmetry.observing import Apart
 from equiworld.symmetry.symmetry import Symmetry
@@ -76,7 +77,7 @@ def origin_of(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArr
     assert name is not None
     if symmetry.flat and isinstance(observation, Mapping):
         observation = Apart(observation)
-    return np.asarray(symmetry.observed(observation, [name])[name], np.float64)
+    return numbers(symmetry.observed(observation, [name])[name], symmetry.dim, name).astype(np.float64)
 
 
 def action_origin(symmetry: Symmetry, observation: Mapping[str, Any] | Any) -> NDArray[np.float64]:

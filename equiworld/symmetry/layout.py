@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from equiworld.symmetry.concatenation import leaves
-from equiworld.symmetry.features import KINDS, Kind
+from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
-from equiworld.symmetry.grid import power_of_two
+from equiworld.symmetry.frame import Frame
+from equiworld.symmetry.grid import power_of_two, snap, sorted_points
 from equiworld.symmetry.holding import origin_field
 from equiworld.symmetry.symmetry import Symmetry
+from equiworld.symmetry.tensors import sharpened
 
 __all__ = ["Layout"]
 
@@ -57,11 +59,82 @@ class Layout:
         )
         self._lay_out()
         self._read_frame()
+        self._found: dict[tuple[tuple[str, ...], Kind], slice | list[int]] = {}
+        self._curved = [
+            (symmetry.observation[name], slices)
+            for name, slices in self.slices.items()
+            if any(isinstance(leaf, Heading | Rotation) for leaf in leaves(symmetry.observation[name]))
+        ]
 
     def step_of(self, name: str) -> float:
         """The step of the grid that a field's numbers are snapped to, in their units."""
         step = max(self.step, _CLOUD) if self._clouds([name]) else self.step
         return step * power_of_two(self.scales[name])
+
+    def snapped(
+        self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Mapping[Kind, Tensor]
+    ) -> tuple[dict[Kind, Tensor], Tensor]:
+        """Channels as seen in a frame, on the grid, and how far from its seams.
+
+        Args:
+            frame: that they are seen in.
+            rotation: `(B, d, d)`, its axes, none of them missing.
+            origin: `(B, d)`, where it stands.
+            channels: by kind: scalars `(B, n)`, vectors and points `(B, d, n)`.
+        """
+        back, scalars = frame.axes.mT, channels["scalars"]
+        apart = channels["points"] - origin.unsqueeze(-1)
+        points = back @ apart
+        if self.exchanges:
+            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
+            whole, exchange = rotation.mT @ apart, self.exchange
+            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
+            whole = torch.where(mirrored, whole[..., exchange], whole)
+            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
+        vectors = back @ channels["vectors"]
+        if frame.handedness is not None and frame.axial is not None:
+            # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
+            negated = frame.handedness[:, None] * scalars
+            scalars = torch.where(self.pseudo["scalars"], negated, scalars)
+            vectors = torch.where(self.pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
+        flat, margin = snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self.steps)
+        scalars, vectors, points = flat.split(self.sizes, -1)
+        dim = self.symmetry.dim
+        inside: dict[Kind, Tensor] = {
+            "scalars": scalars,
+            "vectors": vectors.unflatten(-1, (dim, -1)) if vectors.shape[-1] else channels["vectors"],
+            "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
+        }
+        for name, slices in self.slices.items():
+            if isinstance(self.symmetry.observation[name], Cloud):
+                cloud = inside["points"][..., slices["points"]]
+                inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
+        return inside, margin
+
+    def features(
+        self, inside: Mapping[Kind, Tensor], groups: Sequence[Sequence[str]]
+    ) -> tuple[Features, ...]:
+        """Features of some fields by name, from the channels of all; headings and rotations are such again."""
+        exact = dict(inside)
+        if self._curved:
+            exact["vectors"] = exact["vectors"].clone()
+        for field, slices in self._curved:
+            shares = {kind: exact[kind][..., where] for kind, where in slices.items()}
+            exact["vectors"][..., slices["vectors"]] = sharpened(field, shares)["vectors"]
+        return tuple(
+            Features(*(exact[kind][..., self._columns(tuple(names), kind)] for kind in KINDS))
+            for names in groups
+        )
+
+    def _columns(self, names: tuple[str, ...], kind: Kind) -> slice | list[int]:
+        """Where the channels of some fields lie: side by side as a rule."""
+        if (names, kind) not in self._found:
+            parts = [self.slices[name][kind] for name in names if kind in self.slices[name]]
+            places = [place for part in parts for place in range(part.start, part.stop)]
+            start = places[0] if places else 0
+            row = places == list(range(start, start + len(places)))
+            self._found[names, kind] = slice(start, start + len(places)) if row else places
+        return self._found[names, kind]
 
     def _clouds(self, names: Iterable[str]) -> list[str]:
         fields = self.symmetry.observation

@@ -57,7 +57,7 @@ class Limits:
 
     def keep(self, asked: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Actions `(B, size)` within the space and of its dtype; and `(B,)`, where it cut off what turns."""
-        asked = project(torch.from_numpy(asked.copy()), self.bounds).numpy()
+        asked = _shortened(asked, self.bounds)
         within = self.space.clip(asked)
         cut = np.abs(within - asked).max(-1, initial=0.0)
         return within.astype(self.space.dtype), cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
@@ -113,6 +113,22 @@ def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = Non
             sides = (bound.low, bound.high)
             part.clamp_(*(None if one is None else constant(one, part.dtype, part.device) for one in sides))
     return actions
+
+
+def _shortened(actions: NDArray[np.float64], bounds: Sequence[Bound]) -> NDArray[np.float64]:
+    """A copy of actions within bounds about 0, as `project` leaves them."""
+    found = actions.copy()
+    for where, bound in parts_of(bounds):
+        part = found[..., where]
+        if bound.radius is not None:
+            arrows = part.reshape(*part.shape[:-1], -1, bound.item or part.shape[-1])
+            length = np.sqrt(np.square(arrows).sum(-1, keepdims=True))
+            found[..., where] = (arrows * (bound.radius / np.maximum(length, bound.radius))).reshape(
+                part.shape
+            )
+        elif bound.low is not None or bound.high is not None:
+            found[..., where] = np.clip(part, bound.low, bound.high)
+    return found
 
 
 def rounding_note(symmetry: Symmetry, dtype: Any) -> str | None:

@@ -29,6 +29,7 @@ __all__ = [
     "features_of_action",
     "features_of_tensors",
     "has_gradient_or_device",
+    "sharpened",
     "tensors_of_features",
 ]
 
@@ -162,6 +163,15 @@ def decoded(field: Field, channels: Mapping[Kind, Tensor], centre: Tensor) -> Te
         return channels["scalars"]
     items = channels[field.kind]
     return (items + centre[:, None] if field.kind == "points" else items).mT.flatten(-2)
+
+
+def sharpened(field: Field, channels: Mapping[Kind, Tensor]) -> Channels:
+    """The channels of the array that these, nearly such, decode to, points about the centre."""
+    if isinstance(field, Heading) and not field.body:
+        return {"vectors": torch.nn.functional.normalize(channels["vectors"], dim=-2)}
+    vectors = channels["vectors"]
+    centre = vectors.new_zeros(vectors.shape[-2])
+    return encoded(field, decoded(field, channels, centre), centre)
 
 
 def _matrices(field: Rotation, items: Tensor) -> Tensor:
