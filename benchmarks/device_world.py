@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ _LONGEST, _NEAR = 60.0, 80.0  # [px] action; distance over which the block follo
 
 def fresh_model(seed: int) -> WorldModel:
     """A model of the family `state` in its stock sizes, not trained: what planning takes does not depend on it."""
-    model = WorldModel.for_data(SimpleNamespace(symmetry=SYMMETRY, provenance={}), "state", seed)
+    model = WorldModel.for_symmetry(SYMMETRY, "state", seed)
     model.action_bound = (Bound(radius=_LONGEST, size=2, item=2),)
     return model
 

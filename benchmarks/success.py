@@ -202,7 +202,7 @@ def _folder(config: SuccessConfig, arm: Arm, seed: int, rate: float) -> Path:
     depends = {
         "family": arm.family,
         "settings": _settings(arm, seed),
-        "data": [arm.data, config.transitions, config.seed],
+        "data": [arm.data, config.transitions, config.seed, config.half_width],
         "steps": config.steps,
         "learning_rate": rate,
     }

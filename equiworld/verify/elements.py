@@ -38,8 +38,9 @@ def element_columns(g: GroupElement) -> dict[str, Any]:
     With a mirror, `angle_deg` is in the plane the direction that +x is taken to; in space element = −(turn).
 
     >>> from equiworld.groups import SE3
-    >>> element_columns(SE3().rotation([0.0, 0.0, np.pi / 2]))
-    {'angle_deg': 90.0, 'axis': [0.0, 0.0, 1.0], 'shift': [0.0, 0.0, 0.0], 'mirrored': False}
+    >>> columns = element_columns(SE3().rotation([0.0, 0.0, np.pi / 2]))
+    >>> round(columns["angle_deg"], 9), columns["axis"], columns["shift"], columns["mirrored"]
+    (90.0, [0.0, 0.0, 1.0], [0.0, 0.0, 0.0], False)
     """
     axis = rotation_axis(g)
     return {
