@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equiworld.envs.known.ant import ant_group
+from equiworld.envs.known.ant import Choice, ant_group
 from equiworld.errors import ArgumentError
 from equiworld.groups import O2, O3, SE2, SE3, SO2, SO3, Group, Permutation, Product, Representation
 from equiworld.nn import (
@@ -37,7 +37,7 @@ from equiworld.symmetry import (
     Vector,
 )
 from equiworld.symmetry.arrows import frame_of
-from equiworld.symmetry.features import Features, FeatureType
+from equiworld.symmetry.features import Features, FeatureType, Kind
 from equiworld.verify.equivariance import equivariance_residual
 
 __all__ = ["E3NN", "ELEMENTS", "PLAIN", "Contest", "Layer", "blocks", "e3nn_version", "joints", "networks"]
@@ -55,9 +55,10 @@ ROTATIONS: dict[int, Group] = {2: SO2(), 3: SO3()}
 ISOMETRIES: dict[int, Group] = {2: O2(), 3: O3()}
 LABELLED: dict[int, Group] = {2: Product(SE2(), Permutation(2)), 3: Product(SE3(), Permutation(2))}
 
+HIDDEN = (128, 128, 128)  # and 64 sines: the size of family "state"
 CHANNELS = 64  # of layers of joints: copies of the joints, or of the regular representation
 JOINTS_TARGETS = ((1, 2.0), (512, 1.2))
-ANT_JOINTS = {
+ANT_JOINTS: dict[Choice, SignedPermutation] = {
     "mirror": SignedPermutation([(2, 3, 0, 1, 6, 7, 4, 5)], [(-1, 1, -1, 1, -1, 1, -1, 1)]),
     "both": SignedPermutation(
         [(6, 7, 0, 1, 2, 3, 4, 5), (2, 3, 0, 1, 6, 7, 4, 5)],
@@ -99,11 +100,9 @@ class Layer:
     def inputs(self, array: np.ndarray) -> Tensor:
         """Rows `(B, size)` of what comes in, of arrays of the field: headings and axes are vectors there."""
         dim, batch = self.group.dim, array.shape[:-1]
-        channels = self.field.encode(array, np.zeros(dim))
-        scalars, vectors = (
-            torch.as_tensor(np.array(channels.get(kind, np.zeros(shape)), array.dtype))
-            for kind, shape in (("scalars", (*batch, 0)), ("vectors", (*batch, dim, 0)))
-        )
+        empty: dict[Kind, Any] = {"scalars": np.zeros((*batch, 0)), "vectors": np.zeros((*batch, dim, 0))}
+        channels = empty | self.field.encode(array, np.zeros(dim))
+        scalars, vectors = (torch.as_tensor(np.array(channels[kind], array.dtype)) for kind in empty)
         return Features(scalars, vectors, vectors[..., :0]).flatten()
 
     def arguments(self, rows: Tensor) -> tuple[Any, ...]:
@@ -178,8 +177,10 @@ def blocks(kind: FeatureType, seed: int) -> Contest:
 
     exchanged = Representation.regular(labelled.labels)
     one = FeatureType(kind.dim, scalars=2, vectors=2)
-    images = {"in_images": (exchanged, exchanged), "out_images": (exchanged, exchanged)}
-    tied = LabelledSteerableNetwork(one, one, labelled, generator=_seeded(seed), **images, **sizes).blocks[0]
+    images = (exchanged, exchanged)
+    tied = LabelledSteerableNetwork(
+        one, one, labelled, in_images=images, out_images=images, generator=_seeded(seed), **sizes
+    ).blocks[0]
     generator = _seeded(seed)
     first, last = (SeededLinear(kind.size, kind.size, generator=generator) for _ in range(2))
     layers = [
@@ -200,8 +201,8 @@ def joints(seed: int) -> list[Contest]:
     plain = SeededLinear(field.size(3), field.size(3), generator=_seeded(seed))
     layers = [Layer(PLAIN, ant_group("both"), field, plain, equivariant=False)]
     contests = []
-    for choice, name in (("mirror", "left, right"), ("both", "D₄")):
-        group, one = ant_group(choice), ANT_JOINTS[choice]
+    for (choice, one), name in zip(ANT_JOINTS.items(), ("left, right", "D₄"), strict=True):
+        group = ant_group(choice)
         rep = Representation(group.labels, one.label_images(group)["scalars"])
         tied = TiedLinear(rep, rep, CHANNELS, CHANNELS, generator=_seeded(seed))
         layers.append(Layer(f"tied, {name}", group, Concatenation((one,) * CHANNELS), tied))
@@ -221,11 +222,12 @@ def networks(dim: int, seed: int) -> Contest:
     known = 1 if dim == 2 else 3
     kind, out, group = FeatureType(dim, vectors=8), Vector(8), ROTATIONS[dim]
     field = Concatenation((body, Vector(8 - known)))
-    inside = {"hidden": (128, 128, 128), "periodic": 64}
     frame = partial(_frame, group=group, pose=slice(0, known))
-    canonical = CanonicalNetwork(kind, kind, group, frame_of=frame, generator=_seeded(seed), **inside)
+    canonical = CanonicalNetwork(
+        kind, kind, group, frame_of=frame, hidden=HIDDEN, periodic=64, generator=_seeded(seed)
+    )
     steerable = SteerableNetwork(kind, kind, group, depth=4, generator=_seeded(seed))
-    plain = MLP(kind.size, kind.size, generator=_seeded(seed), **inside)
+    plain = MLP(kind.size, kind.size, hidden=HIDDEN, periodic=64, generator=_seeded(seed))
     layers = (
         Layer(PLAIN, group, field, plain, equivariant=False, out=out),
         Layer("canonical", group, field, canonical, kind, out=out),
