@@ -17,7 +17,6 @@ from equiworld.benchmarks.device_world import TASK, fresh_model, observations, t
 from equiworld.devices import available_devices, usable_device
 from equiworld.planners import CEM, MPPI, MPCPolicy, Planner
 from equiworld.planners.planning import seeded_generators
-from equiworld.planners.posing import posed
 from equiworld.planners.problem import Problem
 from equiworld.planners.search import Search
 from equiworld.results import make_result, text_table, write_json
@@ -136,8 +135,7 @@ def _decisions(config: DeviceConfig, device: str) -> list[dict[str, Any]]:
 
 def _problem(policy: MPCPolicy, seen: Any) -> Problem:
     """What a policy would plan for, as it is seen."""
-    start = np.zeros((len(seen["agent_pos"]), 1, policy.planner.horizon, 2))
-    z, goal, _ = posed(policy.model, seen, start, policy.device)
+    z, goal = policy.model.encode(seen), policy.model.encode_goal(seen)
     cost = policy.task.objective().bind(policy.latent)
     return Problem(z, policy.model.stepper(), cost, 2, policy.bounds, goal)
 
