@@ -16,8 +16,8 @@ from equiworld.benchmarks.device_graph import graph_rows, timed
 from equiworld.benchmarks.device_world import TASK, fresh_model, observations, turned_apart
 from equiworld.devices import available_devices, usable_device
 from equiworld.planners import CEM, MPPI, MPCPolicy, Planner
+from equiworld.planners.captured import CapturedCalls
 from equiworld.planners.planning import seeded_generators
-from equiworld.planners.posing import posed
 from equiworld.planners.problem import Problem
 from equiworld.planners.search import Search
 from equiworld.results import make_result, text_table, write_json
@@ -118,11 +118,11 @@ def _decisions(config: DeviceConfig, device: str) -> list[dict[str, Any]]:
 
 
 def _problem(policy: MPCPolicy, seen: Any) -> Problem:
-    """The planning problem of a policy for some observations."""
-    start = np.zeros((len(seen["agent_pos"]), 1, policy.planner.horizon, 2))
-    z, goal, _ = posed(policy.model, seen, start, policy.device)
+    """What a policy would plan for, as it is seen."""
+    z, goal = policy.model.encode(seen), policy.model.encode_goal(seen)
     cost = policy.task.objective().bind(policy.latent)
-    return Problem(z, policy.model.stepper(), cost, 2, policy.bounds, goal)
+    captured = CapturedCalls() if policy.device.type == "cuda" else None  # as policies do
+    return Problem(z, policy.model.stepper(), cost, 2, policy.bounds, goal, captured=captured)
 
 
 def _orbit(config: DeviceConfig, device: str) -> list[dict[str, Any]]:

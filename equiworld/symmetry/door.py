@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Door:
             return door._cosets.enter(observation)
         (channels,) = read(door.symmetry, observation, door.names)
         inside, pose = door._framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
-        plain, found = pose.leave(*inside.values())
+        plain, found = pose.leave(self.symmetry.group, self.turns, *inside.values())
         return replace(found, observation=door._decoded(dict(zip(inside, plain, strict=True))))
 
     def bring(
@@ -157,7 +158,8 @@ class Door:
         *parts, start, axes, place = as_tensors(channels | past, torch.float64)
         inside, pose = door._framed(dict(zip(channels, parts, strict=True)))
         features = door.layout.features(inside, groups)
-        return Framed(features, self._passage.carried(start, axes, place, pose.rotation, pose.origin), pose)
+        start = self._passage.carried(start, axes, place, pose.rotation, pose.origin)
+        return Framed(features, start, partial(pose.leave, self.symmetry.group, self.turns))
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
@@ -228,7 +230,7 @@ class Door:
         inside, near = self.layout.snapped(frame, rotation, origin, channels)
         surely = torch.ones_like(near)
         certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
-        return inside, Pose(self.symmetry, self.turns, rotation, origin, near, certainty, fixed)
+        return inside, Pose(rotation, origin, near, certainty, fixed)
 
     def _frame(self, channels: Channels) -> Frame:
         layout, points = self.layout, channels["points"]
