@@ -270,7 +270,7 @@ class MPCPolicy:
 
     def _entered(self, observation: Any, plans: Array, before: GroupElement, fresh: Sequence[int]) -> Framed:
         """Observations and plans in the frames of now; as they are, without the door."""
-        groups = self.model.symmetry.state, self.model.symmetry.goal
+        groups = self.model.symmetry.state, tuple(self.model.symmetry.goal)
         if self.door is not None:
             inside = self.door.bring(observation, groups, plans, before, self.prior is not None)
         else:

@@ -38,8 +38,10 @@ def as_tensors(
     [torch.Size([4, 3]), torch.Size([4, 2, 5])]
     """
     # A matrix whose columns lie in a row goes over, and stays, as it lies: products of it sum up in the same order.
-    given = [array.swapaxes(-1, -2) if _by_columns(array, leading) else array for array in arrays.values()]
-    rows = [each.reshape(*each.shape[:leading], math.prod(each.shape[leading:])) for each in given]
+    given: list[Any] = [
+        array.swapaxes(-1, -2) if _by_columns(array, leading) else array for array in arrays.values()
+    ]
+    rows: list[Any] = [each.reshape(*each.shape[:leading], math.prod(each.shape[leading:])) for each in given]
     held = isinstance(rows[0], Tensor)
     whole = (torch.cat(rows, -1) if held else torch.from_numpy(np.concatenate(rows, -1))).to(dtype)
     if dtype != torch.float64 and not bool(whole.isfinite().all()):
@@ -50,8 +52,7 @@ def as_tensors(
     parts = whole.to(device=device).split([row.shape[-1] for row in rows], -1)
     found = [part.reshape(each.shape).contiguous() for part, each in zip(parts, given, strict=True)]
     return [
-        part.mT if _by_columns(array, leading) else part
-        for part, array in zip(found, arrays.values(), strict=True)
+        part.mT if _by_columns(array, leading) else part for part, array in zip(found, given_as, strict=True)
     ]
 
 

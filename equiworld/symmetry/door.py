@@ -155,11 +155,11 @@ class Door:
             return Framed.seen(door.symmetry, found, groups, start)
         (channels,) = read(door.symmetry, observation, door.names)
         past = {"plan": plans, "axes": before.matrix, "place": before.translation}
-        *parts, start, axes, place = as_tensors(channels | past, torch.float64)
+        *parts, held, axes, place = as_tensors(channels | past, torch.float64)
         inside, pose = door._framed(dict(zip(channels, parts, strict=True)))
         features = door.layout.features(inside, groups)
-        start = self._passage.carried(start, axes, place, pose.rotation, pose.origin)
-        return Framed(features, start, partial(pose.leave, self.symmetry.group, self.turns))
+        carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
+        return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
