@@ -52,11 +52,12 @@ def as_tensors(
     parts = whole.to(device=device).split([row.shape[-1] for row in rows], -1)
     found = [part.reshape(each.shape).contiguous() for part, each in zip(parts, given, strict=True)]
     return [
-        part.mT if _by_columns(array, leading) else part for part, array in zip(found, given_as, strict=True)
+        part.mT if _by_columns(array, leading) else part
+        for part, array in zip(found, arrays.values(), strict=True)
     ]
 
 
-def _by_columns(array: Array | Tensor, leading: int) -> bool:
+def _by_columns(array: Any, leading: int) -> bool:
     strides = array.stride() if isinstance(array, Tensor) else array.strides
     return array.ndim == leading + 2 and strides[-1] > strides[-2]
 
