@@ -28,7 +28,7 @@ from equiworld.symmetry.framed import Framed, Pose
 from equiworld.symmetry.grid import lean
 from equiworld.symmetry.holding import moved
 from equiworld.symmetry.layout import Layout
-from equiworld.symmetry.observing import Apart, counted, read
+from equiworld.symmetry.observing import Apart, counted, read, resized
 from equiworld.symmetry.passage import Passage
 from equiworld.symmetry.sampling import random_observation
 from equiworld.symmetry.symmetry import Symmetry
@@ -199,24 +199,16 @@ class Door:
 
     def _suited_to(self, observation: Any) -> Door:
         """This door, or its like for clouds of as many points as are observed, and for numbers that are rounded."""
-        fields, dim = self.symmetry.observation, self.symmetry.dim
         single = self.single or is_rounded(self.symmetry, observation, self.names)
         self._rounded = self._rounded or single  # only to say so
-        clouds = [name for name in self.names if isinstance(fields[name], Cloud)]
-        counts = declared = tuple(fields[name].count for name in clouds)
-        if clouds and isinstance(observation, Mapping) and not self.symmetry.flat:
-            shapes = [np.shape(observation.get(name, ())) for name in clouds]
-            counts = tuple(
-                max(1, -(-shape[-1] // dim)) if shape else count
-                for count, shape in zip(declared, shapes, strict=True)
-            )
-        if (single, counts) == (self.single, declared):
+        symmetry = resized(self.symmetry, observation, self.names)
+        if single == self.single and symmetry is self.symmetry:
             return self
+        fields = symmetry.observation
+        counts = tuple(
+            field.count for field in map(fields.__getitem__, self.names) if isinstance(field, Cloud)
+        )
         if (single, counts) not in self._suited:
-            resized = {
-                name: replace(fields[name], count=count) for name, count in zip(clouds, counts, strict=True)
-            }
-            symmetry = replace(self.symmetry, observation={**fields, **resized})
             self._suited[single, counts] = Door(
                 symmetry, self.names, self.layout.scales, single, self.reference_pose
             )

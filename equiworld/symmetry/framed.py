@@ -15,7 +15,7 @@ from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.crossing import as_arrays, as_tensors
 from equiworld.symmetry.features import Features
 from equiworld.symmetry.field import Array
-from equiworld.symmetry.observing import read
+from equiworld.symmetry.observing import read, resized
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = ["Framed", "Pose"]
@@ -70,7 +70,7 @@ class Framed:
     @staticmethod
     def seen(symmetry: Symmetry, found: Canonical, groups: Sequence[Sequence[str]], plans: Array) -> Framed:
         """Of observations and plans that are in their frames, in NumPy, by the names of fields that are wanted."""
-        symmetry = symmetry.sized(found.observation)
+        symmetry = resized(symmetry, found.observation)
         arrays: dict[Any, Array] = {"plan": plans}
         for index, channels in enumerate(read(symmetry, found.observation, *groups)):
             arrays |= {(index, kind): array for kind, array in channels.items()}

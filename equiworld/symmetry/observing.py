@@ -31,6 +31,7 @@ __all__ = [
     "joined",
     "observed",
     "read",
+    "resized",
     "row_of",
     "sized",
     "widths",
@@ -78,6 +79,21 @@ def sized(symmetry: D, obs: Any) -> D:
             raise ArgumentError(name, got, f"points, a multiple of {symmetry.dim} numbers in the last axis")
         found[name] = replace(fields[name], count=width[0] // symmetry.dim)
     return replace(symmetry, observation={**fields, **found})
+
+
+def resized(symmetry: D, obs: Any, names: Iterable[str] | None = None) -> D:
+    """The same with clouds of as many points as are observed; of these fields only, if some are named."""
+    fields, dim = symmetry.observation, symmetry.dim
+    if symmetry.flat or not isinstance(obs, Mapping):
+        return symmetry
+    found: dict[str, Field] = {}
+    for name in fields if names is None else names:
+        field = fields[name]
+        shape = np.shape(obs.get(name, ())) if isinstance(field, Cloud) else ()
+        count = max(1, -(-shape[-1] // dim)) if shape else None
+        if isinstance(field, Cloud) and count not in (None, field.count):
+            found[name] = replace(field, count=count)
+    return replace(symmetry, observation={**fields, **found}) if found else symmetry
 
 
 def observed(symmetry: Declaration, obs: Any, needed: Sequence[str] | None = None) -> Apart:

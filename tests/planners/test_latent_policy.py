@@ -273,3 +273,12 @@ def test_the_policy_alone_turns_with_what_it_is_shown():
         error="mean_point_distance",
     )
     assert certificate.passed, str(certificate)
+
+
+@pytest.mark.parametrize("door", [True, False])
+def test_clouds_of_another_size_than_declared_are_planned_from(door):
+    policy = MPCPolicy(cloud_model("latent"), PLANNER, door=door)
+    for points in (20, 100):
+        actions, _ = policy.predict(cloud_observations(2, points))
+        assert actions.shape == (2, 3)
+        assert np.isfinite(actions).all()
