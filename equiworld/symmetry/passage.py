@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from equiworld.groups import GroupElement
-from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.constants import constant
 from equiworld.symmetry.crossing import as_arrays, as_tensors
 from equiworld.symmetry.features import KINDS, Kind
@@ -37,11 +36,13 @@ class Passage:
         if group.axis is not None:
             plane = torch.from_numpy(group.axis.basis[:, :2])
             self._across = plane @ plane.mT
-        signed = {kind: list[bool]() for kind in KINDS}
-        for leaf in leaves(symmetry.action):
-            width = getattr(leaf.feature_type(dim), leaf.kind)
-            signed[leaf.kind] += [leaf.pseudo and not group.proper] * width
-        self._signed = {kind: torch.tensor(each) for kind, each in signed.items() if any(each)}
+        self._mirror: dict[Kind, Tensor] = {}
+        """What a reflection does to channels beside R: signs of pseudo ones, points of a body that change places."""
+        if not group.proper and not symmetry.action.labelled:
+            mirrored = int(np.flatnonzero(group.labels.determinants < 0)[0])
+            for kind, images in symmetry.action.label_images(group).items():
+                if not np.array_equal(images[mirrored], np.eye(images.shape[-1])):
+                    self._mirror[kind] = torch.from_numpy(images[mirrored])
 
     def shifts(self, vectors: Tensor) -> Tensor:
         """`Group.shifts` of tensors `(B, d)`."""
@@ -72,9 +73,9 @@ class Passage:
         turn, shift = (each.view(len(each), *inner, *each.shape[1:]) for each in (turn, shift))
         found = features_of_action(self.symmetry, actions).moved(turn, shift)
         channels: dict[Kind, Tensor] = {kind: getattr(found, kind) for kind in KINDS}
-        for kind, signed in self._signed.items():
-            sign = torch.linalg.det(turn).sign()[(..., *[None] * (1 if kind == "scalars" else 2))]
-            channels[kind] = torch.where(signed, sign * channels[kind], channels[kind])
+        for kind, image in self._mirror.items():
+            mirrors = (torch.linalg.det(turn) < 0)[(..., *[None] * (1 if kind == "scalars" else 2))]
+            channels[kind] = torch.where(mirrors, channels[kind] @ image.mT, channels[kind])
         centre = constant(self.symmetry.centre, actions.dtype, actions.device)
         return decoded(self.symmetry.action, channels, centre)
 
