@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +13,7 @@ import torch
 
 from equiworld.benchmarks.device_graph import graph_rows, timed
 from equiworld.benchmarks.device_world import TASK, fresh_model, observations, turned_apart
-from equiworld.devices import available_devices, usable_device
+from equiworld.devices import available_devices, processor_name, usable_device
 from equiworld.planners import CEM, MPPI, MPCPolicy, Planner
 from equiworld.planners.captured import CapturedCalls
 from equiworld.planners.planning import seeded_generators
@@ -86,7 +85,7 @@ def device_name(device: str) -> str:
     """The model name of the device."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
-    return platform.processor() or platform.machine()
+    return processor_name()
 
 
 def _policy(config: DeviceConfig, planner: Planner, device: str, dtype: str = "float32") -> MPCPolicy:

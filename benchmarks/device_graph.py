@@ -113,8 +113,11 @@ def timed(call: Callable[[], object], device: str, repeats: int, seconds: float)
     """
 
     def settle() -> None:
-        if torch.device(device).type == "cuda":
+        kind = torch.device(device).type
+        if kind == "cuda":
             torch.cuda.synchronize(device)
+        elif kind in ("mps", "xpu"):
+            getattr(torch, kind).synchronize()
 
     call()
     times, began = list[float](), time.perf_counter()

@@ -28,7 +28,7 @@ SYMMETRY = Symmetry(
         "goal_heading": Heading(),
     },
     action=Vector(),
-    goal=("goal_pos", "goal_heading"),
+    goal={"goal_pos": "block_pos", "goal_heading": "block_heading"},
     reference="block_pos",
     heading="block_heading",
     centre=(256.0, 256.0),

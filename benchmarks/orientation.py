@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from equiworld.benchmarks.orientation_config import QUICK, Config
+from equiworld.benchmarks.orientation_config import Config
 from equiworld.benchmarks.orientation_evaluation import PREDICTED, evaluate_all, orientations
 from equiworld.benchmarks.orientation_report import report
 from equiworld.benchmarks.parallel import in_parallel
@@ -18,7 +18,7 @@ from equiworld.planners import CEM
 from equiworld.results import make_result, write_json
 from equiworld.training import Dataset, TrainingConfig, check_disjoint
 
-__all__ = ["MODELS", "QUICK", "Config", "report", "run"]
+__all__ = ["MODELS", "Config", "report", "run"]
 
 MODELS = {"equivariant": "state", "plain": "mlp", "augmented": "augmented"}
 """What is compared, and the family of each."""

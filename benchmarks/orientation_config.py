@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 
 __all__ = ["QUICK", "Config"]
@@ -65,8 +66,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("transitions", "test_transitions", "steps", "width", "tasks", "task_steps", "episodes"):
-            if getattr(self, name) < 1:
-                raise ArgumentError(name, getattr(self, name), "a positive integer")
+            integer(name, getattr(self, name), least=1)
         if not 0 < self.half_width <= 180:
             raise ArgumentError("half_width", self.half_width, "degrees between 0 and 180")
 

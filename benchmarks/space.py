@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from equiworld.arguments import integer
 from equiworld.benchmarks.parallel import in_parallel
 from equiworld.benchmarks.space_prediction import latent_errors, random_elements, residual
 from equiworld.benchmarks.space_report import report
@@ -91,8 +92,7 @@ class SpaceConfig:
 
     def __post_init__(self) -> None:
         for name in ("transitions", "test_transitions", "steps", "tasks", "task_steps", "elements"):
-            if getattr(self, name) < 1:
-                raise ArgumentError(name, getattr(self, name), "a positive integer")
+            integer(name, getattr(self, name), least=1)
         if self.turns < 2:
             raise ArgumentError("turns", self.turns, "at least 2: not turned, and turned")
         least = math.degrees(NEAR["goal_angle"]) / 2

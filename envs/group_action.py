@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,17 +21,13 @@ from equiworld.symmetry.compiled_element import CompiledElement
 __all__ = ["GroupAction", "RandomGroupAction"]
 
 
-class _TurnedWorld(SeenTurned, RecordConstructorArgs, ABC):
+class _TurnedWorld(SeenTurned, RecordConstructorArgs):
     """The base of both wrappers: actions outside the wrapped box, and the element in info."""
 
     def __init__(self, env: gym.Env, symmetry: Symmetry | str | None, outside: Outside) -> None:
         self._inner_actions = InnerActions(outside)
         SeenTurned.__init__(self, env, resolve_symmetry(env, symmetry))
         self._shown_element: GroupElement | None = None
-
-    @abstractmethod
-    def _next_element(self) -> CompiledElement:
-        """The element of the episode that begins."""
 
     @property
     def group_element(self) -> GroupElement:
@@ -132,15 +127,12 @@ class GroupAction(_TurnedWorld):
         self.observation_space = self.symmetry.transform_space(element, env.observation_space, "observation")
         self.action_space = self.symmetry.transform_space(element, env.action_space, "action")
         self._inner_actions.guard(self.symmetry, element, env.action_space, self.action_space)
-        self._fixed = self._compiled = CompiledElement(self.symmetry, element)
+        self._compiled = CompiledElement(self.symmetry, element)
         self._shown_element = element
-
-    def _next_element(self) -> CompiledElement:
-        return self._fixed
 
     def _inner_options(self, options: dict[str, Any] | None) -> dict[str, Any] | None:
         """g·(h·s) is h·(h⁻¹ g h)·s: what is shown by h begins at g where the environment begins at h⁻¹ g h."""
-        g, h = (options or {}).get("group_element"), self._fixed.element
+        g, h = (options or {}).get("group_element"), self.group_element
         if not isinstance(g, GroupElement) or g.batch_shape:
             return options
         return {**(options or {}), "group_element": h.inverse() @ g @ h}

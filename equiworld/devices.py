@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["available_devices", "usable_device"]
+__all__ = ["available_devices", "processor_name", "usable_device"]
 
 
 def available_devices() -> tuple[str, ...]:
@@ -43,3 +45,13 @@ def usable_device(device: Any, dtype: torch.dtype = torch.float32) -> torch.devi
         got = f"{device!r}, which cannot be used here for {dtype} ({reason})"
         raise ArgumentError("device", got, "a device of this machine", available_devices()) from error
     return numbers.device
+
+
+def processor_name() -> str:
+    """The processor's model, as the system names it; at least its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(iter(named), "") or platform.processor() or platform.machine()

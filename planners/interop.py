@@ -84,9 +84,7 @@ class FlatModel:
         return self.model.parameters()
 
     def _encode(self, observation: Any) -> tuple[Features, Features]:
-        device = next(self.model.parameters()).device
-        z, goal = self.model.encode(observation), self.model.encode_goal(observation)
-        return z.to(device=device), goal.to(device=device)
+        return self.model.encode(observation), self.model.encode_goal(observation)
 
     def _features(self, state: Tensor) -> Features:
         return Features.unflatten(state, self.model.latent.feature_type())

@@ -15,6 +15,7 @@ __all__ = [
     "CENTRE",
     "GRAVITY",
     "KEYPOINTS",
+    "STEM_DIRECTION",
     "STOCK_GOAL",
     "SUCCESS_COVERAGE",
     "block_outline",
@@ -35,6 +36,7 @@ STIFFNESS, DAMPING = 100.0, 20.0  # PD gains of the agent [1/s²], [1/s]
 AGENT_RADIUS = 15.0  # [px]
 WALL_LOW, WALL_HIGH, WALL_RADIUS = 5.0, 506.0, 2.0  # [px]
 CENTRE = (255.5, 255.5)  # of the square of walls [px]
+STEM_DIRECTION = math.pi / 2  # [rad] in the T's own axes; its mirror image keeps it
 SUCCESS_COVERAGE = 0.95  # gym-pusht's success: more than this share of the goal is covered
 GRAVITY = (0.0, 45.0)  # [px] gym-pusht's block origin to centre of gravity, block axes
 

@@ -23,8 +23,7 @@ __all__ = ["PushTState", "Simulation"]
 
 Pose = tuple[float, float, float]
 
-_HEADING = Heading(axis=math.pi / 2)
-"""The axis is the stem's direction in the T's own axes, which its mirror image keeps."""
+_HEADING = Heading(axis=geometry.STEM_DIRECTION)
 
 _REMEMBERED = 2_000
 """Control periods (200 s) after which a world is begun anew, once it can be; and for twice as many, at once."""

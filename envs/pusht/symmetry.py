@@ -5,9 +5,9 @@ The T is its own mirror image: a reflection keeps the direction of its stem and 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from equiworld.envs.pusht import geometry
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2
 from equiworld.symmetry import Concatenation, Field, Heading, Point, Symmetry, Vector
@@ -15,16 +15,14 @@ from equiworld.symmetry import Concatenation, Field, Heading, Point, Symmetry, V
 __all__ = ["pusht_symmetry", "stock_pusht_symmetry"]
 
 # The walls stand at 5 and 506 px. Physics is the same everywhere between them, so the group is all of E(2).
-_PUSHT_CENTRE = (255.5, 255.5)
-_PUSHT_LENGTH = 100.0  # [px] about the size of the block
-_STEM = math.pi / 2  # [rad] its direction in the T's own axes
+_LENGTH = 100.0  # [px] about the size of the block
 _CORNERS = Point(8, mirror=(1, 0, 3, 2, 5, 4, 7, 6))  # of the bar, then of the stem
-_PUSHT_POSE = Concatenation((Point(), Heading(axis=_STEM)))
-_PUSHT_INFO: dict[str, Field] = {
+_POSE = Concatenation((Point(), Heading(axis=geometry.STEM_DIRECTION)))
+_INFO: dict[str, Field] = {
     "pos_agent": Point(),
     "vel_agent": Vector(),
-    "block_pose": _PUSHT_POSE,
-    "goal_pose": _PUSHT_POSE,
+    "block_pose": _POSE,
+    "goal_pose": _POSE,
 }
 
 
@@ -37,14 +35,14 @@ def stock_pusht_symmetry(env: Any) -> Symmetry:
             observation={
                 "agent_pos": Point(),
                 "block_pos": Point(),
-                "block_heading": Heading(low=0.0, axis=_STEM),
+                "block_heading": Heading(low=0.0, axis=geometry.STEM_DIRECTION),
             },
             action=Point(),
             reference="block_pos",
             heading="block_heading",
-            centre=_PUSHT_CENTRE,
-            length_scale=_PUSHT_LENGTH,
-            info=_PUSHT_INFO,
+            centre=geometry.CENTRE,
+            length_scale=_LENGTH,
+            info=_INFO,
             flat=True,
             holds="away from the walls",
         )
@@ -53,9 +51,9 @@ def stock_pusht_symmetry(env: Any) -> Symmetry:
             group=E2(),
             observation={"environment_state": _CORNERS, "agent_pos": Point()},
             action=Point(),
-            centre=_PUSHT_CENTRE,
-            length_scale=_PUSHT_LENGTH,
-            info=_PUSHT_INFO,
+            centre=geometry.CENTRE,
+            length_scale=_LENGTH,
+            info=_INFO,
             holds="away from the walls",
         )
     options = ("state", "environment_state_agent_pos")
@@ -70,10 +68,10 @@ def pusht_symmetry(env: Any) -> Symmetry:
             "agent_pos": Point(),
             "agent_vel": Vector(),
             "block_pos": Point(),
-            "block_heading": Heading(axis=_STEM),
+            "block_heading": Heading(axis=geometry.STEM_DIRECTION),
             "block_keypoints": _CORNERS,
             "goal_pos": Point(),
-            "goal_heading": Heading(axis=_STEM),
+            "goal_heading": Heading(axis=geometry.STEM_DIRECTION),
             "goal_keypoints": _CORNERS,
         },
         action=Vector(),
@@ -82,8 +80,8 @@ def pusht_symmetry(env: Any) -> Symmetry:
         action_origin="agent_pos",
         reference="block_pos",
         heading="block_heading",
-        centre=_PUSHT_CENTRE,
-        length_scale=_PUSHT_LENGTH,
-        info=_PUSHT_INFO,
+        centre=geometry.CENTRE,
+        length_scale=_LENGTH,
+        info=_INFO,
         holds="away from the walls" if getattr(env.unwrapped, "walls", True) else "everywhere",
     )

@@ -91,7 +91,7 @@ class Dynamics(nn.Module):
         if isinstance(action, Features):
             return action
         if not isinstance(action, Tensor):
-            action = torch.as_tensor(reals("action", action), dtype=self.dtype)
+            action = torch.as_tensor(reals("action", action)).to(self.in_vector_scale)
         if action.is_complex() or action.dtype == torch.bool or not action.ndim or action.is_sparse:
             raise ArgumentError(
                 "action", f"{action.dtype} of shape {tuple(action.shape)}", "real numbers (…, size)"

@@ -20,7 +20,8 @@ class Canonical:
     """B observations in their frames, and the way back.
 
     Attributes:
-        observation: of the form that was given, float64, snapped: equal to the bit for s and g·s.
+        observation: of the form that was given, float64, snapped: equal to the bit for s and g·s; None where only the
+            way back was asked for.
         element: the batch `(B,)` of elements h with observation = h·canonical.
         degeneracy: `(B,)` in [0, 1], how badly the frame is fixed.
         degenerate: `(B,)` bool, where nothing fixes the frame although actions turn with it: what is decided there is

@@ -107,7 +107,7 @@ class CompiledElement:
             turned = self._action.move_dense((action,))
             if turned is not None:
                 return turned[:-1]
-        given = _as_array("action", action)
+        given = array_of("action", action)
         if given.shape != self._action_shape or given.dtype.kind not in "fiu":
             got = f"shape {given.shape}, dtype {given.dtype}"
             raise ArgumentError("action", got, f"real numbers of shape {self._action_shape}")
@@ -153,7 +153,7 @@ class _Plan:
         for position, value in enumerate(self._values(observation, info)):
             in_info, field = position >= len(names), fields[position]
             key = self._info_keys[position - len(names)] if in_info else names[position]
-            array = _as_array(key, value)
+            array = array_of(key, value)
             shape = (*element.batch_shape, field.size(symmetry.dim))
             if array.shape != shape or array.dtype.kind not in "fiu":
                 got = f"shape {array.shape}, dtype {array.dtype}"
@@ -194,7 +194,3 @@ class _Plan:
         for key, shape in self._shapes.items():
             shown[key] = shown[key].reshape(shape)
         return shown["observation"] if self._flat else shown, shown_info
-
-
-def _as_array(name: str, value: Any) -> NDArray[Any]:
-    return array_of(name, value)

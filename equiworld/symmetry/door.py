@@ -137,7 +137,7 @@ class Door:
         before: GroupElement,
         shown: bool = False,
     ) -> Framed:
-        """Bring observations into their frames, and plans from the frames of an earlier decision, without NumPy.
+        """Bring observations, and plans from the frames of an earlier decision, into their frames: in torch once read.
 
         Where labels are moved it goes by way of NumPy all the same.
 
@@ -218,7 +218,7 @@ class Door:
 
     def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
         """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
-        frame, rotation, origin = self._posed(self._frame(channels), channels["points"])
+        frame, rotation, origin = self._posed(self._frame(channels))
         inside, near = self.layout.snapped(frame, rotation, origin, channels)
         surely = torch.ones_like(near)
         certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
@@ -244,10 +244,11 @@ class Door:
         found = points @ self.layout.origin
         return self._passage.shifts(found)
 
-    def _posed(self, frame: Frame, points: Tensor) -> tuple[Frame, Tensor, Tensor]:
+    def _posed(self, frame: Frame) -> tuple[Frame, Tensor, Tensor]:
         """The frame as the reference pose has it, its rotation, whole, and where it stands."""
         rotation = frame.axes if frame.fixed is None else frame.completed()
-        origin = self._stand(points)
+        origin = frame.origin
+        assert origin is not None  # `_frame` says where it stands
         for turn in self._turns:
             frame, rotation = frame.combined(turn), rotation @ turn
         if self.reference_pose is not None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TURN", "Array", "Motion", "multiply", "wrapped"]
+from equiworld.groups.arrays import Array
 
-Array = NDArray[np.float64]
+__all__ = ["TURN", "Array", "Motion", "multiply", "wrapped"]
 
 TURN = 2 * np.pi
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from equiworld.devices import processor_name
 
 __all__ = ["machine", "warn_of_another"]
 
@@ -16,7 +17,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     """Threads, processor and vector instructions that a run computes with, JSON-able; of a GPU its name."""
     found = {
         "threads": torch.get_num_threads(),
-        "processor": platform.machine(),
+        "processor": processor_name(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         "device": device.type,

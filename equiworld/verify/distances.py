@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Point, Symmetry
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.validation import goal_of
 
 __all__ = ["GoalError", "field_errors", "goal_error", "sizes"]
 
-Array = NDArray[np.float64]
 GoalError = Callable[[Any], Array]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
+from equiworld.groups.rotations import rotation_vector
 
 __all__ = ["NOTHING_TO_COMPARE", "describe", "element_columns", "rotation_angle", "rotation_axis"]
 
@@ -16,18 +17,15 @@ NOTHING_TO_COMPARE = "a group with elements besides the identity: with it alone 
 
 def rotation_angle(g: GroupElement) -> float:
     """The angle [rad] by which one element turns: signed in the plane, of the axis-angle form in space."""
-    if g.dim == 2:
-        return float(np.arctan2(g.matrix[1, 0], g.matrix[0, 0]))
-    return float(np.arccos(np.clip((np.trace(_proper(g)) - g.dim + 2) / 2, -1.0, 1.0)))
+    vector = rotation_vector(_proper(g))
+    return float(vector[0]) if g.dim == 2 else float(np.linalg.norm(vector))
 
 
 def rotation_axis(g: GroupElement) -> NDArray[np.float64] | None:
     """The unit vector `(3,)` that one element turns about; None in the plane, and where nothing turns."""
     if g.dim != 3:
         return None
-    from scipy.spatial.transform import Rotation  # not everybody needs it: `import equiworld` stays light
-
-    vector = Rotation.from_matrix(_proper(g)).as_rotvec()
+    vector = rotation_vector(_proper(g))
     length = float(np.linalg.norm(vector))
     return vector / length if length > 1e-9 else None
 

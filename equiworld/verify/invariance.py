@@ -20,7 +20,7 @@ def assert_invariant(
     """Raise AssertionError unless cost(g·states, g·actions, g·goal) = cost(states, actions, goal).
 
     Args:
-        objective: has `bind(symmetry)`, as `equiworld.planners.Objective`; or is itself a function of states
+        objective: has `bind(symmetry)`, as `equiworld.tasks.Objective`; or is itself a function of states
             (Features of batch shape `(…)`), actions `(…, size)` and goal (Features), giving `(…)`.
         symmetry: says which fields states, actions and goal have.
         group: the group that is claimed; the symmetry's if None.
@@ -33,7 +33,7 @@ def assert_invariant(
         AssertionError: it is not invariant, not finite, or constant.
         ArgumentError: it cannot be called.
 
-    >>> from equiworld.planners import KeypointDistance
+    >>> from equiworld.tasks import KeypointDistance
     >>> from equiworld.symmetry import symmetry_of
     >>> objective = KeypointDistance("block_pos", "goal_pos")
     >>> assert_invariant(objective, symmetry_of("equiworld/PushT-v0")).passed

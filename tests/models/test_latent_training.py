@@ -119,6 +119,12 @@ def test_the_target_follows_the_encoder():
         assert torch.allclose(now, 0.99 * old + 0.01 * fast, atol=1e-6)
 
 
+def test_training_moves_the_target():
+    """Another momentum makes another model; it would not if the target stayed where the last stage began."""
+    one, other = (train(cloud_model(), cloud_data(), replace(CONFIG, target_momentum=m)) for m in (0.5, 0.99))
+    assert any(not torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("family", CLOUD_FAMILIES)
 def test_what_is_counted_is_what_is_trained(family):
     model = cloud_model(family, **RICH)

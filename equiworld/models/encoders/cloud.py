@@ -77,11 +77,14 @@ class CloudObservationEncoder(ObservationEncoder):
         self.layout, self.network, self.cloud_points = layout, network, cloud_points
         self.symmetry, self.latent = layout.symmetry, layout.latent
 
+    def seen_in(self, dtype: torch.dtype) -> torch.dtype:
+        """float64: a cloud far from the scene's centre would else have lost its digits on the way to its own."""
+        return torch.float64
+
     def observed(self, obs: Any, dtype: torch.dtype, goal: bool = False) -> Features:
-        """In float64: a cloud far from the scene's centre would else have lost its digits on the way to its own."""
         if goal and not self.layout.has_goal:
             return self.symmetry.to_features(obs, self.symmetry.goal, dtype=dtype)
-        return self.layout.features(obs, torch.float64, goal)
+        return self.layout.features(obs, self.seen_in(dtype), goal)
 
     def forward(
         self, observed: Features, goal: bool = False, network: CloudEncoder | None = None

@@ -24,6 +24,10 @@ class ObservationEncoder(nn.Module, ABC):
     symmetry: Symmetry
     latent: Symmetry
 
+    def seen_in(self, dtype: torch.dtype) -> torch.dtype:
+        """The dtype that observations are to come in, of a model in `dtype`."""
+        return dtype
+
     @abstractmethod
     def observed(self, obs: Any, dtype: torch.dtype, goal: bool = False) -> Features:
         """The observed state, or goal, as Features of the observation's leading shape `(…)`: nothing learned.

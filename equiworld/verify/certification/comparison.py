@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
+from equiworld.groups.arrays import Array
 from equiworld.symmetry import Cloud, Symmetry
 from equiworld.verify.certification.recording import Trace
 from equiworld.verify.distances import field_errors
 
 __all__ = ["compare", "ignored", "motion"]
-
-Array = NDArray[np.float64]
 
 
 def compare(

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
+from equiworld.groups.arrays import Array
 from equiworld.verify.elements import describe, element_columns
 
 __all__ = ["Mode", "Orbit"]
 
 Mode = Literal["active", "passive"]
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

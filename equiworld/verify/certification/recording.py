@@ -75,11 +75,6 @@ class Trace:
     decisions: Decisions
     actions: list[NDArray[Any]]
 
-    @property
-    def success(self) -> NDArray[np.bool_]:
-        """Whether each episode succeeded, `(E,)`."""
-        return self.success_step >= 0
-
 
 def record(
     policy: Policy,
