@@ -60,3 +60,13 @@ def test_turns_in_space_are_drawn_by_their_axes(tmp_path, group, coloured):
     text = certificate(group).plot(tmp_path / "certificate.svg").read_text()
     assert ("colour: its axis" in text) == coloured
     assert ("final error by angle of g" in text) != coloured
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_final_errors_deviations_are_drawn_alone(tmp_path):
+    """Clouds have no order that their distance could be told by."""
+    env = gym.make("equiworld/CloudPush-v0", points=8)
+    found = certify(Drift(), env, SE3(), elements=2, episodes=1, steps=2, modes=("passive",))
+    text = found.plot(tmp_path / "certificate.svg").read_text()
+    assert "final error" not in text
+    assert "environment step" in text

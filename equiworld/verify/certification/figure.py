@@ -39,6 +39,7 @@ def draw(
     """Draw orbits to a file, whole or not at all; the suffix of `path` says the format.
 
     Elements that turn in one plane lie on a circle, at their angle; others over their angle, coloured by their axis.
+    Where no final error is known, of environments without a goal say, deviations are drawn alone.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -51,12 +52,13 @@ def draw(
     if kind not in kinds:
         raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
     figure.suptitle(title)
+    judged = any(np.isfinite(orbit.final_error).any() for orbit in orbits)
     angles = _angles_in_one_plane(elements)
-    if angles is not None:
+    if judged and angles is not None:
         _draw_circle(figure.add_subplot(1, 2, 1, projection="polar"), elements, orbits, angles)
-    else:
+    elif judged:
         _draw_angles(figure.add_subplot(1, 2, 1), elements, orbits)
-    _draw_deviations(figure.add_subplot(1, 2, 2), orbits, tolerance)
+    _draw_deviations(figure.add_subplot(1, 1 + judged, 1 + judged), orbits, tolerance)
     return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 
 
