@@ -37,6 +37,9 @@ BENCHMARKS: dict[str, str] = {
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
+QUESTIONS: dict[str, str] = {}
+"""By name, the module and the class of each question; imported when asked for."""
+
 
 @dataclass(frozen=True)
 class Benchmark:

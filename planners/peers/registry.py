@@ -30,16 +30,14 @@ class Entry:
         return getattr(importlib.import_module(module), name)
 
 
-_HERE = "equiworld.planners.peers"
-
 PEERS: Mapping[str, Entry] = {
-    "stable-worldmodel CEM": Entry(f"{_HERE}.stable_worldmodel:StableWorldmodel", "cem"),
-    "stable-worldmodel iCEM": Entry(f"{_HERE}.stable_worldmodel:StableWorldmodel", "icem"),
-    "stable-worldmodel MPPI": Entry(f"{_HERE}.stable_worldmodel:StableWorldmodel", "mppi"),
-    "pytorch_mppi": Entry(f"{_HERE}.pytorch_mppi:PytorchMPPI", "mppi"),
-    "pytorch_icem": Entry(f"{_HERE}.pytorch_icem:PytorchICEM", "icem"),
-    "torchrl CEM": Entry(f"{_HERE}.torchrl:TorchRL", "cem"),
-    "torchrl MPPI": Entry(f"{_HERE}.torchrl:TorchRL", "mppi"),
+    "stable-worldmodel CEM": Entry("equiworld.planners.peers.stable_worldmodel:StableWorldmodel", "cem"),
+    "stable-worldmodel iCEM": Entry("equiworld.planners.peers.stable_worldmodel:StableWorldmodel", "icem"),
+    "stable-worldmodel MPPI": Entry("equiworld.planners.peers.stable_worldmodel:StableWorldmodel", "mppi"),
+    "pytorch_mppi": Entry("equiworld.planners.peers.pytorch_mppi:PytorchMPPI", "mppi"),
+    "pytorch_icem": Entry("equiworld.planners.peers.pytorch_icem:PytorchICEM", "icem"),
+    "torchrl CEM": Entry("equiworld.planners.peers.torchrl:TorchRL", "cem"),
+    "torchrl MPPI": Entry("equiworld.planners.peers.torchrl:TorchRL", "mppi"),
 }
 """One line a planner."""
 

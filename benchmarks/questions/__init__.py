@@ -1,0 +1,1 @@
+"""One file a question; `equiworld.benchmarks.QUESTIONS` lists them."""

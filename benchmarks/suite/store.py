@@ -1,0 +1,157 @@
+"""Everything that was made, each under a readable name and a hash of every input that it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.rows import Row
+from equiworld.benchmarks.suite.sources import sources_digest
+from equiworld.devices import processor_name
+from equiworld.errors import CheckpointError
+from equiworld.files import check_folder, write_atomically
+from equiworld.results import make_result, read_json, to_plain, versions, write_json
+
+__all__ = ["Inputs", "Store", "key_of"]
+
+Inputs = Mapping[str, Any]
+"""All that a result depends on: settings, data, seed, definitions; versions and sources are added here."""
+
+
+def key_of(inputs: Inputs) -> str:
+    """The hash of inputs, whatever the order of their names.
+
+    >>> key_of({"seed": 0, "steps": 1}) == key_of({"steps": 1, "seed": 0}) != key_of({"steps": 1, "seed": 1})
+    True
+    """
+    text = json.dumps(to_plain(dict(inputs), allow_nonfinite=True), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Store:
+    """A folder of rows and artefacts that any number of processes share.
+
+    A name is never written by two workers at once, on one machine or, where the file system locks across machines, on
+    several. A worker that is killed lets go of its names, and what it had begun is gone on with or made again.
+
+    Args:
+        folder: made if it is missing.
+
+    Raises:
+        ArgumentError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = check_folder("--out", folder)
+
+    def rows(
+        self, cell: Cell, inputs: Inputs, modules: Sequence[str], measure: Callable[[], list[Row]]
+    ) -> list[Row]:
+        """The rows of a cell, measured now if nobody has measured them with these inputs.
+
+        Args:
+            cell: of a question.
+            inputs: all that its rows depend on.
+            modules: whose sources they depend on, with all that these import.
+            measure: what to do if they are not there.
+        """
+        path = self.rows_path(cell, inputs, modules)
+        if not path.exists():
+            with self._locked(path):
+                if not path.exists():
+                    began = time.perf_counter()
+                    rows = measure()
+                    config = {"cell": cell.id, **_stamped(inputs, modules), "machine": _machine()}
+                    result = make_result(cell.question, config, rows, time.perf_counter() - began)
+                    write_json(path, result)
+        return read_json(path)["rows"]
+
+    def rows_path(self, cell: Cell, inputs: Inputs, modules: Sequence[str]) -> Path:
+        """The file of a cell's rows, there or not."""
+        name = f"{cell.slug}-{key_of({'cell': cell.id, **_stamped(inputs, modules)})}.json"
+        return self.folder / "rows" / cell.question / name
+
+    def artefact(
+        self, kind: str, name: str, inputs: Inputs, modules: Sequence[str], make: Callable[[Path], object]
+    ) -> Path:
+        """The folder of something that takes long to make, such as data or a model.
+
+        Args:
+            kind: of artefact, such as "models"; a folder of that name holds them.
+            name: readable.
+            inputs: all that it depends on.
+            modules: whose sources it depends on, with all that these import.
+            make: fills the folder that it is given. What an earlier attempt left there is found there: it goes on with
+                it, or overwrites it.
+        """
+        stamped = _stamped(inputs, modules)
+        path = self.folder / kind / f"{name}-{key_of(stamped)}"
+        if not path.exists():
+            with self._locked(path):
+                if not path.exists():
+                    part = path.with_name(f".{path.name}.part")
+                    part.mkdir(parents=True, exist_ok=True)
+                    make(part)
+                    text = json.dumps(to_plain(stamped, allow_nonfinite=True), indent=2)
+                    write_atomically(part / "inputs.json", lambda file: file.write(text.encode()))
+                    os.replace(part, path)
+        return path
+
+    def merge(self, others: Iterable[str | os.PathLike[str]]) -> int:
+        """Copy what other stores have and this one lacks; equal names hold equal things.
+
+        Returns:
+            How many rows' files and artefacts were copied.
+        """
+        copied = 0
+        for other in map(Path, others):
+            found = [*other.glob("rows/*/*.json"), *(path.parent for path in other.glob("*/*/inputs.json"))]
+            for path in found:
+                target = self.folder / path.relative_to(other)
+                if path.name.startswith(".") or target.exists():
+                    continue
+                if path.is_dir():
+                    part = target.with_name(f".{target.name}.part")
+                    shutil.copytree(path, part, dirs_exist_ok=True)
+                    os.replace(part, target)
+                else:
+                    content = path.read_bytes()
+                    write_atomically(target, lambda file, content=content: file.write(content))
+                copied += 1
+        return copied
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """What every file of rows holds, in the order of their names; damaged ones are left out."""
+        for path in sorted(self.folder.glob("rows/*/*.json")):
+            try:
+                yield read_json(path)
+            except CheckpointError:
+                continue
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        """Wait until no other worker makes this path. The system lets go of it when a process ends, however it ends."""
+        from filelock import FileLock
+
+        folder = self.folder / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{path.parent.name}-{path.name}.lock"):
+            yield
+
+
+def _stamped(inputs: Inputs, modules: Sequence[str]) -> dict[str, Any]:
+    return {"inputs": dict(inputs), "versions": versions(), "sources": sources_digest(*modules)}
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    return {"processor": processor_name(), "threads": torch.get_num_threads()}
