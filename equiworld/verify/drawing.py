@@ -10,17 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["draw_orbit_on_sphere", "sphere_axes"]
 
-_DIRECTIONS = {
-    "+x": (0, 0, 0),
-    "+y": (90, 0, 0),
-    "−y": (-90, 0, 0),
-    "−x": (180, 0, 9),
-    "+z": (0, 90, 16),
-    "−z": (0, -90, -9),
-}
-"""Longitude and latitude [deg], and how far their names stand outside the map [pt]."""
+_NAMED = {"+x": (0, 0), "+y": (90, 0), "−y": (-90, 0), "−x": (168, 0), "+z": (0, 76), "−z": (0, -76)}
+"""Longitude and latitude [deg] of the names of directions: all within the map."""
 
-_SIZES = (36.0, 340.0)
+_SIZES = (30.0, 230.0)
 """Areas [pt²] of the markers of a turn by 0 and by 180°."""
 
 _NO_TURN = (0.985, 0.06)  # of the axes: a corner outside the map
@@ -39,11 +32,8 @@ def sphere_axes(figure: Any, *spec: Any) -> Any:
     axes.set_xticks(np.radians([-90, 0, 90]), ["", "", ""])
     axes.set_yticks(np.radians([-45, 0, 45]), ["", "", ""])
     axes.set_facecolor("0.985")
-    words = {"color": "0.45", "fontsize": 9, "ha": "center", "va": "center", "zorder": 1.5}
-    for name, (longitude, latitude, out) in _DIRECTIONS.items():
-        shift = (0, out) if latitude else (out, 0)
-        place = np.radians((longitude, latitude))
-        axes.annotate(name, place, shift, textcoords="offset points", annotation_clip=False, **words)
+    for name, place in _NAMED.items():
+        axes.text(*np.radians(place), name, color="0.45", fontsize=9, ha="center", va="center", zorder=1.5)
     return axes
 
 
@@ -99,7 +89,7 @@ def draw_orbit_on_sphere(
                 shown = axes.scatter(*places[full].T, s=areas[full], **colours, **looks)
     _legend_of_sizes(axes, bool(mirrors.any()))
     if shown is not None:
-        axes.figure.colorbar(shown, ax=axes, label=unit, shrink=0.8, pad=0.02)
+        axes.figure.colorbar(shown, ax=axes, label=unit, shrink=0.6, aspect=14, pad=0.02)
     return shown
 
 
@@ -132,6 +122,6 @@ def _legend_of_sizes(axes: Any, mirrors: bool) -> None:
     if mirrors:
         handles.append(Line2D([], [], marker="^", markersize=9, label="mirrored", **looks))
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.05), ncols=4, frameon=False, fontsize=9,
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=4, frameon=False, fontsize=9,
         columnspacing=1.6, handletextpad=0.9,
     )  # fmt: skip
