@@ -1,4 +1,4 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME | report DIR`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import gymnasium
 
 from equiworld.arguments import integer
 from equiworld.benchmarks import BENCHMARKS, benchmark
-from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
+from equiworld.commands import Certify, Collect, Evaluate, Outcome, Report, Train
 from equiworld.errors import EquiworldError, UnknownNameError
 from equiworld.files import check_folder, held_folder
 from equiworld.results import write_json
@@ -27,6 +27,7 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "evaluate": Evaluate,
     "certify": Certify,
+    "report": Report,
 }
 DEMOS = {"pusht": "orientation", "cloud": "space"}
 """The benchmark that `equiworld demo --env …` runs; the first is the default."""
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         again = " ".join(["equiworld", *given])
         said = f"`{again}` goes on from the last finished chunk or checkpoint"
-        if given[:1] in (["evaluate"], ["certify"]):
+        if given[:1] in (["evaluate"], ["certify"], ["report"]):
             said = "nothing was written"
         print(f"\nequiworld: interrupted; {said}", file=sys.stderr)
         return INTERRUPTED

@@ -16,6 +16,7 @@ from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.report import write_report
 from equiworld.benchmarks.suite.rows import share
 from equiworld.benchmarks.suite.store import Store
+from equiworld.cli import main
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.results import make_result, read_json, write_json
 
@@ -62,6 +63,11 @@ def changed(folder, pattern, change):
         write_json(path, result)
 
 
+def drop(folder, *questions):
+    for name in questions:
+        shutil.rmtree(folder / "rows" / name)
+
+
 def warnings(page):
     return re.findall(r'<p class="warning">(.*?)</p>', page, re.S)
 
@@ -95,7 +101,7 @@ def test_shares_are_pooled_over_seeds(folder):
 
 
 def test_nothing_is_wrong_with_rows_of_one_run(folder):
-    shutil.rmtree(folder / "rows" / "unpicturable")
+    drop(folder, "unpicturable")
     assert warnings(texts(folder)[0]) == []
 
 
@@ -118,7 +124,7 @@ def test_a_figure_that_fails_is_said_and_the_others_stay(folder):
     ],
 )
 def test_rows_that_do_not_belong_together_are_warned_of(folder, change, word):
-    shutil.rmtree(folder / "rows" / "unpicturable")
+    drop(folder, "unpicturable", "in-space")
     changed(folder, "turned/*plain_0*", change)
     page, text = texts(folder)
     assert any(word in said for said in warnings(page))
@@ -127,7 +133,7 @@ def test_rows_that_do_not_belong_together_are_warned_of(folder, change, word):
 
 def test_cells_of_different_modules_may_have_different_sources(folder):
     """What a cell depends on may differ by arm; what differs for the same modules is wrong."""
-    shutil.rmtree(folder / "rows" / "unpicturable")
+    drop(folder, "unpicturable")
     changed(folder, "turned/*plain*", lambda r: r["config"].update(sources="other", modules=["another"]))
     assert warnings(texts(folder)[0]) == []
 
@@ -237,6 +243,32 @@ def test_earlier_figures_that_are_no_result_are_refused(folder, tmp_path):
     (tmp_path / "old.json").write_text(json.dumps([1, 2]))
     with pytest.raises(CheckpointError):
         write_report(folder, earlier=tmp_path / "old.json")
+
+
+def test_the_command_writes_where_it_is_told(folder, tmp_path, capsys):
+    old = earlier_file(
+        tmp_path / "old.json", {"question": "gone", "world": "w", "arm": "a", "speed": 12.5, "source": "s"}
+    )
+    words = ["report", str(folder), "--merge", str(folder), str(folder), "--earlier", str(old)]
+    assert (
+        main(
+            [*words, "--out", str(tmp_path / "new" / "page.html"), "--markdown", str(tmp_path / "results.md")]
+        )
+        == 0
+    )
+    assert (tmp_path / "new" / "page.html").exists()
+    assert "12.5" in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "results" / "turned.png").exists()
+    assert not (folder / "report.html").exists()
+    assert str(tmp_path / "new" / "page.html") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["--merge", "nowhere"], "nowhere"), (["--earlier", "nowhere.json"], "nowhere.json")]
+)
+def test_the_command_says_what_is_not_there(folder, words, said, capsys):
+    assert main(["report", str(folder), *words]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_browser_shows_every_figure_and_no_error(folder):
