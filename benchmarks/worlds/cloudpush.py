@@ -139,7 +139,7 @@ def within_slice(world: World, count: int, first: int, **arguments: Any) -> list
 
 
 def _spread(index: int, count: int) -> np.ndarray:
-    """One of `count` directions that spread evenly over the sphere: Fibonacci's lattice, in an order that mixes them."""
+    """One of `count` directions spread evenly over the sphere: Fibonacci's lattice, in an order that mixes them."""
     index = (index * 5) % count if count % 5 else index
     height = 1.0 - (2 * index + 1) / count
     turn, radius = index * math.pi * (3.0 - math.sqrt(5.0)), math.sqrt(1.0 - height * height)

@@ -45,7 +45,7 @@ class StepErrors:
 
     @property
     def relative(self) -> float | None:
-        """relMSE = Σ‖predicted − next‖² / Σ‖next − now‖², pooled; 1 is as bad as "nothing moves", None if nothing does."""
+        """relMSE = Σ‖predicted − next‖² / Σ‖next − now‖², pooled; 1: predicts no motion; None if nothing moves."""
         return relative_error(float(self.error.sum()), float(self.motion.sum()))
 
     @property
