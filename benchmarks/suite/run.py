@@ -96,16 +96,16 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
     """
     store = Store(settings.out)
     began = time.perf_counter()
-    wanted = {question: _cells(question, settings) for question in questions}
-    for question, cells in wanted.items():
+    wanted = [(question, _cells(question, settings)) for question in questions]
+    for question, cells in wanted:
         for cell in cells:
             question.inputs(cell)  # an unknown world or arm is refused here, before hours of work
     deadline = None if settings.budget_hours is None else began + 3600 * settings.budget_hours
     failed: dict[str, str] = {}
     for timed in (False, True):
-        jobs = [(each, cell) for each, cells in wanted.items() if each.timed == timed for cell in cells]
+        jobs = [(each, cell) for each, cells in wanted if each.timed == timed for cell in cells]
         failed |= _measure(jobs, store, settings, deadline, alone=timed)
-    results = [_result(each, cells, store, settings, failed, began) for each, cells in wanted.items()]
+    results = [_result(each, cells, store, settings, failed, began) for each, cells in wanted]
     if failed:
         name, reason = next(iter(failed.items()))
         others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
