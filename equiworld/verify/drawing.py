@@ -45,6 +45,7 @@ def draw_orbit_on_sphere(
     mirrored: Sequence[bool] | None = None,
     unit: str = "",
     log: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> Any:
     """Values at elements of a group in space: a disc at the axis of each, its colour the value, its size the angle.
 
@@ -58,6 +59,7 @@ def draw_orbit_on_sphere(
         mirrored: which elements mirror; they are triangles.
         unit: words at the scale of colours.
         log: whether colours go with the logarithm.
+        span: of the colours; that of the values if None.
 
     Returns:
         What the colours belong to, for another figure's scale; None if nothing can be coloured.
@@ -68,7 +70,8 @@ def draw_orbit_on_sphere(
     turned = np.linalg.norm(vectors, axis=1)
     known = np.isfinite(shades) & ((shades > 0) | (not log))
     mirrors = np.zeros(len(vectors), bool) if mirrored is None else np.asarray(mirrored, bool)
-    span = (shades[known].min(), shades[known].max()) if known.any() else (1.0, 1.0)
+    if span is None:
+        span = (shades[known].min(), shades[known].max()) if known.any() else (1.0, 1.0)
     norm = (LogNorm if log else Normalize)(*_opened(*span, log=log))
     shown = None
     for marker, which in (("o", ~mirrors), ("^", mirrors)):
