@@ -15,6 +15,8 @@ __all__ = ["Gathered", "differences", "gathered", "provenance"]
 
 Result = Mapping[str, Any]
 
+_ROOM = "equiworld.benchmarks."
+
 
 @dataclass
 class Gathered:
@@ -23,13 +25,13 @@ class Gathered:
     Attributes:
         newest: by cell, the result that was written last.
         superseded: how many older ones of the same cells there are, of other settings, versions or sources.
-        missing: cells that a run was to measure and no store has.
+        missing: cells that a run was to measure and no store has; of those that failed, why.
         damaged: files that cannot be read.
     """
 
     newest: dict[str, dict[str, Result]] = field(default_factory=dict)
     superseded: dict[str, int] = field(default_factory=dict)
-    missing: dict[str, list[str]] = field(default_factory=dict)
+    missing: dict[str, dict[str, str]] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
 
 
@@ -63,10 +65,9 @@ def gathered(folders: Sequence[Path]) -> Gathered:
         result = _read(path, found)
         if result is not None and result["config"].get("missing"):
             have = found.newest.get(result["benchmark"], {})
-            missing = found.missing.setdefault(result["benchmark"], [])
-            missing += [
-                cell for cell in result["config"]["missing"] if cell not in have and cell not in missing
-            ]
+            failed = result["config"].get("failed", {})
+            missing = {cell: failed.get(cell, "") for cell in result["config"]["missing"] if cell not in have}
+            found.missing.setdefault(result["benchmark"], {}).update(missing)
     return found
 
 
@@ -86,7 +87,9 @@ def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
         machine, settings = config.get("machine", {}), config.get("inputs", {}).get("settings", {})
         said = {
             # cells of one question may depend on different modules
-            f"sources of {', '.join(config.get('modules', ['the question']))}": config.get("sources"),
+            f"sources of {', '.join(config.get('modules', ['the question']))}".replace(_ROOM, ""): config.get(
+                "sources"
+            ),
             "processors": machine.get("processor"),
             "numbers of threads": machine.get("threads"),
             **{f"versions of {package}": version for package, version in result["versions"].items()},

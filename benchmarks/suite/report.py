@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -11,10 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from equiworld.benchmarks import QUESTIONS
+from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
+from equiworld.benchmarks.suite.run import figures
 from equiworld.benchmarks.suite.style import png_bytes
 from equiworld.benchmarks.suite.tables import paired_tables, raw_table
 from equiworld.files import write_atomically
@@ -60,9 +60,9 @@ def write_report(
     sections = [_section(name, found, before.get(name, [])) for name in names]
     text = Path(markdown) if markdown else Path(folder) / "report.md"
     for section in sections:
-        if section["figure"]:
-            section["picture"] = f"{text.stem}/{_UNSAFE.sub('-', section['name'])}.png"
-            _write(text.parent / section["picture"], section["figure"])
+        for picture in section["pictures"]:
+            picture["path"] = f"{text.stem}/{_UNSAFE.sub('-', picture['name'])}.png"
+            _write(text.parent / picture["path"], picture["content"])
     _write(text, _filled("report.md.jinja", sections, found))
     return _write(
         Path(out) if out else Path(folder) / "report.html", _filled("report.html.jinja", sections, found)
@@ -74,30 +74,30 @@ def _write(path: Path, content: bytes) -> Path:
 
 
 def _section(name: str, found: Gathered, before: Sequence[Row]) -> dict[str, Any]:
-    """All that a template says of a question."""
+    """All that a template says of a asked."""
     cells = found.newest.get(name, {})
-    question, notes = _question(name)
-    rows = sorted((row for result in cells.values() for row in result["rows"]), key=_order(question))
+    asked, notes = _question(name)
+    rows = sorted((row for result in cells.values() for row in result["rows"]), key=_order(asked))
     points = dict.fromkeys(part.partition("=")[0] for cell in cells for part in cell.split("/")[4:])
-    where = {*COORDINATES, "source", *points, *(question.coordinates if question else ())}
+    where = {*COORDINATES, "source", *points, *(asked.coordinates if asked else ())}
     columns = (key for row in [*rows, *before] for key in row if key not in where)
     measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
-    known = {key: question.measures[key] for key in measures if question and key in question.measures}
-    foreign = [key for key in measures if question and key not in known]
+    known = {key: asked.measures[key] for key in measures if asked and key in asked.measures}
+    foreign = [key for key in measures if asked and key not in known]
     if foreign:
         notes.append(f"measures that the present code does not know: {', '.join(foreign)}")
-    notes += differences([*cells.values()], question.version if question else None)
+    notes += differences([*cells.values()], asked.version if asked else None)
     if found.superseded.get(name):
         older = f"{found.superseded[name]} older results of the same cells are left out"
         notes.append(f"{older}: they are of other settings, versions or sources")
-    figure, problem = _figure(question, rows)
+    pictures = _pictures(asked, rows, notes)
     return {
         "name": name,
-        "title": question.title if question else name,
-        "timed": question is not None and question.timed,
-        "notes": notes + ([f"its figure could not be drawn: {problem}"] if problem else []),
-        "missing": found.missing.get(name, []),
-        "figure": figure,
+        "title": asked.title if asked else name,
+        "timed": asked is not None and asked.timed,
+        "notes": notes,
+        "missing": found.missing.get(name, {}),
+        "pictures": pictures,
         "definitions": known,
         "tables": paired_tables(
             rows, before, measures, {key: measure.unit for key, measure in known.items()}
@@ -113,16 +113,15 @@ def _question(name: str) -> tuple[Question | None, list[str]]:
     """The question of a name with its own settings, and nothing to say; or none, and why."""
     if name not in QUESTIONS:
         return None, ["the present code does not know this question"]
-    module, _, kind = QUESTIONS[name].partition(":")
     try:
-        return getattr(importlib.import_module(module), kind)(), []
+        return question(name)(), []
     except Exception as error:  # a page of the others is better than none
         return None, [f"the question cannot be loaded: {type(error).__name__}: {error}"]
 
 
-def _order(question: Question | None) -> Callable[[Row], Any]:
+def _order(asked: Question | None) -> Callable[[Row], Any]:
     """Worlds and arms as the question has them, then further columns, numbers by their size."""
-    names = [*question.worlds, "", *question.arms] if question else []
+    names = [*asked.worlds, "", *asked.arms] if asked else []
 
     def key(row: Row) -> Any:
         own = [names.index(row[part]) if row.get(part) in names else len(names) for part in ("world", "arm")]
@@ -135,13 +134,17 @@ def _order(question: Question | None) -> Callable[[Row], Any]:
     return key
 
 
-def _figure(question: Question | None, rows: list[Row]) -> tuple[bytes, str]:
-    """The picture, or why it could not be drawn."""
-    try:
-        figure = question.figure(rows) if question is not None and rows else None
-        return (b"" if figure is None else png_bytes(figure)), ""
-    except Exception as error:
-        return b"", f"{type(error).__name__}: {error}"
+def _pictures(asked: Question | None, rows: list[Row], notes: list[str]) -> list[dict[str, Any]]:
+    """Pictures, one a world; a note of each that could not be drawn."""
+    found = []
+    for world in dict.fromkeys(row["world"] for row in rows) if asked else ():
+        try:
+            for name, figure in figures(asked, [row for row in rows if row["world"] == world]).items():
+                words = {"name": f"{name}-{world}", "alt": f"{asked.title} {world}"}
+                found.append({**words, "content": png_bytes(figure)})
+        except Exception as error:
+            notes.append(f"the figure of {world} could not be drawn: {type(error).__name__}: {error}")
+    return found
 
 
 def _filled(template: str, sections: Sequence[dict[str, Any]], found: Gathered) -> bytes:

@@ -77,8 +77,12 @@ def test_every_question_has_its_title_figure_table_and_definitions(folder):
     for question in (Turned, InSpace):
         assert question.title in page
         assert question.title in text
-        assert f"]({'report'}/{question.name}.png)" in text
-        assert (folder / "report" / f"{question.name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"](report/{question.name}-{question.worlds[0]}.png)" in text
+        assert (
+            (folder / "report" / f"{question.name}-{question.worlds[0]}.png")
+            .read_bytes()
+            .startswith(b"\x89PNG")
+        )
     assert page.count("data:image/png;base64,") == 2
     assert "largest distance from the turned path" in page
     assert "deviation [px]" in page
@@ -151,8 +155,12 @@ def test_missing_cells_are_listed_until_they_are_there(folder):
     missing = ["turned/pusht/soft/0/angle=0", "turned/pusht/soft/1/angle=0"]
     write_json(folder / "turned.json", make_result("turned", {"missing": [*missing, there]}, [], 1.0))
     write_json(folder / "later.json", make_result("later", {"missing": ["later/pusht/soft/0"]}, [], 1.0))
+    broken = {"missing": ["broken/pusht/soft/0"], "failed": {"broken/pusht/soft/0": "ValueError: <no>"}}
+    write_json(folder / "broken.json", make_result("broken", broken, [], 1.0))
     page, text = texts(folder)
-    for cell in (*missing, "later/pusht/soft/0"):
+    assert "ValueError: &lt;no&gt;" in page
+    assert "ValueError: &lt;no>" in text
+    for cell in (*missing, "later/pusht/soft/0", "broken/pusht/soft/0"):
         assert f"<code>{cell}</code>" in page
         assert cell in text
     assert f"<code>{there}</code>" not in page
@@ -258,7 +266,7 @@ def test_the_command_writes_where_it_is_told(folder, tmp_path, capsys):
     )
     assert (tmp_path / "new" / "page.html").exists()
     assert "12.5" in (tmp_path / "results.md").read_text()
-    assert (tmp_path / "results" / "turned.png").exists()
+    assert (tmp_path / "results" / "turned-pusht.png").exists()
     assert not (folder / "report.html").exists()
     assert str(tmp_path / "new" / "page.html") in capsys.readouterr().out
 
@@ -275,7 +283,7 @@ def test_a_browser_shows_every_figure_and_no_error(folder):
     write_json(folder / "turned.json", make_result("turned", {"missing": ["turned/pusht/<b>/0"]}, [], 1.0))
     found = opened(write_report(folder))
     assert found["errors"] == []
-    assert [alt for alt, _, _ in found["images"]] == [Turned.title, InSpace.title]
+    assert [alt for alt, _, _ in found["images"]] == [f"{Turned.title} pusht", f"{InSpace.title} cloudpush"]
     assert all(complete and width > 300 for _, complete, width in found["images"])
     assert found["wide"] == 0
     assert found["sorted"]
