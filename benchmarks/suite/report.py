@@ -83,7 +83,7 @@ def _section(name: str, found: Gathered, before: Sequence[Row]) -> dict[str, Any
     columns = (key for row in [*rows, *before] for key in row if key not in where)
     measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
     known = {key: asked.measures[key] for key in measures if asked and key in asked.measures}
-    foreign = [key for key in measures if asked and key not in known]
+    foreign = [key for key in measures if asked and key not in known and any(key in row for row in rows)]
     if foreign:
         notes.append(f"measures that the present code does not know: {', '.join(foreign)}")
     notes += differences([*cells.values()], asked.version if asked else None)
