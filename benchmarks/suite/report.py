@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,10 @@ def _section(name: str, found: Gathered, before: Sequence[Row]) -> dict[str, Any
     """All that a template says of a asked."""
     cells = found.newest.get(name, {})
     asked, notes = _question(name)
-    rows = sorted((row for result in cells.values() for row in result["rows"]), key=_order(asked))
-    points = dict.fromkeys(part.partition("=")[0] for cell in cells for part in cell.split("/")[4:])
+    points = dict.fromkeys(
+        part.partition("=")[0] for cell in cells for part in cell.split("/") if "=" in part
+    )
+    rows = [row for result in sorted(cells.values(), key=_order(asked, points)) for row in result["rows"]]
     where = {*COORDINATES, "source", *points, *(asked.coordinates if asked else ())}
     columns = (key for row in [*rows, *before] for key in row if key not in where)
     measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
@@ -119,17 +121,19 @@ def _question(name: str) -> tuple[Question | None, list[str]]:
         return None, [f"the question cannot be loaded: {type(error).__name__}: {error}"]
 
 
-def _order(asked: Question | None) -> Callable[[Row], Any]:
-    """Worlds and arms as the question has them, then further columns, numbers by their size."""
+def _order(asked: Question | None, points: Iterable[str]) -> Callable[[Mapping[str, Any]], Any]:
+    """Cells by worlds and arms as the question has them, then by their points, numbers by size, then by seed."""
     names = [*asked.worlds, "", *asked.arms] if asked else []
 
-    def key(row: Row) -> Any:
+    def key(result: Mapping[str, Any]) -> Any:
+        row = next(iter(result["rows"]), {})
         own = [names.index(row[part]) if row.get(part) in names else len(names) for part in ("world", "arm")]
-        further = [value for name, value in row.items() if name != "seed"]
-        texts = [
-            (0, value, "") if isinstance(value, int | float) else (1, 0, str(value)) for value in further
-        ]
-        return own, texts, row.get("seed", 0)
+        values = [row.get(name, "") for name in points]
+        return (
+            own,
+            [(0, v, "") if isinstance(v, int | float) else (1, 0, str(v)) for v in values],
+            row.get("seed", 0),
+        )
 
     return key
 
@@ -140,7 +144,7 @@ def _pictures(asked: Question | None, rows: list[Row], notes: list[str]) -> list
     for world in dict.fromkeys(row["world"] for row in rows) if asked else ():
         try:
             for name, figure in figures(asked, [row for row in rows if row["world"] == world]).items():
-                words = {"name": f"{name}-{world}", "alt": f"{asked.title} {world}"}
+                words = {"name": f"{name}-{world}", "world": world, "alt": f"{asked.title} {world}"}
                 found.append({**words, "content": png_bytes(figure)})
         except Exception as error:
             notes.append(f"the figure of {world} could not be drawn: {type(error).__name__}: {error}")

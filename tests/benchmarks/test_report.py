@@ -9,7 +9,7 @@ import pytest
 from browser import opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toy_questions import TOYS, InSpace, Turned, Unpicturable
+from toy_questions import ANGLES, TOYS, InSpace, Turned, Unpicturable
 
 from equiworld import benchmarks
 from equiworld.benchmarks.suite.question import Plan
@@ -102,6 +102,16 @@ def test_shares_are_pooled_over_seeds(folder):
     assert len(rows) == 3
     assert f"{count} of 15" in page
     assert f"{count} of 15)" in text
+
+
+def test_rows_stand_in_the_order_of_arms_and_of_numbers(folder):
+    """Not in that of the names of files."""
+    answered(folder, Turned(episodes=5, angles=4), plan=Plan(seeds=1))
+    _, text = texts(folder)
+    found = [
+        tuple(line.split(" | ")[:2]) for line in text.splitlines() if re.match(r"\| \w+ \| \d+ \|", line)
+    ]
+    assert found == [(f"| {arm}", str(angle)) for arm in Turned.arms for angle in ANGLES[:4]]
 
 
 def test_nothing_is_wrong_with_rows_of_one_run(folder):
