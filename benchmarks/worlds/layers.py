@@ -22,6 +22,7 @@ from equiworld.nn import (
     CanonicalNetwork,
     LabelledSteerableNetwork,
     RegularNetwork,
+    ResidualBlock,
     SeededLinear,
     SteerableNetwork,
     TiedLinear,
@@ -40,16 +41,13 @@ from equiworld.symmetry.arrows import frame_of
 from equiworld.symmetry.features import Features, FeatureType, Kind
 from equiworld.verify.equivariance import equivariance_residual
 
-__all__ = ["E3NN", "ELEMENTS", "PLAIN", "Contest", "Layer", "blocks", "e3nn_version", "joints", "networks"]
+__all__ = ["ANT_JOINTS", "CONTESTS", "E3NN", "PLAIN", "Contest", "Layer", "blocks", "e3nn_version"]
 
 PLAIN = "plain"
-"""What the others are compared with."""
+"""What the others are compared with: it claims no symmetry."""
 
 E3NN = "e3nn"
 """A peer's layer; targets are for ours."""
-
-ELEMENTS = 24
-"""Of its group, that each layer is tried with."""
 
 ROTATIONS: dict[int, Group] = {2: SO2(), 3: SO3()}
 ISOMETRIES: dict[int, Group] = {2: O2(), 3: O3()}
@@ -57,7 +55,7 @@ LABELLED: dict[int, Group] = {2: Product(SE2(), Permutation(2)), 3: Product(SE3(
 
 HIDDEN = (128, 128, 128)  # and 64 sines: the size of family "state"
 CHANNELS = 64  # of layers of joints: copies of the joints, or of the regular representation
-JOINTS_TARGETS = ((1, 2.0), (512, 1.2))
+JOINTS_TARGETS = {1: 2.0, 512: 1.2}
 ANT_JOINTS: dict[Choice, SignedPermutation] = {
     "mirror": SignedPermutation([(2, 3, 0, 1, 6, 7, 4, 5)], [(-1, 1, -1, 1, -1, 1, -1, 1)]),
     "both": SignedPermutation(
@@ -73,13 +71,11 @@ class Layer:
     """One contender.
 
     Attributes:
-        name: what it is called in the rows.
-        group: what it is tried against: the group it claims, or that of the others where it claims none.
+        name: what it is called in the rows; all but the plain one claim to commute with their group.
+        group: what it is tried against.
         field: how arrays of what comes in transform.
         module: None where its package is not installed.
-        kind: what it takes as Features; None if it takes rows `(B, size)`.
-        pair: it takes and gives scalars and vectors, not Features.
-        equivariant: whether it claims to commute with the group.
+        kind: what it takes as Features, or a residual block as scalars and vectors; None if it takes rows `(B, size)`.
         out: how rows of what goes out transform, if not as what comes in.
     """
 
@@ -88,8 +84,6 @@ class Layer:
     field: Field
     module: nn.Module | None
     kind: FeatureType | None = None
-    pair: bool = False
-    equivariant: bool = True
     out: Field | None = None
 
     @property
@@ -110,26 +104,26 @@ class Layer:
         if self.kind is None:
             return (rows,)
         z = Features.unflatten(rows, self.kind)
-        return (z.scalars, z.vectors) if self.pair else (z,)
-
-    def rows(self, found: Any) -> Tensor:
-        """What the module gives, as rows."""
-        if self.kind is None:
-            return found
-        scalars, vectors = found if self.pair else (found.scalars, found.vectors)
-        return torch.cat((scalars, vectors.mT.flatten(-2)), -1)
+        return (z.scalars, z.vectors) if isinstance(self.module, ResidualBlock) else (z,)
 
     def residual(self, dtype: str, seed: int) -> float:
-        """How far it is from commuting with the group, relative; see `equivariance_residual`."""
-        module = copy.deepcopy(self.module)
-        assert module is not None
-        module = module.to(getattr(torch, dtype))
+        """How far it is from commuting with 24 elements of the group, relative; see `equivariance_residual`."""
+        assert self.module is not None
+        module = copy.deepcopy(self.module).to(getattr(torch, dtype))
+
+        def called(array: np.ndarray) -> Tensor:
+            found = module(*self.arguments(self.inputs(array)))
+            if self.kind is None:
+                return found
+            pair = found if isinstance(found, tuple) else (found.scalars, found.vectors)
+            return torch.cat((pair[0], pair[1].mT.flatten(-2)), -1)
+
         found = equivariance_residual(
-            lambda array: self.rows(module(*self.arguments(self.inputs(array)))),
+            called,
             self.field,
             self.target,
             self.group,
-            n_elements=ELEMENTS,
+            n_elements=24,
             dtype=dtype,
             batch_size=32,
             seed=seed,
@@ -139,19 +133,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Contest:
-    """Layers that are timed in turn, the plain one first.
+    """Layers that are timed in turn.
 
     Attributes:
-        name: what is compared.
-        size: of it.
-        layers: the contenders.
-        targets: examples of a call, and the largest time forward over the plain layer's that is aimed at with them.
+        layers: the contenders, the plain one first.
+        targets: by examples a call, the largest time forward over the plain layer's that is aimed at.
     """
 
-    name: str
-    size: str
     layers: tuple[Layer, ...]
-    targets: tuple[tuple[int, float], ...] = ()
+    targets: dict[int, float]
 
 
 def blocks(kind: FeatureType, seed: int) -> Contest:
@@ -163,63 +153,60 @@ def blocks(kind: FeatureType, seed: int) -> Contest:
     if kind.scalars % 2 or kind.vectors % 2:
         raise ArgumentError("channels", (kind.scalars, kind.vectors), "even numbers")
     field = Concatenation((Scalar(kind.scalars), Vector(kind.vectors)))
-    pairs = Concatenation(
-        (
-            *[Permuted(Scalar(), [(1, 0)])] * (kind.scalars // 2),
-            *[Permuted(Vector(), [(1, 0)])] * (kind.vectors // 2),
-        )
-    )
+    each = (Permuted(Scalar(), [(1, 0)]),) * (kind.scalars // 2)
+    pairs = Concatenation((*each, *(Permuted(Vector(), [(1, 0)]),) * (kind.vectors // 2)))
     full, proper, labelled = (groups[kind.dim] for groups in (ISOMETRIES, ROTATIONS, LABELLED))
     sizes = {"scalars": kind.scalars, "vectors": kind.vectors, "depth": 1}
 
     def steerable(group: Group) -> nn.Module:
         return SteerableNetwork(kind, kind, group, generator=_seeded(seed), **sizes).blocks[0]
 
-    exchanged = Representation.regular(labelled.labels)
-    one = FeatureType(kind.dim, scalars=2, vectors=2)
-    images = (exchanged, exchanged)
+    one, images = FeatureType(kind.dim, scalars=2, vectors=2), (Representation.regular(labelled.labels),) * 2
     tied = LabelledSteerableNetwork(
         one, one, labelled, in_images=images, out_images=images, generator=_seeded(seed), **sizes
     ).blocks[0]
     generator = _seeded(seed)
     first, last = (SeededLinear(kind.size, kind.size, generator=generator) for _ in range(2))
     layers = [
-        Layer(PLAIN, proper, field, _Residual(first, nn.functional.silu, last), equivariant=False),
-        Layer("steerable, O", full, field, steerable(full), kind, True),
-        Layer("steerable, SO", proper, field, steerable(proper), kind, True),
-        Layer("labelled, SE × S₂", labelled, pairs, tied, kind, True),
+        Layer(PLAIN, proper, field, _Residual(first, nn.functional.silu, last)),
+        Layer("steerable, O", full, field, steerable(full), kind),
+        Layer("steerable, SO", proper, field, steerable(proper), kind),
+        Layer("labelled, SE × S₂", labelled, pairs, tied, kind),
     ]
     if kind.dim == 3:
         layers.append(Layer(E3NN, full, field, _e3nn(kind, seed)))
-    targets = ((1, 2.5), (512, 1.1)) if min(kind.scalars, kind.vectors) >= CHANNELS else ()
-    return Contest("block", f"d = {kind.dim}, {kind.scalars} + {kind.vectors}", tuple(layers), targets)
+    return Contest(tuple(layers), {1: 2.5, 512: 1.1} if min(kind.scalars, kind.vectors) >= CHANNELS else {})
 
 
-def joints(seed: int) -> list[Contest]:
-    """Layers of Ant's joints whose weights are tied, and networks of these, against plain ones of the same widths."""
+def _tied_layers(seed: int) -> Contest:
+    """Layers of Ant's joints whose weights are tied, and a plain one of the same widths."""
     field = Concatenation((ANT_JOINTS["both"],) * CHANNELS)
     plain = SeededLinear(field.size(3), field.size(3), generator=_seeded(seed))
-    layers = [Layer(PLAIN, ant_group("both"), field, plain, equivariant=False)]
-    contests = []
+    layers = [Layer(PLAIN, ant_group("both"), field, plain)]
     for (choice, one), name in zip(ANT_JOINTS.items(), ("left, right", "D₄"), strict=True):
-        group = ant_group(choice)
-        rep = Representation(group.labels, one.label_images(group)["scalars"])
+        rep = _joints(choice)
         tied = TiedLinear(rep, rep, CHANNELS, CHANNELS, generator=_seeded(seed))
-        layers.append(Layer(f"tied, {name}", group, Concatenation((one,) * CHANNELS), tied))
-        hidden = (CHANNELS * rep.labels.order,) * 2
-        mlp = MLP(rep.dim, rep.dim, hidden=hidden, generator=_seeded(seed))
-        regular = RegularNetwork(rep, rep, hidden=hidden, generator=_seeded(seed))
-        rivals = (Layer(PLAIN, group, one, mlp, equivariant=False), Layer("regular", group, one, regular))
-        widths = " → ".join(map(str, (rep.dim, *hidden, rep.dim)))
-        contests.append(Contest("joints, network", f"{name}: {widths}", rivals, JOINTS_TARGETS))
-    size = f"{CHANNELS} × 8 → {CHANNELS} × 8"
-    return [Contest("joints, linear", size, tuple(layers), JOINTS_TARGETS), *contests]
+        layers.append(Layer(f"tied, {name}", ant_group(choice), Concatenation((one,) * CHANNELS), tied))
+    return Contest(tuple(layers), JOINTS_TARGETS)
 
 
-def networks(dim: int, seed: int) -> Contest:
+def _tied_networks(choice: Choice, seed: int) -> Contest:
+    """A network of such layers, through two of copies of the regular representation, and a plain one of its widths."""
+    rep, group, one = _joints(choice), ant_group(choice), ANT_JOINTS[choice]
+    hidden = (CHANNELS * rep.labels.order,) * 2
+    mlp = MLP(rep.dim, rep.dim, hidden=hidden, generator=_seeded(seed))
+    regular = RegularNetwork(rep, rep, hidden=hidden, generator=_seeded(seed))
+    return Contest((Layer(PLAIN, group, one, mlp), Layer("regular", group, one, regular)), JOINTS_TARGETS)
+
+
+def _joints(choice: Choice) -> Representation:
+    group = ant_group(choice)
+    return Representation(group.labels, ANT_JOINTS[choice].label_images(group)["scalars"])
+
+
+def _networks(dim: int, seed: int) -> Contest:
     """The networks of state models at their sizes, and the plain perceptron of the canonical one's size."""
-    body = Heading() if dim == 2 else Rotation()
-    known = 1 if dim == 2 else 3
+    body, known = (Heading(), 1) if dim == 2 else (Rotation(), 3)
     kind, out, group = FeatureType(dim, vectors=8), Vector(8), ROTATIONS[dim]
     field = Concatenation((body, Vector(8 - known)))
     frame = partial(_frame, group=group, pose=slice(0, known))
@@ -229,11 +216,26 @@ def networks(dim: int, seed: int) -> Contest:
     steerable = SteerableNetwork(kind, kind, group, depth=4, generator=_seeded(seed))
     plain = MLP(kind.size, kind.size, hidden=HIDDEN, periodic=64, generator=_seeded(seed))
     layers = (
-        Layer(PLAIN, group, field, plain, equivariant=False, out=out),
-        Layer("canonical", group, field, canonical, kind, out=out),
-        Layer("steerable", group, field, steerable, kind, out=out),
+        Layer(PLAIN, group, field, plain, out=out),
+        Layer("canonical", group, field, canonical, kind, out),
+        Layer("steerable", group, field, steerable, kind, out),
     )
-    return Contest("model's network", f"d = {dim}, a body's axes and {8 - known} vectors", layers)
+    return Contest(layers, {})
+
+
+CONTESTS: dict[str, Callable[[int], Contest]] = {
+    **{
+        f"block {dim}d {scalars}+{vectors}": partial(blocks, FeatureType(dim, scalars, vectors))
+        for dim in (3, 2)
+        for scalars, vectors in ((8, 16), (64, 64))
+    },
+    "joints, linear": _tied_layers,
+    "joints, network, left-right": partial(_tied_networks, "mirror"),
+    "joints, network, D4": partial(_tied_networks, "both"),
+    "model's network 3d": partial(_networks, 3),
+    "model's network 2d": partial(_networks, 2),
+}
+"""By name, layers of one size for a seed of their weights. Blocks: so many scalars and vectors, in and out."""
 
 
 def e3nn_version() -> str | None:
