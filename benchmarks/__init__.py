@@ -27,9 +27,6 @@ BENCHMARKS: dict[str, str] = {
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
     "parameters": "equiworld.benchmarks.parameters:ParametersConfig",
     "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
-    "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
-    "speed": "equiworld.benchmarks.speed:SpeedConfig",
-    "device": "equiworld.benchmarks.device:DeviceConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "door": "equiworld.benchmarks.door:DoorConfig",
     "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",
@@ -37,7 +34,11 @@ BENCHMARKS: dict[str, str] = {
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
-QUESTIONS: dict[str, str] = {}
+QUESTIONS: dict[str, str] = {
+    "layer-speed": "equiworld.benchmarks.questions.layer_speed:LayerSpeed",
+    "speed": "equiworld.benchmarks.questions.speed:Speed",
+    "device": "equiworld.benchmarks.questions.device:Device",
+}
 """By name, the module and the class of each question; imported when asked for."""
 
 

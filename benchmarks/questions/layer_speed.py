@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.timing import RATIO, TIMES, median_ratio, race, summary, threads
-from equiworld.benchmarks.worlds.layers import CONTESTS, E3NN, PLAIN, Contest, Layer, e3nn_version
+from equiworld.benchmarks.worlds.layers import CONTESTS, PLAIN, Layer, e3nn_version
 from equiworld.symmetry.features import Features
 from equiworld.symmetry.sampling import random_array
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["LayerSpeed"]
 
 FORWARD, PREPARED, BACKWARD = "forward", "prepared", "forward + backward"
-Call = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,17 @@ class LayerSpeed(Question):
     arms = ("layers",)
     coordinates = ("batch", "pass")
     choosing = ("threads",)
-    small = {"threads": (1,), "repeats": 3, "window": 3e-4}
-    measures = {
+    small: ClassVar[Mapping[str, Any]] = {"threads": (1,), "repeats": 3, "window": 3e-4}
+    measures: ClassVar[Mapping[str, Measure]] = {
         **TIMES,
         "ratio": RATIO,
         "ratio_of_minima": Measure("1", "least time over the plain layer's least", log=True),
         "target": Measure("1", "largest ratio that is aimed at"),
         "within": Measure("", "whether the ratio is no larger than the target"),
         "parameters": Measure("1", "numbers that are learned"),
-        "residual_float32": Measure("1", "largest error of equivariance over the channel's root mean square", True),
+        "residual_float32": Measure(
+            "1", "largest error of equivariance over the channel's root mean square", True
+        ),
         "residual_float64": Measure("1", "the same in float64", log=True),
         "load": Measure("1", "processes that ran or waited in the minute before; above .5 times are noisy"),
         "reason": Measure("", "why a layer has no numbers"),
@@ -76,32 +77,29 @@ class LayerSpeed(Question):
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """A row for each batch, pass and layer; one that says why for a layer that is not installed."""
-        contest = CONTESTS[cell.world](cell.seed)
+        layers = CONTESTS[cell.world](cell.seed)
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        here = [layer for layer in contest.layers if layer.module is not None]
+        here = [layer for layer in layers if layer.module is not None]
         known = {layer.name: _properties(layer, cell.seed) | {"load": load} for layer in here}
-        absent = [
-            {"arm": layer.name, "reason": "not installed"} for layer in contest.layers if layer not in here
-        ]
+        absent = [{"arm": layer.name, "reason": "not installed"} for layer in layers if layer not in here]
         with threads(cell.point["threads"]):
-            timed = [row for batch in self.batches for row in self._timed(contest, here, batch, cell.seed)]
+            timed = [row for batch in self.batches for row in self._timed(here, batch, cell.seed)]
         return [row | known[row["arm"]] for row in timed] + absent
 
-    def _timed(self, contest: Contest, layers: Sequence[Layer], batch: int, seed: int) -> Iterator[Row]:
-        for name, make in PASSES.items():
-            if name == PREPARED and not hasattr(layers[0].module, "prepared"):
+    def _timed(self, layers: Sequence[Layer], batch: int, seed: int) -> Iterator[Row]:
+        for step in (FORWARD, PREPARED, BACKWARD):
+            if step == PREPARED and not hasattr(layers[0].module, "prepared"):
                 continue
-            calls = {layer.name: make(layer, *_values(layer, batch, seed)) for layer in layers}
-            with torch.inference_mode(name != BACKWARD):
+            calls = {layer.name: _call(step, layer, batch, seed) for layer in layers}
+            with torch.inference_mode(step != BACKWARD):
                 # TorchScript compiles in the first calls.
                 times = race(calls, self.repeats, window=self.window, warm_up=5)
-            for arm, each in times.items():
-                row = {"arm": arm, "batch": batch, "pass": name, **summary(each)}
-                row |= median_ratio(each, times[PLAIN])
-                row["ratio_of_minima"] = float(each.min() / times[PLAIN].min())
-                target = contest.targets.get(batch)
-                if name == FORWARD and arm not in (PLAIN, E3NN) and target is not None:
-                    row |= {"target": target, "within": row["ratio"] <= target}
+            for layer in layers:
+                own, plain = times[layer.name], times[PLAIN]
+                row = {"arm": layer.name, "batch": batch, "pass": step, **summary(own)}
+                row |= median_ratio(own, plain) | {"ratio_of_minima": float(own.min() / plain.min())}
+                if step == FORWARD and batch in layer.targets:
+                    row |= {"target": layer.targets[batch], "within": row["ratio"] <= layer.targets[batch]}
                 yield row
 
     def figure(self, rows: Sequence[Row]) -> Figure:
@@ -119,8 +117,12 @@ class LayerSpeed(Question):
             arms = list(dict.fromkeys(row["arm"] for row in part if row["arm"] != PLAIN))
             for index, arm in enumerate(arms):
                 own = [row for row in part if row["arm"] == arm]
-                x = [places.index((row["batch"], row["pass"])) + 0.12 * (index - len(arms) / 2) for row in own]
-                y, low, high = (np.array([row[f"ratio{end}"] for row in own]) for end in ("", "_low", "_high"))
+                x = [
+                    places.index((row["batch"], row["pass"])) + 0.12 * (index - len(arms) / 2) for row in own
+                ]
+                y, low, high = (
+                    np.array([row[f"ratio{end}"] for row in own]) for end in ("", "_low", "_high")
+                )
                 style = style_of(arm) | {"linestyle": "none"}
                 axes.errorbar(x, y, (y - low, high - y), label=arm, capsize=2, **style)
             axes.axhline(1.0, color="black", linewidth=0.8)
@@ -132,13 +134,22 @@ class LayerSpeed(Question):
         return figure
 
 
-def _values(layer: Layer, batch: int, seed: int) -> tuple[tuple[Any, ...], list[Tensor]]:
-    """What goes in, and slopes for what comes out."""
-    dim, rng = layer.group.dim, np.random.default_rng(seed)
-    inputs = layer.inputs(random_array(layer.field, rng, (batch,), np.zeros(dim)).astype(np.float32))
-    slopes = torch.randn(batch, layer.target.size(dim), generator=torch.Generator().manual_seed(seed))
-    given, back = (layer.arguments(rows) for rows in (inputs, slopes))
-    return tuple(each.map(_own) if isinstance(each, Features) else _own(each) for each in given), _parts(back)
+def _call(step: str, layer: Layer, batch: int, seed: int) -> Callable[[int], object]:
+    """In inference mode, as planning calls it, or with the gradients of inputs and weights from the same slopes."""
+    dim, rng, module = layer.group.dim, np.random.default_rng(seed), cast("Any", layer.module)
+    inputs = layer.inputs(random_array(layer.given, rng, (batch,), np.zeros(dim)).astype(np.float32))
+    given = tuple(
+        each.map(_own) if isinstance(each, Features) else _own(each) for each in layer.arguments(inputs)
+    )
+    if step == PREPARED and hasattr(module, "prepared"):  # many in a row with the weights as they are now
+        module = module.prepared()
+    if step != BACKWARD:
+        return lambda _: module(*given)
+    slopes = torch.randn(batch, layer.found.size(dim), generator=torch.Generator().manual_seed(seed))
+    back = _parts(layer.arguments(slopes))
+    wanted = [each.requires_grad_() for each in _parts(given)]
+    wanted += [weight for weight in module.parameters() if weight.numel()]
+    return lambda _: torch.autograd.grad(_parts(module(*given)), wanted, back)
 
 
 def _parts(found: Any) -> list[Tensor]:
@@ -148,34 +159,6 @@ def _parts(found: Any) -> list[Tensor]:
     return [part for pair in pairs for part in pair if part.numel()]
 
 
-def _forward(layer: Layer, given: tuple[Any, ...], _: list[Tensor]) -> Call:
-    """A call in inference mode."""
-    module: Any = layer.module
-    return lambda _: module(*given)
-
-
-def _prepared(layer: Layer, given: tuple[Any, ...], _: list[Tensor]) -> Call:
-    """A call as planning makes it, many in a row with the weights as they are now."""
-    module: Any = layer.module
-    run = module.prepared() if hasattr(module, "prepared") else module
-    return lambda _: run(*given)
-
-
-def _both(layer: Layer, given: tuple[Any, ...], slopes: list[Tensor]) -> Call:
-    """A call and the gradients of its inputs and weights, from the same slopes of the outputs."""
-    module: Any = layer.module
-    wanted = [each.requires_grad_() for each in _parts(given)]
-    wanted += [weight for weight in module.parameters() if weight.numel()]
-    return lambda _: torch.autograd.grad(_parts(module(*given)), wanted, slopes)
-
-
-PASSES: dict[str, Callable[[Layer, tuple[Any, ...], list[Tensor]], Call]] = {
-    FORWARD: _forward,
-    PREPARED: _prepared,
-    BACKWARD: _both,
-}
-
-
 def _own(part: Tensor) -> Tensor:
     """Contiguous memory of its own, as a layer before would have left it."""
     return part.clone(memory_format=torch.contiguous_format)
@@ -183,6 +166,5 @@ def _own(part: Tensor) -> Tensor:
 
 def _properties(layer: Layer, seed: int) -> Row:
     """What it weighs, and how far it is from commuting with its group."""
-    assert layer.module is not None
     residuals = {f"residual_{dtype}": layer.residual(dtype, seed) for dtype in ("float32", "float64")}
-    return {"parameters": sum(weight.numel() for weight in layer.module.parameters()), **residuals}
+    return {"parameters": sum(map(Tensor.numel, cast("Any", layer.module).parameters())), **residuals}
