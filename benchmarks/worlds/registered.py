@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,8 @@ class RegisteredWorld(World):
             module, _, name = maker.partition(":")
             maker = getattr(importlib.import_module(module), name)
         source = inspect.getsourcefile(maker) if callable(maker) else None
-        text = Path(source).read_text() if source else None
-        return {**super().described(), "source": text, "symmetry": repr(self.symmetry)}
+        digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
+        return {**super().described(), "source": digest, "symmetry": repr(self.symmetry)}
 
     @property
     def symmetry(self) -> Symmetry:
@@ -114,8 +114,8 @@ def registered_world(env_id: str) -> RegisteredWorld | None:
         expected = "add one with equiworld.tasks.register_task(env_id, Task(cost=…))"
         raise UnknownNameError("task of the world", env_id, TASKS, expected)
     scales = {
-        "full": Scale(100_000, 10_000, math.nan, (8000,)),
-        "demo": Scale(50_000, 5_000, math.nan, (4000,)),
-        "small": Scale(2_000, 400, math.nan, (100,), batch_size=256, width=32),
+        "full": Scale(100_000, 10_000, 180.0, (8000,)),
+        "demo": Scale(50_000, 5_000, 180.0, (4000,)),
+        "small": Scale(2_000, 400, 180.0, (100,), batch_size=256, width=32),
     }
     return RegisteredWorld(env_id, env_id, scales=scales, trials={"own": Trials()})
