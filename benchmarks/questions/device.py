@@ -60,6 +60,7 @@ class Device(Question):
     name = "device"
     title = "How many decisions a second on each device, and are they the same?"
     timed = True
+    closed = True
     worlds = ("rule",)
     arms = (*PLANNERS, AS_IT_IS, GRAPH, COMPILED)
     choosing = ("devices", "envs", "compiled")

@@ -47,6 +47,7 @@ class LayerSpeed(Question):
     name = "layer-speed"
     title = "What does exactness cost, layer by layer?"
     timed = True
+    closed = True
     worlds = tuple(CONTESTS)
     arms = ("layers",)
     coordinates = ("batch", "pass")

@@ -24,6 +24,7 @@ CONTESTS = SMALL | {name: make for name, make in layers.CONTESTS.items() if not 
 def small_blocks(monkeypatch):
     for name, make in SMALL.items():
         monkeypatch.setitem(layers.CONTESTS, name, make)
+    monkeypatch.setattr(LayerSpeed, "worlds", tuple(layers.CONTESTS))
 
 
 def rows_of(world, tmp_path, **settings):
