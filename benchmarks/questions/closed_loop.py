@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from equiworld.benchmarks.questions.one_step import element_coordinates
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import run_orbit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["ClosedLoop"]
 
@@ -87,3 +92,11 @@ class ClosedLoop(TrainedQuestion):
             figures = [name for name in ends[0] if name in self.measures and name != "success"]
             rows.append(row | {name: float(np.median([end[name] for end in ends])) for name in figures})
         return rows
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Tasks solved, and the distance from the unturned path, over the orbit."""
+        shown = [
+            Panel("tasks solved (95 %)", "angle_deg", "success", share=True, angle=True),
+            Panel("distance from the unturned path", "angle_deg", "deviation_median", log="y", angle=True),
+        ]
+        return orbit_figure(rows, shown, self.half_width_of(rows))

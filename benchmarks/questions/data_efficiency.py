@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Scale, chosen, data_of
 from equiworld.benchmarks.worlds.loops import run_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["DataEfficiency"]
 
@@ -105,6 +109,16 @@ class DataEfficiency(TrainedQuestion):
                 "chosen": _in_words(chosen(store, world, arm, scale)),
             }
         ]
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Success and error against the number of transitions."""
+        shown = [
+            Panel("success (95 %)", "transitions", "success", "training transitions", share=True, log="x"),
+            Panel(
+                "one-step error (relMSE)", "transitions", "relative_error", "training transitions", log="xy"
+            ),
+        ]
+        return panels(rows, shown)
 
 
 def _in_words(scale: Scale) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.world import World
 from equiworld.models import WorldModel
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["KeypointNoise"]
 
@@ -67,3 +72,9 @@ class KeypointNoise(TrainedQuestion):
         finally:
             env.close()
         return float(np.sqrt(np.mean(squares)))
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Noise against points."""
+        return panels(
+            rows, [Panel("noise of keypoints [mm]", "points", "noise_mm", "points in the cloud", log="xy")]
+        )

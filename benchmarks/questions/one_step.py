@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import data_of
@@ -20,6 +21,9 @@ from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.training import Dataset
 from equiworld.verify.elements import rotation_angle, rotation_axis
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["OneStep", "element_coordinates", "residual"]
 
@@ -104,6 +108,12 @@ class OneStep(TrainedQuestion):
             name = f"residual_{str(dtype).removeprefix('torch.')}"
             row |= {name: relative, f"{name}_length": length}
         return row
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """The error over the orbit, of the region where the symmetry holds."""
+        orbit = [row for row in rows if row.get("part") == "orbit" and row.get("region") != "near walls"]
+        panel = Panel("one-step error (relMSE)", "angle_deg", "relative_error", log="y", angle=True)
+        return orbit_figure(orbit, [panel], self.half_width_of(rows), circle=True)
 
 
 def element_coordinates(g: GroupElement) -> dict[str, float]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import data_of
 from equiworld.results import text_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Parameters", "size_of_error"]
 
@@ -73,6 +77,13 @@ class Parameters(TrainedQuestion):
                 line["ratio"] = None if size is None else size / row["parameters"]
             lines.append(line)
         return text_table(lines)
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Error against parameters."""
+        panel = Panel(
+            "one-step error, orientations as trained", "parameters", "relative_error", "parameters", log="xy"
+        )
+        return panels(rows, [panel])
 
 
 def size_of_error(rows: Sequence[Mapping[str, Any]], error: float) -> float | None:
