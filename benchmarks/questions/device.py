@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
@@ -23,6 +24,9 @@ from equiworld.planners.planning import seeded_generators
 from equiworld.planners.problem import Problem
 from equiworld.planners.search import Search
 from equiworld.symmetry import Features
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Device"]
 
@@ -165,6 +169,13 @@ class Device(Question):
             except Exception as error:  # whatever a compiler or a driver says is what there is to report
                 return {"reason": f"{type(error).__name__}: {str(error).strip()[:200]}"}
         return {**summary(times[""]), "largest_deviation": apart}
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Decisions a second against environments."""
+        asked = [
+            {**row, "arm": f"{row['arm']}, {row['device']}"} for row in rows if row["part"] == "decision"
+        ]
+        return panels(asked, [Panel("decisions a second", "envs", "per_second", "environments", log="xy")])
 
 
 def _processor(device: str) -> str:

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor
 
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import grouped
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.style import legend_below, new_figure, plain_decades, style_of
 from equiworld.benchmarks.suite.timing import RATIO, TIMES, median_ratio, race, summary, threads
 from equiworld.benchmarks.worlds.layers import CONTESTS, PLAIN, Layer, e3nn_version
 from equiworld.symmetry.features import Features
@@ -104,34 +106,23 @@ class LayerSpeed(Question):
                 yield row
 
     def figure(self, rows: Sequence[Row]) -> Figure:
-        """Ratios and their quartiles with the fewest threads, one panel a contest."""
-        from equiworld.benchmarks.suite.style import new_figure, style_of
-
-        rows = [row for row in rows if "ratio" in row]
-        rows = [row for row in rows if row["threads"] == min(each["threads"] for each in rows)]
-        worlds = list(dict.fromkeys(row["world"] for row in rows))
-        columns = min(len(worlds), 3)
-        figure, panels = new_figure(columns, -(-len(worlds) // columns), width=4.6, height=3.4)
-        for axes, world in zip(panels, worlds, strict=False):
-            part = [row for row in rows if row["world"] == world]
-            places = list(dict.fromkeys((row["batch"], row["pass"]) for row in part))
-            arms = list(dict.fromkeys(row["arm"] for row in part if row["arm"] != PLAIN))
-            for index, arm in enumerate(arms):
-                own = [row for row in part if row["arm"] == arm]
-                x = [
-                    places.index((row["batch"], row["pass"])) + 0.12 * (index - len(arms) / 2) for row in own
-                ]
-                y, low, high = (
-                    np.array([row[f"ratio{end}"] for row in own]) for end in ("", "_low", "_high")
-                )
-                style = style_of(arm) | {"linestyle": "none"}
-                axes.errorbar(x, y, (y - low, high - y), label=arm, capsize=2, **style)
-            axes.axhline(1.0, color="black", linewidth=0.8)
-            axes.set_xticks(range(len(places)), [f"{batch}\n{step}" for batch, step in places], fontsize=7)
-            axes.set(title=world, yscale="log", ylabel="time over the plain one's")
-            axes.legend(frameon=False, fontsize=7)
-        for axes in panels[len(worlds) :]:
-            axes.set_axis_off()
+        """Ratios and their quartiles with the fewest threads."""
+        few = min(row["threads"] for row in rows)
+        shown = [row for row in rows if "ratio" in row and row["threads"] == few and row["arm"] != PLAIN]
+        places = list(dict.fromkeys((row["batch"], row["pass"]) for row in shown))
+        figure, (axes,) = new_figure(1, width=6.4)
+        for index, (arm, own) in enumerate(grouped(shown, "arm").items()):
+            x = [places.index((row["batch"], row["pass"])) + 0.1 * index for row in own]
+            y, low, high = (np.array([row[f"ratio{end}"] for row in own]) for end in ("", "_low", "_high"))
+            axes.errorbar(
+                x, y, (y - low, high - y), label=arm, capsize=2, **style_of(arm) | {"linestyle": ""}
+            )
+        axes.axhline(1.0, color="black", linewidth=0.8)
+        names = [f"{batch}\n{step}".replace(" + ", " +\n") for batch, step in places]
+        axes.set_xticks(range(len(places)), names, fontsize=9)
+        axes.set(yscale="log", title=f"{rows[0]['world']}: time over that of the plain one")
+        plain_decades(axes.yaxis)
+        legend_below(figure)
         return figure
 
 
