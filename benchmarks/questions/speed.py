@@ -94,6 +94,8 @@ class Speed(Question):
                     action = env.symmetry.transform_action(g, action)
                 calls[name] = partial(_push, env, action)
             rounds.append(race(calls, 1, warm_up=0))
+        for env in envs.values():
+            env.close()
         times = {name: np.concatenate([one[name] for one in rounds]) / BLOCK for name in envs}
         rows = []
         for name, each in times.items():

@@ -101,7 +101,7 @@ class Layer:
             scalars, vectors = found if isinstance(found, tuple) else (found.scalars, found.vectors)
             return torch.cat((scalars, vectors.mT.flatten(-2)), -1)
 
-        settings = {"n_elements": 24, "dtype": dtype, "batch_size": 32, "seed": seed}
+        settings: dict[str, Any] = {"n_elements": 24, "dtype": dtype, "batch_size": 32, "seed": seed}
         return equivariance_residual(called, self.given, self.found, self.group, **settings).residual
 
 
@@ -175,7 +175,7 @@ def _networks(dim: int, seed: int) -> list[Layer]:
     def frame(z: Features) -> Any:
         return frame_of(z.vectors, group, pose=slice(0, known))
 
-    sizes = {"hidden": HIDDEN, "periodic": 64}
+    sizes: dict[str, Any] = {"hidden": HIDDEN, "periodic": 64}
     plain = nn.MLP(kind.size, kind.size, generator=_seeded(seed), **sizes)
     canonical = nn.CanonicalNetwork(kind, kind, group, frame_of=frame, generator=_seeded(seed), **sizes)
     steerable = SteerableNetwork(kind, kind, group, depth=4, generator=_seeded(seed))

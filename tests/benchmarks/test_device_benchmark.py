@@ -38,6 +38,8 @@ def test_all_devices_are_timed_and_compared(tmp_path):
         }
         assert all(row["path_px"] <= 1e-9 for row in orbits)
         assert all("reason" not in row for row in here)
+    (axes,) = question.figure(rows).axes
+    assert len(axes.get_legend_handles_labels()[1]) == 2 * 2
 
 
 def test_a_device_that_is_not_here_is_refused():

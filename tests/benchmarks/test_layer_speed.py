@@ -96,6 +96,8 @@ def test_every_layer_has_rows_and_threads_are_restored(world, tmp_path):
         assert row["parameters"] > 0
         if row["arm"] == layers.PLAIN:
             assert row["ratio"] == row["ratio_low"] == row["ratio_high"] == row["ratio_of_minima"] == 1.0
+    (axes,) = LayerSpeed().figure(rows).axes
+    assert axes.get_legend_handles_labels()[1] == here[1:]
 
 
 def test_what_is_not_installed_is_said_and_not_guessed(tmp_path, monkeypatch):
