@@ -112,7 +112,7 @@ class OneStep(TrainedQuestion):
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """The error over the orbit, of the region where the symmetry holds."""
         orbit = [row for row in rows if row.get("part") == "orbit" and row.get("region") != "near walls"]
-        panel = Panel("one-step error (relMSE)", "angle_deg", "relative_error", log="y", angle=True)
+        panel = Panel("one-step error (relMSE)", "angle_deg", "relative_error", log="y")
         return orbit_figure(orbit, [panel], self.half_width_of(rows), circle=True)
 
 

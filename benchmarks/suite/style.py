@@ -147,9 +147,12 @@ def plain_frame(axes: Any) -> None:
         axes.spines[side].set_visible(False)
 
 
-def plain_decades(axis: Any) -> None:
-    """0.01, 0.1, 1 rather than powers of ten, on a logarithmic `axes.xaxis` or `axes.yaxis`."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+def plain_decades(axis: Any, narrow: bool = False) -> None:
+    """0.01, 0.1, 1 rather than powers of ten, on a logarithmic `axes.xaxis` or `.yaxis`; of a narrow one more."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if narrow:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())

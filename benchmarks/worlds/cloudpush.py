@@ -187,6 +187,9 @@ CLOUDPUSH = CloudPushWorld(
     scales={
         "full": Scale(200_000, 2_000, 45.0),
         "demo": Scale(60_000, 1_000, 45.0, (5000,), encoder_steps=1000, joint_steps=100, width=64),
+        "demo-quick": Scale(
+            5_000, 200, 45.0, (400,), batch_size=256, encoder_steps=120, joint_steps=10, width=32
+        ),
         "small": Scale(3_000, 200, 45.0, (60,), batch_size=128, encoder_steps=20, joint_steps=5, width=32),
     },
     trials={

@@ -122,6 +122,7 @@ PUSHT = PushTWorld(
     scales={
         "full": Scale(600_000, 60_000, 30.0, learning_rates=(3e-3, 1e-2)),
         "demo": Scale(250_000, 10_000, 30.0, (6000,), width=128, periodic=(0.0,)),
+        "demo-quick": Scale(20_000, 2_000, 30.0, (1500,), batch_size=256, width=128, periodic=(0.0,)),
         "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, width=32),
     },
     trials={

@@ -84,7 +84,7 @@ class World(ABC):
         kind: of what is observed, "state" or "cloud": which family an arm has.
         unit: of lengths.
         shifts: the longest of random elements, in that unit.
-        scales: amounts of data and training: "full", "demo" and "small".
+        scales: amounts of data and training: "full", "demo", "demo-quick" and "small".
         trials: by name, the first one its own task.
     """
 
