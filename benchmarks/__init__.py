@@ -30,9 +30,6 @@ BENCHMARKS: dict[str, str] = {
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
     "parameters": "equiworld.benchmarks.parameters:ParametersConfig",
     "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
-    "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
-    "speed": "equiworld.benchmarks.speed:SpeedConfig",
-    "device": "equiworld.benchmarks.device:DeviceConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "door": "equiworld.benchmarks.door:DoorConfig",
     "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",
@@ -48,6 +45,9 @@ QUESTIONS: dict[str, str] = {
     "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
     "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
     "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
+    "layer-speed": "equiworld.benchmarks.questions.layer_speed:LayerSpeed",
+    "speed": "equiworld.benchmarks.questions.speed:Speed",
+    "device": "equiworld.benchmarks.questions.device:Device",
 }
 """By name, the module and the class of each question; imported when asked for."""
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from equiworld.benchmarks.contenders import CONTENDERS, OURS, Budget, World, assemble, peer_versions
 from equiworld.benchmarks.planner_pictures import draw_scaling
-from equiworld.benchmarks.planner_timing import bare, exponent, race, recording, resident_mb
+from equiworld.benchmarks.planner_timing import bare, exponent, recording, resident_mb
 from equiworld.benchmarks.planner_worlds import network_world
+from equiworld.benchmarks.suite.timing import race
 from equiworld.results import make_result, text_table, write_json
 
 __all__ = ["PlannerSpeedConfig", "report", "run"]

@@ -1,44 +1,22 @@
-"""Clocks and counters of the benchmark of planners' speed."""
+"""Counters of the benchmark of planners' speed."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.benchmarks.contenders import World
 
-__all__ = ["bare", "exponent", "race", "recording", "resident_mb"]
+__all__ = ["bare", "exponent", "recording", "resident_mb"]
 
 _STATM = Path("/proc/self/statm")
-
-
-def race(calls: Mapping[str, Callable[[int], object]], repeats: int) -> dict[str, NDArray[np.float64]]:
-    """Time calls in turn, so that what else the machine does falls on all alike.
-
-    Args:
-        calls: by name; each is given the number of the round. One round more goes before, untimed.
-        repeats: rounds.
-
-    Returns:
-        Milliseconds of each call, `(repeats,)`.
-    """
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(-1, repeats):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call(max(repeat, 0))
-            if repeat >= 0:
-                times[name].append(1e3 * (time.perf_counter() - began))
-    return {name: np.array(each) for name, each in times.items()}
 
 
 def recording(world: World) -> tuple[World, list[int]]:

@@ -70,12 +70,12 @@ def closed_loop(
         pull = 0.3 * np.exp(-np.square(way).sum(-1, keepdims=True) / _NEAR**2)
         swing = (way[:, :1] * action[:, 1:] - way[:, 1:] * action[:, :1]) / _NEAR**2
         heading = seen["block_heading"] + pull * swing
-        seen = seen | {
+        moved = {
             "agent_pos": agent,
             "agent_vel": 5.0 * action,
             "block_pos": seen["block_pos"] + pull * action,
-            "block_heading": np.arctan2(np.sin(heading), np.cos(heading)),
         }
+        seen = seen | moved | {"block_heading": np.arctan2(np.sin(heading), np.cos(heading))}
         path.append(seen)
     return np.stack(actions), path
 
@@ -92,13 +92,11 @@ def turned_apart(policy: MPCPolicy, seen: Observation, elements: GroupElement, s
     # As many at a time on both sides: bits may change with the size of a batch.
     plain, path = closed_loop(policy, several, steps)
     moved, path_of_moved = closed_loop(policy, SYMMETRY.transform_observation(each, several), steps)
-    actions = [
-        np.abs(SYMMETRY.transform_action(each, one) - two).max()
-        for one, two in zip(plain, moved, strict=True)
-    ]
+    turned = [SYMMETRY.transform_action(each, one) for one in plain]
+    shown = [SYMMETRY.transform_observation(each, one) for one in path]
     places = [
-        np.abs(SYMMETRY.transform_observation(each, one)[name] - two[name]).max()
-        for one, two in zip(path, path_of_moved, strict=True)
+        np.abs(one[name] - two[name]).max()
+        for one, two in zip(shown, path_of_moved, strict=True)
         for name in ("agent_pos", "block_pos")
     ]
-    return {"action_px": float(max(actions)), "path_px": float(max(places))}
+    return {"action_px": float(np.abs(np.stack(turned) - moved).max()), "path_px": float(max(places))}
