@@ -1,0 +1,1 @@
+"""What questions are asked in: environments with their tasks, and declarations that are drawn."""
