@@ -37,7 +37,15 @@ BENCHMARKS: dict[str, str] = {
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
-QUESTIONS: dict[str, str] = {}
+QUESTIONS: dict[str, str] = {
+    "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
+    "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
+    "success": "equiworld.benchmarks.questions.success:Success",
+    "certificate": "equiworld.benchmarks.questions.certificate:CertificateOf",
+    "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
+    "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
+    "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
+}
 """By name, the module and the class of each question; imported when asked for."""
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
-from equiworld.errors import ArgumentError
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models import WorldModel
 
 __all__ = ["TrainedQuestion"]
@@ -95,6 +97,9 @@ class TrainedQuestion(Question):
         """Those of the question and of its world."""
         return (*super().modules(cell), *self.world(cell.world).modules())
 
-    def settings(self) -> dict[str, Any]:
-        """All fields, for a result."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+    def half_width_of(self, rows: Sequence[Row]) -> float | None:
+        """Of the trained slice [deg] in the world of the rows; None if it is not known here."""
+        for row in rows:
+            with suppress(UnknownNameError):
+                return self.scale_in(self.world(row["world"])).half_width
+        return None
