@@ -87,7 +87,7 @@ class ForwardPushes:
         return rng.uniform(0.0, 1.0) * np.array([math.cos(angle), math.sin(angle)])
 
 
-gym.register(REACH, "equiworld.benchmarks.reach:Reach", max_episode_steps=60)
+gym.register(REACH, "equiworld.benchmarks.worlds.reach:Reach", max_episode_steps=60)
 register_symmetry(
     REACH,
     Symmetry(
