@@ -1,0 +1,100 @@
+"""What questions about trained models have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+from equiworld.arguments import integer
+from equiworld.benchmarks.arms import arm_of
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_model
+from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.worlds.world import World
+from equiworld.errors import ArgumentError
+from equiworld.models import WorldModel
+
+__all__ = ["TrainedQuestion"]
+
+_SCALE = ("scale", "transitions", "steps", "half_width", "width")
+
+
+@dataclass(frozen=True)
+class TrainedQuestion(Question):
+    """A question about models that are trained on the data of a world.
+
+    Attributes:
+        scale: of data and training, "full", "demo" or "small", as each world defines it; what follows changes it.
+        transitions: collected for training.
+        steps: of the optimiser.
+        half_width: of the slice of orientations [deg].
+        width: of hidden layers, or of an encoder's points.
+    """
+
+    scale: str = "full"
+    transitions: int | None = None
+    steps: int | None = None
+    half_width: float | None = None
+    width: int | None = None
+
+    choosing: ClassVar[tuple[str, ...]] = _SCALE  # what they come to is an input, whichever way it was said
+
+    def __post_init__(self) -> None:
+        for name in ("transitions", "steps", "width"):
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name), least=1)
+        if self.half_width is not None and not 0 < self.half_width <= 180:
+            raise ArgumentError("half_width", self.half_width, "degrees between 0 and 180")
+
+    def reduced(self) -> Self:
+        """The small version, on small data."""
+        return replace(super().reduced(), scale="small")
+
+    def world(self, name: str) -> World:
+        """A world by its name."""
+        return world_of(name)
+
+    def arm(self, name: str) -> Arm:
+        """An arm by its name."""
+        return arm_of(name)
+
+    def scale_in(self, world: World) -> Scale:
+        """The amounts of data and training in a world; the small version has no number that is larger."""
+        scale = world.scales[self.scale]
+        small = self.scale == "small"
+        changes: dict[str, Any] = {}
+        for name in ("transitions", "half_width", "width"):
+            given, known = getattr(self, name), getattr(scale, name)
+            if given is not None:
+                changes[name] = min(given, known) if small and name != "half_width" and known else given
+        if self.steps is not None:
+            changes["steps"] = (min(self.steps, *scale.steps) if small else self.steps,)
+        return replace(scale, **changes)
+
+    def model(self, cell: Cell, store: Store, scale: Scale | None = None) -> WorldModel:
+        """The model of a cell's arm and seed; its data shares nothing with what it is tested on."""
+        world, arm = self.world(cell.world), self.arm(cell.arm)
+        scale = scale or self.scale_in(world)
+        disjoint(store, world, arm.part, scale)
+        return trained_model(store, world, arm, cell.seed, scale)
+
+    def depends(self, cell: Cell) -> Mapping[str, Any]:
+        """World, arm and scale as they are defined, and the planner."""
+        world = self.world(cell.world)
+        return {
+            "world": world.described(),
+            "arm": self.arm(cell.arm),
+            "scale": self.scale_in(world),
+            "planner": [type(world.planner).__name__, world.planner],
+        }
+
+    def modules(self, cell: Cell) -> Sequence[str]:
+        """Those of the question and of its world."""
+        return (*super().modules(cell), *self.world(cell.world).modules())
+
+    def settings(self) -> dict[str, Any]:
+        """All fields, for a result."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}

@@ -1,0 +1,253 @@
+"""Data and trained models of a world, made once for all questions that share a store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from equiworld.benchmarks.suite.store import Store
+from equiworld.errors import ArgumentError
+from equiworld.files import write_atomically
+from equiworld.models import FAMILIES, WorldModel
+from equiworld.training import Dataset, TrainingConfig, check_disjoint, train
+
+__all__ = ["Arm", "Part", "Scale", "Split", "TrainingWorld", "chosen", "data_of", "disjoint", "trained_model"]
+
+Part = Literal["slice", "all"]
+"""Of the orientations: a slice about one of them, or all."""
+
+Split = Literal["train", "validation", "test"]
+
+_SPLITS: dict[tuple[str, str], int] = {
+    ("slice", "train"): 0,
+    ("all", "train"): 1,
+    ("slice", "test"): 2,
+    ("all", "test"): 3,
+    ("slice", "validation"): 4,
+    ("all", "validation"): 5,
+}
+CHOOSING = 1_000_003
+"""The training seed that settings are chosen with; no reported model has it."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a family of models, trained on a part of the data.
+
+    Attributes:
+        families: of the model, by the kind of world ("state", "cloud").
+        part: of the orientations that it is trained on.
+        settings: of the model, beside its seed and what the scale says.
+    """
+
+    families: Mapping[str, str]
+    part: Part = "slice"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def family(self, kind: str) -> str:
+        """The family for a kind of world."""
+        if kind not in self.families:
+            raise ArgumentError(
+                "--world", f"a world of {kind}s", "a world that the arm has a family for", self.families
+            )
+        return self.families[kind]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much data and how much training. Of what has several entries the one of the least validation error is taken.
+
+    Attributes:
+        transitions: collected for training.
+        held_out: likewise for validation, and for testing, with seeds of their own.
+        half_width: of the slice of orientations [deg].
+        steps: of the optimiser; with 0 models stay as they are drawn.
+        learning_rates: peaks of the schedule.
+        weight_decays: None for the default at this amount of data.
+        periodic: sine features as a share of the first hidden layer; the family's own if empty.
+        batch_size: transitions a step.
+        encoder_steps: of an encoder alone, before; joint_steps: of both together, after.
+        width: of hidden layers, or of an encoder's points; the family's own if None.
+        size: of the part that each seed trains on, which is its own; everything if None.
+        collection: seed of the data.
+    """
+
+    transitions: int
+    held_out: int
+    half_width: float
+    steps: tuple[int, ...] = (8000,)
+    learning_rates: tuple[float, ...] = (1e-2,)
+    weight_decays: tuple[float | None, ...] = (None,)
+    periodic: tuple[float, ...] = ()
+    batch_size: int = 1024
+    encoder_steps: int = 1500
+    joint_steps: int = 300
+    width: int | None = None
+    size: int | None = None
+    collection: int = 0
+
+    def data(self) -> dict[str, Any]:
+        """What collected data depends on."""
+        return {name: getattr(self, name) for name in ("transitions", "held_out", "half_width", "collection")}
+
+
+class TrainingWorld(Protocol):
+    """What training asks of a world."""
+
+    name: str
+    kind: str
+
+    def described(self) -> Mapping[str, Any]:
+        """What it is defined to be, JSON-able."""
+
+    def modules(self) -> tuple[str, ...]:
+        """Modules whose sources it depends on."""
+
+    def collect(
+        self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
+    ) -> Dataset:
+        """Transitions of a part of the orientations."""
+
+    def network(self, family: str, width: int | None) -> Mapping[str, Any]:
+        """Settings of a model of this width."""
+
+    def validation_error(self, model: WorldModel, data: Dataset) -> float:
+        """What settings are chosen by; infinite where nothing speaks for a model."""
+
+
+def data_of(store: Store, world: TrainingWorld, part: Part, split: Split, scale: Scale) -> Dataset:
+    """Transitions of a part of the orientations, collected now if they are not in the store."""
+    seed = 10 * scale.collection + _SPLITS[part, split]
+    count = scale.transitions if split == "train" else scale.held_out
+    inputs = {**_world(world), "part": part, "split": split, "count": count, "seed": seed}
+
+    def make(folder: Path) -> None:
+        data = world.collect(part, split, count, seed, scale.half_width, folder / "chunks")
+        data.save(folder / "data.safetensors")
+        shutil.rmtree(folder / "chunks", ignore_errors=True)
+
+    inputs["half_width"] = scale.half_width if part == "slice" else None
+    folder = store.artefact("data", f"{world.name}-{part}-{split}", inputs, world.modules(), make)
+    return Dataset.load(folder / "data.safetensors")
+
+
+def disjoint(store: Store, world: TrainingWorld, part: Part, scale: Scale) -> dict[str, Any]:
+    """Proof that training, validation and test data share nothing.
+
+    Raises:
+        OverlapError: they do.
+    """
+
+    def make(folder: Path) -> None:
+        parts = {
+            split: data_of(store, world, part, split, scale) for split in ("train", "validation", "test")
+        }
+        text = json.dumps(check_disjoint(**parts))
+        write_atomically(folder / "overlap.json", lambda file: file.write(text.encode()))
+
+    inputs = {**_world(world), "part": part, "scale": scale.data()}
+    folder = store.artefact("data", f"{world.name}-{part}-overlap", inputs, world.modules(), make)
+    return json.loads((folder / "overlap.json").read_text())
+
+
+def trained_model(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
+    """The model of an arm, trained now if it is not in the store, with the settings that validation data chose."""
+    return _trained(store, world, arm, seed, chosen(store, world, arm, scale))
+
+
+def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
+    """The scale with one entry of each kind: that of the least one-step error on validation data.
+
+    They are tried with a training seed, and where seeds have parts of their own on a part, that no reported model has.
+    """
+    family = FAMILIES.get(arm.family(world.kind))
+    has_sines = family is not None and hasattr(family.network, "periodic")
+    grid = [
+        replace(scale, steps=(steps,), weight_decays=(decay,), learning_rates=(rate,), periodic=sines)
+        for steps, decay, rate, sines in product(
+            scale.steps,
+            scale.weight_decays,
+            scale.learning_rates,
+            [(share,) for share in scale.periodic] if has_sines and scale.periodic else [()],
+        )
+    ]
+    if len(grid) == 1:
+        return grid[0]
+
+    def make(folder: Path) -> None:
+        validation = data_of(store, world, arm.part, "validation", scale)
+        errors = [
+            world.validation_error(_trained(store, world, arm, CHOOSING, each), validation) for each in grid
+        ]
+        text = json.dumps({"chosen": int(np.argmin(errors)), "grid": [asdict(each) for each in grid]})
+        write_atomically(folder / "choice.json", lambda file: file.write(text.encode()))
+
+    inputs = {**_world(world), "arm": arm, "scale": scale}
+    modules = (*world.modules(), __name__)
+    folder = store.artefact("choices", f"{world.name}-{arm.family(world.kind)}", inputs, modules, make)
+    return grid[json.loads((folder / "choice.json").read_text())["chosen"]]
+
+
+def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
+    family = arm.family(world.kind)
+    settings = {"seed": seed, **world.network(family, scale.width), **arm.settings}
+    if scale.periodic:
+        hidden = settings.get("hidden") or FAMILIES[family].network.hidden  # type: ignore[attr-defined]
+        settings["periodic"] = round(scale.periodic[0] * hidden[0])
+    training = TrainingConfig(
+        steps=max(scale.steps[0], 1),
+        batch_size=scale.batch_size,
+        learning_rate=scale.learning_rates[0],
+        weight_decay=scale.weight_decays[0],
+        encoder_steps=scale.encoder_steps,
+        joint_steps=scale.joint_steps,
+        seed=seed,
+    )
+    inputs = {
+        **_world(world),
+        "family": family,
+        "part": arm.part,
+        "settings": settings,
+        "training": training.identity(),
+        "steps": scale.steps[0],
+        "data": scale.data(),
+        "size": scale.size,
+    }
+
+    def make(folder: Path) -> None:
+        data = data_of(store, world, arm.part, "train", scale)
+        if scale.size is not None:
+            data = _own_part(data, scale.size, seed)
+        env = data.make_env()
+        try:
+            model = WorldModel.for_env(env, family, symmetry=data.symmetry, transitions=len(data), **settings)
+        finally:
+            env.close()
+        if scale.steps[0]:
+            train(model, data, replace(training, folder=str(folder)))
+        model.save(folder)
+
+    name = f"{world.name}-{arm.part}-{family}-{seed}"
+    modules = (*world.modules(), __name__)
+    return WorldModel.load(store.artefact("models", name, inputs, modules, make))
+
+
+def _own_part(data: Dataset, size: int, seed: int) -> Dataset:
+    """The transitions of one seed; the seed that chooses settings takes the last."""
+    start = len(data) - size if seed == CHOOSING else seed * size
+    last = len(data) - (0 if seed == CHOOSING else size)
+    if start < 0 or start + size > last:
+        expected = f"(seed + 2) · size of at most the {len(data)} transitions collected"
+        raise ArgumentError("--transitions", f"{size} for seed {seed}", expected)
+    return data.select(slice(start, start + size))
+
+
+def _world(world: TrainingWorld) -> dict[str, Any]:
+    return {"world": world.name, "defined": dict(world.described())}

@@ -1,0 +1,190 @@
+"""CloudPush: a body pushed through space and seen as a cloud of points, trained within a slice of orientations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
+from equiworld.envs.cloudpush.film import CloudPushFilm
+from equiworld.envs.cloudpush.shapes import make_shape
+from equiworld.errors import ArgumentError
+from equiworld.groups import SE3, GroupElement
+from equiworld.models import WorldModel
+from equiworld.rollout import Start
+from equiworld.training import Dataset, collect
+from equiworld.verify.prediction import one_step
+
+__all__ = ["BOTTLE", "CLOUDPUSH", "POSE", "ZED", "CloudPushWorld", "random_elements", "within_slice"]
+
+NEAR = {"goal_angle": math.radians(45.0), "goal_distance": 0.12}
+FAR = {"goal_angle": math.radians(90.0), "goal_distance": 0.20}
+SUCCESS = {"success": (0.02, math.radians(10.0)), "close": (0.01, math.radians(10.0))}
+"""Mean point distance [m] and angle [rad] below which the body must be when the episode ends."""
+
+TRAINED_POINTS, TESTED_POINTS = 256, 128
+"""Of the clouds that are collected: encoders train on halves of them, and are tested on fresh clouds."""
+
+_NEVER = 1e-9  # [m] from the goal for an episode to end early: the body has to stay where it is put
+SHIFT = 0.3  # [m] of the elements of an orbit
+
+
+@dataclass(frozen=True)
+class CloudPushWorld(World):
+    """Success is judged after the last step, errors are of a latent's keypoints, each cloud being a fresh one."""
+
+    outcomes: ClassVar[tuple[str, ...]] = ("success", "close")
+
+    def make(self, **arguments: Any) -> gym.Env:
+        """Its environment, episodes of full length whatever happens."""
+        return super().make(**{"success_distance": _NEVER, **arguments})
+
+    def network(self, family: str, width: int | None) -> Mapping[str, Any]:
+        """The width of encoders; networks of known poses have theirs."""
+        return {} if width is None or self.kind == "state" else {"width": width}
+
+    def collect(
+        self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
+    ) -> Dataset:
+        """Transitions that begin within the slice of orientations; tests of exactness need every bit."""
+        test = split == "test"
+        arguments: dict[str, Any] = {"max_angle": math.radians(half_width) if part == "slice" else math.pi}
+        if self.kind == "cloud":
+            arguments["points"] = TESTED_POINTS if test else TRAINED_POINTS
+        env = super().make(**arguments)
+        try:
+            return collect(env, count, seed, folder=folder, dtype="float64" if test else "float32")
+        finally:
+            env.close()
+
+    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+        """Of all keypoints, or of the known position [m]."""
+        channel = model.latent.channels()["keypoints" if self.kind == "cloud" else "body_pos"]
+        triples = [[z.select(channel) for z in part] for part in one_step(model, data)]
+        before, found, after = (torch.cat(each).numpy() for each in zip(*triples, strict=True))
+        sums = (np.square(one - after).sum((-1, -2)) for one in (found, before))
+        return {"everywhere": StepErrors(*sums, points=after.shape[-1])}
+
+    def orbit(self, count: int, seed: int) -> list[GroupElement]:
+        """Turns by angles up to 180°, their axes spread over the sphere, and shifts by 0.3 m."""
+        rng = np.random.default_rng([seed, 31])
+        found = [SE3().identity()]
+        for index, angle in enumerate(np.linspace(0.0, math.pi, count)[1:].tolist()):
+            way = rng.standard_normal(3)
+            turn = SE3().rotation(angle * _spread(index, count - 1)).matrix
+            found.append(SE3().element(turn, SHIFT * way / np.linalg.norm(way)))
+        return found
+
+    def elements(self, count: int, seed: int) -> list[GroupElement]:
+        """Of SE(3), shifted by 1 m."""
+        return random_elements(np.random.default_rng([seed, 41]), count, None, 1.0)
+
+    def starts(self, count: int, half_width: float, seed: int) -> list[Start]:
+        """Near goals within the slice."""
+        arguments = {**NEAR, "max_angle": math.radians(half_width)}
+        return [Start(one) for one in within_slice(self, count, 5_000_000 + 10_000 * seed, **arguments)]
+
+    def loop_arguments(self, half_width: float) -> Mapping[str, Any]:
+        """Near goals within the slice."""
+        return {**NEAR, "max_angle": math.radians(half_width)}
+
+    def judge(self, info: Mapping[str, Any], observation: Any) -> dict[str, float]:
+        """Where the body is: mean point distance ("ADD"; to the surface, "ADD-S", of bodies with symmetries), angle."""
+        distance, angle = float(info["mean_point_distance"]), float(info["angle"])
+        named = {name: float(distance < near and angle < turned) for name, (near, turned) in SUCCESS.items()}
+        return {**named, "distance_mm": 1e3 * distance, "final_angle_deg": math.degrees(angle)}
+
+    def film(self, episodes: Mapping[str, Mapping[str, Sequence[Any]]]) -> CloudPushFilm:
+        """By one camera."""
+        shape = make_shape(self.arguments.get("shape", "bracket"))
+        return CloudPushFilm(episodes, shape, solved=lambda info: bool(self.judge(info, None)["success"]))
+
+
+def random_elements(
+    rng: np.random.Generator, count: int, angle: float | None = None, distance: float = 0.0
+) -> list[GroupElement]:
+    """Turns about random axes, by `angle` [rad] or uniform over all (Haar) if None, and shifts by `distance` [m]."""
+    group, found = SE3(), list[GroupElement]()
+    for _ in range(count):
+        axis, way = (arrow / np.linalg.norm(arrow) for arrow in rng.standard_normal((2, 3)))
+        turn = group.sample(rng).matrix if angle is None else group.rotation(angle * axis).matrix
+        found.append(group.element(turn, distance * way))
+    return found
+
+
+def within_slice(world: World, count: int, first: int, **arguments: Any) -> list[int]:
+    """Seeds of episodes that start and have their goal within `max_angle` [rad] of the unturned orientation."""
+    env, seeds, seed = world.make(**arguments), list[int](), first
+    try:
+        while len(seeds) < count:
+            if seed - first > 10_000 + 1_000 * count:
+                expected = "more, else hardly any goal is within the slice"
+                raise ArgumentError("half_width", math.degrees(arguments["max_angle"]), expected)
+            _, info = env.reset(seed=seed)
+            cosine = (np.trace(info["goal_rotation"].reshape(3, 3)) - 1) / 2
+            if cosine >= math.cos(arguments["max_angle"]):
+                seeds.append(seed)
+            seed += 1
+    finally:
+        env.close()
+    return seeds
+
+
+def _spread(index: int, count: int) -> np.ndarray:
+    """One of `count` directions spread evenly over the sphere: Fibonacci's lattice, in an order that mixes them."""
+    index = (index * 5) % count if count % 5 else index
+    height = 1.0 - (2 * index + 1) / count
+    turn, radius = index * math.pi * (3.0 - math.sqrt(5.0)), math.sqrt(1.0 - height * height)
+    return np.array([radius * math.cos(turn), radius * math.sin(turn), height])
+
+
+_FIRST = 7_000_000
+_FEW = {"transitions": 100_000, "steps": (4000,), "encoder_steps": 750}
+CLOUDPUSH = CloudPushWorld(
+    "cloudpush",
+    "equiworld/CloudPush-v0",
+    kind="cloud",
+    unit="m",
+    scales={
+        "full": Scale(200_000, 2_000, 45.0),
+        "demo": Scale(60_000, 1_000, 45.0, (5000,), encoder_steps=1000, joint_steps=100, width=64),
+        "small": Scale(3_000, 200, 45.0, (60,), batch_size=128, encoder_steps=20, joint_steps=5, width=32),
+    },
+    trials={
+        "near": Trials(NEAR, 60, _FIRST),
+        "far": Trials(FAR, 80, _FIRST),
+        "within the slice": Trials(NEAR, 60, _FIRST + 800_000, in_slice=True),
+        "64 points": Trials({**NEAR, "points": 64}, 60, _FIRST, share=0.5),
+        "5 mm noise": Trials({**NEAR, "noise": 0.005}, 60, _FIRST, share=0.5),
+        "half the points lost": Trials({**NEAR, "dropout": 0.5}, 60, _FIRST, share=0.5),
+        "seen from one side": Trials({**NEAR, "view": "random"}, 60, _FIRST, share=0.5),
+        "256 points, half lost": Trials({**NEAR, "points": 256, "dropout": 0.5}, 60, _FIRST, share=0.5),
+        "another body": Trials({**NEAR, "shape": "random", "shape_seed": 0}, 60, _FIRST, share=0.5),
+    },
+)
+_BODIES = {
+    name: replace(CLOUDPUSH.scales[name], **(_FEW if name == "full" else {})) for name in CLOUDPUSH.scales
+}
+_ITS_OWN = {name: CLOUDPUSH.trials[name] for name in ("near", "far", "within the slice")}
+BOTTLE, ZED = (
+    replace(CLOUDPUSH, name=f"cloudpush-{shape}", arguments={"shape": shape}, scales=_BODIES, trials=_ITS_OWN)
+    for shape in ("bottle", "zed")
+)
+"""A body of revolution, and one that half a turn takes to itself: with half the data and steps."""
+
+POSE = replace(
+    CLOUDPUSH,
+    name="cloudpush-pose",
+    arguments={"points": 0, "observe_pose": True},
+    kind="state",
+    trials=_ITS_OWN,
+)
+"""The pose told by the simulator: an upper bound for encoders of clouds."""

@@ -1,0 +1,168 @@
+"""The same tasks begun at several elements of the group, all of them run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from equiworld.benchmarks.worlds.world import World
+from equiworld.envs.film import Moment
+from equiworld.groups import GroupElement
+from equiworld.rollout import Policy, Start, rollout
+from equiworld.symmetry import Concatenation, Field, Point, Symmetry, symmetry_of
+
+__all__ = ["Ended", "Orbit", "run_orbit", "run_trials"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """N tasks at G elements.
+
+    Attributes:
+        world: that they are of.
+        symmetry: of what is observed.
+        elements: G of them, the identity first.
+        episodes: of each element those of its tasks, each from its reset to its end.
+    """
+
+    world: World
+    symmetry: Symmetry
+    elements: Sequence[GroupElement]
+    episodes: Sequence[Sequence[Sequence[Moment]]]
+
+    def ends(self) -> list[list[dict[str, float]]]:
+        """How each episode ended, as the world judges."""
+        return [
+            [self.world.judge(episode[-1].info, episode[-1].observation) for episode in row]
+            for row in self.episodes
+        ]
+
+    def steps(self) -> NDArray[np.int_]:
+        """How many steps each episode took, `(G, N)`."""
+        return np.array([[len(episode) - 1 for episode in row] for row in self.episodes])
+
+    def deviations(self) -> Array:
+        """How far each episode strays from the unturned one, `(G, N)`, in the units of the points.
+
+        The largest distance, over the steps that both last, of a point that is observed or told from g·(where it is
+        on the trajectory begun at s). Clouds, which sensors draw anew, are no such points.
+        """
+        shown, told = self._places()
+        places = Concatenation(tuple(field for _, field in (*shown, *told)))
+        found = np.zeros((len(self.elements), len(self.episodes[0])))
+        for index, (g, row) in enumerate(zip(self.elements, self.episodes, strict=True)):
+            for task, (episode, reference) in enumerate(zip(row, self.episodes[0], strict=True)):
+                here, there = (self._points(each, shown, told) for each in (reference, episode))
+                length = min(len(here), len(there))
+                apart = there[:length] - places.transform(g, here[:length], self.symmetry.centre)
+                apart = apart.reshape(length, -1, self.symmetry.dim)
+                found[index, task] = np.linalg.norm(apart, axis=-1).max(initial=0.0)
+        return found
+
+    def _places(self) -> tuple[list[tuple[str, Field]], list[tuple[str, Field]]]:
+        """What is observed, and what is told, as points."""
+        info = self.episodes[0][0][0].info
+        shown = [item for item in self.symmetry.observation.items() if isinstance(item[1], Point)]
+        told = [item for item in self.symmetry.info.items() if isinstance(item[1], Point) and item[0] in info]
+        return shown, told
+
+    @staticmethod
+    def _points(
+        episode: Sequence[Moment], shown: Sequence[tuple[str, Field]], told: Sequence[tuple[str, Field]]
+    ) -> Array:
+        """All points of an episode, `(T + 1, n·d)`."""
+        return np.array(
+            [
+                np.concatenate([*(one.observation[n] for n, _ in shown), *(one.info[n] for n, _ in told)])
+                for one in episode
+            ]
+        )
+
+
+def run_orbit(
+    policy: Policy,
+    world: World,
+    starts: Sequence[Start],
+    elements: Sequence[GroupElement],
+    steps: int,
+    arguments: Mapping[str, Any],
+) -> Orbit:
+    """Begin every task at g·s with goal g·goal for each g, and let the policy act in all at once.
+
+    Args:
+        policy: never told g; sees observations alone.
+        world: that it acts in.
+        starts: N tasks.
+        elements: G of them, the identity first.
+        steps: of an episode, at most.
+        arguments: of the environments.
+    """
+    pairs = [(g, start) for g in elements for start in starts]
+    envs = [world.shown(world.make(max_episode_steps=steps, **arguments), g) for g, _ in pairs]
+    turned = [
+        world.turned(start, g) if index >= len(starts) else start for index, (g, start) in enumerate(pairs)
+    ]
+    found: list[list[Moment]] = [[] for _ in pairs]
+    try:
+        symmetry = symmetry_of(envs[0])
+        # Episodes that have ended are not planned for any more.
+        for step in rollout(policy, envs, turned, steps=steps, drop_ended=True):
+            found[step.env].append(Moment(step.observation, step.info))
+    finally:
+        for env in envs:
+            env.close()
+    rows = [found[first : first + len(starts)] for first in range(0, len(found), len(starts))]
+    return Orbit(world, symmetry, tuple(elements), rows)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One episode that is over.
+
+    Attributes:
+        seed: that it began with.
+        steps: that it took.
+        figures: what the world says of its end.
+    """
+
+    seed: int
+    steps: int
+    figures: Mapping[str, float]
+
+
+def run_trials(
+    policy: Policy,
+    world: World,
+    seeds: Sequence[int],
+    arguments: Mapping[str, Any],
+    steps: int | None,
+    side_by_side: int,
+) -> list[Ended]:
+    """One episode a seed, in the order of the seeds.
+
+    Args:
+        policy: sees observations alone.
+        world: that it acts in.
+        seeds: of the episodes.
+        arguments: of the environments.
+        steps: of an episode at most; the environment's own limit if None.
+        side_by_side: how many environments it acts in at once.
+    """
+    envs = [world.make(**arguments) for _ in range(min(side_by_side, len(seeds)))]
+    found: dict[int, Ended] = {}
+    try:
+        for step in rollout(policy, envs, map(Start, seeds), steps=steps):
+            if step.ended:
+                seed = step.start.seed
+                assert seed is not None
+                found[seed] = Ended(seed, step.number, world.judge(step.info, step.observation))
+    finally:
+        for env in envs:
+            env.close()
+    return [found[seed] for seed in seeds]

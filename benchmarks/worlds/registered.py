@@ -1,0 +1,121 @@
+"""Any registered environment with a symmetry and a task as a world."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
+from equiworld.envs import GroupAction
+from equiworld.errors import UnknownNameError
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.rollout import Start
+from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.tasks import TASKS
+from equiworld.training import Dataset, collect
+from equiworld.verify.prediction import one_step
+
+__all__ = ["RegisteredWorld", "registered_world"]
+
+
+@dataclass(frozen=True)
+class RegisteredWorld(World):
+    """As it is registered: trained on its own resets, and shown turned, which is the passive test of a policy.
+
+    Errors are of all features of the state, in their own units. `success` is `info["is_success"]`.
+    """
+
+    def described(self) -> Mapping[str, Any]:
+        """Its declaration, and the file that its class stands in."""
+        maker = gym.spec(self.env_id).entry_point
+        if isinstance(maker, str):
+            module, _, name = maker.partition(":")
+            maker = getattr(importlib.import_module(module), name)
+        source = inspect.getsourcefile(maker) if callable(maker) else None
+        digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
+        return {**super().described(), "source": digest, "symmetry": repr(self.symmetry)}
+
+    @property
+    def symmetry(self) -> Symmetry:
+        """As it is declared."""
+        env = self.make()
+        try:
+            return symmetry_of(env)
+        finally:
+            env.close()
+
+    def collect(
+        self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
+    ) -> Dataset:
+        """From its own resets, whatever the part."""
+        env = self.make()
+        try:
+            return collect(env, count, 100 + seed, folder=folder)
+        finally:
+            env.close()
+
+    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+        """Of all features together."""
+        found = [[z.flatten().numpy() for z in part] for part in one_step(model, data)]
+        before, guess, after = (np.concatenate(each) for each in zip(*found, strict=True))
+        sums = (np.square(one - after).sum(-1) for one in (guess, before))
+        return {"everywhere": StepErrors(*sums, points=1)}
+
+    def orbit(self, count: int, seed: int) -> list[GroupElement]:
+        """The identity, and random elements without shifts."""
+        group = self.symmetry.group
+        return [group.identity(), *group.sample(np.random.default_rng([seed, 31]), count - 1, scale=0.0)]
+
+    def elements(self, count: int, seed: int) -> list[GroupElement]:
+        """Random ones, shifts up to a length scale."""
+        symmetry, rng = self.symmetry, np.random.default_rng([seed, 11])
+        return list(symmetry.group.sample(rng, count, scale=symmetry.length_scale))
+
+    def starts(self, count: int, half_width: float, seed: int) -> list[Start]:
+        """Its own resets."""
+        return [Start(5_000_000 + 10_000 * seed + index) for index in range(count)]
+
+    def turned(self, start: Start, g: GroupElement) -> Start:
+        """The same reset: the world is shown turned."""
+        return start
+
+    def shown(self, env: gym.Env, g: GroupElement) -> gym.Env:
+        """Turned by g."""
+        return GroupAction(env, g)
+
+    def loop_arguments(self, half_width: float) -> Mapping[str, Any]:
+        """Those with which its symmetry holds everywhere."""
+        return TASKS[self.env_id].symmetric_arguments
+
+    def judge(self, info: Mapping[str, Any], observation: Any) -> dict[str, float]:
+        """What it says of success; nothing where it says nothing."""
+        return {"success": float(info["is_success"])} if "is_success" in info else {}
+
+
+def registered_world(env_id: str) -> RegisteredWorld | None:
+    """The world of an environment's id; None for one that is not registered.
+
+    Raises:
+        UnknownNameError: it has no task.
+    """
+    if env_id not in gym.registry:
+        return None
+    if env_id not in TASKS:
+        expected = "add one with equiworld.tasks.register_task(env_id, Task(cost=…))"
+        raise UnknownNameError("task of the world", env_id, TASKS, expected)
+    scales = {
+        "full": Scale(100_000, 10_000, 180.0, (8000,)),
+        "demo": Scale(50_000, 5_000, 180.0, (4000,)),
+        "small": Scale(2_000, 400, 180.0, (100,), batch_size=256, width=32),
+    }
+    return RegisteredWorld(env_id, env_id, scales=scales, trials={"own": Trials()})

@@ -1,0 +1,177 @@
+"""What questions ask of a world: data, models' errors, elements, tasks, and when one is solved."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+import equiworld.envs  # noqa: F401  registers the environments
+from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.planners import CEM, MPCPolicy, Planner
+from equiworld.rollout import Start
+from equiworld.tasks import task_of
+from equiworld.training import Dataset
+from equiworld.verify.prediction import relative_error
+
+__all__ = ["StepErrors", "Trials", "World"]
+
+
+@dataclass(frozen=True)
+class StepErrors:
+    """Squared distances of N transitions, each summed over the points that count.
+
+    Attributes:
+        error: |predicted − next|², `(N,)`.
+        motion: |next − now|², `(N,)`.
+        points: how many count in each.
+
+    >>> StepErrors(np.array([1.0, 0.0]), np.array([4.0, 4.0]), 2).relative
+    0.125
+    """
+
+    error: NDArray[np.float64]
+    motion: NDArray[np.float64]
+    points: int
+
+    @property
+    def relative(self) -> float | None:
+        """relMSE = Σ‖predicted − next‖² / Σ‖next − now‖², pooled; 1: predicts no motion; None if nothing moves."""
+        return relative_error(float(self.error.sum()), float(self.motion.sum()))
+
+    @property
+    def rms(self) -> float | None:
+        """Root of the mean square distance of a point from where it comes to be; None of no transitions."""
+        return math.sqrt(self.error.sum() / (len(self.error) * self.points)) if len(self.error) else None
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Episodes that policies are tried on.
+
+    Attributes:
+        arguments: of the environment.
+        steps: at most; the environment's own limit if None.
+        first: seed of the first episode; data and tuning use others.
+        in_slice: only episodes that begin and have their goal within the slice.
+        share: of the episodes that are asked for.
+    """
+
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    steps: int | None = None
+    first: int = 1_000_000
+    in_slice: bool = False
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class World(ABC):
+    """An environment, its data, tasks and measures.
+
+    Attributes:
+        name: in cells.
+        env_id: of the environment.
+        arguments: of the environment, in all that is done with it.
+        kind: of what is observed, "state" or "cloud": which family an arm has.
+        unit: of lengths.
+        scales: amounts of data and training: "full", "demo" and "small".
+        trials: by name, the first one its own task.
+    """
+
+    name: str
+    env_id: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "state"
+    unit: str = "1"
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    trials: Mapping[str, Trials] = field(default_factory=dict)
+
+    outcomes: ClassVar[tuple[str, ...]] = ("success",)
+    """What `judge` says of an episode's end; the first decides."""
+
+    def described(self) -> Mapping[str, Any]:
+        """What it is defined to be, as far as data and models depend on it."""
+        return {"env": self.env_id, "arguments": dict(self.arguments)}
+
+    def modules(self) -> tuple[str, ...]:
+        """Modules whose sources it depends on."""
+        return (type(self).__module__,)
+
+    def make(self, **arguments: Any) -> gym.Env:
+        """Its environment."""
+        return gym.make(self.env_id, disable_env_checker=True, **{**self.arguments, **arguments})
+
+    @property
+    def planner(self) -> Planner:
+        """That suits its task."""
+        return task_of(self.env_id).planner or CEM()
+
+    def policy(
+        self, model: WorldModel, seed: int, dtype: str = "float32", planner: Planner | None = None
+    ) -> MPCPolicy:
+        """A policy over a model. Models without the symmetry plan along the world's axes, without the door.
+
+        Behind the door any policy is equivariant.
+        """
+        planner = planner or self.planner
+        return MPCPolicy(model, planner, dtype=dtype, seed=seed, door=model.equivariant)  # type: ignore[arg-type]
+
+    def network(self, family: str, width: int | None) -> Mapping[str, Any]:
+        """Settings of a model of a width; none for the family's own."""
+        return {} if width is None else {"hidden": (width,) * 3, "periodic": width // 2}
+
+    def validation_error(self, model: WorldModel, data: Dataset) -> float:
+        """The one-step error where it counts; infinite where nothing moved."""
+        found = next(iter(self.errors(model, data).values())).relative
+        return math.inf if found is None else found
+
+    @abstractmethod
+    def collect(
+        self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
+    ) -> Dataset:
+        """Transitions of a part of the orientations; a folder is for what an interrupted collection goes on from."""
+
+    @abstractmethod
+    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+        """One-step errors in float64, by region; the first is where the symmetry holds."""
+
+    @abstractmethod
+    def orbit(self, count: int, seed: int) -> list[GroupElement]:
+        """Turns of the whole scene that spread over the orbit, the identity first."""
+
+    @abstractmethod
+    def elements(self, count: int, seed: int) -> list[GroupElement]:
+        """Random elements of the group, shifts and, where it has them, mirrors included."""
+
+    @abstractmethod
+    def starts(self, count: int, half_width: float, seed: int) -> list[Start]:
+        """Tasks that begin, and end, within the slice of orientations [deg]."""
+
+    def turned(self, start: Start, g: GroupElement) -> Start:
+        """The same task, begun by the simulator itself at g·s with goal g·goal."""
+        return Start(start.seed, {**(start.options or {}), "group_element": g})
+
+    def shown(self, env: gym.Env, g: GroupElement) -> gym.Env:
+        """The environment in which a turned task runs."""
+        return env
+
+    @abstractmethod
+    def loop_arguments(self, half_width: float) -> Mapping[str, Any]:
+        """Of the environment of such tasks, in which the symmetry holds everywhere."""
+
+    def judge(self, info: Mapping[str, Any], observation: Any) -> dict[str, float]:
+        """How an episode ended: the outcomes as 0 or 1, and figures with the names of measures."""
+        return {"success": float(info["is_success"])}
+
+    def film(self, episodes: Mapping[str, Mapping[str, Sequence[Any]]]) -> Any:
+        """Episodes side by side, by row and column; None where nobody draws them."""
+        return None
