@@ -25,7 +25,6 @@ from equiworld.planners.peers.world import Budget, World
 
 __all__ = ["StableWorldmodel"]
 
-_LIBRARY, _VERSION = "stable-worldmodel", "0.1.1"
 _PACKAGE, _PRIVATE = "stable_worldmodel", "_equiworld_stable_worldmodel"
 _CLASSES = {"cem": "CEMSolver", "icem": "ICEMSolver", "mppi": "MPPISolver"}
 _ELITES = 0.1  # by default topk is 30 of 300 samples
@@ -38,7 +37,8 @@ class StableWorldmodel(Contender):
     video and a torchvision that fits torch. Whether and when the package itself is imported makes no difference.
     """
 
-    library = _LIBRARY
+    library = "stable-worldmodel"
+    version = "0.1.1"
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)
@@ -53,10 +53,10 @@ class StableWorldmodel(Contender):
 
     @classmethod
     def load(cls) -> ModuleType:
-        found = metadata.version(_LIBRARY)
-        if found != _VERSION:  # later ones have moved their solvers
-            raise ImportError(f"{_LIBRARY} {found} is installed; its solvers are known in {_VERSION} only")
-        finder = _Files(Path(str(metadata.distribution(_LIBRARY).locate_file(_PACKAGE))))
+        found = metadata.version(cls.library)
+        if found != cls.version:  # later ones have moved their solvers
+            raise ImportError(f"{cls.library} {found} is installed, and its solvers are known of {cls.version} alone")
+        finder = _Files(Path(str(metadata.distribution(cls.library).locate_file(_PACKAGE))))
         sys.meta_path.insert(0, finder)
         try:
             return importlib.import_module(f"{_PRIVATE}.solver")
