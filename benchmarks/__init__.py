@@ -11,12 +11,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equiworld.errors import UnknownNameError
 from equiworld.results import text_table
 
-__all__ = ["BENCHMARKS", "Benchmark", "benchmark"]
+if TYPE_CHECKING:
+    from equiworld.benchmarks.suite.question import Question
+
+__all__ = ["BENCHMARKS", "QUESTIONS", "Benchmark", "benchmark", "question"]
 
 BENCHMARKS: dict[str, str] = {
     "orientation": "equiworld.benchmarks.orientation:Config",
@@ -37,7 +40,15 @@ BENCHMARKS: dict[str, str] = {
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
-QUESTIONS: dict[str, str] = {}
+QUESTIONS: dict[str, str] = {
+    "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
+    "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
+    "success": "equiworld.benchmarks.questions.success:Success",
+    "certificate": "equiworld.benchmarks.questions.certificate:CertificateOf",
+    "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
+    "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
+    "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
+}
 """By name, the module and the class of each question; imported when asked for."""
 
 
@@ -56,6 +67,21 @@ class Benchmark:
     settings: type[Any]
     run: Callable[[Any], dict[str, Any]]
     report: Callable[[dict[str, Any]], str]
+
+
+def question(name: str) -> type[Question]:
+    """The class of a question.
+
+    Raises:
+        UnknownNameError: no such question; lists those there are.
+
+    >>> question("one-step")().title
+    'How wrong is one predicted step, and is it as wrong at every orientation?'
+    """
+    if name not in QUESTIONS:
+        raise UnknownNameError("question", name, QUESTIONS, "add a line to equiworld.benchmarks.QUESTIONS")
+    module, _, kind = QUESTIONS[name].partition(":")
+    return getattr(importlib.import_module(module), kind)
 
 
 def benchmark(name: str) -> Benchmark:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
-from equiworld.errors import ArgumentError
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models import WorldModel
 
 __all__ = ["TrainedQuestion"]
 
+SCALES = ("full", "demo", "demo-quick", "small")
 _SCALE = ("scale", "transitions", "steps", "half_width", "width")
 
 
@@ -27,7 +30,8 @@ class TrainedQuestion(Question):
     """A question about models that are trained on the data of a world.
 
     Attributes:
-        scale: of data and training, "full", "demo" or "small", as each world defines it; what follows changes it.
+        scale: of data and training as worlds define it: "full", "demo", "demo-quick" or "small";
+            what follows changes it.
         transitions: collected for training.
         steps: of the optimiser.
         half_width: of the slice of orientations [deg].
@@ -43,6 +47,8 @@ class TrainedQuestion(Question):
     choosing: ClassVar[tuple[str, ...]] = _SCALE  # what they come to is an input, whichever way it was said
 
     def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ArgumentError("scale", self.scale, "an amount of data and training", SCALES)
         for name in ("transitions", "steps", "width"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), least=1)
@@ -64,7 +70,7 @@ class TrainedQuestion(Question):
     def scale_in(self, world: World) -> Scale:
         """The amounts of data and training in a world; the small version has no number that is larger."""
         scale = world.scales[self.scale]
-        small = self.scale == "small"
+        small = self.scale in ("small", "demo-quick")
         changes: dict[str, Any] = {}
         for name in ("transitions", "half_width", "width"):
             given, known = getattr(self, name), getattr(scale, name)
@@ -95,6 +101,9 @@ class TrainedQuestion(Question):
         """Those of the question and of its world."""
         return (*super().modules(cell), *self.world(cell.world).modules())
 
-    def settings(self) -> dict[str, Any]:
-        """All fields, for a result."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+    def half_width_of(self, rows: Sequence[Row]) -> float | None:
+        """Of the trained slice [deg] in the world of the rows; None if it is not known here."""
+        for row in rows:
+            with suppress(UnknownNameError):
+                return self.scale_in(self.world(row["world"])).half_width
+        return None

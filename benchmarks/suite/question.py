@@ -117,7 +117,7 @@ class Question(ABC):
         return replace(self, **changes)
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """A picture of rows, of any number of worlds, arms and seeds; None if a table says it all."""
+        """A picture of rows of one world, of any number of arms and seeds; None if a table says it all."""
         return None
 
     def table(self, rows: Sequence[Row]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.files import write_atomically
 from equiworld.results import make_result, write_json
 
-__all__ = ["CellError", "Run", "run"]
+__all__ = ["CellError", "Run", "figures", "run"]
 
 ATTEMPTS = 5
 """How often cells are given out again whose worker died."""
@@ -77,7 +78,7 @@ class Run:
     @property
     def plan(self) -> Plan:
         """Which cells are wanted."""
-        return Plan(self.world, self.arm, self.seeds, self.seed)
+        return Plan(self.world, self.arm, 1 if self.quick and self.seeds is None else self.seeds, self.seed)
 
 
 def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
@@ -96,16 +97,16 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
     """
     store = Store(settings.out)
     began = time.perf_counter()
-    wanted = {question: _cells(question, settings) for question in questions}
-    for question, cells in wanted.items():
+    wanted = [(question, _cells(question, settings)) for question in questions]
+    for question, cells in wanted:
         for cell in cells:
             question.inputs(cell)  # an unknown world or arm is refused here, before hours of work
     deadline = None if settings.budget_hours is None else began + 3600 * settings.budget_hours
     failed: dict[str, str] = {}
     for timed in (False, True):
-        jobs = [(each, cell) for each, cells in wanted.items() if each.timed == timed for cell in cells]
+        jobs = [(each, cell) for each, cells in wanted if each.timed == timed for cell in cells]
         failed |= _measure(jobs, store, settings, deadline, alone=timed)
-    results = [_result(each, cells, store, settings, failed, began) for each, cells in wanted.items()]
+    results = [_result(each, cells, store, settings, failed, began) for each, cells in wanted]
     if failed:
         name, reason = next(iter(failed.items()))
         others = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
@@ -243,12 +244,17 @@ def _result(
     }
     result = make_result(question.name, config, rows, time.perf_counter() - began)
     write_json(settings.out / f"{question.name}.json", result)
-    figure = question.figure(rows) if rows else None
-    if figure is not None:
-        _save(figure, settings.out / f"{question.name}.png")
+    for name, figure in figures(question, rows).items():
+        write_atomically(settings.out / f"{name}.png", partial(figure.savefig, format="png", dpi=130))
     return result
 
 
-def _save(figure: Any, path: Path) -> None:
-    draw: Callable[[Any], Any] = lambda file: figure.savefig(file, format="png", dpi=130)  # noqa: E731
-    write_atomically(path, draw)
+def figures(question: Question, rows: Sequence[Row]) -> dict[str, Any]:
+    """The pictures of rows, one a world, by what to call them."""
+    found = {}
+    worlds = list(dict.fromkeys(row["world"] for row in rows))
+    for world in worlds:
+        figure = question.figure([row for row in rows if row["world"] == world])
+        if figure is not None:
+            found[question.name if len(worlds) == 1 else f"{question.name}-{world}"] = figure
+    return found

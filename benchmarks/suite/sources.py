@@ -17,8 +17,20 @@ __all__ = ["source_files", "sources_digest"]
 
 _ROOT = "equiworld"
 _NAMED = re.compile(rf"{_ROOT}(?:\.\w+)+")  # in strings, such as a registry's "equiworld.planners.cem:CEM"
-_REGISTRIES = {f"{_ROOT}.benchmarks", f"{_ROOT}.benchmarks.arms", f"{_ROOT}.benchmarks.worlds"}
-"""Left out: what their lines say of an arm, a world or a question is itself an input of what depends on it."""
+_LEFT_OUT = {
+    f"{_ROOT}.{name}"
+    for name in (
+        # what a line says of an arm, a world or a question is itself an input of what depends on it
+        "benchmarks",
+        "benchmarks.arms",
+        "benchmarks.worlds",
+        # how rows are shown
+        "benchmarks.suite.pictures",
+        "benchmarks.suite.style",
+        "benchmarks.suite.summary",
+        "benchmarks.suite.run",
+    )
+}
 _LONGEST = 200  # of such strings
 _BEGAN = time.time()
 
@@ -57,7 +69,7 @@ def source_files(*modules: str) -> dict[str, Path]:
     while waiting:
         name, whole = waiting.pop()
         path = _file(name)
-        if path is None or name in _REGISTRIES or (name, whole) in visited or (name, True) in visited:
+        if path is None or name in _LEFT_OUT or (name, whole) in visited or (name, True) in visited:
             continue
         visited.add((name, whole))
         found[name] = path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from equiworld.groups import SE3, GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start
 from equiworld.training import Dataset, collect
-from equiworld.verify.prediction import one_step
 
 __all__ = ["BOTTLE", "CLOUDPUSH", "POSE", "ZED", "CloudPushWorld", "random_elements", "within_slice"]
 
@@ -42,6 +42,7 @@ class CloudPushWorld(World):
     """Success is judged after the last step, errors are of a latent's keypoints, each cloud being a fresh one."""
 
     outcomes: ClassVar[tuple[str, ...]] = ("success", "close")
+    side_by_side: ClassVar[int] = 32
 
     def make(self, **arguments: Any) -> gym.Env:
         """Its environment, episodes of full length whatever happens."""
@@ -67,9 +68,13 @@ class CloudPushWorld(World):
 
     def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
         """Of all keypoints, or of the known position [m]."""
-        channel = model.latent.channels()["keypoints" if self.kind == "cloud" else "body_pos"]
-        triples = [[z.select(channel) for z in part] for part in one_step(model, data)]
-        before, found, after = (torch.cat(each).numpy() for each in zip(*triples, strict=True))
+        double = copy.deepcopy(model).to(torch.float64).eval()
+        state, action, following = data.features(torch.float64)
+        channel = double.latent.channels()["keypoints" if self.kind == "cloud" else "body_pos"]
+        with torch.inference_mode():
+            z = double.encode_features(state)
+            parts = (z, double.predict(z, action), double.encode_features(following))
+        before, found, after = (part.select(channel).numpy() for part in parts)
         sums = (np.square(one - after).sum((-1, -2)) for one in (found, before))
         return {"everywhere": StepErrors(*sums, points=after.shape[-1])}
 
@@ -86,6 +91,32 @@ class CloudPushWorld(World):
     def elements(self, count: int, seed: int) -> list[GroupElement]:
         """Of SE(3), shifted by 1 m."""
         return random_elements(np.random.default_rng([seed, 41]), count, None, 1.0)
+
+    def ladder(self, seed: int) -> dict[str, list[GroupElement]]:
+        """Shifts, turns, and both, four elements each."""
+        rng = np.random.default_rng([seed, 33])
+        return {
+            "as it is": [SE3().identity()],
+            "shifted by 0.1 m": random_elements(rng, 4, 0.0, 0.1),
+            "shifted by 1 m": random_elements(rng, 4, 0.0, 1.0),
+            "turned": random_elements(rng, 4),
+            "turned and shifted by 1 m": random_elements(rng, 4, None, 1.0),
+        }
+
+    def shuffled(self, data: Dataset, rng: np.random.Generator) -> Dataset:
+        """The points of its clouds in another order."""
+        if self.kind != "cloud":
+            return data
+        count = data.observation["cloud"].shape[-1] // 3
+        order = rng.permutation(count)
+
+        def moved(arrays: Any) -> dict[str, Any]:
+            cloud = arrays["cloud"].reshape(len(data), count, 3)[:, order].reshape(len(data), -1)
+            return {**arrays, "cloud": cloud}
+
+        return replace(
+            data, observation=moved(data.observation), next_observation=moved(data.next_observation)
+        )
 
     def starts(self, count: int, half_width: float, seed: int) -> list[Start]:
         """Near goals within the slice."""
@@ -156,6 +187,9 @@ CLOUDPUSH = CloudPushWorld(
     scales={
         "full": Scale(200_000, 2_000, 45.0),
         "demo": Scale(60_000, 1_000, 45.0, (5000,), encoder_steps=1000, joint_steps=100, width=64),
+        "demo-quick": Scale(
+            5_000, 200, 45.0, (400,), batch_size=256, encoder_steps=120, joint_steps=10, width=32
+        ),
         "small": Scale(3_000, 200, 45.0, (60,), batch_size=128, encoder_steps=20, joint_steps=5, width=32),
     },
     trials={

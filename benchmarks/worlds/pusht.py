@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,14 +30,11 @@ DISTANCE = (40.0, 110.0)  # [px] from the block to its goal
 AGENT = (25.0, 90.0)  # [px] between the agent's rim and the block
 MOST_COVERED = 0.6  # share of the goal covered at the start, at most
 CLEAR_OF_WALLS = 5.0  # [px]
-SHIFTS = 100.0  # [px], the longest of random elements
 
 
 @dataclass(frozen=True)
 class PushTWorld(World):
     """Success is coverage, errors are of the block's corners."""
-
-    outcomes: ClassVar[tuple[str, ...]] = ("success",)
 
     def collect(
         self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
@@ -74,7 +71,7 @@ class PushTWorld(World):
 
     def elements(self, count: int, seed: int) -> list[GroupElement]:
         """Of E(2), with shifts up to 100 px."""
-        return list(E2().sample(np.random.default_rng([seed, 11]), count, scale=SHIFTS))
+        return list(E2().sample(np.random.default_rng([seed, 11]), count, scale=self.shifts))
 
     def starts(self, count: int, half_width: float, seed: int) -> list[Start]:
         """Starts and goals with both headings within the slice."""
@@ -121,9 +118,11 @@ PUSHT = PushTWorld(
     "pusht",
     "equiworld/PushT-v0",
     unit="px",
+    shifts=100.0,
     scales={
         "full": Scale(600_000, 60_000, 30.0, learning_rates=(3e-3, 1e-2)),
         "demo": Scale(250_000, 10_000, 30.0, (6000,), width=128, periodic=(0.0,)),
+        "demo-quick": Scale(20_000, 2_000, 30.0, (1500,), batch_size=256, width=128, periodic=(0.0,)),
         "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, width=32),
     },
     trials={

@@ -116,6 +116,7 @@ def registered_world(env_id: str) -> RegisteredWorld | None:
     scales = {
         "full": Scale(100_000, 10_000, 180.0, (8000,)),
         "demo": Scale(50_000, 5_000, 180.0, (4000,)),
+        "demo-quick": Scale(5_000, 1_000, 180.0, (500,), batch_size=256),
         "small": Scale(2_000, 400, 180.0, (100,), batch_size=256, width=32),
     }
     return RegisteredWorld(env_id, env_id, scales=scales, trials={"own": Trials()})

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import equiworld.envs  # noqa: F401  registers the environments
 from equiworld.benchmarks.suite.trained import Part, Scale, Split
 from equiworld.groups import GroupElement
-from equiworld.models import WorldModel
+from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
 from equiworld.tasks import task_of
@@ -83,7 +83,8 @@ class World(ABC):
         arguments: of the environment, in all that is done with it.
         kind: of what is observed, "state" or "cloud": which family an arm has.
         unit: of lengths.
-        scales: amounts of data and training: "full", "demo" and "small".
+        shifts: the longest of random elements, in that unit.
+        scales: amounts of data and training: "full", "demo", "demo-quick" and "small".
         trials: by name, the first one its own task.
     """
 
@@ -92,11 +93,15 @@ class World(ABC):
     arguments: Mapping[str, Any] = field(default_factory=dict)
     kind: str = "state"
     unit: str = "1"
+    shifts: float = 1.0
     scales: Mapping[str, Scale] = field(default_factory=dict)
     trials: Mapping[str, Trials] = field(default_factory=dict)
 
     outcomes: ClassVar[tuple[str, ...]] = ("success",)
-    """What `judge` says of an episode's end; the first decides."""
+    """What `judge` says of an episode's end as 0 or 1; the first decides."""
+
+    side_by_side: ClassVar[int] = 100
+    """Environments that a policy acts in at once."""
 
     def described(self) -> Mapping[str, Any]:
         """What it is defined to be, as far as data and models depend on it."""
@@ -126,8 +131,11 @@ class World(ABC):
         return MPCPolicy(model, planner, dtype=dtype, seed=seed, door=model.equivariant)  # type: ignore[arg-type]
 
     def network(self, family: str, width: int | None) -> Mapping[str, Any]:
-        """Settings of a model of a width; none for the family's own."""
-        return {} if width is None else {"hidden": (width,) * 3, "periodic": width // 2}
+        """Settings of a model of a width; none for the family's own, nor for networks that are no perceptrons."""
+        known = FAMILIES.get(family)
+        if width is None or (known is not None and not hasattr(known.network, "periodic")):
+            return {}
+        return {"hidden": (width,) * 3, "periodic": width // 2}
 
     def validation_error(self, model: WorldModel, data: Dataset) -> float:
         """The one-step error where it counts; infinite where nothing moved."""
@@ -151,6 +159,14 @@ class World(ABC):
     @abstractmethod
     def elements(self, count: int, seed: int) -> list[GroupElement]:
         """Random elements of the group, shifts and, where it has them, mirrors included."""
+
+    def ladder(self, seed: int) -> dict[str, list[GroupElement]]:
+        """What is done to test data, from easy to hard; nothing by default."""
+        return {}
+
+    def shuffled(self, data: Dataset, rng: np.random.Generator) -> Dataset:
+        """The same data in another of its equal forms, such as clouds with their points in another order."""
+        return data
 
     @abstractmethod
     def starts(self, count: int, half_width: float, seed: int) -> list[Start]:

@@ -14,6 +14,7 @@ from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.groups import GroupElement
 from equiworld.verify.certification.orbit import Orbit
+from equiworld.verify.drawing import draw_orbit_on_sphere, sphere_axes
 from equiworld.verify.elements import rotation_angle, rotation_axis
 
 __all__ = ["draw"]
@@ -26,7 +27,6 @@ _LINES = {"active": "-", "passive": ":"}
 _FILLS = {"active": "full", "passive": "none"}
 _SIZES = {"active": 9, "passive": 13}  # so that one is seen around the other
 _MARKERS = {False: "o", True: "^"}  # of elements that mirror
-_NO_AXIS = (0.5, 0.5, 0.5)
 
 
 def draw(
@@ -38,7 +38,7 @@ def draw(
 ) -> Path:
     """Draw orbits to a file, whole or not at all; the suffix of `path` says the format.
 
-    Elements that turn in one plane lie on a circle, at their angle; others over their angle, coloured by their axis.
+    Elements that turn in one plane lie on a circle, at their angle; others over the sphere of rotation axes.
     Where no final error is known, of environments without a goal say, deviations are drawn alone.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -54,11 +54,13 @@ def draw(
     figure.suptitle(title)
     judged = any(np.isfinite(orbit.final_error).any() for orbit in orbits)
     angles = _angles_in_one_plane(elements)
+    columns = figure.add_gridspec(1, 1 + judged)
     if judged and angles is not None:
-        _draw_circle(figure.add_subplot(1, 2, 1, projection="polar"), elements, orbits, angles)
+        _draw_circle(figure.add_subplot(columns[0], projection="polar"), elements, orbits, angles)
     elif judged:
-        _draw_angles(figure.add_subplot(1, 2, 1), elements, orbits)
-    _draw_deviations(figure.add_subplot(1, 1 + judged, 1 + judged), orbits, tolerance)
+        for place, orbit in zip(columns[0].subgridspec(len(orbits), 1), orbits, strict=True):
+            _draw_sphere(sphere_axes(figure, place), elements, orbit)
+    _draw_deviations(figure.add_subplot(columns[-1]), orbits, tolerance)
     return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 
 
@@ -83,24 +85,27 @@ def _draw_circle(
     axes: Any, elements: GroupElement, orbits: Sequence[Orbit], angles: NDArray[np.float64]
 ) -> None:
     """Final errors at the angle of each element in its plane."""
-    _draw_errors(axes, elements, orbits, angles, None)
+    _draw_errors(axes, elements, orbits, angles)
     axes.set_rlim(bottom=0)
     axes.set_title("final error by angle of g [units of the observation]")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.3, -0.15), fontsize=8)
 
 
-def _draw_angles(axes: Any, elements: GroupElement, orbits: Sequence[Orbit]) -> None:
-    """Final errors over the angle of each element in space; red, green and blue are the parts of its axis."""
-    found = [rotation_axis(g) for g in elements]
-    colours = [_NO_AXIS if axis is None else tuple(np.abs(axis).tolist()) for axis in found]
-    _draw_errors(axes, elements, orbits, np.array([rotation_angle(g) for g in elements]), colours)
-    axes.set_xlim(-0.1, np.pi + 0.1)
-    axes.set_xticks(np.linspace(0, np.pi, 5), ["0°", "45°", "90°", "135°", "180°"])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("angle of g; colour: its axis, |x| red, |y| green, |z| blue")
-    axes.set_ylabel("final error [units of the observation]")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+def _draw_sphere(axes: Any, elements: GroupElement, orbit: Orbit) -> None:
+    """The mean final error at the axis and angle of each element in space."""
+    turns = [rotation_angle(g) * np.asarray(_axis(g)) for g in elements]
+    judged = [errors[np.isfinite(errors)] for errors in orbit.final_error]
+    means = [errors.mean() if len(errors) else np.nan for errors in judged]
+    mirrored = [bool(g.determinant < 0) for g in elements]
+    draw_orbit_on_sphere(axes, turns, means, mirrored=mirrored)
+    axes.set_title(
+        f"{orbit.mode}: mean final error [units of the observation]\nby axis and angle of g", fontsize=10
+    )
+
+
+def _axis(g: GroupElement) -> NDArray[np.float64]:
+    axis = rotation_axis(g)
+    return np.zeros(3) if axis is None else axis
 
 
 def _draw_errors(
@@ -108,7 +113,6 @@ def _draw_errors(
     elements: GroupElement,
     orbits: Sequence[Orbit],
     places: NDArray[np.float64],
-    colours: Sequence[Any] | None,
 ) -> None:
     """The final error of every episode at the place of its element, and their mean."""
     # Points without a line: between two elements nothing was measured.
@@ -119,11 +123,7 @@ def _draw_errors(
             errors = errors[np.isfinite(errors)]
             if not len(errors):
                 continue
-            style = {
-                "color": own if colours is None else colours[index],
-                "marker": _MARKERS[mirror],
-                "ls": "",
-            }
+            style = {"color": own, "marker": _MARKERS[mirror], "ls": ""}
             axes.plot(np.full(len(errors), places[index]), errors, ms=3, alpha=0.3, **style)
             what = f"{orbit.mode}, {'mirrored, ' if mirror else ''}mean"
             label = {} if mirror in named else {"label": what}

@@ -1,0 +1,112 @@
+"""Is a slice of orientations enough for the whole task?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from equiworld.benchmarks.questions.trained import TrainedQuestion
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.rows import Measure, Row, share
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.worlds.cloudpush import within_slice
+from equiworld.benchmarks.worlds.loops import run_trials
+from equiworld.errors import ArgumentError
+
+__all__ = ["Success"]
+
+
+@dataclass(frozen=True)
+class Success(TrainedQuestion):
+    """A world's own task at every orientation, with seeds that neither training nor tuning used; float32.
+
+    Attributes:
+        episodes: of each trial.
+        max_steps: of an episode, if fewer than the trial's.
+        trial: names of trials; those that the arm is worth trying on if empty.
+    """
+
+    episodes: int = 300
+    max_steps: int | None = None
+    trial: tuple[str, ...] = ()
+
+    name: ClassVar[str] = "success"
+    title: ClassVar[str] = "Is a slice of orientations enough for the whole task?"
+    worlds: ClassVar[tuple[str, ...]] = ("pusht", "cloudpush")
+    arms: ClassVar[tuple[str, ...]] = ("equivariant", "plain", "centred", "augmented")
+    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "trial")
+    measures: ClassVar[dict[str, Measure]] = {
+        "success": Measure(
+            "1", "share of episodes solved, with Wilson's 95 % interval; what that is says the world"
+        ),
+        "close": Measure("1", "the same, more narrowly: in space within 10 mm"),
+        "successes": Measure("1", "episodes solved"),
+        "episodes": Measure("1", "episodes"),
+        "median_steps": Measure("1", "to success, failures counting as longer than all; none if most failed"),
+        "within_100": Measure("1", "share solved within 100 steps"),
+        "coverage": Measure("1", "share of the goal covered at the end, mean"),
+        "distance_mm": Measure(
+            "mm", "mean distance of the body's points from the goal at the end, median", log=True
+        ),
+        "distance_mm_worst": Measure("mm", "the same, largest", log=True),
+        "final_angle_deg": Measure("°", "angle between body and goal at the end, median"),
+        "parameters": Measure("1", "numbers that are trained"),
+    }
+    small: ClassVar[dict[str, Any]] = {"episodes": 2, "max_steps": 15}
+
+    def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        """The trials: all for equivariant arms, the first and those of the slice for others."""
+        trials = self.world(world).trials
+        unknown = [name for name in self.trial if name not in trials]
+        if unknown:
+            raise ArgumentError("--trial", unknown, f"trials of {world}", trials)
+        names = list(self.trial)
+        if not names:
+            whole = arm.startswith("equivariant")
+            names = [name for index, name in enumerate(trials) if whole or not index or trials[name].in_slice]
+            if self.scale.startswith("demo"):
+                names = names[:1]
+        return [{"trial": name} for name in names]
+
+    def depends(self, cell: Cell) -> Mapping[str, Any]:
+        """The trial too."""
+        return {**super().depends(cell), "trial": self.world(cell.world).trials[cell.point["trial"]]}
+
+    def measure(self, cell: Cell, store: Store) -> list[Row]:
+        """One row."""
+        world, model = self.world(cell.world), self.model(cell, store)
+        trial, scale = world.trials[cell.point["trial"]], self.scale_in(self.world(cell.world))
+        count, first = max(1, round(self.episodes * trial.share)), trial.first
+        arguments, seeds = dict(trial.arguments), list(range(first, first + count))
+        if trial.in_slice:
+            arguments["max_angle"] = float(np.radians(scale.half_width))
+            seeds = within_slice(world, count, first, **arguments)
+        steps = [steps for steps in (trial.steps, self.max_steps) if steps is not None]
+        policy = world.policy(model, cell.seed)
+        ended = run_trials(policy, world, seeds, arguments, min(steps, default=None), world.side_by_side)
+        solved = [bool(one.figures.get("success")) for one in ended]
+        needed = [one.steps if done else np.inf for one, done in zip(ended, solved, strict=True)]
+        row = {**share("success", sum(solved), count), "parameters": model.parameter_count}
+        if "close" in world.outcomes:
+            close = share("close", int(sum(one.figures["close"] for one in ended)), count)
+            row |= {name: value for name, value in close.items() if name.startswith("close")}
+        else:  # an episode that ends with success
+            middle = float(np.sort(needed)[(count - 1) // 2])
+            row |= {"median_steps": middle if np.isfinite(middle) else None}
+            row |= {"within_100": sum(steps <= 100 for steps in needed) / count}
+        return [row | _figures(ended)]
+
+
+def _figures(ended: list[Any]) -> Row:
+    values = {name: np.array([one.figures[name] for one in ended]) for name in ended[0].figures}
+    row: Row = {}
+    if "coverage" in values:
+        row["coverage"] = float(values["coverage"].mean())
+    if "distance_mm" in values:
+        row |= {"distance_mm": float(np.median(values["distance_mm"]))}
+        row |= {"distance_mm_worst": float(values["distance_mm"].max())}
+        row |= {"final_angle_deg": float(np.median(values["final_angle_deg"]))}
+    return row
