@@ -152,7 +152,7 @@ class World(ABC):
     def errors(
         self, model: WorldModel, data: Dataset, g: GroupElement | None = None
     ) -> dict[str, StepErrors]:
-        """One-step errors in float64 on data turned by g, by region of the data; the first is where the symmetry holds."""
+        """One-step errors in float64 on data turned by g, by region; the first is where the symmetry holds."""
 
     @abstractmethod
     def orbit(self, count: int, seed: int) -> list[GroupElement]:

@@ -8,8 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from equiworld.planners import ICEM, PLANNERS, Planner, plan
-from equiworld.planners.peers.contender import Contender
-from equiworld.planners.peers.world import Budget, World
+from equiworld.planners.peers import Budget, Contender, World
 
 __all__ = ["Ours"]
 
@@ -21,50 +20,37 @@ class Ours(Contender):
     many more as make up the same number in all.
     """
 
-    library = "equiworld"
+    library, version = "equiworld", "here"
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)
         kind = PLANNERS[planner]
-        given: dict[str, Any] = {
-            "horizon": budget.horizon,
-            "samples": budget.samples,
-            "iterations": budget.iterations,
-            "spread": budget.spread,
-            "cost_of_last": 0.0,
-        }
+        given = {name: getattr(budget, name) for name in ("horizon", "samples", "iterations", "spread")}
+        given["cost_of_last"] = 0.0
         default = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
         if "elites" in default:
             # As large a share of the samples as by default.
             given["elites"] = budget.share(default["elites"] / default["samples"])
-        self._planner = kind(**given)
+        self._planner: Planner = kind(**given)
         if isinstance(self._planner, ICEM):
             self._planner = _with_the_same_total(given, budget.candidates)
         self.settings = {name: getattr(self._planner, name) for name in default}
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
-        found = plan(
-            self.world.dynamics,
-            self.world.cost,
-            state,
-            action_size=self.world.action_size,
-            planner=self._planner,
-            seed=seed,
-        )
+        world, size = self.world, self.world.action_size
+        found = plan(world.dynamics, world.cost, state, action_size=size, planner=self._planner, seed=seed)
         return found.actions
 
 
 def _with_the_same_total(given: dict[str, Any], candidates: int) -> ICEM:
     """The planner with the most first samples that needs no more candidates in all."""
 
-    def total(planner: Planner) -> int:
+    def total(samples: int) -> int:
+        planner = ICEM(**given | {"samples": samples})
         return sum(planner.count(iteration) for iteration in range(planner.iterations))
 
     low, high = given["samples"], candidates
     while low < high:
         middle = (low + high + 1) // 2
-        if total(ICEM(**given | {"samples": middle})) <= candidates:
-            low = middle
-        else:
-            high = middle - 1
+        low, high = (middle, high) if total(middle) <= candidates else (low, middle - 1)
     return ICEM(**given | {"samples": low})

@@ -1,15 +1,16 @@
-"""The worlds that planners are compared in: small, on plain numbers, with the goal in the state."""
+"""Worlds that need no simulator: small, on plain numbers, with the goal in the state."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from equiworld.benchmarks.contenders import World
+from equiworld.planners.peers import World
 
-__all__ = ["network_world", "point_mass", "point_mass_states", "unicycle", "unicycle_states"]
+__all__ = ["TOYS", "network_world", "point_mass", "point_mass_states", "unicycle", "unicycle_states"]
 
 POSTS = 3  # obstacles of each task
 REACH = 0.6  # how far a post's cost reaches
@@ -108,3 +109,10 @@ def _places(
     aside = 0.4 * torch.randn(count, posts, dim, generator=generator, **kind)
     around = position[:, None] + share * (goal - position)[:, None] + aside
     return position, goal, around.flatten(1)
+
+
+TOYS: Mapping[str, tuple[Callable[[], World], Callable[[int, torch.Generator], Tensor]]] = {
+    "point mass": (lambda: point_mass(2), lambda count, generator: point_mass_states(2, count, generator)),
+    "unicycle": (unicycle, unicycle_states),
+}
+"""By name, the world and what draws tasks in it."""
