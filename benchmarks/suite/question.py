@@ -74,6 +74,9 @@ class Question(ABC):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """The rows of a cell, without the cell's own coordinates. Equal cells of equal questions give equal rows."""
 
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:  # noqa: B027  most need nothing
+        """Make what many cells need and many workers make sooner together than one, such as data; before all cells."""
+
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Further coordinates at which an arm is measured in a world; one without a name by default."""
         return ({},)

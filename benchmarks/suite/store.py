@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,9 @@ class Store:
                 if not path.exists():
                     began = time.perf_counter()
                     rows = measure()
-                    config = {"cell": cell.id, **_stamped(inputs, modules), "machine": _machine()}
+                    finished = datetime.now(UTC).isoformat()
+                    made = {"machine": _machine(), "modules": list(modules), "finished": finished}
+                    config = {"cell": cell.id, **_stamped(inputs, modules), **made}
                     result = make_result(cell.question, config, rows, time.perf_counter() - began)
                     write_json(path, result)
         return read_json(path)["rows"]
