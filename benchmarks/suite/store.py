@@ -79,7 +79,14 @@ class Store:
 
     def rows_path(self, cell: Cell, inputs: Inputs, modules: Sequence[str]) -> Path:
         """The file of a cell's rows, there or not."""
-        name = f"{cell.slug}-{key_of({'cell': cell.id, **_stamped(inputs, modules)})}.json"
+        place = [
+            cell.question,
+            cell.world,
+            cell.arm,
+            cell.seed,
+            *cell.at,
+        ]  # two ids may read alike: of 1 and "1"
+        name = f"{cell.slug}-{key_of({'cell': place, **_stamped(inputs, modules)})}.json"
         return self.folder / "rows" / cell.question / name
 
     def artefact(
