@@ -212,6 +212,27 @@ def test_earlier_figures_stand_beside_the_new_ones(folder, tmp_path):
     assert "relative\\_error, before" in text
 
 
+@pytest.mark.parametrize(("name", "column"), [("gone", "where"), ("turned", "angle")])
+def test_earlier_figures_alone_are_not_mixed_over_their_coordinates(folder, tmp_path, name, column):
+    """Neither where their file says what these are, nor where the question does."""
+    drop(folder, "turned")
+    place = {"question": name, "world": "pusht", "arm": "plain", "seed": 0, "source": "old.md"}
+    rows = [{**place, column: where, "speed": 1.5 * where} for where in (3, 7)]
+    old = make_result("results", {"coordinates": {"gone": ["where"]}}, rows, 0.0)
+    _, text = texts(folder, earlier=write_json(tmp_path / "old.json", old))
+    assert "| 3 | 4.5 |" in text
+    assert "| 7 | 10.5 |" in text
+
+
+def test_figures_of_several_sources_are_a_line_each(folder, tmp_path):
+    place = {"question": "turned", "world": "pusht", "arm": "plain", "angle": 45, "seed": 0}
+    rows = [{**place, "relative_error": value, "source": f"page {value}"} for value in (0.125, 0.375)]
+    page, text = texts(folder, earlier=earlier_file(tmp_path / "old.json", *rows))
+    assert "0.125\n0.375</td>" in page
+    assert 'title="page 0.125, seeds: 1\npage 0.375, seeds: 1"' in page
+    assert "| 0.125; 0.375 |" in text
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30))
 def test_names_are_text_and_never_markup(tmp_path, name):
