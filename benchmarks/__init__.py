@@ -31,13 +31,15 @@ BENCHMARKS: dict[str, str] = {
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "device": "equiworld.benchmarks.device:DeviceConfig",
     "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
-    "door": "equiworld.benchmarks.door:DoorConfig",
-    "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",
     "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
 QUESTIONS: dict[str, str] = {
+    "door": "equiworld.benchmarks.questions.door:DoorLoops",
+    "door-bits": "equiworld.benchmarks.questions.door_bits:DoorBits",
+    "declarations": "equiworld.benchmarks.questions.declarations:Declarations",
+    "exact-policy": "equiworld.benchmarks.questions.exact_policy:ExactPolicy",
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
     "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
     "success": "equiworld.benchmarks.questions.success:Success",
