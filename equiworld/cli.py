@@ -1,36 +1,30 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME | report DIR`."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 
-from equiworld.arguments import integer
-from equiworld.benchmarks import BENCHMARKS, benchmark
-from equiworld.commands import Certify, Collect, Evaluate, Outcome, Train
-from equiworld.errors import EquiworldError, UnknownNameError
-from equiworld.files import check_folder, held_folder
-from equiworld.results import write_json
+from equiworld.commands import Certify, Collect, Demo, Evaluate, Outcome, Report, Train
+from equiworld.commands.benchmarks import answer, bench_settings
+from equiworld.errors import EquiworldError
 
 __all__ = ["main"]
 
 COMMANDS: dict[str, type[Any]] = {
+    "demo": Demo,
     "collect": Collect,
     "train": Train,
     "evaluate": Evaluate,
     "certify": Certify,
+    "report": Report,
 }
-DEMOS = {"pusht": "orientation", "cloud": "space"}
-"""The benchmark that `equiworld demo --env …` runs; the first is the default."""
-
 DESCRIPTION = (
     "Exactly equivariant world models and planners. `demo` pushes a T in the plane; `demo --env cloud` pushes a body "
     "in space, seen as a cloud of points."
@@ -67,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         again = " ".join(["equiworld", *given])
         said = f"`{again}` goes on from the last finished chunk or checkpoint"
-        if given[:1] in (["evaluate"], ["certify"]):
+        if given[:1] in (["evaluate"], ["certify"], ["report"]):
             said = "nothing was written"
         print(f"\nequiworld: interrupted; {said}", file=sys.stderr)
         return INTERRUPTED
@@ -79,48 +73,21 @@ def _run(given: list[str]) -> Outcome:
     import tyro
 
     if given[:1] == ["bench"]:
-        settings: dict[str, Callable[..., Any]] = {name: benchmark(name).settings for name in BENCHMARKS}
         parsed = tyro.extras.subcommand_cli_from_dict(
-            settings, prog="equiworld bench", description="Answer one question.", args=given[1:]
+            bench_settings(), prog="equiworld bench", description="Answer one question.", args=given[1:]
         )
-        return _bench(given[1], parsed)
-    demo, given = _demo(given)
-    commands: dict[str, Callable[..., Any]] = {"demo": benchmark(demo).settings, **COMMANDS, "bench": _Bench}
+        return answer(given[1], parsed)
     # settings may stand on either side of a subcommand such as planner:mppi
     config = (tyro.conf.CascadeSubcommandArgs,)
     parsed = tyro.extras.subcommand_cli_from_dict(
-        commands, prog="equiworld", description=DESCRIPTION, args=given, config=config
+        {**COMMANDS, "bench": _Bench}, prog="equiworld", description=DESCRIPTION, args=given, config=config
     )
-    return _bench(demo, parsed) if given[0] == "demo" else parsed.run()
-
-
-def _demo(given: list[str]) -> tuple[str, list[str]]:
-    """The benchmark behind `demo --env NAME`, and the arguments without `--env NAME`: its settings depend on it."""
-    first = next(iter(DEMOS.values()))
-    if given[:1] != ["demo"]:
-        return first, given
-    parser = argparse.ArgumentParser(prog="equiworld demo", add_help=False, allow_abbrev=False)
-    parser.add_argument("--env", default=next(iter(DEMOS)))
-    found, others = parser.parse_known_args(given[1:])
-    if found.env not in DEMOS:
-        raise UnknownNameError("--env", found.env, DEMOS, "`equiworld demo --env NAME`")
-    return DEMOS[found.env], ["demo", *others]
+    return parsed.run()
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """Run one of the benchmarks; `equiworld bench --help` lists them."""
-
-
-def _bench(name: str, settings: Any) -> Outcome:
-    """Run a benchmark, and write its result to `NAME.json` in its output folder."""
-    which = benchmark(name)
-    integer("seed", settings.seed, least=0)
-    check_folder("--out", settings.out, [f"{name}.json"])
-    with held_folder("--out", settings.out):
-        result = which.run(settings)
-        path = write_json(Path(settings.out) / f"{name}.json", result, allow_nonfinite=True)
-    return Outcome(f"{which.report(result)}\n{path}")
+    """Answer one of the benchmarks' questions; `equiworld bench --help` lists them."""
 
 
 def _one_line(error: BaseException) -> str:

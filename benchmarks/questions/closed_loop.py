@@ -15,6 +15,8 @@ from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import run_orbit
+from equiworld.benchmarks.worlds.world import World
+from equiworld.rollout import Policy, Start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,18 +67,14 @@ class ClosedLoop(TrainedQuestion):
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row an element."""
-        world, scale = self.world(cell.world), self.scale_in(self.world(cell.world))
-        policy = world.policy(self.model(cell, store), cell.seed, self.dtype)
-        steps = min(
-            [self.task_steps, *filter(None, (trial.steps for trial in list(world.trials.values())[:1]))]
-        )
+        world = self.world(cell.world)
         orbit = run_orbit(
-            policy,
+            self.policy(cell, store),
             world,
-            world.starts(self.tasks, scale.half_width, cell.seed),
+            self.starts(cell),
             world.orbit(self.orbit, cell.seed),
-            steps,
-            world.loop_arguments(scale.half_width),
+            self.most_steps(world),
+            world.loop_arguments(self.scale_in(world).half_width),
         )
         deviations, lengths, rows = orbit.deviations(), orbit.steps(), []
         for index, (g, ends) in enumerate(zip(orbit.elements, orbit.ends(), strict=True)):
@@ -93,10 +91,24 @@ class ClosedLoop(TrainedQuestion):
             rows.append(row | {name: float(np.median([end[name] for end in ends])) for name in figures})
         return rows
 
+    def policy(self, cell: Cell, store: Store) -> Policy:
+        """That of a cell's model."""
+        return self.world(cell.world).policy(self.model(cell, store), cell.seed, self.dtype)
+
+    def starts(self, cell: Cell) -> list[Start]:
+        """The tasks, unturned."""
+        world = self.world(cell.world)
+        return world.starts(self.tasks, self.scale_in(world).half_width, cell.seed)
+
+    def most_steps(self, world: World) -> int:
+        """Of a task: no more than the world's own trial has."""
+        own = next(iter(world.trials.values())).steps
+        return self.task_steps if own is None else min(self.task_steps, own)
+
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """Tasks solved, and the distance from the unturned path, over the orbit."""
         shown = [
-            Panel("tasks solved (95 %)", "angle_deg", "success", share=True, angle=True),
-            Panel("distance from the unturned path", "angle_deg", "deviation_median", log="y", angle=True),
+            Panel("tasks solved (95 %)", "angle_deg", "success", share=True),
+            Panel("distance from the unturned path", "angle_deg", "deviation_median", log="y"),
         ]
         return orbit_figure(rows, shown, self.half_width_of(rows))

@@ -67,7 +67,7 @@ class Success(TrainedQuestion):
         if not names:
             whole = arm.startswith("equivariant")
             names = [name for index, name in enumerate(trials) if whole or not index or trials[name].in_slice]
-            if self.scale == "demo":
+            if self.scale.startswith("demo"):
                 names = names[:1]
         return [{"trial": name} for name in names]
 

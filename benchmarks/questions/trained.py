@@ -21,6 +21,7 @@ from equiworld.models import WorldModel
 
 __all__ = ["TrainedQuestion"]
 
+SCALES = ("full", "demo", "demo-quick", "small")
 _SCALE = ("scale", "transitions", "steps", "half_width", "width")
 
 
@@ -29,7 +30,8 @@ class TrainedQuestion(Question):
     """A question about models that are trained on the data of a world.
 
     Attributes:
-        scale: of data and training, "full", "demo" or "small", as each world defines it; what follows changes it.
+        scale: of data and training as worlds define it: "full", "demo", "demo-quick" or "small";
+            what follows changes it.
         transitions: collected for training.
         steps: of the optimiser.
         half_width: of the slice of orientations [deg].
@@ -45,6 +47,8 @@ class TrainedQuestion(Question):
     choosing: ClassVar[tuple[str, ...]] = _SCALE  # what they come to is an input, whichever way it was said
 
     def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ArgumentError("scale", self.scale, "an amount of data and training", SCALES)
         for name in ("transitions", "steps", "width"):
             if getattr(self, name) is not None:
                 integer(name, getattr(self, name), least=1)
@@ -66,7 +70,7 @@ class TrainedQuestion(Question):
     def scale_in(self, world: World) -> Scale:
         """The amounts of data and training in a world; the small version has no number that is larger."""
         scale = world.scales[self.scale]
-        small = self.scale == "small"
+        small = self.scale in ("small", "demo-quick")
         changes: dict[str, Any] = {}
         for name in ("transitions", "half_width", "width"):
             given, known = getattr(self, name), getattr(scale, name)
@@ -82,6 +86,12 @@ class TrainedQuestion(Question):
         scale = scale or self.scale_in(world)
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
+
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:
+        """Collect the data of the cells."""
+        needed = {(cell.world, self.arm(cell.arm).part): cell for cell in cells}
+        for (world, part), cell in needed.items():
+            disjoint(store, self.world(world), part, self.scale_in(self.world(cell.world)))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "curves", "grouped", "orbit_figure", "panels"]
 
 _AXIS = ("axis_x", "axis_y", "axis_z")
+_MOST_TICKS = 10
 _SPHERES = 2  # arms of which an orbit in space is drawn over the sphere
 
 
@@ -48,7 +50,6 @@ class Panel:
         label: below it.
         share: whether it is a share, drawn in percent.
         log: scales that are logarithmic: "x", "y", "xy" or "".
-        angle: whether the coordinate is the angle of an element.
     """
 
     def __init__(
@@ -59,10 +60,9 @@ class Panel:
         label: str = "",
         share: bool = False,
         log: str = "",
-        angle: bool = False,
     ) -> None:
         self.title, self.x, self.y, self.label = title, x, y, label
-        self.share, self.log, self.angle = share, log, angle
+        self.share, self.log = share, log
 
     def draw(self, axes: Any, rows: Sequence[Row], half_width: float | None = None) -> None:
         """Draw it."""
@@ -71,17 +71,19 @@ class Panel:
         curves(axes, rows, self.x, self.y, 100.0 if self.share else 1.0)
         axes.set_title(self.title, fontsize=11)
         axes.set_xlabel(self.label, fontsize=11)
-        if self.angle and rows:
+        if self.x == "angle_deg" and rows:
             last = 360 if max(row[self.x] for row in rows) > 181 else 180
             angle_axis(axes, half_width, last=last)
         if "y" in self.log and rows:
             axes.set_yscale("log")
             low, high = axes.get_ylim()
             if high / low < 1e4:
-                plain_decades(axes.yaxis)
-        if "x" in self.log:
+                plain_decades(axes.yaxis, narrow=high / low < 30)
+        if "x" in self.log and rows:
             axes.set_xscale("log")
-            plain_ticks(axes.xaxis, [row[self.x] for row in rows])
+            places = sorted({row[self.x] for row in rows})
+            if len(places) < _MOST_TICKS and all(b > 1.3 * a for a, b in pairwise(places)):
+                plain_ticks(axes.xaxis, places)
         if self.share:
             share_axis(axes)
 
@@ -148,10 +150,11 @@ def orbit_figure(
 
 
 def _circle(axes: Any, arms: dict[str, list[Row]], panel: Panel, half_width: float | None) -> None:
-    pooled = {arm: summarised(of, [panel.y]) for arm, of in arms.items()}
-    named = {
-        arm: ([one["angle_deg"] for one in of], [one[panel.y] for one in of]) for arm, of in pooled.items()
-    }
+    named = {}
+    for arm, of in arms.items():
+        known = summarised([row for row in of if row.get(panel.y)], [panel.y])
+        if known:
+            named[arm] = ([row["angle_deg"] for row in known], [row[panel.y] for row in known])
     draw_orbit_on_circle(axes, named, half_width)
     axes.set_title(panel.title, fontsize=11, pad=14)
 

@@ -29,7 +29,6 @@ __all__ = [
     "share_axis",
     "sphere_axes",
     "style_of",
-    "svg_text",
 ]
 
 SHADE = "#F0E442"
@@ -147,9 +146,12 @@ def plain_frame(axes: Any) -> None:
         axes.spines[side].set_visible(False)
 
 
-def plain_decades(axis: Any) -> None:
-    """0.01, 0.1, 1 rather than powers of ten, on a logarithmic `axes.xaxis` or `axes.yaxis`."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+def plain_decades(axis: Any, narrow: bool = False) -> None:
+    """0.01, 0.1, 1 rather than powers of ten, on a logarithmic `axes.xaxis` or `.yaxis`; of a narrow one more."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if narrow:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0, 7.0)))
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
@@ -221,7 +223,7 @@ def legend_below(figure: Figure, *, columns: int = 4) -> None:
         handles, labels = axes.get_legend_handles_labels()
         found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
     if found:
-        place = {"loc": "outside lower center", "ncols": min(columns, len(found))}
+        place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(columns, len(found))}
         figure.legend([*found.values()], [*found], frameon=False, fontsize=10, **place)
 
 
@@ -229,11 +231,4 @@ def png_bytes(figure: Figure, *, dpi: int = 130) -> bytes:
     """A figure as a PNG file, equal for equal figures."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def svg_text(figure: Figure) -> str:
-    """A figure as an SVG document."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -66,10 +66,12 @@ class CloudPushWorld(World):
         finally:
             env.close()
 
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
         """Of all keypoints, or of the known position [m]."""
         double = copy.deepcopy(model).to(torch.float64).eval()
-        state, action, following = data.features(torch.float64)
+        state, action, following = (data if g is None else data.transform(g)).features(torch.float64)
         channel = double.latent.channels()["keypoints" if self.kind == "cloud" else "body_pos"]
         with torch.inference_mode():
             z = double.encode_features(state)
@@ -187,6 +189,9 @@ CLOUDPUSH = CloudPushWorld(
     scales={
         "full": Scale(200_000, 2_000, 45.0),
         "demo": Scale(60_000, 1_000, 45.0, (5000,), encoder_steps=1000, joint_steps=100, width=64),
+        "demo-quick": Scale(
+            5_000, 200, 45.0, (400,), batch_size=256, encoder_steps=120, joint_steps=10, width=32
+        ),
         "small": Scale(3_000, 200, 45.0, (60,), batch_size=128, encoder_steps=20, joint_steps=5, width=32),
     },
     trials={

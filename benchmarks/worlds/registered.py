@@ -64,9 +64,14 @@ class RegisteredWorld(World):
         finally:
             env.close()
 
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
         """Of all features together."""
-        found = [[z.flatten().numpy() for z in part] for part in one_step(model, data)]
+        found = [
+            [z.flatten().numpy() for z in part]
+            for part in one_step(model, data if g is None else data.transform(g))
+        ]
         before, guess, after = (np.concatenate(each) for each in zip(*found, strict=True))
         sums = (np.square(one - after).sum(-1) for one in (guess, before))
         return {"everywhere": StepErrors(*sums, points=1)}
@@ -116,6 +121,7 @@ def registered_world(env_id: str) -> RegisteredWorld | None:
     scales = {
         "full": Scale(100_000, 10_000, 180.0, (8000,)),
         "demo": Scale(50_000, 5_000, 180.0, (4000,)),
+        "demo-quick": Scale(5_000, 1_000, 180.0, (500,), batch_size=256),
         "small": Scale(2_000, 400, 180.0, (100,), batch_size=256, width=32),
     }
     return RegisteredWorld(env_id, env_id, scales=scales, trials={"own": Trials()})

@@ -3,10 +3,12 @@
 `run` returns what is to be shown; printing is the command line's.
 """
 
+from equiworld.commands.benchmarks import Demo
 from equiworld.commands.certification import Certify
 from equiworld.commands.collection import Collect
 from equiworld.commands.evaluation import Evaluate
 from equiworld.commands.outcome import Outcome
+from equiworld.commands.reporting import Report
 from equiworld.commands.training import Train
 
-__all__ = ["Certify", "Collect", "Evaluate", "Outcome", "Train"]
+__all__ = ["Certify", "Collect", "Demo", "Evaluate", "Outcome", "Report", "Train"]

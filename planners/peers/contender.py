@@ -25,7 +25,10 @@ class Contender(ABC):
     """
 
     library: ClassVar[str]
-    """The distribution whose version counts."""
+    """The distribution whose planner it is."""
+
+    version: ClassVar[str]
+    """That it is adapted to, as pinned in constraints.txt."""
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         self.world, self.budget, self.planner = world, budget, planner

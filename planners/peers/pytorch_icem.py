@@ -24,6 +24,7 @@ class PytorchICEM(Contender):
     """`iCEM`, one environment after the other, each from the beginning."""
 
     library = "pytorch_icem"
+    version = "0.1.0"
 
     def __init__(self, world: World, budget: Budget, planner: str = "icem") -> None:
         super().__init__(world, budget, planner)

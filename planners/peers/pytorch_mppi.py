@@ -23,6 +23,7 @@ class PytorchMPPI(Contender):
     """
 
     library = "pytorch_mppi"
+    version = "0.9.1"
 
     def __init__(self, world: World, budget: Budget, planner: str = "mppi") -> None:
         super().__init__(world, budget, planner)

@@ -7,9 +7,13 @@ import importlib
 import importlib.util
 import io
 import math
+import re
 import sys
 from collections.abc import Iterator
-from types import ModuleType, SimpleNamespace
+from importlib import metadata
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
@@ -21,7 +25,7 @@ from equiworld.planners.peers.world import Budget, World
 
 __all__ = ["StableWorldmodel"]
 
-_PACKAGE = "stable_worldmodel"
+_PACKAGE, _PRIVATE = "stable_worldmodel", "_equiworld_stable_worldmodel"
 _CLASSES = {"cem": "CEMSolver", "icem": "ICEMSolver", "mppi": "MPPISolver"}
 _ELITES = 0.1  # by default topk is 30 of 300 samples
 
@@ -29,10 +33,12 @@ _ELITES = 0.1  # by default topk is 30 of 300 samples
 class StableWorldmodel(Contender):
     """`CEMSolver`, `ICEMSolver` and `MPPISolver`, all environments in one batch.
 
-    Only the solvers are imported: the package around them wants simulators, video and data formats.
+    Only the solvers are loaded, from its files and under a name of their own: the package around them wants simulators,
+    video and a torchvision that fits torch. Whether and when the package itself is imported makes no difference.
     """
 
     library = "stable-worldmodel"
+    version = "0.1.1"
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)
@@ -47,20 +53,17 @@ class StableWorldmodel(Contender):
 
     @classmethod
     def load(cls) -> ModuleType:
-        name = f"{_PACKAGE}.solver"
-        if name in sys.modules or _PACKAGE in sys.modules:
-            return importlib.import_module(name)
-        found = importlib.util.find_spec(_PACKAGE)
-        if found is None or found.submodule_search_locations is None:
-            raise ModuleNotFoundError(f"No module named {_PACKAGE!r}", name=_PACKAGE)
-        # A package of that name whose own __init__ has not run, for as long as the solvers are imported.
-        hollow = ModuleType(_PACKAGE)
-        hollow.__path__ = list(found.submodule_search_locations)
-        sys.modules[_PACKAGE] = hollow
+        found = metadata.version(cls.library)
+        if found != cls.version:  # later ones have moved their solvers
+            raise ImportError(
+                f"{cls.library} {found} is installed, and its solvers are known of {cls.version} alone"
+            )
+        finder = _Files(Path(str(metadata.distribution(cls.library).locate_file(_PACKAGE))))
+        sys.meta_path.insert(0, finder)
         try:
-            return importlib.import_module(name)
+            return importlib.import_module(f"{_PRIVATE}.solver")
         finally:
-            del sys.modules[_PACKAGE]
+            sys.meta_path.remove(finder)
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
         solver = self._solver(len(state), state.dtype)
@@ -101,3 +104,32 @@ class _Model:
         """Costs `(B, S)` of candidates `(B, S, H, size)`."""
         cost = self._world.plan_cost(info["state"].flatten(0, 1), candidates.flatten(0, 1))
         return cost.view(candidates.shape[:2])
+
+
+class _Files:
+    """Finds the modules of the package under the private name, that of the package itself without its `__init__`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        root, *inner = name.split(".")
+        if root != _PRIVATE:
+            return None
+        if not inner:
+            return ModuleSpec(name, None, is_package=True)
+        file = self._folder.joinpath(*inner)
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        return importlib.util.spec_from_file_location(name, file, loader=_Renamed(name, str(file)))
+
+
+class _Renamed(SourceFileLoader):
+    """Runs a file with the private name where it imports from its own package."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        # Not by way of compiled files: those beside it are the package's own.
+        text = Path(self.path).read_text()
+        text = re.sub(rf"(?m)^(from|import) {_PACKAGE}\b", rf"\1 {_PRIVATE}", text)
+        if importlib.util.find_spec("loguru") is None:  # all that it is asked for are warnings
+            text = text.replace("from loguru import logger as logging", "import logging")
+        return compile(text, self.path, "exec", dont_inherit=True)

@@ -25,6 +25,7 @@ class TorchRL(Contender):
     """
 
     library = "torchrl"
+    version = "0.14.1"
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)

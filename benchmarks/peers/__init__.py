@@ -1,0 +1,23 @@
+"""Planners of this library and of others behind one interface, so that they can be given the same problem.
+
+Those of other libraries are adapted in `equiworld.planners.peers`, each for one version; to add one, see there.
+"""
+
+from __future__ import annotations
+
+from equiworld.benchmarks.peers.clocks import race, recording
+from equiworld.benchmarks.peers.registry import CONTENDERS, OURS, contender, peer_versions, present
+from equiworld.planners.peers import Budget, Contender, World
+
+__all__ = [
+    "CONTENDERS",
+    "OURS",
+    "Budget",
+    "Contender",
+    "World",
+    "contender",
+    "peer_versions",
+    "present",
+    "race",
+    "recording",
+]

@@ -1,0 +1,285 @@
+"""Time to equal cost: how long until a plan is as good as that of the fastest peer?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equiworld.arguments import integer
+from equiworld.benchmarks.arms import arm_of
+from equiworld.benchmarks.peers import OURS, Budget, World, contender, peer_versions, present, race, recording
+from equiworld.benchmarks.peers.learned import latent_states, latent_world
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.trained import Scale, trained_model
+from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.worlds.toy import TOYS
+from equiworld.results import text_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["DEFAULTS", "PlannerQuality", "equal_cost"]
+
+Key = tuple[str, int, int]
+"""Contender, samples, iterations."""
+
+COMMON = (300, 10)
+DEFAULTS: Mapping[str, tuple[int, int]] = {
+    "stable-worldmodel CEM": (300, 30),
+    "stable-worldmodel iCEM": (300, 30),
+    "stable-worldmodel MPPI": (300, 30),
+    "pytorch_mppi": (100, 1),
+    "pytorch_icem": (100, 100),
+    "torchrl CEM": COMMON,
+    "torchrl MPPI": COMMON,
+}
+"""Samples and iterations of a decision as each peer's library has them by default. One `command` of pytorch_mppi is one
+iteration; torchrl has no defaults, and gets what `planner-speed` gives to all."""
+
+MODELS = {
+    "pusht": Scale(50_000, 1_000, 180.0, (2000,)),
+    "cloudpush": Scale(10_000, 200, 180.0, (1000,), encoder_steps=300, joint_steps=50),
+}
+"""How the models are trained that are planned in."""
+
+_FIRST = 8_000_000  # seed of the first task's reset
+
+
+@dataclass(frozen=True)
+class PlannerQuality(Question):
+    """Everybody plans the same tasks in the same world, with budgets around the peers' defaults and over a grid of ours.
+
+    What a budget is worth is the median cost of its plans over tasks × draws. The fastest peer is the one that decides
+    soonest with the budget that its library comes with (`DEFAULTS`), the best peer the one whose plans then cost least.
+    Time to equal cost is the least time of a budget of ours whose median cost is at most that peer's. Aimed at: half
+    of the fastest peer's time, in each world, for one environment and for eight. Nobody gets a task's proposals, and
+    nobody is tuned: all but samples, iterations, horizon and the first noise (of standard deviation 1) is default.
+
+    Attributes:
+        tasks: in each world, the same for all.
+        draws: of the noise, for each task.
+        horizon: of each plan.
+        samples: of ours, for each planner alike: each with each number of iterations.
+        iterations: of ours.
+        most: candidates of ours in all, at most.
+        rounds: in which every contender decides once.
+        envs: decided for at once.
+        resamples: of the tasks, for the intervals.
+        trained: whether models are trained as in `MODELS`; a few steps otherwise.
+        allow_absent: go on without libraries that are not installed, and say so.
+    """
+
+    name = "planner-quality"
+    title = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
+    timed = True
+    worlds = ("point mass", "unicycle", "pusht", "cloudpush")
+    arms = ("all",)
+    coordinates = ("envs", "samples", "iterations", "against")
+    measures = {
+        "ms": Measure("ms", "a decision: median over rounds in which all take turns", log=True),
+        "ms_least": Measure("ms", "the least over rounds", log=True),
+        "evaluations": Measure("1", "of the dynamics, counted, for each environment", log=True),
+        "cost": Measure(
+            "", "summed over the plan returned; median over tasks and draws, 95 % bootstrap over tasks"
+        ),
+        "ratio": Measure(
+            "1", "least time of ours to that peer's cost, over that peer's time; aimed at ≤ 0.5"
+        ),
+        "peer": Measure("", "whose time and cost with its own defaults are to be reached"),
+        "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
+    }
+    small = {
+        "tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2, "resamples": 50,
+        "trained": False, "allow_absent": True,
+    }  # fmt: skip
+
+    tasks: int = 20
+    draws: int = 3
+    horizon: int = 12
+    samples: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
+    iterations: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
+    most: int = 6000
+    rounds: int = 10
+    envs: tuple[int, ...] = (1, 8)
+    resamples: int = 1000
+    trained: bool = True
+    allow_absent: bool = False
+
+    def __post_init__(self) -> None:
+        integer("tasks", self.tasks, least=2)  # of one task there is no interval
+
+    def depends(self, cell: Cell) -> Mapping[str, Any]:
+        present(allow_absent=self.allow_absent)  # refused before any work
+        return {"peers": peer_versions(), "scale": None if cell.world in TOYS else self._scale(cell.world)}
+
+    def _scale(self, world: str) -> Scale:
+        return MODELS[world] if self.trained and world in MODELS else world_of(world).scales["small"]
+
+    def measure(self, cell: Cell, store: Store) -> list[Row]:
+        world, states = self._posed(cell, store)
+        found, absent = present(allow_absent=self.allow_absent)
+        rows: list[Row] = [{"arm": name, "note": why} for name, why in absent.items()]
+        rows += [
+            {"arm": library, "note": version}
+            for library, version in peer_versions().items()
+            if " " in version
+        ]
+        made = {key: contender(key[0], world, self._budget(key)) for key in self._keys(found)}
+        costs, counts = dict[Key, NDArray[np.float64]](), dict[Key, int]()
+        for key, each in made.items():
+            plans = each.plan(states.repeat(self.draws, 1), cell.seed)
+            paid = world.plan_cost(states.repeat(self.draws, 1), plans)
+            costs[key] = paid.double().numpy().reshape(self.draws, -1)
+            watched, asked = recording(world)
+            contender(key[0], watched, self._budget(key)).decide(states[:1], cell.seed)
+            counts[key] = sum(asked)
+        rng = np.random.default_rng([cell.seed, 5])
+        drawn = rng.integers(states.shape[0], size=(self.resamples, states.shape[0]))
+        for envs in self.envs:
+            several = states.repeat(-(-envs // self.tasks), 1)[:envs]
+            times = race({key: partial(each.decide, several) for key, each in made.items()}, self.rounds)
+            for key, each in times.items():
+                row = {
+                    "ms": float(np.median(each)),
+                    "ms_least": float(each.min()),
+                    **_cost(costs[key], drawn),
+                }
+                rows.append({**_where(key), "envs": envs, **row, "evaluations": counts[key]})
+            medians = {key: float(np.median(each)) for key, each in times.items()}
+            rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn)]
+        return rows
+
+    def _posed(self, cell: Cell, store: Store) -> tuple[World, torch.Tensor]:
+        if cell.world in TOYS:
+            world, drawn = TOYS[cell.world]
+            return world(), drawn(self.tasks, torch.Generator().manual_seed(cell.seed))
+        where = world_of(cell.world)
+        model = trained_model(
+            store, where, arm_of("equivariant, all data"), cell.seed, self._scale(cell.world)
+        )
+        first = _FIRST + 1_000 * cell.seed
+        return latent_world(cell.world, model), latent_states(model, where, range(first, first + self.tasks))
+
+    def _keys(self, names: Iterable[str]) -> list[Key]:
+        """All budgets that are tried."""
+        ours = [(s, i) for s in self.samples for i in self.iterations if s * i <= self.most]
+        keys = list[Key]()
+        for name in names:
+            of = ours
+            if name not in OURS:
+                samples, iterations = DEFAULTS[name]
+                sizes = (
+                    (samples // 2, iterations),
+                    (2 * samples, iterations),
+                    (samples, max(iterations // 3, 1)),
+                )
+                of = list(dict.fromkeys([(samples, iterations), COMMON, *sizes]))
+            keys += [(name, *each) for each in of]
+        return keys
+
+    def _budget(self, key: Key) -> Budget:
+        return Budget(key[1], self.horizon, key[2])
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Cost against time, a panel for each world and number of environments."""
+        from equiworld.benchmarks.suite.style import new_figure, style_of
+
+        rows = [row for row in rows if "cost" in row]
+        where = list(dict.fromkeys((row["world"], row["envs"]) for row in rows))
+        figure, panels = new_figure(len(self.envs), -(-len(where) // len(self.envs)))
+        for panel, (world, envs) in zip(panels, where, strict=False):
+            of = [row for row in rows if (row["world"], row["envs"]) == (world, envs)]
+            for name in dict.fromkeys(row["arm"] for row in of):
+                # The least cost that any budget reaches in so much time.
+                curve = sorted((row["ms"], row["cost"]) for row in of if row["arm"] == name)
+                least = np.minimum.accumulate([cost for _, cost in curve])
+                panel.plot(
+                    [ms for ms, _ in curve], least, label=name, drawstyle="steps-post", **style_of(name)
+                )
+            panel.set(
+                title=f"{world}, {envs} at once", xlabel="ms a decision", ylabel="median cost", xscale="log"
+            )
+        return figure
+
+    def table(self, rows: Sequence[Row]) -> str:
+        """How long ours take, as a share of each peer's time."""
+        names = (
+            "world",
+            "envs",
+            "against",
+            "peer",
+            "arm",
+            "samples",
+            "iterations",
+            "ratio",
+            "ratio_low",
+            "ratio_high",
+        )
+        return text_table([{name: row.get(name) for name in names} for row in rows if "against" in row])
+
+
+def equal_cost(
+    ms: Mapping[Key, float], costs: Mapping[Key, NDArray[np.float64]], drawn: NDArray[np.int_]
+) -> list[Row]:
+    """How long each of ours takes to a peer's median cost, as a share of the time of that peer.
+
+    Args:
+        ms: of each budget.
+        costs: of its plans, `(draws, tasks)`.
+        drawn: numbers of tasks, `(resamples, tasks)`, for the intervals.
+
+    Returns:
+        Rows with what is to be reached under `against`: of each planner of ours against the fastest and the best peer
+        with its own defaults, and the fastest with a budget that is the same for all; of the best of ours, `ours`,
+        against each peer.
+    """
+    medians = {key: float(np.median(each)) for key, each in costs.items()}
+    spread = {key: _medians(each, drawn) for key, each in costs.items()}
+    peers = [(name, *DEFAULTS[name]) for name in DEFAULTS if (name, *DEFAULTS[name]) in ms]
+    alike = [key for key in ms if key[0] not in OURS and key[1:] == COMMON]
+    if not peers:
+        return []
+    ours = tuple(name for name in OURS if any(key[0] == name for key in ms))
+    goals = [
+        ("fastest", min(peers, key=ms.__getitem__)),
+        ("best", min(peers, key=medians.__getitem__)),
+        ("fastest at 300 × 10", min(alike, key=ms.__getitem__)),
+    ]
+    rows = []
+    for against, goal in [*goals, *((key[0], key) for key in peers)]:
+        for arm in ("ours", *(ours if (against, goal) in goals else ())):
+            mine = [key for key in ms if key[0] == arm or (arm == "ours" and key[0] in ours)]
+            there = [key for key in mine if medians[key] <= medians[goal]]
+            row: Row = {"arm": arm, "against": against, "peer": "{} {} × {}".format(*goal), "ratio": None}
+            if there:
+                first = min(there, key=ms.__getitem__)
+                reached = [np.where(spread[key] <= spread[goal], ms[key] / ms[goal], np.inf) for key in mine]
+                low, high = np.quantile(np.min(reached, 0), (0.025, 0.975), method="inverted_cdf")
+                row |= {**_where(first), "arm": arm, "ratio": ms[first] / ms[goal], "ratio_low": float(low)}
+                row["ratio_high"] = float(high) if np.isfinite(high) else None
+                row["note"] = first[0]
+            rows.append(row)
+    return rows
+
+
+def _where(key: Key) -> Row:
+    return {"arm": key[0], "samples": key[1], "iterations": key[2]}
+
+
+def _medians(costs: NDArray[np.float64], drawn: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Of costs `(draws, tasks)` as they would be with other tasks, `(resamples,)`."""
+    return np.median(costs[:, drawn], (0, 2))
+
+
+def _cost(costs: NDArray[np.float64], drawn: NDArray[np.int_]) -> Row:
+    low, high = np.quantile(_medians(costs, drawn), (0.025, 0.975))
+    return {"cost": float(np.median(costs)), "cost_low": float(low), "cost_high": float(high)}
