@@ -51,11 +51,11 @@ class Declarations(Question):
 
     drawn: int = 500
 
-    name: ClassVar[str] = "declarations"
-    title: ClassVar[str] = "Is any policy over declarations drawn at random inexact without saying so?"
-    worlds: ClassVar[tuple[str, ...]] = ("plain", "labelled")
-    arms: ClassVar[tuple[str, ...]] = tuple(SMALL)
-    measures: ClassVar[dict[str, Measure]] = {
+    name = "declarations"
+    title = "Is any policy over declarations drawn at random inexact without saying so?"
+    worlds = ("plain", "labelled")
+    arms = tuple(SMALL)
+    measures: ClassVar = {
         "declarations": Measure("1", "drawn"),
         "silent": Measure("1", "of these, silently inexact in any kind of states"),
         "refused": Measure("1", "refused at construction"),
@@ -65,7 +65,7 @@ class Declarations(Question):
         "deviation": Measure("1", "largest |a(g·s) - g·a(s)| / |a| where nothing was said", log=True),
         "why": Measure("", "numbers of those that are silently inexact, refused or exact nowhere, and why"),
     }
-    small: ClassVar[dict[str, Any]] = {"drawn": 6}
+    small: ClassVar = {"drawn": 6}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""

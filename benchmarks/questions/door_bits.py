@@ -39,10 +39,10 @@ class DoorBits(Question):
         pairs: (state, element) pairs whose bits are compared, for each; a thirtieth of clouds.
     """
 
-    name: ClassVar = "door-bits"
-    title: ClassVar = "Are the canonical observations of s and g·s equal to the bit?"
-    worlds: ClassVar = ("pusht", "cloudpush")
-    arms: ClassVar = ("turned", "replayed")
+    name = "door-bits"
+    title = "Are the canonical observations of s and g·s equal to the bit?"
+    worlds = ("pusht", "cloudpush")
+    arms = ("turned", "replayed")
     measures: ClassVar = {
         "pairs": Measure("1", "pairs that were compared"),
         "different": Measure("1", "of these, with any different bit"),

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.benchmarks.arms import arm_of
+from equiworld.benchmarks.peers import peer_versions, present
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
@@ -61,31 +64,30 @@ class ExactPolicy(Question):
         planned: of it with the peers, which take longer.
         pusht: episodes of gym-pusht's own task after `symmetrise`.
         pusht_before: and before: a policy that fails plays each to its end.
+        steps: of each episode of a certificate; of the reach task 40 at most.
         scale: of data and training of PushT's models, as for `success`.
+        allow_absent: go on without libraries that are not installed, and say so.
     """
 
-    name: ClassVar = "exact-policy"
-    title: ClassVar = "Does `symmetrise` make other people's policies exact, and as good everywhere?"
-    worlds: ClassVar = ("reach", "gym-pusht")
-    arms: ClassVar = (*LEARNERS, *PEERS, *PLAIN)
+    name = "exact-policy"
+    title = "Does `symmetrise` make other people's policies exact, and as good everywhere?"
+    worlds = ("reach", "gym-pusht")
+    arms = (*LEARNERS, *PEERS, *PLAIN)
     measures: ClassVar = {
-        "success": Measure(
-            "1", "solved: reach: at the last step, mean of the elements; gym-pusht: its own resets"
-        ),
+        "success": Measure("1", "solved: of reach, at all elements; of gym-pusht, from its own resets"),
         "success_slice": Measure("1", "the same where it was trained"),
         "success_worst": Measure("1", "the same at the worst element"),
         "successes": Measure("1", "episodes solved"),
         "episodes": Measure("1", "of how many"),
         "median_steps": Measure("1", "until solved; failures count as longer than any success"),
-        "deviation": Measure(
-            "1", "|obs at g·s - g·(obs at s)|, largest of a certificate; gym-pusht: px", log=True
-        ),
+        "deviation": Measure("1|px", "|obs at g·s - g·(obs at s)|, largest of a certificate", log=True),
         "certificate": Measure("", "its verdict"),
+        "note": Measure("", "why there are no numbers"),
     }
     small: ClassVar = {
-        **{"ppo_steps": 512, "sac_steps": 200, "transitions": 500, "elements": 2, "episodes": 2},
-        **{"planned": 1, "pusht": 1, "pusht_before": 1, "scale": "small"},
-    }
+        "ppo_steps": 512, "sac_steps": 200, "transitions": 500, "elements": 2, "episodes": 2, "planned": 1, "pusht": 1,
+        "pusht_before": 1, "steps": 8, "scale": "small", "allow_absent": True,
+    }  # fmt: skip
 
     half_width: float = 30.0
     ppo_steps: int = 50_000
@@ -96,7 +98,9 @@ class ExactPolicy(Question):
     planned: int = 20
     pusht: int = 300
     pusht_before: int = 60
+    steps: int = 60
     scale: str = "full"
+    allow_absent: bool = False
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Before and after, where the world has such a policy."""
@@ -108,10 +112,12 @@ class ExactPolicy(Question):
         if cell.arm in PLAIN:
             world = world_of("pusht")
             return {"arm": arm_of(cell.arm), "scale": world.scales[self.scale], "world": world.described()}
-        return {"learner": LEARNERS.get(cell.arm)}
+        return {"learner": LEARNERS.get(cell.arm), "sb3": _sb3_version(), "peers": peer_versions()}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """Success, and the deviation of the closed loop."""
+        if self.allow_absent and (absent := _absent(cell.arm)):
+            return [{"note": absent}]
         after, reach = cell.point["symmetrise"] == "after", cell.world == "reach"
         env = gym.make(REACH, **self._slice) if reach else world_of("pusht").make(walls=False)
         policy = self._policy(cell, store)
@@ -119,7 +125,7 @@ class ExactPolicy(Question):
             symmetrise(policy, gym.make(REACH) if reach else world_of("pusht").env_id) if after else policy
         )
         solved = self._everywhere(policy, cell) if reach else self._on_pusht(policy, after)
-        steps = 40 if reach else 60
+        steps = min(self.steps, 40) if reach else self.steps
         certificate = certify(policy, env, elements=self.elements, episodes=4, steps=steps, seed=FIRST)
         return [{**solved, "deviation": certificate.max_deviation, "certificate": certificate.verdict}]
 
@@ -171,7 +177,7 @@ class ExactPolicy(Question):
 
         kind, settings = getattr(stable_baselines3, cell.arm), LEARNERS[cell.arm]
         steps = self.ppo_steps if cell.arm == "PPO" else self.sac_steps
-        inputs = {"steps": steps, "seed": cell.seed, **self._slice, **settings}
+        inputs = {"steps": steps, "seed": cell.seed, "sb3": _sb3_version(), **self._slice, **settings}
 
         def make(folder: Path) -> None:
             torch.manual_seed(cell.seed)
@@ -192,6 +198,17 @@ class ExactPolicy(Question):
         steps = min(3000, self.transitions)
         train(model, data, TrainingConfig(steps=steps, batch_size=256, seed=seed, folder=str(folder)))
         model.save(folder)
+
+
+def _sb3_version() -> str | None:
+    return metadata.version("stable-baselines3") if find_spec("stable_baselines3") else None
+
+
+def _absent(arm: str) -> str | None:
+    """Why the library of a policy cannot be imported, if it cannot."""
+    if arm in LEARNERS:
+        return None if _sb3_version() else "absent: pip install stable-baselines3"
+    return present([arm], allow_absent=True)[1].get(arm)
 
 
 def _stock() -> gym.Env:
