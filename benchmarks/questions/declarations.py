@@ -53,7 +53,7 @@ class Declarations(Question):
 
     name = "declarations"
     title = "Is any policy over declarations drawn at random inexact without saying so?"
-    worlds = ("plain", "labelled")
+    worlds, closed = ("plain", "labelled"), True
     arms = tuple(SMALL)
     measures: ClassVar = {
         "declarations": Measure("1", "drawn"),
@@ -68,7 +68,6 @@ class Declarations(Question):
     small: ClassVar = {"drawn": 6}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """One row."""
         turn = self.arms.index(cell.arm)
         numbers = range(turn, self.drawn, len(self.arms))
         found = [tried(cell.seed * 1_000_000 + n, cell.world == "labelled", cell.arm) for n in numbers]

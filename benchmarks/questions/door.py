@@ -70,7 +70,7 @@ class DoorLoops(TrainedQuestion):
 
     name = "door"
     title = "Is the decision at g·s the decision at s, turned, with every planner, model and dtype?"
-    worlds = tuple(ARGUMENTS)
+    worlds, closed = tuple(ARGUMENTS), True
     arms = ("untrained", "plain", "equivariant")
     choosing = (*TrainedQuestion.choosing, "planner", "dtype")
     measures: ClassVar = {
@@ -106,12 +106,10 @@ class DoorLoops(TrainedQuestion):
         return super().scale_in(replace(world, scales={**world.scales, "full": own}))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        """The cell's planner, too."""
         planner = PLANNERS.get(cell.point["planner"].partition(", ")[0])
         return {**super().depends(cell), "planner": planner, "peers": peer_versions()}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """Closed loops at s and at g·s, and at g·s with what was done at s."""
         scale = self.scale_in(self.world(cell.world))
         scale = replace(scale, steps=(0,)) if cell.arm == "untrained" else scale
         policy = _Recorded(*_policies(self.model(cell, store, scale), cell))

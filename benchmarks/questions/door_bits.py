@@ -41,7 +41,7 @@ class DoorBits(Question):
 
     name = "door-bits"
     title = "Are the canonical observations of s and g·s equal to the bit?"
-    worlds = ("pusht", "cloudpush")
+    worlds, closed = ("pusht", "cloudpush"), True
     arms = ("turned", "replayed")
     measures: ClassVar = {
         "pairs": Measure("1", "pairs that were compared"),
@@ -58,7 +58,6 @@ class DoorBits(Question):
         return () if (world, arm) == ("cloudpush", "replayed") else ({},)
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """How many of the canonical observations differ in a bit, beside the rate that rounding predicts."""
         world, rng = world_of(cell.world), np.random.default_rng([cell.seed, 5])
         envs = [world.make(**ARGUMENTS[cell.world]) for _ in range(2)]
         symmetry = symmetry_of(envs[0])

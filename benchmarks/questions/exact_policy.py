@@ -21,7 +21,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import trained_model
-from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.benchmarks.worlds.reach import REACH, ForwardPushes
 from equiworld.envs.pusht.stock import StockView
 from equiworld.models import WorldModel
@@ -34,10 +34,8 @@ from equiworld.verify.evaluate import evaluate
 
 __all__ = ["ExactPolicy"]
 
-LEARNERS: dict[str, dict[str, Any]] = {
-    "PPO": {},
-    "SAC": {"learning_rate": 1e-3, "gamma": 0.95, "ent_coef": 0.01, "gradient_steps": 2},
-}
+_SAC = {"learning_rate": 1e-3, "gamma": 0.95, "ent_coef": 0.01, "gradient_steps": 2}
+LEARNERS: dict[str, dict[str, Any]] = {"PPO": {}, "SAC": _SAC}
 """What they are given beyond stable-baselines3's defaults."""
 
 PEERS = ("pytorch_mppi", "stable-worldmodel MPPI")
@@ -71,7 +69,7 @@ class ExactPolicy(Question):
 
     name = "exact-policy"
     title = "Does `symmetrise` make other people's policies exact, and as good everywhere?"
-    worlds = ("reach", "gym-pusht")
+    worlds, closed = ("reach", "gym-pusht"), True
     arms = (*LEARNERS, *PEERS, *PLAIN)
     measures: ClassVar = {
         "success": Measure("1", "solved: of reach, at all elements; of gym-pusht, from its own resets"),
@@ -103,27 +101,22 @@ class ExactPolicy(Question):
     allow_absent: bool = False
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
-        """Before and after, where the world has such a policy."""
         if (arm in PLAIN) == (world == "gym-pusht"):
             yield from ({"symmetrise": when} for when in ("before", "after"))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        """What the policy is."""
         if cell.arm in PLAIN:
-            world = world_of("pusht")
-            return {"arm": arm_of(cell.arm), "scale": world.scales[self.scale], "world": world.described()}
+            return {"arm": arm_of(cell.arm), "scale": PUSHT.scales[self.scale], "world": PUSHT.described()}
         return {"learner": LEARNERS.get(cell.arm), "sb3": _sb3_version(), "peers": peer_versions()}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """Success, and the deviation of the closed loop."""
         if self.allow_absent and (absent := _absent(cell.arm)):
             return [{"note": absent}]
         after, reach = cell.point["symmetrise"] == "after", cell.world == "reach"
-        env = gym.make(REACH, **self._slice) if reach else world_of("pusht").make(walls=False)
+        env = gym.make(REACH, **self._slice) if reach else PUSHT.make(walls=False)
         policy = self._policy(cell, store)
-        policy = (
-            symmetrise(policy, gym.make(REACH) if reach else world_of("pusht").env_id) if after else policy
-        )
+        if after:
+            policy = symmetrise(policy, REACH if reach else PUSHT.env_id)
         solved = self._everywhere(policy, cell) if reach else self._on_pusht(policy, after)
         steps = min(self.steps, 40) if reach else self.steps
         certificate = certify(policy, env, elements=self.elements, episodes=4, steps=steps, seed=FIRST)
@@ -151,16 +144,13 @@ class ExactPolicy(Question):
         """Success on gym-pusht's own environment, task and resets."""
         count = self.pusht if after else self.pusht_before
         found = evaluate(policy, _stock, episodes=count, seed=FIRST, n_envs=min(count, 100))
-        median = found.median_steps
-        return share("success", found.successes, count) | {
-            "median_steps": median if median < math.inf else None
-        }
+        median = found.median_steps if found.median_steps < math.inf else None
+        return share("success", found.successes, count) | {"median_steps": median}
 
     def _policy(self, cell: Cell, store: Store) -> Any:
         """What was trained on a slice, as it is."""
         if cell.world == "gym-pusht":
-            world = world_of("pusht")
-            model = trained_model(store, world, arm_of(cell.arm), cell.seed, world.scales[self.scale])
+            model = trained_model(store, PUSHT, arm_of(cell.arm), cell.seed, PUSHT.scales[self.scale])
             return MPCPolicy(model, CEM(), seed=cell.seed, door=False)
         if cell.arm in LEARNERS:
             return self._learned(cell, store)
