@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -20,7 +20,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import trained_model
+from equiworld.benchmarks.suite.trained import disjoint, trained_model
 from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.benchmarks.worlds.reach import REACH, ForwardPushes
 from equiworld.envs.pusht.stock import StockView
@@ -108,6 +108,10 @@ class ExactPolicy(Question):
         if cell.arm in PLAIN:
             return {"arm": arm_of(cell.arm), "scale": PUSHT.scales[self.scale], "world": PUSHT.described()}
         return {"learner": LEARNERS.get(cell.arm), "sb3": _sb3_version(), "peers": peer_versions()}
+
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:
+        if any(cell.arm in PLAIN for cell in cells):
+            disjoint(store, PUSHT, "slice", PUSHT.scales[self.scale])
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         if self.allow_absent and (absent := _absent(cell.arm)):
