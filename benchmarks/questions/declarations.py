@@ -65,7 +65,7 @@ class Declarations(Question):
         "deviation": Measure("1", "largest |a(g·s) - g·a(s)| / |a| where nothing was said", log=True),
         "why": Measure("", "numbers of those that are silently inexact, refused or exact nowhere, and why"),
     }
-    small: ClassVar = {"drawn": 6}
+    small: ClassVar = {"drawn": 5}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         turn = self.arms.index(cell.arm)

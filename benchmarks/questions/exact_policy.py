@@ -78,7 +78,7 @@ class ExactPolicy(Question):
         "successes": Measure("1", "episodes solved"),
         "episodes": Measure("1", "of how many"),
         "median_steps": Measure("1", "until solved; failures count as longer than any success"),
-        "deviation": Measure("1|px", "|obs at g·s - g·(obs at s)|, largest of a certificate", log=True),
+        "deviation": Measure("px", "|obs at g·s - g·(obs at s)|, largest; reach: of its lengths", log=True),
         "certificate": Measure("", "its verdict"),
         "note": Measure("", "why there are no numbers"),
     }
