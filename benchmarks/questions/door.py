@@ -100,9 +100,11 @@ class DoorLoops(TrainedQuestion):
 
     def scale_in(self, world: World) -> Scale:
         """The door's own is small: exactness does not need good models."""
-        *counts, steps = (5_000, 500, 500) if world.kind == "cloud" else (20_000, 2_000, 1_500)
+        count, steps = (5_000, 500) if world.kind == "cloud" else (20_000, 1_500)
         half_width = world.scales["full"].half_width
-        own = Scale(*counts, half_width, (steps,), batch_size=512, encoder_steps=400, joint_steps=50)
+        own = Scale(
+            count, count // 10, half_width, (steps,), batch_size=512, encoder_steps=400, joint_steps=50
+        )
         return super().scale_in(replace(world, scales={**world.scales, "full": own}))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
@@ -141,7 +143,7 @@ class DoorLoops(TrainedQuestion):
         def make() -> gym.Env:
             return _Begun(gym.make(world.env_id, disable_env_checker=True, **ARGUMENTS[cell.world]), begun)
 
-        count = {"elements": self.elements, "episodes": self.episodes}
+        count: dict[str, Any] = {"elements": self.elements, "episodes": self.episodes}
         steps = self.loop_steps if plane else max(self.loop_steps // 2, 2)
         return certify(
             policy, make, group, **count, steps=steps, seed=first, translation_scale=SHIFTS[cell.world]
@@ -211,7 +213,7 @@ class _Begun(gym.Wrapper[Any, Any, Any, Any]):
         self.starts = starts
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        begun = {"state": self.starts[seed]} if seed in self.starts else {}
+        begun = {} if seed is None or seed not in self.starts else {"state": self.starts[seed]}
         return self.env.reset(seed=seed, options={**(options or {}), **begun})
 
 

@@ -127,7 +127,7 @@ class ExactPolicy(Question):
         return [{**solved, "deviation": certificate.max_deviation, "certificate": certificate.verdict}]
 
     @property
-    def _slice(self) -> dict[str, float]:
+    def _slice(self) -> dict[str, Any]:
         return {"half_width": math.radians(self.half_width)}
 
     def _everywhere(self, policy: Any, cell: Cell) -> Row:
@@ -136,7 +136,7 @@ class ExactPolicy(Question):
         drawn = group.sample(np.random.default_rng([cell.seed, 7]), self.elements, scale=2.0)
         count = self.episodes if cell.arm in LEARNERS else self.planned
         make = partial(gym.make, REACH, **self._slice)
-        settings = {"episodes": count, "n_envs": min(count, 50), "seed": FIRST}
+        settings: dict[str, Any] = {"episodes": count, "n_envs": min(count, 50), "seed": FIRST}
         first, *others = (
             evaluate(policy, make, options={"group_element": g}, **settings).successes
             for g in (group.identity(), *drawn)
