@@ -8,9 +8,6 @@ import torch
 
 from equiworld.benchmarks.contenders import OURS, Budget
 from equiworld.benchmarks.contenders.ours import Ours
-from equiworld.benchmarks.door import DoorConfig
-from equiworld.benchmarks.door import run as run_door
-from equiworld.benchmarks.door_declarations import tried
 from equiworld.benchmarks.planner_quality import PlannerQualityConfig, quality_rows
 from equiworld.benchmarks.planner_quality import run as run_quality
 from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
@@ -73,35 +70,6 @@ def test_a_plan_costs_the_sum_over_its_states(world, states):
         states = world.dynamics(states, action)
         expected += world.cost(states, action)
     torch.testing.assert_close(found, expected)
-
-
-@pytest.mark.exact
-def test_the_door_in_small(tmp_path):
-    """Every part runs, is exact, and tells what is inexact by design."""
-    result = run_door(DoorConfig(out=tmp_path, quick=True, workers=1, progress=False))
-    rows = {
-        part: [row for row in result["rows"] if row["part"] == part]
-        for part in ("loop", "bits", "declaration")
-    }
-    by_design = [row for row in rows["loop"] if "," in row["planner"]]
-    assert {row["planner"].partition(", ")[2] for row in by_design} == {
-        "no door",
-        "other seed at g = identity",
-    }
-    assert all(row["deviation"] > 1.0 for row in by_design)
-    exact = [row for row in rows["loop"] if row not in by_design]
-    assert {row["family"] for row in exact} == {"state", "mlp", "latent"}
-    assert all(row["deviation"] <= 1e-9 < row["moved"] for row in exact)
-    assert all(row["different"] == 0 for row in rows["bits"])
-    assert all(not row["silent"] for row in rows["declaration"])
-
-
-@pytest.mark.exact
-@pytest.mark.parametrize("seed", range(100, 130))
-def test_no_declaration_is_silently_inexact(seed):
-    verdict = tried(seed)
-    assert not verdict.silent
-    assert verdict.refused is not None or {*verdict.exact, *verdict.flagged}
 
 
 def test_bare_evaluations_are_those_recorded():
