@@ -29,14 +29,11 @@ BENCHMARKS: dict[str, str] = {
     "exactness": "equiworld.benchmarks.exactness:ExactnessConfig",
     "data-efficiency": "equiworld.benchmarks.data_efficiency:DataEfficiencyConfig",
     "parameters": "equiworld.benchmarks.parameters:ParametersConfig",
-    "planner-success": "equiworld.benchmarks.planner_success:PlannerSuccessConfig",
     "layer-speed": "equiworld.benchmarks.layer_speed:LayerSpeedConfig",
     "speed": "equiworld.benchmarks.speed:SpeedConfig",
     "device": "equiworld.benchmarks.device:DeviceConfig",
-    "planner-speed": "equiworld.benchmarks.planner_speed:PlannerSpeedConfig",
     "door": "equiworld.benchmarks.door:DoorConfig",
     "exact-policy": "equiworld.benchmarks.exact_policy:ExactPolicyConfig",
-    "planner-quality": "equiworld.benchmarks.planner_quality:PlannerQualityConfig",
 }
 """By name, the module and the class of its settings; imported when asked for."""
 
@@ -48,6 +45,9 @@ QUESTIONS: dict[str, str] = {
     "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
     "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
     "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
+    "planner-quality": "equiworld.benchmarks.questions.planner_quality:PlannerQuality",
+    "planner-speed": "equiworld.benchmarks.questions.planner_speed:PlannerSpeed",
+    "planner-success": "equiworld.benchmarks.questions.planner_success:PlannerSuccess",
 }
 """By name, the module and the class of each question; imported when asked for."""
 

@@ -40,7 +40,10 @@ def latent_world(name: str, model: WorldModel) -> World:
 
     @torch.no_grad()
     def cost(states: Tensor, asked: Tensor) -> Tensor:
-        z, goal = (Features.unflatten(states[..., part], kind) for part, kind in zip((slice(size), slice(size, None)), kinds, strict=True))
+        z, goal = (
+            Features.unflatten(states[..., part], kind)
+            for part, kind in zip((slice(size), slice(size, None)), kinds, strict=True)
+        )
         return charge(z, project(asked * unit, bounds), goal)
 
     return World(name, size + kinds[1].size, action_size, dynamics, cost)
@@ -55,4 +58,6 @@ def latent_states(model: WorldModel, where: Where, seeds: Sequence[int]) -> Tens
         env.close()
     observations = {key: np.stack([one[key] for one in seen]) for key in seen[0]}
     with torch.no_grad():
-        return torch.cat((model.encode(observations).flatten(), model.encode_goal(observations).flatten()), -1)
+        return torch.cat(
+            (model.encode(observations).flatten(), model.encode_goal(observations).flatten()), -1
+        )

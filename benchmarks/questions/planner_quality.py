@@ -74,6 +74,7 @@ class PlannerQuality(Question):
         rounds: in which every contender decides once.
         envs: decided for at once.
         resamples: of the tasks, for the intervals.
+        share: of the samples and iterations that peers have by default.
         trained: whether models are trained as in `MODELS`; a few steps otherwise.
         allow_absent: go on without libraries that are not installed, and say so.
     """
@@ -88,14 +89,19 @@ class PlannerQuality(Question):
         "ms": Measure("ms", "a decision: median over rounds in which all take turns", log=True),
         "ms_least": Measure("ms", "the least over rounds", log=True),
         "evaluations": Measure("1", "of the dynamics, counted, for each environment", log=True),
-        "cost": Measure("", "summed over the plan returned; median over tasks and draws, 95 % bootstrap over tasks"),
-        "ratio": Measure("1", "least time of ours to that peer's cost, over that peer's time; aimed at ≤ 0.5"),
+        "cost": Measure(
+            "", "summed over the plan returned; median over tasks and draws, 95 % bootstrap over tasks"
+        ),
+        "ratio": Measure(
+            "1", "least time of ours to that peer's cost, over that peer's time; aimed at ≤ 0.5"
+        ),
         "peer": Measure("", "whose time and cost with its own defaults are to be reached"),
+        "planner": Measure("", "of ours, that is there first"),
         "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
     }
     small = {
         "tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2, "resamples": 50,
-        "trained": False, "allow_absent": True,
+        "share": 0.1, "trained": False, "allow_absent": True,
     }  # fmt: skip
 
     tasks: int = 20
@@ -107,6 +113,7 @@ class PlannerQuality(Question):
     rounds: int = 10
     envs: tuple[int, ...] = (1, 8)
     resamples: int = 1000
+    share: float = 1.0
     trained: bool = True
     allow_absent: bool = False
 
@@ -125,7 +132,9 @@ class PlannerQuality(Question):
         found, absent = present(allow_absent=self.allow_absent)
         rows: list[Row] = [{"arm": name, "note": why} for name, why in absent.items()]
         rows += [
-            {"arm": library, "note": version} for library, version in peer_versions().items() if " " in version
+            {"arm": library, "note": version}
+            for library, version in peer_versions().items()
+            if " " in version
         ]
         made = {key: contender(key[0], world, self._budget(key)) for key in self._keys(found)}
         costs, counts = dict[Key, NDArray[np.float64]](), dict[Key, int]()
@@ -136,16 +145,22 @@ class PlannerQuality(Question):
             watched, asked = recording(world)
             contender(key[0], watched, self._budget(key)).decide(states[:1], cell.seed)
             counts[key] = sum(asked)
+        own = [(name, *self._shared(DEFAULTS[name])) for name in found if name in DEFAULTS]
+        alike = [(name, *self._shared(COMMON)) for name, _, _ in own]
         rng = np.random.default_rng([cell.seed, 5])
         drawn = rng.integers(states.shape[0], size=(self.resamples, states.shape[0]))
         for envs in self.envs:
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
             times = race({key: partial(each.decide, several) for key, each in made.items()}, self.rounds)
             for key, each in times.items():
-                row = {"ms": float(np.median(each)), "ms_least": float(each.min()), **_cost(costs[key], drawn)}
+                row = {
+                    "ms": float(np.median(each)),
+                    "ms_least": float(each.min()),
+                    **_cost(costs[key], drawn),
+                }
                 rows.append({**_where(key), "envs": envs, **row, "evaluations": counts[key]})
             medians = {key: float(np.median(each)) for key, each in times.items()}
-            rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn)]
+            rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn, own, alike)]
         return rows
 
     def _posed(self, cell: Cell, store: Store) -> tuple[World, torch.Tensor]:
@@ -153,7 +168,9 @@ class PlannerQuality(Question):
             world, drawn = TOYS[cell.world]
             return world(), drawn(self.tasks, torch.Generator().manual_seed(cell.seed))
         where = world_of(cell.world)
-        model = trained_model(store, where, arm_of("equivariant, all data"), cell.seed, self._scale(cell.world))
+        model = trained_model(
+            store, where, arm_of("equivariant, all data"), cell.seed, self._scale(cell.world)
+        )
         first = _FIRST + 1_000 * cell.seed
         return latent_world(cell.world, model), latent_states(model, where, range(first, first + self.tasks))
 
@@ -164,11 +181,19 @@ class PlannerQuality(Question):
         for name in names:
             of = ours
             if name not in OURS:
-                samples, iterations = DEFAULTS[name]
-                sizes = ((samples // 2, iterations), (2 * samples, iterations), (samples, max(iterations // 3, 1)))
-                of = list(dict.fromkeys([(samples, iterations), COMMON, *sizes]))
+                samples, iterations = self._shared(DEFAULTS[name])
+                sizes = (
+                    (samples // 2, iterations),
+                    (2 * samples, iterations),
+                    (samples, max(iterations // 3, 1)),
+                )
+                of = list(dict.fromkeys([(samples, iterations), self._shared(COMMON), *sizes]))
             keys += [(name, *each) for each in of]
         return keys
+
+    def _shared(self, default: tuple[int, int]) -> tuple[int, int]:
+        samples, iterations = (max(1, round(self.share * number)) for number in default)
+        return samples, iterations
 
     def _budget(self, key: Key) -> Budget:
         return Budget(key[1], self.horizon, key[2])
@@ -186,18 +211,26 @@ class PlannerQuality(Question):
                 # The least cost that any budget reaches in so much time.
                 curve = sorted((row["ms"], row["cost"]) for row in of if row["arm"] == name)
                 least = np.minimum.accumulate([cost for _, cost in curve])
-                panel.plot([ms for ms, _ in curve], least, label=name, drawstyle="steps-post", **style_of(name))
-            panel.set(title=f"{world}, {envs} at once", xlabel="ms a decision", ylabel="median cost", xscale="log")
+                panel.plot(
+                    [ms for ms, _ in curve], least, label=name, drawstyle="steps-post", **style_of(name)
+                )
+            panel.set(
+                title=f"{world}, {envs} at once", xlabel="ms a decision", ylabel="median cost", xscale="log"
+            )
         return figure
 
     def table(self, rows: Sequence[Row]) -> str:
         """How long ours take, as a share of each peer's time."""
-        names = ("world", "envs", "against", "peer", "arm", "samples", "iterations", "ratio", "ratio_low", "ratio_high")
+        names = ("world", "envs", "against", "peer", "arm", "planner", "ratio", "ratio_low", "ratio_high")
         return text_table([{name: row.get(name) for name in names} for row in rows if "against" in row])
 
 
 def equal_cost(
-    ms: Mapping[Key, float], costs: Mapping[Key, NDArray[np.float64]], drawn: NDArray[np.int_]
+    ms: Mapping[Key, float],
+    costs: Mapping[Key, NDArray[np.float64]],
+    drawn: NDArray[np.int_],
+    own: Sequence[Key],
+    alike: Sequence[Key],
 ) -> list[Row]:
     """How long each of ours takes to a peer's median cost, as a share of the time of that peer.
 
@@ -205,37 +238,38 @@ def equal_cost(
         ms: of each budget.
         costs: of its plans, `(draws, tasks)`.
         drawn: numbers of tasks, `(resamples, tasks)`, for the intervals.
+        own: each peer with its own defaults.
+        alike: each peer with the budget that is the same for all.
 
     Returns:
-        Rows with what is to be reached under `against`: of each planner of ours against the fastest and the best peer
-        with its own defaults, and the fastest with a budget that is the same for all; of the best of ours, `ours`,
-        against each peer.
+        Rows with what is to be reached under `against`: of each planner of ours, and of the best of them, the fastest
+        and the best peer of `own` and the fastest of `alike`; of the best of ours each peer of `own` besides.
     """
+    if not own:
+        return []
     medians = {key: float(np.median(each)) for key, each in costs.items()}
     spread = {key: _medians(each, drawn) for key, each in costs.items()}
-    peers = [(name, *DEFAULTS[name]) for name in DEFAULTS if (name, *DEFAULTS[name]) in ms]
-    alike = [key for key in ms if key[0] not in OURS and key[1:] == COMMON]
-    if not peers:
-        return []
-    ours = tuple(name for name in OURS if any(key[0] == name for key in ms))
+    arms = [name for name in OURS if any(key[0] == name for key in ms)]
     goals = [
-        ("fastest", min(peers, key=ms.__getitem__)),
-        ("best", min(peers, key=medians.__getitem__)),
-        ("fastest at 300 × 10", min(alike, key=ms.__getitem__)),
+        ("fastest", min(own, key=ms.__getitem__), arms),
+        ("best", min(own, key=medians.__getitem__), arms),
+        ("fastest of equal budgets", min(alike, key=ms.__getitem__), arms),
+        *((key[0], key, []) for key in own),
     ]
     rows = []
-    for against, goal in [*goals, *((key[0], key) for key in peers)]:
-        for arm in ("ours", *(ours if (against, goal) in goals else ())):
-            mine = [key for key in ms if key[0] == arm or (arm == "ours" and key[0] in ours)]
+    for against, goal, singly in goals:
+        for arm, of in [("ours", arms), *((arm, [arm]) for arm in singly)]:
+            mine = [key for key in ms if key[0] in of]
             there = [key for key in mine if medians[key] <= medians[goal]]
             row: Row = {"arm": arm, "against": against, "peer": "{} {} × {}".format(*goal), "ratio": None}
             if there:
                 first = min(there, key=ms.__getitem__)
-                reached = [np.where(spread[key] <= spread[goal], ms[key] / ms[goal], np.inf) for key in mine]
-                low, high = np.quantile(np.min(reached, 0), (0.025, 0.975), method="inverted_cdf")
-                row |= {**_where(first), "arm": arm, "ratio": ms[first] / ms[goal], "ratio_low": float(low)}
-                row["ratio_high"] = float(high) if np.isfinite(high) else None
-                row["note"] = first[0]
+                shares = [np.where(spread[key] <= spread[goal], ms[key] / ms[goal], np.inf) for key in mine]
+                low, high = np.quantile(np.min(shares, 0), (0.025, 0.975), method="inverted_cdf")
+                row |= {"planner": "{} {} × {}".format(*first), "ratio": ms[first] / ms[goal]}
+                row |= {
+                    f"ratio_{end}": float(at) for end, at in (("low", low), ("high", high)) if at < np.inf
+                }
             rows.append(row)
     return rows
 

@@ -75,7 +75,9 @@ class PlannerSpeed(Question):
         "bare_over_fastest_peer": Measure("1", "what a planner would have that did nothing but evaluate"),
         "peer": Measure("", "the fastest"),
         "exponent": Measure("1", "p of time ∝ sizeᵖ, by least squares of logarithms; aimed at 0.9 to 1.1"),
-        "drift": Measure("MB", "the farthest that memory moves after a tenth as many decisions; aimed at ≤ 5"),
+        "drift": Measure(
+            "MB", "the farthest that memory moves after a tenth as many decisions; aimed at ≤ 5"
+        ),
         "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
     }
     small = {
@@ -146,8 +148,12 @@ class PlannerSpeed(Question):
             calls = _deciding(names, world, self._scaled(budget), states)
             for name, times in race(calls, self.scaling_repeats).items():
                 medians[name].append(float(np.median(times)))
-        rows: list[Row] = [{"arm": name, "exponent": exponent(sizes, found)} for name, found in medians.items()]
-        pairs = ((name, size, ms) for name, found in medians.items() for size, ms in zip(sizes, found, strict=True))
+        rows: list[Row] = [
+            {"arm": name, "exponent": exponent(sizes, found)} for name, found in medians.items()
+        ]
+        pairs = (
+            (name, size, ms) for name, found in medians.items() for size, ms in zip(sizes, found, strict=True)
+        )
         return rows + [{"arm": name, "size": size, "ms": ms} for name, size, ms in pairs]
 
     def _memory(self, cell: Cell, world: World) -> list[Row]:
@@ -177,7 +183,9 @@ class PlannerSpeed(Question):
         for panel, part in zip(panels, parts, strict=False):
             for name in dict.fromkeys(row["arm"] for row in rows):
                 of = [row for row in rows if (row["part"], row["arm"]) == (part, name)]
-                panel.plot([row["size"] for row in of], [row["ms"] for row in of], label=name, **style_of(name))
+                panel.plot(
+                    [row["size"] for row in of], [row["ms"] for row in of], label=name, **style_of(name)
+                )
             panel.set(xlabel=part, ylabel="ms a decision", xscale="log", yscale="log")
         return figure
 

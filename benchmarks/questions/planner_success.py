@@ -77,7 +77,12 @@ class PlannerSuccess(Question):
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         world = world_of(cell.world)
         task = world.trials[str(cell.point["task"])]
-        return {"world": world.described(), "scale": world.scales[self.scale], "task": task, "planner": self._planner(cell)}
+        return {
+            "world": world.described(),
+            "scale": world.scales[self.scale],
+            "task": task,
+            "planner": self._planner(cell),
+        }
 
     def modules(self, cell: Cell) -> Sequence[str]:
         return (*super().modules(cell), *world_of(cell.world).modules())

@@ -59,6 +59,8 @@ def peer(name: str) -> Entry:
     except Exception as reason:
         why = f"{type(reason).__name__}: {reason}".splitlines()[0]
         raise ArgumentError(
-            "peer", f"{name!r}, whose library cannot be imported ({why})", f"pip install {kind.library}=={kind.version}"
+            "peer",
+            f"{name!r}, whose library cannot be imported ({why})",
+            f"pip install {kind.library}=={kind.version}",
         ) from reason
     return entry

@@ -55,7 +55,9 @@ class StableWorldmodel(Contender):
     def load(cls) -> ModuleType:
         found = metadata.version(cls.library)
         if found != cls.version:  # later ones have moved their solvers
-            raise ImportError(f"{cls.library} {found} is installed, and its solvers are known of {cls.version} alone")
+            raise ImportError(
+                f"{cls.library} {found} is installed, and its solvers are known of {cls.version} alone"
+            )
         finder = _Files(Path(str(metadata.distribution(cls.library).locate_file(_PACKAGE))))
         sys.meta_path.insert(0, finder)
         try:
