@@ -126,22 +126,14 @@ class Demo:
                 "angle_deg",
                 "success",
                 share=True,
-                angle=True,
             ),
             Panel(
-                "distance from the unturned path (median)",
+                f"median distance from the unturned path [{self._unit}]",
                 "angle_deg",
                 "deviation_median",
                 log="y",
-                angle=True,
             ),
-            Panel(
-                "one-step error (relMSE; 1: predicts no motion)",
-                "angle_deg",
-                "relative_error",
-                log="y",
-                angle=True,
-            ),
+            Panel("one-step error (relMSE; 1: predicts no motion)", "angle_deg", "relative_error", log="y"),
         ]
         orbit = [
             row for row in rows if row.get("angle_deg") is not None and row.get("region") != "near walls"

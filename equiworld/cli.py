@@ -1,4 +1,4 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME | report DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 
-from equiworld.commands import Certify, Collect, Demo, Evaluate, Outcome, Train
+from equiworld.commands import Certify, Collect, Demo, Evaluate, Outcome, Report, Train
 from equiworld.commands.benchmarks import answer, bench_settings
 from equiworld.errors import EquiworldError
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "evaluate": Evaluate,
     "certify": Certify,
+    "report": Report,
 }
 DESCRIPTION = (
     "Exactly equivariant world models and planners. `demo` pushes a T in the plane; `demo --env cloud` pushes a body "
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         again = " ".join(["equiworld", *given])
         said = f"`{again}` goes on from the last finished chunk or checkpoint"
-        if given[:1] in (["evaluate"], ["certify"]):
+        if given[:1] in (["evaluate"], ["certify"], ["report"]):
             said = "nothing was written"
         print(f"\nequiworld: interrupted; {said}", file=sys.stderr)
         return INTERRUPTED

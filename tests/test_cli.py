@@ -165,6 +165,11 @@ def test_certify_fails_the_plain_model_with_exit_code_1(data_folder, tmp_path, c
         (["train", "--data", "nowhere"], "nowhere/data.safetensors"),
         (["evaluate", "--model", "nowhere"], "nowhere/model.safetensors"),
         (["certify", "--model", "nowhere"], "nowhere/model.safetensors"),
+        (["report", "nowhere"], "DIR: got nowhere; expected a folder with rows"),
+        (["report", ".", "--earlier", "nowhere.json"], "DIR: got .; expected a folder with rows"),
+        (["report", "nowhere", "--out", "/dev/null/page.html"], "--out: got /dev/null"),
+        (["report", "nowhere", "--out", "."], "a folder in which"),
+        (["report", "nowhere", "--markdown", "/dev/null/page.md"], "--markdown: got /dev/null"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(words, expected, tmp_path, monkeypatch, capsys):

@@ -83,12 +83,12 @@ class OneStep(TrainedQuestion):
         rows = []
         for index, g in enumerate(world.orbit(self.orbit, cell.seed)):
             where = {"part": "orbit", "element": index, **element_coordinates(g)}
-            for region, errors in world.errors(model, test.transform(g) if index else test).items():
+            for region, errors in world.errors(model, test, g if index else None).items():
                 rows.append(
                     {**where, "region": region, "relative_error": errors.relative, "error_rms": errors.rms}
                 )
         for rung, elements in world.ladder(cell.seed).items():
-            found = [next(iter(world.errors(model, test.transform(g)).values())) for g in elements]
+            found = [next(iter(world.errors(model, test, g).values())) for g in elements]
             error, motion = (
                 sum(float(getattr(one, name).sum()) for one in found) for name in ("error", "motion")
             )

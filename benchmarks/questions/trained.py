@@ -87,6 +87,12 @@ class TrainedQuestion(Question):
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
 
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:
+        """Collect the data of the cells."""
+        needed = {(cell.world, self.arm(cell.arm).part): cell for cell in cells}
+        for (world, part), cell in needed.items():
+            disjoint(store, self.world(world), part, self.scale_in(self.world(cell.world)))
+
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""
         world = self.world(cell.world)

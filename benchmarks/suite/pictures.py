@@ -150,10 +150,11 @@ def orbit_figure(
 
 
 def _circle(axes: Any, arms: dict[str, list[Row]], panel: Panel, half_width: float | None) -> None:
-    pooled = {arm: summarised(of, [panel.y]) for arm, of in arms.items()}
-    named = {
-        arm: ([one["angle_deg"] for one in of], [one[panel.y] for one in of]) for arm, of in pooled.items()
-    }
+    named = {}
+    for arm, of in arms.items():
+        known = summarised([row for row in of if row.get(panel.y)], [panel.y])
+        if known:
+            named[arm] = ([row["angle_deg"] for row in known], [row[panel.y] for row in known])
     draw_orbit_on_circle(axes, named, half_width)
     axes.set_title(panel.title, fontsize=11, pad=14)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import COORDINATES, Measure, Row, checked_rows
 from equiworld.benchmarks.suite.store import Store
+from equiworld.errors import UnknownNameError
 from equiworld.results import text_table
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Question(ABC):
         measures: columns of its rows that say what.
         small: settings of the small version; no number becomes larger by it.
         choosing: settings that only say which cells there are. All others are inputs of every row.
+        closed: whether it knows no worlds and arms but its own.
     """
 
     name: ClassVar[str]
@@ -66,17 +68,32 @@ class Question(ABC):
     measures: ClassVar[Mapping[str, Measure]]
     small: ClassVar[Mapping[str, Any]] = {}
     choosing: ClassVar[tuple[str, ...]] = ()
+    closed: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """The rows of a cell, without the cell's own coordinates. Equal cells of equal questions give equal rows."""
+
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:  # noqa: B027  most need nothing
+        """Make what many cells need and many workers make sooner together than one, such as data; before all cells."""
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Further coordinates at which an arm is measured in a world; one without a name by default."""
         return ({},)
 
     def cells(self, plan: Plan) -> list[Cell]:
-        """All cells of a plan, worlds first, then arms, seeds and points."""
+        """All cells of a plan, worlds first, then arms, seeds and points.
+
+        Raises:
+            UnknownNameError: a world or an arm that a closed question does not know.
+        """
+        for argument, names, known in (
+            ("--world", plan.worlds, self.worlds),
+            ("--arm", plan.arms, self.arms),
+        ):
+            for name in names if self.closed else ():
+                if name not in known:
+                    raise UnknownNameError(argument, name, known, f"{self.name!r} has those")
         count = self.seeds if plan.seeds is None else plan.seeds
         return [
             Cell.at_point(self.name, world, arm, plan.first_seed + index, **point)

@@ -102,6 +102,10 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
         for cell in cells:
             question.inputs(cell)  # an unknown world or arm is refused here, before hours of work
     deadline = None if settings.budget_hours is None else began + 3600 * settings.budget_hours
+    for question, cells in wanted:
+        left = [cell for cell in cells if not question.answered(cell, store)]
+        if left:
+            question.prepare(left, store)
     failed: dict[str, str] = {}
     for timed in (False, True):
         jobs = [(each, cell) for each, cells in wanted if each.timed == timed for cell in cells]

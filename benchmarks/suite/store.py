@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,23 @@ class Store:
                 if not path.exists():
                     began = time.perf_counter()
                     rows = measure()
-                    config = {"cell": cell.id, **_stamped(inputs, modules), "machine": _machine()}
+                    finished = datetime.now(UTC).isoformat()
+                    made = {"machine": _machine(), "modules": list(modules), "finished": finished}
+                    config = {"cell": cell.id, **_stamped(inputs, modules), **made}
                     result = make_result(cell.question, config, rows, time.perf_counter() - began)
                     write_json(path, result)
         return read_json(path)["rows"]
 
     def rows_path(self, cell: Cell, inputs: Inputs, modules: Sequence[str]) -> Path:
         """The file of a cell's rows, there or not."""
-        name = f"{cell.slug}-{key_of({'cell': cell.id, **_stamped(inputs, modules)})}.json"
+        place = [
+            cell.question,
+            cell.world,
+            cell.arm,
+            cell.seed,
+            *cell.at,
+        ]  # two ids may read alike: of 1 and "1"
+        name = f"{cell.slug}-{key_of({'cell': place, **_stamped(inputs, modules)})}.json"
         return self.folder / "rows" / cell.question / name
 
     def artefact(

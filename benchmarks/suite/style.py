@@ -29,7 +29,6 @@ __all__ = [
     "share_axis",
     "sphere_axes",
     "style_of",
-    "svg_text",
 ]
 
 SHADE = "#F0E442"
@@ -224,7 +223,7 @@ def legend_below(figure: Figure, *, columns: int = 4) -> None:
         handles, labels = axes.get_legend_handles_labels()
         found |= {label: handle for label, handle in zip(labels, handles, strict=True) if label not in found}
     if found:
-        place = {"loc": "outside lower center", "ncols": min(columns, len(found))}
+        place: dict[str, Any] = {"loc": "outside lower center", "ncols": min(columns, len(found))}
         figure.legend([*found.values()], [*found], frameon=False, fontsize=10, **place)
 
 
@@ -232,11 +231,4 @@ def png_bytes(figure: Figure, *, dpi: int = 130) -> bytes:
     """A figure as a PNG file, equal for equal figures."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def svg_text(figure: Figure) -> str:
-    """A figure as an SVG document."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -66,10 +66,12 @@ class CloudPushWorld(World):
         finally:
             env.close()
 
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
         """Of all keypoints, or of the known position [m]."""
         double = copy.deepcopy(model).to(torch.float64).eval()
-        state, action, following = data.features(torch.float64)
+        state, action, following = (data if g is None else data.transform(g)).features(torch.float64)
         channel = double.latent.channels()["keypoints" if self.kind == "cloud" else "body_pos"]
         with torch.inference_mode():
             z = double.encode_features(state)

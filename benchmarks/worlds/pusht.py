@@ -50,15 +50,19 @@ class PushTWorld(World):
         # Up to rounding: a start at the very edge belongs to the slice.
         return data.slice_of_headings(half_width + math.ulp(half_width))
 
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
         """Of the block's eight corners [px], more than 5 px off the walls at both ends of a transition, and nearer."""
-        following = [model.symmetry.observation_arrays(guess) for _, guess, _ in one_step(model, data)]
+        shown = data if g is None else data.transform(g)
+        following = [model.symmetry.observation_arrays(guess) for _, guess, _ in one_step(model, shown)]
         names = ("block_pos", "block_heading")
         predicted = {name: np.concatenate([arrays[name] for arrays in following]) for name in names}
-        ends = (data.observation, data.next_observation)
+        ends = (shown.observation, shown.next_observation)
         now, after, guess = (geometry.keypoints(_poses(arrays)) for arrays in (*ends, predicted))
         error, motion = ((guess - after) ** 2).sum((-1, -2)), ((after - now) ** 2).sum((-1, -2))
-        clear = np.all([geometry.wall_gap(_poses(arrays)) > CLEAR_OF_WALLS for arrays in ends], axis=0)
+        apart = [geometry.wall_gap(_poses(arrays)) for arrays in (data.observation, data.next_observation)]
+        clear = np.all(np.array(apart) > CLEAR_OF_WALLS, axis=0)  # the walls are not turned
         count = now.shape[-2]
         return {
             region: StepErrors(error[which], motion[which], count)

@@ -64,9 +64,14 @@ class RegisteredWorld(World):
         finally:
             env.close()
 
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
         """Of all features together."""
-        found = [[z.flatten().numpy() for z in part] for part in one_step(model, data)]
+        found = [
+            [z.flatten().numpy() for z in part]
+            for part in one_step(model, data if g is None else data.transform(g))
+        ]
         before, guess, after = (np.concatenate(each) for each in zip(*found, strict=True))
         sums = (np.square(one - after).sum(-1) for one in (guess, before))
         return {"everywhere": StepErrors(*sums, points=1)}

@@ -149,8 +149,10 @@ class World(ABC):
         """Transitions of a part of the orientations; a folder is for what an interrupted collection goes on from."""
 
     @abstractmethod
-    def errors(self, model: WorldModel, data: Dataset) -> dict[str, StepErrors]:
-        """One-step errors in float64, by region; the first is where the symmetry holds."""
+    def errors(
+        self, model: WorldModel, data: Dataset, g: GroupElement | None = None
+    ) -> dict[str, StepErrors]:
+        """One-step errors in float64 on data turned by g, by region; the first is where the symmetry holds."""
 
     @abstractmethod
     def orbit(self, count: int, seed: int) -> list[GroupElement]:

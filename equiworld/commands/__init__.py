@@ -8,6 +8,7 @@ from equiworld.commands.certification import Certify
 from equiworld.commands.collection import Collect
 from equiworld.commands.evaluation import Evaluate
 from equiworld.commands.outcome import Outcome
+from equiworld.commands.reporting import Report
 from equiworld.commands.training import Train
 
-__all__ = ["Certify", "Collect", "Demo", "Evaluate", "Outcome", "Train"]
+__all__ = ["Certify", "Collect", "Demo", "Evaluate", "Outcome", "Report", "Train"]

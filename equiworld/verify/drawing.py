@@ -116,7 +116,7 @@ def _opened(low: float, high: float, *, log: bool) -> tuple[float, float]:
 def _legend_of_sizes(axes: Any, mirrors: bool) -> None:
     from matplotlib.lines import Line2D
 
-    looks = {"linestyle": "", "markerfacecolor": "0.8", "markeredgecolor": "0.25"}
+    looks: dict[str, Any] = {"linestyle": "", "markerfacecolor": "0.8", "markeredgecolor": "0.25"}
     sizes = {angle: float(np.sqrt(_areas(np.radians([angle]))[0])) for angle in (45, 90, 180)}
     handles = [
         Line2D([], [], marker="o", markersize=size, label=f"{angle}°", **looks)

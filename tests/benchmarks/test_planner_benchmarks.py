@@ -14,7 +14,7 @@ from equiworld.benchmarks.door_declarations import tried
 from equiworld.benchmarks.planner_quality import PlannerQualityConfig, quality_rows
 from equiworld.benchmarks.planner_quality import run as run_quality
 from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
-from equiworld.benchmarks.planner_timing import bare, exponent, race, recording, resident_mb
+from equiworld.benchmarks.planner_timing import bare, exponent, recording, resident_mb
 from equiworld.benchmarks.planner_worlds import (
     network_world,
     point_mass,
@@ -114,11 +114,7 @@ def test_bare_evaluations_are_those_recorded():
     assert rows == asked
 
 
-def test_a_race_times_all_in_turn():
-    order = []
-    times = race({"a": lambda r: order.append(("a", r)), "b": lambda r: order.append(("b", r))}, 2)
-    assert order == [("a", 0), ("b", 0)] * 2 + [("a", 1), ("b", 1)]
-    assert all(each.shape == (2,) and (each >= 0).all() for each in times.values())
+def test_exponents_are_those_of_powers():
     assert exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2.0)
 
 

@@ -58,8 +58,9 @@ def draw(
     if judged and angles is not None:
         _draw_circle(figure.add_subplot(columns[0], projection="polar"), elements, orbits, angles)
     elif judged:
-        for place, orbit in zip(columns[0].subgridspec(len(orbits), 1), orbits, strict=True):
-            _draw_sphere(sphere_axes(figure, place), elements, orbit)
+        lines = columns[0].subgridspec(len(orbits), 1)
+        for index, orbit in enumerate(orbits):
+            _draw_sphere(sphere_axes(figure, lines[index]), elements, orbit)
     _draw_deviations(figure.add_subplot(columns[-1]), orbits, tolerance)
     return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 

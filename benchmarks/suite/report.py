@@ -1,0 +1,165 @@
+"""All that a store holds as one page: figures, tables over seeds, definitions, and what does not belong together."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from equiworld.benchmarks import QUESTIONS, question
+from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
+from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.rows import COORDINATES, Row
+from equiworld.benchmarks.suite.run import figures
+from equiworld.benchmarks.suite.style import png_bytes
+from equiworld.benchmarks.suite.tables import paired_tables, raw_table
+from equiworld.files import write_atomically
+from equiworld.results import read_json
+
+__all__ = ["write_report"]
+
+_UNSAFE = re.compile(r"[^\w-]+")
+"""In a file's name."""
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    *,
+    merge: Iterable[str | os.PathLike[str]] = (),
+    earlier: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    markdown: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write what a store holds as one HTML page that needs nothing else, and as Markdown with pictures beside it.
+
+    Args:
+        folder: of the store.
+        merge: further stores, such as those of other machines; they are read, not copied.
+        earlier: a result file of earlier figures, shown beside the new ones; its rows have a column `source`.
+        out: the page; `report.html` in the folder by default.
+        markdown: likewise `report.md`; its pictures go to a folder of its own name.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ArgumentError: a folder is none or holds no rows; says which.
+        CheckpointError: `earlier` is no result file.
+    """
+    found = gathered([Path(folder), *map(Path, merge)])
+    before: dict[str, list[Row]] = {}
+    for row in read_json(earlier)["rows"] if earlier is not None else ():
+        before.setdefault(row["question"], []).append(row)
+    names = sorted(
+        {*found.newest, *found.missing, *before}, key=lambda name: ([*QUESTIONS, name].index(name), name)
+    )
+    sections = [_section(name, found, before.get(name, [])) for name in names]
+    text = Path(markdown) if markdown else Path(folder) / "report.md"
+    for section in sections:
+        for picture in section["pictures"]:
+            picture["path"] = f"{text.stem}/{_UNSAFE.sub('-', picture['name'])}.png"
+            _write(text.parent / picture["path"], picture["content"])
+    _write(text, _filled("report.md.jinja", sections, found))
+    return _write(
+        Path(out) if out else Path(folder) / "report.html", _filled("report.html.jinja", sections, found)
+    )
+
+
+def _write(path: Path, content: bytes) -> Path:
+    return write_atomically(path, lambda file: file.write(content))
+
+
+def _section(name: str, found: Gathered, before: Sequence[Row]) -> dict[str, Any]:
+    """All that a template says of a asked."""
+    cells = found.newest.get(name, {})
+    asked, notes = _question(name)
+    rows = sorted((row for result in cells.values() for row in result["rows"]), key=_order(asked))
+    points = dict.fromkeys(part.partition("=")[0] for cell in cells for part in cell.split("/")[4:])
+    where = {*COORDINATES, "source", *points, *(asked.coordinates if asked else ())}
+    columns = (key for row in [*rows, *before] for key in row if key not in where)
+    measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
+    known = {key: asked.measures[key] for key in measures if asked and key in asked.measures}
+    foreign = [key for key in measures if asked and key not in known]
+    if foreign:
+        notes.append(f"measures that the present code does not know: {', '.join(foreign)}")
+    notes += differences([*cells.values()], asked.version if asked else None)
+    if found.superseded.get(name):
+        older = f"{found.superseded[name]} older results of the same cells are left out"
+        notes.append(f"{older}: they are of other settings, versions or sources")
+    pictures = _pictures(asked, rows, notes)
+    return {
+        "name": name,
+        "title": asked.title if asked else name,
+        "timed": asked is not None and asked.timed,
+        "notes": notes,
+        "missing": found.missing.get(name, {}),
+        "pictures": pictures,
+        "definitions": known,
+        "tables": paired_tables(
+            rows, before, measures, {key: measure.unit for key, measure in known.items()}
+        ),
+        "details": {"All rows": raw_table(rows), "All earlier rows": raw_table(before)},
+        "provenance": provenance([*cells.values()]),
+        "cells": len(cells),
+        "minutes": sum(result["seconds"] for result in cells.values()) / 60,
+    }
+
+
+def _question(name: str) -> tuple[Question | None, list[str]]:
+    """The question of a name with its own settings, and nothing to say; or none, and why."""
+    if name not in QUESTIONS:
+        return None, ["the present code does not know this question"]
+    try:
+        return question(name)(), []
+    except Exception as error:  # a page of the others is better than none
+        return None, [f"the question cannot be loaded: {type(error).__name__}: {error}"]
+
+
+def _order(asked: Question | None) -> Callable[[Row], Any]:
+    """Worlds and arms as the question has them, then further columns, numbers by their size."""
+    names = [*asked.worlds, "", *asked.arms] if asked else []
+
+    def key(row: Row) -> Any:
+        own = [names.index(row[part]) if row.get(part) in names else len(names) for part in ("world", "arm")]
+        further = [value for name, value in row.items() if name != "seed"]
+        texts = [
+            (0, value, "") if isinstance(value, int | float) else (1, 0, str(value)) for value in further
+        ]
+        return own, texts, row.get("seed", 0)
+
+    return key
+
+
+def _pictures(asked: Question | None, rows: list[Row], notes: list[str]) -> list[dict[str, Any]]:
+    """Pictures, one a world; a note of each that could not be drawn."""
+    found = []
+    for world in dict.fromkeys(row["world"] for row in rows) if asked else ():
+        try:
+            for name, figure in figures(asked, [row for row in rows if row["world"] == world]).items():
+                words = {"name": f"{name}-{world}", "alt": f"{asked.title} {world}"}
+                found.append({**words, "content": png_bytes(figure)})
+        except Exception as error:
+            notes.append(f"the figure of {world} could not be drawn: {type(error).__name__}: {error}")
+    return found
+
+
+def _filled(template: str, sections: Sequence[dict[str, Any]], found: Gathered) -> bytes:
+    from jinja2 import Environment, StrictUndefined
+
+    looks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    environment = Environment(autoescape="html" in template, undefined=StrictUndefined, **looks)
+    environment.filters |= {"plain": _plain, "base64": lambda content: base64.b64encode(content).decode()}
+    source = resources.files("equiworld.benchmarks.suite").joinpath(template).read_text(encoding="utf-8")
+    return environment.from_string(source).render(sections=sections, damaged=found.damaged).encode()
+
+
+def _plain(text: Any) -> str:
+    """Text that Markdown takes as it is, in one line."""
+    escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
+    for mark in "|*_`[":
+        escaped = escaped.replace(mark, f"\\{mark}")
+    return " ".join(escaped.split()) or "–"

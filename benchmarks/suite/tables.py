@@ -1,0 +1,126 @@
+"""Rows as tables for people: a number with its interval in one cell, earlier figures beside new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from equiworld.benchmarks.suite.rows import Row
+from equiworld.benchmarks.suite.summary import is_share, summarised
+
+__all__ = ["paired_tables", "raw_table"]
+
+_ENDS = ("_low", "_high")
+_COUNTS = ("successes", "episodes")  # stand in the cell of their share
+
+Cell = dict[str, Any]
+"""`text`, a number or a string `sort` that its column is sorted by, and perhaps `more` to say and a `title`."""
+
+Pair = tuple[Row, list[Row]]
+"""A row and the earlier ones of the same coordinates."""
+
+
+def paired_tables(
+    rows: Sequence[Row], before: Sequence[Row], measures: Sequence[str], units: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Rows summarised over seeds as tables, one for each set of coordinates that rows have.
+
+    An earlier row stands beside the one new row that agrees in every coordinate that the earlier one has; one that
+    fits none or several stands by itself.
+
+    Args:
+        rows: new ones.
+        before: earlier ones; their column `source` says where from.
+        measures: columns that say what.
+        units: of measures.
+    """
+    said = {*measures, *(name + end for name in measures for end in _ENDS), "seeds", "source"}
+    shares = {name: "%" for name in measures if any(is_share(row, name) for row in (*rows, *before))}
+    pairs: list[Pair] = [(row, []) for row in summarised(rows, measures)]
+    alone: dict[str, Pair] = {}
+    for old in summarised(before, measures):
+        where = {key: value for key, value in old.items() if key not in said and value is not None}
+        fitting = [pair for pair in pairs if where.items() <= pair[0].items()]
+        pair = fitting[0] if len(fitting) == 1 else alone.setdefault(repr(where), (where, []))
+        pair[1].append(old)
+    groups: dict[tuple[str, ...], list[Pair]] = {}
+    for pair in (*pairs, *alone.values()):
+        where = tuple(
+            key for key, value in pair[0].items() if key not in {*said, "question"} and value is not None
+        )
+        groups.setdefault(where, []).append(pair)
+    return [_table(where, group, measures, {**units, **shares}) for where, group in groups.items()]
+
+
+def raw_table(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows as they are."""
+    keys = dict.fromkeys(key for row in rows for key in row if key != "question")
+    return _of_columns("", {key: [_cell(row.get(key)) for row in rows] for key in keys})
+
+
+def _of_columns(caption: str, columns: Mapping[str, Sequence[Cell]]) -> dict[str, Any]:
+    words = [
+        any(isinstance(cell["sort"], str) and cell["text"] for cell in cells) for cells in columns.values()
+    ]
+    rows = [*zip(*columns.values(), strict=True)]
+    return {"caption": caption, "headings": [*columns], "words": words, "rows": rows}
+
+
+def _table(
+    where: Sequence[str], pairs: Sequence[Pair], measures: Sequence[str], units: Mapping[str, str]
+) -> dict[str, Any]:
+    """Coordinates that are the same all over go above the table."""
+    same = [key for key in where if len(pairs) > 1 and len({repr(row[key]) for row, _ in pairs}) == 1]
+    seeds = {row["seeds"] for row, _ in pairs if "seeds" in row}
+    caption = [f"{key}: {pairs[0][0][key]}" for key in same]
+    if len(seeds) == 1:
+        caption.append("one seed" if seeds == {1} else f"{max(seeds)} seeds")
+    columns = {key: [_cell(row.get(key)) for row, _ in pairs] for key in where if key not in same}
+    if len(seeds) > 1:
+        columns["seeds"] = [_cell(row.get("seeds")) for row, _ in pairs]
+    for name in (name for name in measures if name not in _COUNTS):
+        unit = units.get(name, "").strip("1")
+        for key, cells in (
+            (name, [_measured(row, name, unit) for row, _ in pairs]),
+            (f"{name}, before", [_together(old, name, unit) for _, old in pairs]),
+        ):
+            if any(cell["text"] for cell in cells):
+                columns[f"{key} [{unit}]" if unit else key] = cells
+    return _of_columns(", ".join(caption), columns)
+
+
+def _measured(row: Row, name: str, unit: str) -> Cell:
+    """A number and its interval; a share in percent, with its counts."""
+    value, (low, high) = row.get(name), (row.get(name + end) for end in _ENDS)
+    cell, further = _cell(value), []
+    if low is not None and high is not None:
+        ends = [f"{100 * end:.1f}" if unit == "%" else f"{end:.4g}" for end in (low, high)]
+        further.append(" to ".join(ends))
+    if unit == "%" and isinstance(value, int | float):
+        cell["text"] = f"{100 * value:.1f}"
+        further += (
+            [f"{round(value * row['episodes']):,} of {row['episodes']:,}"] if row.get("episodes") else []
+        )
+    return cell | {"more": ", ".join(further)}
+
+
+def _together(rows: Sequence[Row], name: str, unit: str) -> Cell:
+    """The cells of several sources as one, and whence they are."""
+    there = [row for row in rows if row.get(name) is not None]
+    cells = [_measured(row, name, unit) for row in there]
+    seeds = "; ".join(str(row["seeds"]) for row in there)
+    sources = "; ".join(dict.fromkeys(str(row.get("source", "")) for row in there))
+    return {
+        "text": "; ".join(cell["text"] for cell in cells),
+        "more": "; ".join(cell["more"] for cell in cells if cell["more"]),
+        "sort": cells[0]["sort"] if cells else "",
+        "title": f"{sources}; seeds: {seeds}" if cells else "",
+    }
+
+
+def _cell(value: Any) -> Cell:
+    text = "" if value is None else str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = f"{value:.4g}" if isinstance(value, float) else f"{value:,}"
+    number = isinstance(value, int | float)
+    return {"text": text, "sort": value if number else text, "more": "", "title": ""}
