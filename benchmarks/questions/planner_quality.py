@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
-from equiworld.benchmarks.peers import OURS, Budget, World, contender, peer_versions, present, race, recording
+from equiworld.benchmarks.peers import OURS, Budget, contender, notes, peer_versions, present, recording
 from equiworld.benchmarks.peers.learned import latent_states, latent_world
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.timing import TIMES, race, summary
 from equiworld.benchmarks.suite.trained import Scale, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.toy import TOYS
+from equiworld.planners.peers import World
 from equiworld.results import text_table
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ _FIRST = 8_000_000  # seed of the first task's reset
 
 @dataclass(frozen=True)
 class PlannerQuality(Question):
-    """Everybody plans the same tasks in the same world, with budgets around the peers' defaults and over a grid of ours.
+    """Everybody plans the same tasks in the same world, with budgets around the peers' own and over a grid of ours.
 
     What a budget is worth is the median cost of its plans over tasks × draws. The fastest peer is the one that decides
     soonest with the budget that its library comes with (`DEFAULTS`), the best peer the one whose plans then cost least.
@@ -79,30 +82,27 @@ class PlannerQuality(Question):
         allow_absent: go on without libraries that are not installed, and say so.
     """
 
-    name = "planner-quality"
-    title = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
-    timed = True
-    worlds = ("point mass", "unicycle", "pusht", "cloudpush")
-    arms = ("all",)
-    coordinates = ("envs", "samples", "iterations", "against")
-    measures = {
-        "ms": Measure("ms", "a decision: median over rounds in which all take turns", log=True),
-        "ms_least": Measure("ms", "the least over rounds", log=True),
+    name: ClassVar = "planner-quality"
+    title: ClassVar = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
+    timed: ClassVar = True
+    worlds: ClassVar = ("point mass", "unicycle", "pusht", "cloudpush")
+    arms: ClassVar = ("all",)
+    coordinates: ClassVar = ("envs", "samples", "iterations", "against")
+    measures: ClassVar = {
+        **TIMES,
         "evaluations": Measure("1", "of the dynamics, counted, for each environment", log=True),
         "cost": Measure(
-            "", "summed over the plan returned; median over tasks and draws, 95 % bootstrap over tasks"
+            "", "of the plan returned, summed; median over tasks and draws, bootstrap over tasks"
         ),
-        "ratio": Measure(
-            "1", "least time of ours to that peer's cost, over that peer's time; aimed at ≤ 0.5"
-        ),
-        "peer": Measure("", "whose time and cost with its own defaults are to be reached"),
+        "ratio": Measure("1", "least time of ours to the peer's cost, over the peer's time; aimed at ≤ 0.5"),
+        "peer": Measure("", "with the budget whose cost is to be reached"),
         "planner": Measure("", "of ours, that is there first"),
         "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
     }
-    small = {
-        "tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2, "resamples": 50,
-        "share": 0.1, "trained": False, "allow_absent": True,
-    }  # fmt: skip
+    small: ClassVar = {
+        **{"tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2},
+        **{"resamples": 50, "share": 0.1, "trained": False, "allow_absent": True},
+    }
 
     tasks: int = 20
     draws: int = 3
@@ -130,12 +130,7 @@ class PlannerQuality(Question):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         world, states = self._posed(cell, store)
         found, absent = present(allow_absent=self.allow_absent)
-        rows: list[Row] = [{"arm": name, "note": why} for name, why in absent.items()]
-        rows += [
-            {"arm": library, "note": version}
-            for library, version in peer_versions().items()
-            if " " in version
-        ]
+        rows: list[Row] = [*notes(absent)]
         made = {key: contender(key[0], world, self._budget(key)) for key in self._keys(found)}
         costs, counts = dict[Key, NDArray[np.float64]](), dict[Key, int]()
         for key, each in made.items():
@@ -153,12 +148,9 @@ class PlannerQuality(Question):
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
             times = race({key: partial(each.decide, several) for key, each in made.items()}, self.rounds)
             for key, each in times.items():
-                row = {
-                    "ms": float(np.median(each)),
-                    "ms_least": float(each.min()),
-                    **_cost(costs[key], drawn),
-                }
-                rows.append({**_where(key), "envs": envs, **row, "evaluations": counts[key]})
+                paid_for = {"samples": key[1], "iterations": key[2], "evaluations": counts[key]}
+                row = {"arm": key[0], "envs": envs, **paid_for, **summary(each)}
+                rows.append(row | _cost(costs[key], drawn))
             medians = {key: float(np.median(each)) for key, each in times.items()}
             rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn, own, alike)]
         return rows
@@ -199,24 +191,16 @@ class PlannerQuality(Question):
         return Budget(key[1], self.horizon, key[2])
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """Cost against time, a panel for each world and number of environments."""
-        from equiworld.benchmarks.suite.style import new_figure, style_of
+        """Cost against time, a panel for each number of environments: budgets that no other of the arm betters."""
+        from equiworld.benchmarks.suite.style import legend_below, new_figure
 
-        rows = [row for row in rows if "cost" in row]
-        where = list(dict.fromkeys((row["world"], row["envs"]) for row in rows))
-        figure, panels = new_figure(len(self.envs), -(-len(where) // len(self.envs)))
-        for panel, (world, envs) in zip(panels, where, strict=False):
-            of = [row for row in rows if (row["world"], row["envs"]) == (world, envs)]
-            for name in dict.fromkeys(row["arm"] for row in of):
-                # The least cost that any budget reaches in so much time.
-                curve = sorted((row["ms"], row["cost"]) for row in of if row["arm"] == name)
-                least = np.minimum.accumulate([cost for _, cost in curve])
-                panel.plot(
-                    [ms for ms, _ in curve], least, label=name, drawstyle="steps-post", **style_of(name)
-                )
-            panel.set(
-                title=f"{world}, {envs} at once", xlabel="ms a decision", ylabel="median cost", xscale="log"
-            )
+        by_envs = grouped([row for row in rows if "cost" in row], "envs")
+        figure, places = new_figure(len(by_envs))
+        for place, (envs, of) in zip(places, by_envs.items(), strict=True):
+            shown = [row for each in grouped(of, "arm").values() for row in _frontier(each)]
+            panel = Panel(f"{envs} at once: median cost", "median_ms", "cost", "ms a decision", log="x")
+            panel.draw(place, shown)
+        legend_below(figure)
         return figure
 
     def table(self, rows: Sequence[Row]) -> str:
@@ -274,8 +258,13 @@ def equal_cost(
     return rows
 
 
-def _where(key: Key) -> Row:
-    return {"arm": key[0], "samples": key[1], "iterations": key[2]}
+def _frontier(rows: Sequence[Row]) -> list[Row]:
+    """Those that no sooner one is as good as."""
+    found = list[Row]()
+    for row in sorted(rows, key=lambda row: row["median_ms"]):
+        if not found or row["cost"] < found[-1]["cost"]:
+            found.append(row)
+    return found
 
 
 def _medians(costs: NDArray[np.float64], drawn: NDArray[np.int_]) -> NDArray[np.float64]:
