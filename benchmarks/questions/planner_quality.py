@@ -36,17 +36,19 @@ Key = tuple[str, int, int]
 """Contender, samples, iterations."""
 
 COMMON = (300, 10)
+ONE_COMMAND: Key = ("pytorch_mppi", 100, 1)
 DEFAULTS: Mapping[str, tuple[int, int]] = {
     "stable-worldmodel CEM": (300, 30),
     "stable-worldmodel iCEM": (300, 30),
     "stable-worldmodel MPPI": (300, 30),
-    "pytorch_mppi": (100, 1),
+    "pytorch_mppi": (100, 10),
     "pytorch_icem": (100, 100),
     "torchrl CEM": COMMON,
     "torchrl MPPI": COMMON,
 }
-"""Samples and iterations of a decision as each peer's library has them by default. One `command` of pytorch_mppi is one
-iteration; torchrl has no defaults, and gets what `planner-speed` gives to all."""
+"""Samples and iterations of a decision as each peer's library has them by default. torchrl has no defaults, and gets
+what `planner-speed` gives to all. pytorch_mppi knows no iterations: one command is one of them, in a loop that carries
+the plan from step to step. From nothing it gets ten, as in `planner-speed`; `ONE_COMMAND` is reported beside it."""
 
 MODELS = {
     "pusht": Scale(50_000, 1_000, 180.0, (2000,)),
@@ -75,6 +77,7 @@ class PlannerQuality(Question):
         iterations: of ours.
         most: candidates of ours in all, at most.
         rounds: in which every contender decides once.
+        seconds: after which no further round begins, for each number of environments.
         envs: decided for at once.
         resamples: of the tasks, for the intervals.
         share: of the samples and iterations that peers have by default.
@@ -111,6 +114,7 @@ class PlannerQuality(Question):
     iterations: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
     most: int = 6000
     rounds: int = 10
+    seconds: float = 180.0
     envs: tuple[int, ...] = (1, 8)
     resamples: int = 1000
     share: float = 1.0
@@ -146,7 +150,8 @@ class PlannerQuality(Question):
         drawn = rng.integers(states.shape[0], size=(self.resamples, states.shape[0]))
         for envs in self.envs:
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
-            times = race({key: partial(each.decide, several) for key, each in made.items()}, self.rounds)
+            calls: dict[Any, Any] = {key: partial(each.decide, several) for key, each in made.items()}
+            times = race(calls, self.rounds, limit=self.seconds)
             for key, each in times.items():
                 paid_for = {"samples": key[1], "iterations": key[2], "evaluations": counts[key]}
                 row = {"arm": key[0], "envs": envs, **paid_for, **summary(each)}
@@ -174,12 +179,9 @@ class PlannerQuality(Question):
             of = ours
             if name not in OURS:
                 samples, iterations = self._shared(DEFAULTS[name])
-                sizes = (
-                    (samples // 2, iterations),
-                    (2 * samples, iterations),
-                    (samples, max(iterations // 3, 1)),
-                )
-                of = list(dict.fromkeys([(samples, iterations), self._shared(COMMON), *sizes]))
+                around = [(samples, max(iterations // 3, 1)), (samples // 2, iterations)]
+                around += [(samples, 1)] if name == ONE_COMMAND[0] else []
+                of = list(dict.fromkeys([(samples, iterations), self._shared(COMMON), *around]))
             keys += [(name, *each) for each in of]
         return keys
 
@@ -227,7 +229,8 @@ def equal_cost(
 
     Returns:
         Rows with what is to be reached under `against`: of each planner of ours, and of the best of them, the fastest
-        and the best peer of `own` and the fastest of `alike`; of the best of ours each peer of `own` besides.
+        and the best peer of `own`, the fastest of `alike`, and one command of pytorch_mppi; of the best of ours each
+        peer of `own` besides.
     """
     if not own:
         return []
@@ -238,6 +241,7 @@ def equal_cost(
         ("fastest", min(own, key=ms.__getitem__), arms),
         ("best", min(own, key=medians.__getitem__), arms),
         ("fastest of equal budgets", min(alike, key=ms.__getitem__), arms),
+        *(("one command", key, arms) for key in ms if key == ONE_COMMAND),
         *((key[0], key, []) for key in own),
     ]
     rows = []
