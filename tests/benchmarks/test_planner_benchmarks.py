@@ -6,15 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-<<<<<<< HEAD
-from equiworld.benchmarks.contenders import OURS, Budget
-from equiworld.benchmarks.contenders.ours import Ours
-from equiworld.benchmarks.planner_quality import PlannerQualityConfig, quality_rows
-from equiworld.benchmarks.planner_quality import run as run_quality
-from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
-from equiworld.benchmarks.planner_timing import bare, exponent, recording, resident_mb
-from equiworld.benchmarks.planner_worlds import (
-=======
 from equiworld.benchmarks.peers import OURS, Budget, contender, recording
 from equiworld.benchmarks.peers.learned import latent_states, latent_world
 from equiworld.benchmarks.questions.planner_quality import DEFAULTS, PlannerQuality, equal_cost
@@ -26,7 +17,6 @@ from equiworld.benchmarks.suite.rows import checked_rows
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.toy import (
->>>>>>> b-equal
     network_world,
     point_mass,
     point_mass_states,
