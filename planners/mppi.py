@@ -19,11 +19,14 @@ class MPPI(Planner):
 
     The mean itself is among the next candidates; the plan is the best candidate, as for every planner here.
 
-    Reference: Williams et al., Information theoretic MPC for model-based reinforcement learning, ICRA 2017.
+    References: Williams et al., Information theoretic MPC for model-based reinforcement learning, ICRA 2017; for
+    correlated noise Vlahov et al., Low frequency sampling in model predictive path integral control, RA-L 2024.
 
     Attributes:
         temperature: of the weights, as a share of how far the mean cost lies above the least: any unit of cost will do.
         shrink: spread of the last iteration, as a share of the first one's; 1 is the published rule.
+        smooth: temporal correlation of the first candidates. Few of these find the way if their actions hold on to a
+            direction; what comes later refines it, with noise as `correlation` says.
 
     >>> MPPI(samples=128).temperature
     0.1
@@ -31,11 +34,16 @@ class MPPI(Planner):
 
     temperature: float = 0.1
     shrink: float = 0.36
+    smooth: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         settle_numbers(self, "temperature", above=0.0)
         settle_numbers(self, "shrink", above=0.0, most=1.0)
+        settle_numbers(self, "smooth", least=0.0)
+
+    def correlated(self, iteration: int) -> float:
+        return self.correlation if iteration else max(self.smooth, self.correlation)
 
     def update(self, search: Search) -> None:
         rejected = torch.isinf(search.cost)

@@ -88,6 +88,10 @@ class Planner(ABC):
         """
         return self.spread * last ** (iteration / max(self.iterations - 1, 1))
 
+    def correlated(self, iteration: int) -> float:
+        """Temporal correlation of an iteration's noise."""
+        return self.correlation
+
     def count(self, iteration: int) -> int:
         """Candidates in an iteration, at most `samples`."""
         return self.samples

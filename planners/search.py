@@ -52,8 +52,6 @@ class Settings(Protocol):
     @property
     def samples(self) -> int: ...
     @property
-    def correlation(self) -> float: ...
-    @property
     def cost_of_last(self) -> float: ...
     @property
     def chunk(self) -> int | None: ...
@@ -63,6 +61,7 @@ class Settings(Protocol):
     def n_elites(self) -> int: ...
     @property
     def n_carried(self) -> int: ...
+    def correlated(self, iteration: int) -> float: ...
 
 
 class Search:
@@ -141,8 +140,9 @@ class Search:
         """`(H, B, n, size)`."""
         horizon, size = self.settings.horizon, self.problem.size
         noise = self.drawn((horizon, count, size), torch.Tensor.normal_).transpose(0, 1)
-        if self.settings.correlation:
-            mixing = _time_correlation(horizon, self.settings.correlation, noise.dtype, noise.device)
+        correlation = self.settings.correlated(self.iteration)
+        if correlation:
+            mixing = _time_correlation(horizon, correlation, noise.dtype, noise.device)
             noise = (mixing @ noise.flatten(1)).view(noise.shape)  # mixes times, nothing else
         return noise
 
@@ -177,8 +177,9 @@ class Search:
 
     def keep(self) -> None:
         """Let the best of the candidates and of the elites before be the elites."""
-        cost = torch.cat((self.elite_cost, self.cost), 1)
-        pool = torch.cat((self.elites, self.candidates), 2)
+        cost, pool = self.cost, self.candidates
+        if self.iteration or self.count < self.elites.shape[2]:  # else there are no elites yet
+            cost, pool = torch.cat((self.elite_cost, cost), 1), torch.cat((self.elites, pool), 2)
         best, index = torch.topk(cost, self.elites.shape[2], dim=1, largest=False)
         index = torch.where(best == torch.inf, index[:, :1], index)
         self.elites = pool.gather(2, index[None, :, :, None].expand_as(self.elites))

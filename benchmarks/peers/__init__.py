@@ -5,8 +5,15 @@ Those of other libraries are adapted in `equiworld.planners.peers`, each for one
 
 from __future__ import annotations
 
-from equiworld.benchmarks.peers.clocks import race, recording
-from equiworld.benchmarks.peers.registry import CONTENDERS, OURS, contender, peer_versions, present
+from equiworld.benchmarks.peers.registry import (
+    CONTENDERS,
+    OURS,
+    contender,
+    notes,
+    peer_versions,
+    present,
+    recording,
+)
 from equiworld.planners.peers import Budget, Contender, World
 
 __all__ = [
@@ -16,8 +23,8 @@ __all__ = [
     "Contender",
     "World",
     "contender",
+    "notes",
     "peer_versions",
     "present",
-    "race",
     "recording",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib import metadata
+
+from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.planners.peers import PEERS, Budget, Contender, Entry, World, peer
 
-__all__ = ["CONTENDERS", "OURS", "contender", "peer_versions", "present"]
+__all__ = ["CONTENDERS", "OURS", "contender", "notes", "peer_versions", "present", "recording"]
 
 _OURS = "equiworld.benchmarks.peers.ours:Ours"
 
@@ -61,7 +64,23 @@ def peer_versions() -> dict[str, str]:
             version = metadata.version(kind.library)
         except metadata.PackageNotFoundError:
             version = "absent"
-        found[kind.library] = (
-            version if version == kind.version else f"{version} in the place of {kind.version}"
-        )
+        other = version not in (kind.version, "absent")
+        found[kind.library] = f"{version} in the place of {kind.version}" if other else version
     return found
+
+
+def notes(absent: Mapping[str, str]) -> list[dict[str, str]]:
+    """A row for each contender that is absent, and each library whose version is not the one that it is adapted to."""
+    other = {library: version for library, version in peer_versions().items() if " " in version}
+    return [{"arm": name, "note": why} for name, why in (*absent.items(), *other.items())]
+
+
+def recording(world: World) -> tuple[World, list[int]]:
+    """The world, and a list that grows by N at each evaluation of its dynamics for N states."""
+    rows: list[int] = []
+
+    def dynamics(state: Tensor, action: Tensor) -> Tensor:
+        rows.append(len(state))
+        return world.dynamics(state, action)
+
+    return replace(world, dynamics=dynamics), rows

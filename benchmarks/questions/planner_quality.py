@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
-from equiworld.benchmarks.peers import OURS, Budget, World, contender, peer_versions, present, race, recording
+from equiworld.benchmarks.peers import OURS, Budget, contender, notes, peer_versions, present, recording
 from equiworld.benchmarks.peers.learned import latent_states, latent_world
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.timing import TIMES, race, summary
 from equiworld.benchmarks.suite.trained import Scale, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.toy import TOYS
+from equiworld.planners.peers import World
 from equiworld.results import text_table
 
 if TYPE_CHECKING:
@@ -33,17 +36,19 @@ Key = tuple[str, int, int]
 """Contender, samples, iterations."""
 
 COMMON = (300, 10)
+ONE_COMMAND: Key = ("pytorch_mppi", 100, 1)
 DEFAULTS: Mapping[str, tuple[int, int]] = {
     "stable-worldmodel CEM": (300, 30),
     "stable-worldmodel iCEM": (300, 30),
     "stable-worldmodel MPPI": (300, 30),
-    "pytorch_mppi": (100, 1),
+    "pytorch_mppi": (100, 10),
     "pytorch_icem": (100, 100),
     "torchrl CEM": COMMON,
     "torchrl MPPI": COMMON,
 }
-"""Samples and iterations of a decision as each peer's library has them by default. One `command` of pytorch_mppi is one
-iteration; torchrl has no defaults, and gets what `planner-speed` gives to all."""
+"""Samples and iterations of a decision as each peer's library has them by default. torchrl has no defaults, and gets
+what `planner-speed` gives to all. pytorch_mppi knows no iterations: one command is one of them, in a loop that carries
+the plan from step to step. From nothing it gets ten, as in `planner-speed`; `ONE_COMMAND` is reported beside it."""
 
 MODELS = {
     "pusht": Scale(50_000, 1_000, 180.0, (2000,)),
@@ -56,7 +61,7 @@ _FIRST = 8_000_000  # seed of the first task's reset
 
 @dataclass(frozen=True)
 class PlannerQuality(Question):
-    """Everybody plans the same tasks in the same world, with budgets around the peers' defaults and over a grid of ours.
+    """Everybody plans the same tasks in the same world, with budgets around the peers' own and over a grid of ours.
 
     What a budget is worth is the median cost of its plans over tasks × draws. The fastest peer is the one that decides
     soonest with the budget that its library comes with (`DEFAULTS`), the best peer the one whose plans then cost least.
@@ -72,35 +77,35 @@ class PlannerQuality(Question):
         iterations: of ours.
         most: candidates of ours in all, at most.
         rounds: in which every contender decides once.
+        seconds: after which no further round begins, for each number of environments.
         envs: decided for at once.
         resamples: of the tasks, for the intervals.
+        share: of the samples and iterations that peers have by default.
         trained: whether models are trained as in `MODELS`; a few steps otherwise.
         allow_absent: go on without libraries that are not installed, and say so.
     """
 
-    name = "planner-quality"
-    title = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
-    timed = True
-    worlds = ("point mass", "unicycle", "pusht", "cloudpush")
-    arms = ("all",)
-    coordinates = ("envs", "samples", "iterations", "against")
-    measures = {
-        "ms": Measure("ms", "a decision: median over rounds in which all take turns", log=True),
-        "ms_least": Measure("ms", "the least over rounds", log=True),
+    name: ClassVar = "planner-quality"
+    title: ClassVar = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
+    timed: ClassVar = True
+    worlds: ClassVar = ("point mass", "unicycle", "pusht", "cloudpush")
+    arms: ClassVar = ("all",)
+    coordinates: ClassVar = ("envs", "samples", "iterations", "against")
+    measures: ClassVar = {
+        **TIMES,
         "evaluations": Measure("1", "of the dynamics, counted, for each environment", log=True),
         "cost": Measure(
-            "", "summed over the plan returned; median over tasks and draws, 95 % bootstrap over tasks"
+            "", "of the plan returned, summed; median over tasks and draws, bootstrap over tasks"
         ),
-        "ratio": Measure(
-            "1", "least time of ours to that peer's cost, over that peer's time; aimed at ≤ 0.5"
-        ),
-        "peer": Measure("", "whose time and cost with its own defaults are to be reached"),
+        "ratio": Measure("1", "least time of ours to the peer's cost, over the peer's time; aimed at ≤ 0.5"),
+        "peer": Measure("", "with the budget whose cost is to be reached"),
+        "planner": Measure("", "of ours, that is there first"),
         "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
     }
-    small = {
-        "tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2, "resamples": 50,
-        "trained": False, "allow_absent": True,
-    }  # fmt: skip
+    small: ClassVar = {
+        **{"tasks": 3, "draws": 1, "horizon": 4, "samples": (16, 32), "iterations": (1, 2), "rounds": 2},
+        **{"resamples": 50, "share": 0.1, "trained": False, "allow_absent": True},
+    }
 
     tasks: int = 20
     draws: int = 3
@@ -109,8 +114,10 @@ class PlannerQuality(Question):
     iterations: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
     most: int = 6000
     rounds: int = 10
+    seconds: float = 180.0
     envs: tuple[int, ...] = (1, 8)
     resamples: int = 1000
+    share: float = 1.0
     trained: bool = True
     allow_absent: bool = False
 
@@ -127,12 +134,7 @@ class PlannerQuality(Question):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         world, states = self._posed(cell, store)
         found, absent = present(allow_absent=self.allow_absent)
-        rows: list[Row] = [{"arm": name, "note": why} for name, why in absent.items()]
-        rows += [
-            {"arm": library, "note": version}
-            for library, version in peer_versions().items()
-            if " " in version
-        ]
+        rows: list[Row] = [*notes(absent)]
         made = {key: contender(key[0], world, self._budget(key)) for key in self._keys(found)}
         costs, counts = dict[Key, NDArray[np.float64]](), dict[Key, int]()
         for key, each in made.items():
@@ -142,20 +144,20 @@ class PlannerQuality(Question):
             watched, asked = recording(world)
             contender(key[0], watched, self._budget(key)).decide(states[:1], cell.seed)
             counts[key] = sum(asked)
+        own = [(name, *self._shared(DEFAULTS[name])) for name in found if name in DEFAULTS]
+        alike = [(name, *self._shared(COMMON)) for name, _, _ in own]
         rng = np.random.default_rng([cell.seed, 5])
         drawn = rng.integers(states.shape[0], size=(self.resamples, states.shape[0]))
         for envs in self.envs:
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
-            times = race({key: partial(each.decide, several) for key, each in made.items()}, self.rounds)
+            calls: dict[Any, Any] = {key: partial(each.decide, several) for key, each in made.items()}
+            times = race(calls, self.rounds, limit=self.seconds)
             for key, each in times.items():
-                row = {
-                    "ms": float(np.median(each)),
-                    "ms_least": float(each.min()),
-                    **_cost(costs[key], drawn),
-                }
-                rows.append({**_where(key), "envs": envs, **row, "evaluations": counts[key]})
+                paid_for = {"samples": key[1], "iterations": key[2], "evaluations": counts[key]}
+                row = {"arm": key[0], "envs": envs, **paid_for, **summary(each)}
+                rows.append(row | _cost(costs[key], drawn))
             medians = {key: float(np.median(each)) for key, each in times.items()}
-            rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn)]
+            rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn, own, alike)]
         return rows
 
     def _posed(self, cell: Cell, store: Store) -> tuple[World, torch.Tensor]:
@@ -176,59 +178,45 @@ class PlannerQuality(Question):
         for name in names:
             of = ours
             if name not in OURS:
-                samples, iterations = DEFAULTS[name]
-                sizes = (
-                    (samples // 2, iterations),
-                    (2 * samples, iterations),
-                    (samples, max(iterations // 3, 1)),
-                )
-                of = list(dict.fromkeys([(samples, iterations), COMMON, *sizes]))
+                samples, iterations = self._shared(DEFAULTS[name])
+                around = [(samples, max(iterations // 3, 1)), (samples // 2, iterations)]
+                around += [(samples, 1)] if name == ONE_COMMAND[0] else []
+                of = list(dict.fromkeys([(samples, iterations), self._shared(COMMON), *around]))
             keys += [(name, *each) for each in of]
         return keys
+
+    def _shared(self, default: tuple[int, int]) -> tuple[int, int]:
+        samples, iterations = (max(1, round(self.share * number)) for number in default)
+        return samples, iterations
 
     def _budget(self, key: Key) -> Budget:
         return Budget(key[1], self.horizon, key[2])
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """Cost against time, a panel for each world and number of environments."""
-        from equiworld.benchmarks.suite.style import new_figure, style_of
+        """Cost against time, a panel for each number of environments: budgets that no other of the arm betters."""
+        from equiworld.benchmarks.suite.style import legend_below, new_figure
 
-        rows = [row for row in rows if "cost" in row]
-        where = list(dict.fromkeys((row["world"], row["envs"]) for row in rows))
-        figure, panels = new_figure(len(self.envs), -(-len(where) // len(self.envs)))
-        for panel, (world, envs) in zip(panels, where, strict=False):
-            of = [row for row in rows if (row["world"], row["envs"]) == (world, envs)]
-            for name in dict.fromkeys(row["arm"] for row in of):
-                # The least cost that any budget reaches in so much time.
-                curve = sorted((row["ms"], row["cost"]) for row in of if row["arm"] == name)
-                least = np.minimum.accumulate([cost for _, cost in curve])
-                panel.plot(
-                    [ms for ms, _ in curve], least, label=name, drawstyle="steps-post", **style_of(name)
-                )
-            panel.set(
-                title=f"{world}, {envs} at once", xlabel="ms a decision", ylabel="median cost", xscale="log"
-            )
+        by_envs = grouped([row for row in rows if "cost" in row], "envs")
+        figure, places = new_figure(len(by_envs))
+        for place, (envs, of) in zip(places, by_envs.items(), strict=True):
+            shown = [row for each in grouped(of, "arm").values() for row in _frontier(each)]
+            panel = Panel(f"{envs} at once: median cost", "median_ms", "cost", "ms a decision", log="x")
+            panel.draw(place, shown)
+        legend_below(figure)
         return figure
 
     def table(self, rows: Sequence[Row]) -> str:
         """How long ours take, as a share of each peer's time."""
-        names = (
-            "world",
-            "envs",
-            "against",
-            "peer",
-            "arm",
-            "samples",
-            "iterations",
-            "ratio",
-            "ratio_low",
-            "ratio_high",
-        )
+        names = ("world", "envs", "against", "peer", "arm", "planner", "ratio", "ratio_low", "ratio_high")
         return text_table([{name: row.get(name) for name in names} for row in rows if "against" in row])
 
 
 def equal_cost(
-    ms: Mapping[Key, float], costs: Mapping[Key, NDArray[np.float64]], drawn: NDArray[np.int_]
+    ms: Mapping[Key, float],
+    costs: Mapping[Key, NDArray[np.float64]],
+    drawn: NDArray[np.int_],
+    own: Sequence[Key],
+    alike: Sequence[Key],
 ) -> list[Row]:
     """How long each of ours takes to a peer's median cost, as a share of the time of that peer.
 
@@ -236,43 +224,51 @@ def equal_cost(
         ms: of each budget.
         costs: of its plans, `(draws, tasks)`.
         drawn: numbers of tasks, `(resamples, tasks)`, for the intervals.
+        own: each peer with its own defaults.
+        alike: each peer with the budget that is the same for all.
 
     Returns:
-        Rows with what is to be reached under `against`: of each planner of ours against the fastest and the best peer
-        with its own defaults, and the fastest with a budget that is the same for all; of the best of ours, `ours`,
-        against each peer.
+        Rows with what is to be reached under `against`: of each planner of ours, and of the best of them, the fastest
+        and the best peer of `own`, the fastest of `alike`, and one command of pytorch_mppi; of the best of ours each
+        peer of `own` besides.
     """
+    if not own:
+        return []
     medians = {key: float(np.median(each)) for key, each in costs.items()}
     spread = {key: _medians(each, drawn) for key, each in costs.items()}
-    peers = [(name, *DEFAULTS[name]) for name in DEFAULTS if (name, *DEFAULTS[name]) in ms]
-    alike = [key for key in ms if key[0] not in OURS and key[1:] == COMMON]
-    if not peers:
-        return []
-    ours = tuple(name for name in OURS if any(key[0] == name for key in ms))
+    arms = [name for name in OURS if any(key[0] == name for key in ms)]
     goals = [
-        ("fastest", min(peers, key=ms.__getitem__)),
-        ("best", min(peers, key=medians.__getitem__)),
-        ("fastest at 300 × 10", min(alike, key=ms.__getitem__)),
+        ("fastest", min(own, key=ms.__getitem__), arms),
+        ("best", min(own, key=medians.__getitem__), arms),
+        ("fastest of equal budgets", min(alike, key=ms.__getitem__), arms),
+        *(("one command", key, arms) for key in ms if key == ONE_COMMAND),
+        *((key[0], key, []) for key in own),
     ]
     rows = []
-    for against, goal in [*goals, *((key[0], key) for key in peers)]:
-        for arm in ("ours", *(ours if (against, goal) in goals else ())):
-            mine = [key for key in ms if key[0] == arm or (arm == "ours" and key[0] in ours)]
+    for against, goal, singly in goals:
+        for arm, of in [("ours", arms), *((arm, [arm]) for arm in singly)]:
+            mine = [key for key in ms if key[0] in of]
             there = [key for key in mine if medians[key] <= medians[goal]]
             row: Row = {"arm": arm, "against": against, "peer": "{} {} × {}".format(*goal), "ratio": None}
             if there:
                 first = min(there, key=ms.__getitem__)
-                reached = [np.where(spread[key] <= spread[goal], ms[key] / ms[goal], np.inf) for key in mine]
-                low, high = np.quantile(np.min(reached, 0), (0.025, 0.975), method="inverted_cdf")
-                row |= {**_where(first), "arm": arm, "ratio": ms[first] / ms[goal], "ratio_low": float(low)}
-                row["ratio_high"] = float(high) if np.isfinite(high) else None
-                row["note"] = first[0]
+                shares = [np.where(spread[key] <= spread[goal], ms[key] / ms[goal], np.inf) for key in mine]
+                low, high = np.quantile(np.min(shares, 0), (0.025, 0.975), method="inverted_cdf")
+                row |= {"planner": "{} {} × {}".format(*first), "ratio": ms[first] / ms[goal]}
+                row |= {
+                    f"ratio_{end}": float(at) for end, at in (("low", low), ("high", high)) if at < np.inf
+                }
             rows.append(row)
     return rows
 
 
-def _where(key: Key) -> Row:
-    return {"arm": key[0], "samples": key[1], "iterations": key[2]}
+def _frontier(rows: Sequence[Row]) -> list[Row]:
+    """Those that no sooner one is as good as."""
+    found = list[Row]()
+    for row in sorted(rows, key=lambda row: row["median_ms"]):
+        if not found or row["cost"] < found[-1]["cost"]:
+            found.append(row)
+    return found
 
 
 def _medians(costs: NDArray[np.float64], drawn: NDArray[np.int_]) -> NDArray[np.float64]:

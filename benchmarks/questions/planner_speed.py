@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.benchmarks.peers import OURS, Budget, World, contender, peer_versions, present, race, recording
+from equiworld.benchmarks.peers import OURS, Budget, contender, notes, peer_versions, present, recording
 from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.timing import TIMES, median_ratio, race, summary
 from equiworld.benchmarks.worlds.toy import network_world
+from equiworld.planners.peers import World
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,6 +36,7 @@ CASES: Mapping[str, tuple[int, Budget]] = {
 }
 """Environments × samples × horizon: environments and budget."""
 
+SIZES = ("samples", "horizon", "environments")
 BASE = CASES["1 × 300 × 10"][1]
 _STATM = Path("/proc/self/statm")
 
@@ -56,34 +60,33 @@ class PlannerSpeed(Question):
         allow_absent: go on without libraries that are not installed, and say so.
     """
 
-    name = "planner-speed"
-    title = "How long does a decision take with the same number of evaluations?"
-    timed = True
-    worlds = ("network 18→128→16",)
-    arms = ("all",)
-    coordinates = ("size",)
-    measures = {
-        "ms": Measure("ms", "a decision: median over rounds in which all take turns", log=True),
-        "ms_least": Measure("ms", "the least over rounds", log=True),
+    name: ClassVar = "planner-speed"
+    title: ClassVar = "How long does a decision take with the same number of evaluations?"
+    timed: ClassVar = True
+    closed: ClassVar = True
+    worlds: ClassVar = ("network 18→128→16",)
+    arms: ClassVar = ("all",)
+    coordinates: ClassVar = SIZES
+    measures: ClassVar = {
+        **TIMES,
         "evaluations": Measure("1", "of the dynamics, counted, for each environment"),
         "calls": Measure("1", "of the dynamics, for many states at a time"),
-        "over_bare": Measure("1", "median ratio within a round to the bare network; aimed at ≤ 1.25"),
+        "over_bare": Measure("1", "time over the bare network's in the same round; aimed at ≤ 1.25"),
         "over_fastest_peer": Measure(
-            "1", "likewise to the peer of least median; aimed at ≤ 0.8 for one environment, ≤ 0.4 for eight"
+            "1", "likewise over that of `peer`; aimed at ≤ 0.8, for eight at once ≤ 0.4"
         ),
-        "least_over_fastest_peer": Measure("1", "ratio of the least times"),
         "bare_over_fastest_peer": Measure("1", "what a planner would have that did nothing but evaluate"),
-        "peer": Measure("", "the fastest"),
+        "peer": Measure("", "of other libraries, with the least median"),
         "exponent": Measure("1", "p of time ∝ sizeᵖ, by least squares of logarithms; aimed at 0.9 to 1.1"),
         "drift": Measure(
             "MB", "the farthest that memory moves after a tenth as many decisions; aimed at ≤ 5"
         ),
         "note": Measure("", "why there are no numbers, or whose version is not the one pinned"),
     }
-    small = {
-        "repeats": 2, "scaling_repeats": 1, "samples": (30, 300), "horizons": (5, 10), "envs": (1, 2),
-        "decisions": 20, "share": 0.1, "allow_absent": True,
-    }  # fmt: skip
+    small: ClassVar = {
+        **{"repeats": 2, "scaling_repeats": 1, "samples": (30, 300), "horizons": (5, 10), "envs": (1, 2)},
+        **{"decisions": 20, "share": 0.1, "allow_absent": True},
+    }
 
     repeats: int = 40
     scaling_repeats: int = 10
@@ -95,7 +98,7 @@ class PlannerSpeed(Question):
     allow_absent: bool = False
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
-        return [{"part": part} for part in (*CASES, "samples", "horizon", "environments", "memory")]
+        return [{"part": part} for part in (*CASES, *SIZES, "memory")]
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         present(allow_absent=self.allow_absent)  # refused before any work
@@ -106,9 +109,8 @@ class PlannerSpeed(Question):
         if part == "memory":
             return self._memory(cell, world)
         names, absent = present(allow_absent=self.allow_absent)
-        rows: list[Row] = [{"arm": name, "note": why} for name, why in absent.items()]
-        rows += [{"arm": name, "note": found} for name, found in peer_versions().items() if " " in found]
-        return rows + (self._decisions if part in CASES else self._scaling)(cell, part, world, names)
+        found = (self._decisions if part in CASES else self._scaling)(cell, part, world, names)
+        return [*notes(absent), *found]
 
     def _decisions(self, cell: Cell, case: str, world: World, names: Sequence[str]) -> list[Row]:
         envs, budget = CASES[case]
@@ -127,15 +129,13 @@ class PlannerSpeed(Question):
         rows = []
         for name in names:
             mine, alone = times[name], times.get(str(counts[name]))
-            row: Row = {"arm": name, "ms": float(np.median(mine)), "ms_least": float(mine.min())}
-            row |= {"evaluations": sum(counts[name]) // envs, "calls": len(counts[name])}
+            row: Row = {"arm": name, **summary(mine), "calls": len(counts[name])}
+            row["evaluations"] = sum(counts[name]) // envs
             if name in OURS and alone is not None:
-                row["over_bare"] = float(np.median(mine / alone))
+                row |= median_ratio(mine, alone, "over_bare")
                 if fastest is not None:
-                    other = times[fastest]
-                    row |= {"peer": fastest, "over_fastest_peer": float(np.median(mine / other))}
-                    row["least_over_fastest_peer"] = float(mine.min() / other.min())
-                    row["bare_over_fastest_peer"] = float(np.median(alone / other))
+                    row |= {"peer": fastest, **median_ratio(mine, times[fastest], "over_fastest_peer")}
+                    row |= median_ratio(alone, times[fastest], "bare_over_fastest_peer")
             rows.append(row)
         return rows
 
@@ -151,10 +151,11 @@ class PlannerSpeed(Question):
         rows: list[Row] = [
             {"arm": name, "exponent": exponent(sizes, found)} for name, found in medians.items()
         ]
-        pairs = (
-            (name, size, ms) for name, found in medians.items() for size, ms in zip(sizes, found, strict=True)
-        )
-        return rows + [{"arm": name, "size": size, "ms": ms} for name, size, ms in pairs]
+        return rows + [
+            {"arm": name, part: size, "median_ms": ms}
+            for name, found in medians.items()
+            for size, ms in zip(sizes, found, strict=True)
+        ]
 
     def _memory(self, cell: Cell, world: World) -> list[Row]:
         states, rows = _states(world, 1, cell.seed), []
@@ -173,21 +174,8 @@ class PlannerSpeed(Question):
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """Time against samples, horizon and environments."""
-        from equiworld.benchmarks.suite.style import new_figure, style_of
-
-        rows = [row for row in rows if row.get("size") is not None]
-        parts = list(dict.fromkeys(row["part"] for row in rows))
-        if not parts:
-            return None
-        figure, panels = new_figure(len(parts))
-        for panel, part in zip(panels, parts, strict=False):
-            for name in dict.fromkeys(row["arm"] for row in rows):
-                of = [row for row in rows if (row["part"], row["arm"]) == (part, name)]
-                panel.plot(
-                    [row["size"] for row in of], [row["ms"] for row in of], label=name, **style_of(name)
-                )
-            panel.set(xlabel=part, ylabel="ms a decision", xscale="log", yscale="log")
-        return figure
+        shown = [Panel("ms a decision", size, "median_ms", size, log="xy") for size in SIZES]
+        return panels([row for row in rows if any(size in row for size in SIZES)], shown)
 
 
 def _states(world: World, envs: int, seed: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -49,12 +49,12 @@ class PlannerSuccess(Question):
         scale: of the data and the training of the model.
     """
 
-    name = "planner-success"
-    title = "Which planner solves the task best in equal time?"
-    timed = True
-    worlds = ("pusht",)
-    arms = tuple(PLANNERS)
-    measures = {
+    name: ClassVar = "planner-success"
+    title: ClassVar = "Which planner solves the task best in equal time?"
+    timed: ClassVar = True
+    worlds: ClassVar = ("pusht",)
+    arms: ClassVar = tuple(PLANNERS)
+    measures: ClassVar = {
         "success": Measure("1", "share of episodes that succeed, as the world judges"),
         "successes": Measure("1", "episodes that do"),
         "episodes": Measure("1", "played"),
@@ -64,7 +64,7 @@ class PlannerSuccess(Question):
         "iterations": Measure("1", "of the planner"),
         "ms": Measure("ms", "a decision with so many, median"),
     }
-    small = {"milliseconds": 4.0, "episodes": 2, "decisions": 3, "scale": "small"}
+    small: ClassVar = {"milliseconds": 4.0, "episodes": 2, "decisions": 3, "scale": "small"}
 
     milliseconds: float = 15.0
     episodes: int = 200

@@ -81,7 +81,7 @@ class Panel:
                 plain_decades(axes.yaxis, narrow=high / low < 30)
         if "x" in self.log and rows:
             axes.set_xscale("log")
-            places = sorted({row[self.x] for row in rows})
+            places = sorted({row[self.x] for row in rows if row.get(self.x) is not None})
             if len(places) < _MOST_TICKS and all(b > 1.3 * a for a, b in pairwise(places)):
                 plain_ticks(axes.xaxis, places)
         if self.share:

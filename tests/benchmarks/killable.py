@@ -1,4 +1,4 @@
-"""A question whose cells take a while and share what takes longer, and a driver that answers it: for tests that kill."""
+"""A question whose cells share what takes a while, and a run that answers it: for tests that kill."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers and runs that are killed at any moment: what they leave is gone on with, and rows are as if nothing happened."""
+"""Workers and runs that are killed at any moment: what they leave is gone on with, rows are as if nothing happened."""
 
 from __future__ import annotations
 

@@ -6,23 +6,28 @@ import numpy as np
 import pytest
 import torch
 
-from equiworld.benchmarks.contenders import OURS, Budget
-from equiworld.benchmarks.contenders.ours import Ours
-from equiworld.benchmarks.door import DoorConfig
-from equiworld.benchmarks.door import run as run_door
-from equiworld.benchmarks.door_declarations import tried
-from equiworld.benchmarks.planner_quality import PlannerQualityConfig, quality_rows
-from equiworld.benchmarks.planner_quality import run as run_quality
-from equiworld.benchmarks.planner_speed import PlannerSpeedConfig
-from equiworld.benchmarks.planner_timing import bare, exponent, recording, resident_mb
-from equiworld.benchmarks.planner_worlds import (
+from equiworld.benchmarks.peers import OURS, Budget, contender, recording
+from equiworld.benchmarks.peers.learned import latent_states, latent_world
+from equiworld.benchmarks.questions.planner_quality import DEFAULTS, PlannerQuality, equal_cost
+from equiworld.benchmarks.questions.planner_speed import PlannerSpeed, bare, exponent, resident_mb
+from equiworld.benchmarks.questions.planner_success import PlannerSuccess
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.question import Plan
+from equiworld.benchmarks.suite.rows import checked_rows
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.worlds.toy import (
     network_world,
     point_mass,
     point_mass_states,
     unicycle,
     unicycle_states,
 )
+from equiworld.errors import ArgumentError
 from equiworld.groups import E2, E3
+from equiworld.models import WorldModel
+from equiworld.planners.peers import PEERS
+from equiworld.tasks import task_of
 
 DOUBLE = {"dtype": torch.float64}
 SMALL = Budget(samples=24, horizon=4, iterations=2)
@@ -75,38 +80,9 @@ def test_a_plan_costs_the_sum_over_its_states(world, states):
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.exact
-def test_the_door_in_small(tmp_path):
-    """Every part runs, is exact, and tells what is inexact by design."""
-    result = run_door(DoorConfig(out=tmp_path, quick=True, workers=1, progress=False))
-    rows = {
-        part: [row for row in result["rows"] if row["part"] == part]
-        for part in ("loop", "bits", "declaration")
-    }
-    by_design = [row for row in rows["loop"] if "," in row["planner"]]
-    assert {row["planner"].partition(", ")[2] for row in by_design} == {
-        "no door",
-        "other seed at g = identity",
-    }
-    assert all(row["deviation"] > 1.0 for row in by_design)
-    exact = [row for row in rows["loop"] if row not in by_design]
-    assert {row["family"] for row in exact} == {"state", "mlp", "latent"}
-    assert all(row["deviation"] <= 1e-9 < row["moved"] for row in exact)
-    assert all(row["different"] == 0 for row in rows["bits"])
-    assert all(not row["silent"] for row in rows["declaration"])
-
-
-@pytest.mark.exact
-@pytest.mark.parametrize("seed", range(100, 130))
-def test_no_declaration_is_silently_inexact(seed):
-    verdict = tried(seed)
-    assert not verdict.silent
-    assert verdict.refused is not None or {*verdict.exact, *verdict.flagged}
-
-
 def test_bare_evaluations_are_those_recorded():
     world, rows = recording(network_world(0))
-    Ours(world, SMALL, "cem").decide(torch.randn(2, 16), 0)
+    contender("CEM", world, SMALL).decide(torch.randn(2, 16), 0)
     asked = list(rows)
     assert sum(asked) == 2 * SMALL.candidates * SMALL.horizon
     rows.clear()
@@ -125,35 +101,115 @@ def test_memory_that_is_held_is_seen():
     assert len(held) == 50_000_000
 
 
-def test_quality_in_small(tmp_path):
-    result = run_quality(PlannerQualityConfig(out=tmp_path, quick=True))
-    assert (tmp_path / "planner-quality.png").stat().st_size > 10_000
-    rows = [row for row in result["rows"] if "absent" not in row]
-    assert {row["contender"] for row in rows} == set(OURS)
-    assert all(row["low"] <= row["mean_cost"] <= row["high"] for row in rows)
-    assert {row["world"] for row in rows} == {"point mass, 2D", "unicycle"}
+@pytest.mark.parametrize("name", ["pusht", "cloudpush"])
+def test_a_latent_world_is_its_model_and_its_task(name):
+    where = world_of(name)
+    env = where.make()
+    model = WorldModel.for_env(env)
+    seen = [env.reset(seed=seed)[0] for seed in (3, 4)]
+    env.close()
+    world, states = latent_world(name, model), latent_states(model, where, [3, 4])
+    z, goal = (
+        torch.cat([encode({k: v[None] for k, v in one.items()}).flatten() for one in seen])
+        for encode in (model.encode, model.encode_goal)
+    )
+    torch.testing.assert_close(states, torch.cat((z, goal), -1))
+    asked = torch.randn(2, world.action_size, generator=generator()) * 3.0
+    unit = model.action_bound[0].unit
+    pushed = unit * asked / asked.norm(dim=-1, keepdim=True).clamp(min=1.0)
+    observations = {key: np.stack([one[key] for one in seen]) for key in seen[0]}
+    before = model.encode(observations)
+    after = model.predict(before, pushed)
+    found = world.dynamics(states, asked)
+    torch.testing.assert_close(found, torch.cat((after.flatten(), goal), -1), rtol=1e-4, atol=1e-3)
+    charge = task_of(model.env_id).objective().bind(model.latent)
+    expected = charge(after, pushed, model.encode_goal(observations))
+    torch.testing.assert_close(world.cost(found, asked), expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize(("above", "met"), [(-0.5, True), (0.0, True), (0.5, False)])
-def test_quality_says_how_far_ours_are_from_the_best_peer(above, met):
-    """Tasks differ by far more than planners do: only paired differences tell these apart."""
-    tasks = np.random.default_rng(0).normal(10.0, 5.0, (40, 1))
-    noise = np.random.default_rng(1).normal(0.0, 0.1, (3, 40, 2))
-    noise -= noise.mean((1, 2), keepdims=True)
-    costs = {"good peer": tasks + noise[0], "bad peer": tasks + 3.0, OURS[0]: tasks + above + noise[1]}
-    costs[OURS[1]] = costs[OURS[0]] + 1.0
-    rows = {row["contender"]: row for row in quality_rows(PlannerQualityConfig(), "toy", 32, costs)}
-    best, other = rows[OURS[0]], rows[OURS[1]]
-    assert best["best_peer"] == "good peer"
-    assert best["above_best_peer"] == pytest.approx(above, abs=1e-9)
-    assert best["above_low"] < best["above_best_peer"] < best["above_high"] < best["above_low"] + 0.2
-    assert best["high"] - best["low"] > 1.0
-    assert best["met"] is met
-    assert other["above_best_peer"] == pytest.approx(above + 1.0, abs=1e-9)
-    assert "met" not in other
-    assert not any("above_best_peer" in rows[name] for name in ("good peer", "bad peer"))
+def small(kind, tmp_path, world, **at):
+    """The checked rows of a small version's cell."""
+    question = kind().reduced()
+    cells = [c for c in question.cells(Plan()) if c.world == world and at.items() <= c.point.items()]
+    return question, question.answer(cells[0], Store(tmp_path))
 
 
-@pytest.mark.parametrize("config", [PlannerSpeedConfig(), DoorConfig(), PlannerQualityConfig()])
-def test_reduced_only_if_asked_for(config):
-    assert config.reduced() is config
+@pytest.mark.parametrize("world", ["point mass", "unicycle"])
+def test_quality_in_small(tmp_path, world):
+    question, rows = small(PlannerQuality, tmp_path, world)
+    measured = [row for row in rows if "cost" in row]
+    assert {row["arm"] for row in measured} >= set(OURS)
+    assert all(row["cost_low"] <= row["cost"] <= row["cost_high"] for row in measured)
+    assert {row["envs"] for row in rows if "note" not in row} == {1, 8}
+    assert question.figure(rows) is not None
+    if any(row["arm"] in PEERS for row in measured):
+        assert {row["against"] for row in rows if "against" in row} >= {"fastest", "best"}
+        assert "fastest" in question.table(rows)
+
+
+def test_speed_in_small(tmp_path):
+    found = {}
+    for part in ("1 × 300 × 10", "samples", "memory"):
+        question, found[part] = small(PlannerSpeed, tmp_path, "network 18→128→16", part=part)
+    decided = [row for row in found["1 × 300 × 10"] if row["arm"] in OURS]
+    assert all(row["evaluations"] > 0 and row["over_bare"] > 0 for row in decided)
+    assert {row["arm"] for row in found["samples"] if "exponent" in row} >= set(OURS)
+    assert {row["arm"] for row in found["memory"]} == set(OURS)
+    assert question.figure(found["samples"]) is not None
+
+
+@pytest.mark.slow
+def test_success_in_small(tmp_path):
+    _, (row,) = small(PlannerSuccess, tmp_path, "pusht", task="own")
+    assert row["episodes"] == 2
+    assert row["samples"] >= 8
+
+
+@pytest.mark.parametrize("kind", [PlannerQuality, PlannerSpeed])
+def test_an_absent_peer_is_refused_before_any_work(kind, monkeypatch):
+    def fail():
+        raise ImportError("not there")
+
+    monkeypatch.setattr(PEERS["pytorch_mppi"].kind(), "load", fail)
+    question = kind()
+    with pytest.raises(ArgumentError, match=r"pip install pytorch_mppi==0\.9\.1"):
+        question.inputs(question.cells(Plan())[0])
+    question.reduced().inputs(question.cells(Plan())[0])
+
+
+OWN = [(name, *DEFAULTS[name]) for name in ("pytorch_mppi", "stable-worldmodel CEM")]
+FAST, GOOD = OWN
+
+
+@pytest.mark.parametrize(
+    ("cost", "against_fast", "against_good"), [(1.5, 0.4, 0.2), (2.5, 0.4, None), (9.0, None, None)]
+)
+def test_time_to_equal_cost(cost, against_fast, against_good):
+    """The fastest peer has cost 3 in 10 ms, the best one 2 in 20; ours the given one in 4."""
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (3, 40))
+    mine, never = (OURS[0], 16, 1), (OURS[1], 16, 1)
+    ms = {FAST: 10.0, GOOD: 20.0, mine: 4.0, never: 1.0}
+    costs = {FAST: 3.0 + noise, GOOD: 2.0 + noise, mine: cost + noise, never: 50.0 + noise}
+    drawn = np.random.default_rng(1).integers(40, size=(50, 40))
+    rows = equal_cost(ms, costs, drawn, OWN, OWN)
+    ratios = {(row["against"], row["arm"]): row for row in rows}
+    assert ratios["fastest", OURS[0]]["ratio"] == against_fast
+    assert ratios["best", "ours"]["ratio"] == against_good
+    assert ratios["best", "ours"]["peer"].startswith("stable-worldmodel CEM")
+    assert ratios["fastest", OURS[1]]["ratio"] is None
+    for row in rows:
+        if row["ratio"] is not None:
+            assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"]
+    question, cell = PlannerQuality(), Cell("planner-quality", "point mass", "all", 0)
+    assert checked_rows(cell, rows, question.coordinates, question.measures)
+
+
+def test_intervals_are_of_tasks():
+    """Where half of the tasks are won and half are lost, resampling tells that the figure hangs on which there are."""
+    tasks = np.where(np.arange(40) % 2, 1.0, 5.0)[None].repeat(2, 0)
+    mine = (OURS[0], 16, 1)
+    costs = {FAST: np.full((2, 40), 3.0), mine: tasks + np.linspace(-0.1, 0.1, 40)}
+    drawn = np.random.default_rng(1).integers(40, size=(400, 40))
+    rows = equal_cost({FAST: 10.0, mine: 4.0}, costs, drawn, [FAST], [FAST])
+    first = next(row for row in rows if row["ratio"] is not None)
+    assert "ratio_high" not in first  # it is not always reached
