@@ -81,21 +81,18 @@ class PlannerSuccess(Question):
             "world": world.described(),
             "scale": world.scales[self.scale],
             "task": task,
-            "planner": self._planner(cell),
+            "planner": PLANNERS[cell.arm],
         }
 
     def modules(self, cell: Cell) -> Sequence[str]:
         return (*super().modules(cell), *world_of(cell.world).modules())
-
-    def _planner(self, cell: Cell) -> Planner:
-        return PLANNERS[cell.arm]
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         world, trials = world_of(cell.world), world_of(cell.world).trials[str(cell.point["task"])]
         model = trained_model(store, world, arm_of("equivariant"), cell.seed, world.scales[self.scale])
         observation, _ = (env := world.make()).reset(seed=0)
         env.close()
-        planner, ms = self._fitted(model, self._planner(cell), observation)
+        planner, ms = self._fitted(model, PLANNERS[cell.arm], observation)
         seeds = range(_FIRST, _FIRST + self.episodes)
         policy = MPCPolicy(model, planner, seed=cell.seed)
         ends = run_trials(policy, world, seeds, trials.arguments, trials.steps, _SIDE_BY_SIDE)
