@@ -67,9 +67,7 @@ class Parameters(TrainedQuestion):
         """One line a model, and how much smaller an equivariant one of its error is."""
         lines = []
         for row in rows:
-            line = {
-                name: row[name] for name in ("world", "arm", "seed", "hidden", "parameters", "relative_error")
-            }
+            line = {name: row[name] for name in ("world", "arm", "hidden", "parameters", "relative_error")}
             ours = [one for one in rows if one["arm"] == REFERENCE and one["world"] == row["world"]]
             if row["arm"] != REFERENCE and ours:
                 size = size_of_error(ours, row["relative_error"])
