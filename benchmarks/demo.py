@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.loops import run_orbit
-from equiworld.errors import ArgumentError
+from equiworld.errors import UnknownNameError
 from equiworld.files import write_atomically
 from equiworld.results import make_result, text_table, write_json
 
@@ -59,7 +59,7 @@ class Demo:
         pictures: draw the picture and the film.
     """
 
-    env: Literal["pusht", "cloud"] = "pusht"
+    env: str = "pusht"
     out: Path = Path("runs/demo")
     seed: int = 0
     quick: bool = False
@@ -75,11 +75,17 @@ class Demo:
     progress: bool = True
     pictures: bool = True
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse what makes no sense; before any work.
+
+        Raises:
+            ArgumentError: says which argument, and what was expected.
+        """
         if self.env not in FILES:
-            raise ArgumentError("--env", self.env, "one of the demos", FILES)
+            raise UnknownNameError("--env", self.env, FILES, "`equiworld demo --env NAME`")
         for name in ("tasks", "task_steps", "episodes", "episode_steps"):
             integer(name, getattr(self, name), least=1)
+        integer("seed", self.seed, least=0)
 
     @property
     def files(self) -> list[str]:
@@ -106,6 +112,7 @@ class Demo:
 
     def run(self) -> dict[str, Any]:
         """Collect, train, evaluate, draw; what was finished before is kept and not made again."""
+        self.check()
         questions = self.questions()
         settings = Run(
             self.out, (WORLDS[self.env],), ARMS[self.env], 1, self.seed, self.jobs, progress=self.progress

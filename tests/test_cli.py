@@ -184,33 +184,30 @@ def test_an_unknown_family_lists_those_there_are(data_folder, tmp_path, capsys):
     assert_one_line(capsys, "did you mean 'state'")
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["bench"], ["bench", "orientatio"], ["demo", "--sed", "1"], ["nonsense"]]
-)
+@pytest.mark.parametrize("words", [[], ["bench"], ["bench", "one-ste"], ["demo", "--sed", "1"], ["nonsense"]])
 def test_what_is_no_command_ends_with_exit_code_2(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 2
 
 
-def test_the_demo_of_another_environment_has_its_own_settings(capsys):
-    with pytest.raises(SystemExit):
-        main(["demo", "--env", "cloud", "--help"])
-    assert "--encoder-steps" in capsys.readouterr().out
+def test_a_demo_that_is_none_is_refused_in_one_line(capsys):
     assert main(["demo", "--env", "clod"]) == 2
     assert_one_line(capsys, "did you mean 'cloud'")
 
 
 def test_an_engine_that_is_not_installed_is_said_in_one_line(monkeypatch, capsys):
-    def missing(settings):
+    def missing(questions, settings):
         raise gymnasium.error.DependencyNotInstalled("MuJoCo is not installed; pip install equiworld[mujoco]")
 
-    monkeypatch.setattr("equiworld.benchmarks.space.run", missing)
+    monkeypatch.setattr("equiworld.benchmarks.demo.run", missing)
     assert main(["demo", "--env=cloud", "--quick"]) == 2
     assert_one_line(capsys, "equiworld[mujoco]")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["demo", "--help"], ["bench", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["demo", "--help"], ["bench", "--help"], ["bench", "success", "--help"]]
+)
 def test_help_is_help(words, capsys):
     with pytest.raises(SystemExit) as caught:
         main(words)
@@ -247,13 +244,14 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch):
         main(["collect"])
 
 
-def test_bench_runs_a_registered_benchmark_and_writes_its_result(tmp_path, monkeypatch, capsys):
-    from equiworld.benchmarks import BENCHMARKS
+def test_bench_answers_a_registered_question_and_writes_its_result(tmp_path, monkeypatch, capsys):
+    from equiworld.benchmarks import QUESTIONS
 
-    monkeypatch.setitem(BENCHMARKS, "echo", f"{__name__}:Echo")
-    assert main(["bench", "echo", "--out", str(tmp_path), "--seed", "7"]) == 0
-    assert "seven" in capsys.readouterr().out
-    assert json.loads((tmp_path / "echo.json").read_text())["config"]["seed"] == 7
+    monkeypatch.setitem(QUESTIONS, "echo", f"{__name__}:Echo")
+    words = ["bench", "echo", "--out", str(tmp_path), "--seed", "7", "--times", "2", "--jobs", "1"]
+    assert main([*words, "--no-progress"]) == 0
+    assert "seven seven" in capsys.readouterr().out
+    assert json.loads((tmp_path / "echo.json").read_text())["rows"][0]["word"] == "seven seven"
 
 
 def test_arguments_that_are_no_object_are_refused():
@@ -270,26 +268,30 @@ def assert_one_line(capsys, expected):
     assert not captured.out
 
 
-# A benchmark, as another package would bring one along.
+# A question, as another package would bring one along.
 
 from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
+from typing import ClassVar  # noqa: E402
 
-from equiworld.results import make_result  # noqa: E402
+from equiworld.benchmarks.suite.question import Question  # noqa: E402
+from equiworld.benchmarks.suite.rows import Measure  # noqa: E402
 
 
 @dataclass(frozen=True)
-class Echo:
+class Echo(Question):
     """Says its seed in words.
 
     Attributes:
-        out: folder for the result.
-        seed: a number.
+        times: how often.
     """
 
-    out: Path = Path("runs/echo")
-    seed: int = 0
+    times: int = 1
 
+    name: ClassVar[str] = "echo"
+    title: ClassVar[str] = "What does it say?"
+    worlds: ClassVar = ("here",)
+    arms: ClassVar = ("voice",)
+    measures: ClassVar = {"word": Measure("", "that it says")}
 
-def run(settings):
-    return make_result("echo", settings, [{"word": "seven" if settings.seed == 7 else "another"}], 0.0)
+    def measure(self, cell, store):
+        return [{"word": " ".join([{7: "seven"}[cell.seed]] * self.times)}]

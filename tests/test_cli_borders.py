@@ -25,8 +25,8 @@ def no_work(monkeypatch):
         "equiworld.commands.training.train",
         "equiworld.commands.evaluation.evaluate",
         "equiworld.commands.certification.certify",
-        "equiworld.benchmarks.orientation.run",
-        "equiworld.benchmarks.space.run",
+        "equiworld.benchmarks.demo.run",
+        "equiworld.commands.benchmarks.run",
     ):
         monkeypatch.setattr(place, begun)
 
@@ -47,7 +47,7 @@ def commands(folder, out):
     yield ["certify", "--model", f"{folder}/model", "--out", out]
     yield ["demo", "--out", out]
     yield ["demo", "--env", "cloud", "--out", out]
-    yield ["bench", "orientation", "--out", out]
+    yield ["bench", "one-step", "--out", out]
 
 
 def refused(words, capsys) -> str:
@@ -85,7 +85,7 @@ def test_a_file_for_a_folder_is_refused(under, folder, capsys):
         (3, "certificate.png"),
         (4, "orientation.json"),
         (5, "space.json"),
-        (6, "orientation.json"),
+        (6, "one-step.json"),
     ],
 )
 def test_a_folder_where_a_file_is_to_be_written_is_refused(index, name, folder, capsys):

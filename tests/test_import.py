@@ -39,7 +39,7 @@ def test_no_folder_of_the_repository_is_importable_from_elsewhere(tmp_path):
     files = {
         "envs": "pusht/__init__.py",
         "planners": "cem.py",
-        "benchmarks": "orientation.py",
+        "benchmarks": "arms.py",
         "tests": "planners/planner_cases.py",
     }
     code = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -59,8 +59,12 @@ class Run:
     shard: str = "1/1"
     progress: bool = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))
+    def check(self) -> None:
+        """Refuse what makes no sense; before any work.
+
+        Raises:
+            ArgumentError: says which argument, and what was expected.
+        """
         integer("seed", self.seed, least=0)
         for name in ("seeds", "jobs"):
             if getattr(self, name) is not None:
@@ -96,6 +100,8 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
         ArgumentError: a world or an arm does not fit a question; before anything is measured.
         CellError: cells failed; says which and why. All others were measured before.
     """
+    settings.check()
+    settings = replace(settings, out=Path(settings.out))
     store = Store(settings.out)
     began = time.perf_counter()
     wanted = [(question, _cells(question, settings)) for question in questions]

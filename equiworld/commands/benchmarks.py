@@ -28,6 +28,7 @@ class Demo(demos.Demo):
 
     def run(self) -> Outcome:  # type: ignore[override]
         """Answer its questions, draw, and say it in words."""
+        self.check()
         check_folder("--out", self.out, self.files)
         return Outcome(self.report(super().run()))
 
@@ -49,6 +50,7 @@ def bench_settings() -> dict[str, Any]:
 def answer(name: str, parsed: Any) -> Outcome:
     """Run a question, or all of them, and say what came out."""
     settings: Run = parsed.run
+    settings.check()
     asked: list[Question] = [question(each)() for each in QUESTIONS] if name == ALL else [parsed.question]
     asked = [each.reduced() for each in asked] if settings.quick else asked
     check_folder("--out", settings.out, [f"{each.name}.json" for each in asked])

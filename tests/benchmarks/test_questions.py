@@ -81,7 +81,7 @@ def test_names_that_fit_no_question_are_refused_before_anything_is_made(tmp_path
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
 def test_shards_that_are_none_are_refused(shard: str) -> None:
     with pytest.raises(ArgumentError, match="shard"):
-        Run(shard=shard)
+        Run(shard=shard).check()
 
 
 # --- stale rows ------------------------------------------------------------------------------------------

@@ -10,16 +10,19 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from trainer_cases import PLAIN, fresh
+from trainer_cases import fresh
 
-from equiworld.benchmarks.stages import trained_model
+from equiworld.benchmarks.arms import ARMS
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.trained import trained_model
+from equiworld.benchmarks.worlds.pusht import PUSHT as PUSHT_WORLD
 from equiworld.cli import main
 from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.models import WorldModel
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry import register_symmetry, symmetry_of
 from equiworld.symmetry.registry import known_id
-from equiworld.training import Dataset, TrainingConfig
+from equiworld.training import Dataset
 
 PUSHT = "equiworld/PushT-v0"
 NAMED = [
@@ -194,10 +197,14 @@ def test_the_names_of_types_in_a_file_import_nothing(name, pusht_data, tmp_path)
     assert not sung()
 
 
-def test_kept_stages_of_benchmarks_import_nothing(pusht_data, tmp_path):
-    data = foreign(pusht_data, f"canary:{PUSHT}")
+def test_kept_data_of_benchmarks_imports_nothing(pusht_data, tmp_path, monkeypatch):
+    store, arm = Store(tmp_path), ARMS["equivariant"]
+    scale = replace(PUSHT_WORLD.scales["small"], steps=(1,), width=8)
+    monkeypatch.setattr(
+        "equiworld.benchmarks.suite.trained.data_of", lambda *_: foreign(pusht_data, f"canary:{PUSHT}")
+    )
     with pytest.raises(ArgumentError, match="provenance"):
-        trained_model(tmp_path, data, "state", PLAIN, TrainingConfig(steps=1))
+        trained_model(store, PUSHT_WORLD, arm, 0, scale)
     assert not sung()
 
 
