@@ -270,12 +270,12 @@ class MPCPolicy:
 
     def _entered(self, observation: Any, plans: Array, before: GroupElement, fresh: Sequence[int]) -> Framed:
         """Observations and plans in the frames of now; as they are, without the door."""
-        groups = self.model.symmetry.state, tuple(self.model.symmetry.goal)
+        groups = (seen_by := self.model.symmetry).state, tuple(seen_by.goal)
         if self.door is not None:
-            inside = self.door.bring(observation, groups, plans, before, self.prior is not None)
+            inside = self.door.bring(observation, groups, plans, before, self.prior is not None, seen_by)
         else:
             found = Canonical.unmoved(self.symmetry, observation, len(plans))
-            inside = Framed.seen(self.symmetry, found, groups, plans)
+            inside = Framed.seen(seen_by, found, groups, plans)
         if fresh:
             inside.plans[list(fresh)] = self._blank
         return inside

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,15 +16,14 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.declarations import STATES, drawn_observations, drawn_symmetry
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
-from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting, Task
-from equiworld.results import text_table
+from equiworld.planners import PLANNERS, MPCPolicy, Planner, Task
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.bound import bounds_of_space
 
-__all__ = ["Declarations"]
+__all__ = ["Declarations", "tried"]
 
-EXACT = 1e-12  # of the largest action
-ELEMENTS, OBSERVATIONS, CHUNK = 4, 3, 100
+EXACT, FAILED = 1e-12, 1e300  # of the largest action; what is not finite counts as the latter
+ELEMENTS, OBSERVATIONS = 4, 3
 FAMILIES: dict[str, dict[str, Any]] = {
     "state": {"hidden": (8,), "periodic": 2},
     "state-steerable": {"scalars": 6, "vectors": 4, "depth": 1},
@@ -33,104 +31,86 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "state-regular": {"hidden": (8,)},  # of finite groups
 }
 _SIZES: dict[str, Any] = {"horizon": 2, "samples": 8, "iterations": 2}
-PLANNERS: dict[str, Planner] = {
-    "CEM": CEM(elites=2, **_SIZES),
-    "ICEM": ICEM(elites=2, **_SIZES),
-    "MPPI": MPPI(**_SIZES),
-    "GradientPlanner": GradientPlanner(**_SIZES),
-    "RandomShooting": RandomShooting(**_SIZES),
+SMALL = {
+    kind.__name__: kind(**_SIZES, **({"elites": 2} if hasattr(kind, "elites") else {}))
+    for kind in PLANNERS.values()
 }
+"""Planners by name, as cheap as they come."""
 
 
 @dataclass(frozen=True)
 class Declarations(Question):
     """For each a policy over every family, in five kinds of states; aimed at: none silently inexact.
 
+    Silently inexact: actions at g·s are more than 1e-12 of the largest from g·(those at s), and neither
+    `policy.inexact` nor `state.degenerate` said that they might be.
+
     Attributes:
-        plain: how many are drawn in the plane and in space.
-        labelled: about an axis, of finite groups, with fields that labels move.
+        drawn: how many; planners take turns.
     """
 
-    name: ClassVar = "declarations"
-    title: ClassVar = "Is any policy over declarations drawn at random inexact without saying so?"
-    worlds: ClassVar = ("plain", "labelled")
-    arms: ClassVar = tuple(PLANNERS)
-    coordinates: ClassVar = ("drawn",)
+    drawn: int = 500
+
+    name = "declarations"
+    title = "Is any policy over declarations drawn at random inexact without saying so?"
+    worlds, closed = ("plain", "labelled"), True
+    arms = tuple(SMALL)
     measures: ClassVar = {
-        "symmetry": Measure("", "what was drawn"),
-        "refused": Measure("", "why it was refused at construction"),
-        "inexact": Measure("", "why the policy says that it is not exact anywhere"),
-        "silent": Measure("", f"states where actions deviate by > {EXACT} and nothing was said, how far"),
-        "exact": Measure("", "states where all actions are exact and nothing was said"),
-        "flagged": Measure(
-            "", "states where `policy.inexact` or `state.degenerate` said that they may deviate"
-        ),
+        "declarations": Measure("1", "drawn"),
+        "silent": Measure("1", "of these, silently inexact in any kind of states"),
+        "refused": Measure("1", "refused at construction"),
+        "exact": Measure("1", "exact in all kinds of states, and nothing was said"),
+        "exact_generic": Measure("1", "exact in generic states, and nothing was said"),
+        "said": Measure("1", "whose policy says that it is exact nowhere"),
         "deviation": Measure("1", "largest |a(g·s) - g·a(s)| / |a| where nothing was said", log=True),
+        "why": Measure("", "numbers of those that are silently inexact, refused or exact nowhere, and why"),
     }
-    small: ClassVar = {"plain": 6, "labelled": 6}
-    choosing: ClassVar = ("plain", "labelled")
-
-    plain: int = 400
-    labelled: int = 500
-
-    def points(self, world: str, arm: str) -> Iterator[dict[str, int]]:
-        """By hundreds; the planners take turns."""
-        count = self.plain if world == "plain" else self.labelled
-        return ({"first": n, "last": min(n + CHUNK, count) - 1} for n in range(0, count, CHUNK))
+    small: ClassVar = {"drawn": 5}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """One row a declaration."""
-        turn = tuple(PLANNERS).index(cell.arm)
-        numbers = range(cell.point["first"], cell.point["last"] + 1)
-        mine = (number for number in numbers if number % len(PLANNERS) == turn)
-        seeds = {number: cell.seed * 1_000_000 + number for number in mine}
-        return [{"drawn": number, **_tried(seed, cell)} for number, seed in seeds.items()]
-
-    def table(self, rows: Sequence[Row]) -> str:
-        """How many of each kind of verdict."""
-        found = []
-        for world in dict.fromkeys(row["world"] for row in rows):
-            mine = [row for row in rows if row["world"] == world]
-            exact = [(row["exact"] or "").split(", ") for row in mine]
-            counts = {"silently inexact": [row["silent"] for row in mine]}
-            counts["refused"] = [row["refused"] for row in mine]
-            counts["exact and unflagged"] = [set(states) == set(STATES) for states in exact]
-            counts["exact in generic states"] = [STATES[0] in states for states in exact]
-            counts["said to be inexact"] = [row["inexact"] for row in mine]
-            found.append(
-                {"declarations": f"{len(mine)} {world}"} | {k: sum(map(bool, v)) for k, v in counts.items()}
-            )
-        return text_table(found)
+        turn = self.arms.index(cell.arm)
+        numbers = range(turn, self.drawn, len(self.arms))
+        found = [tried(cell.seed * 1_000_000 + n, cell.world == "labelled", cell.arm) for n in numbers]
+        why = [f"{n}: {row['why']}" for n, row in zip(numbers, found, strict=True) if row["why"]]
+        counts = {name: sum(row[name] for row in found) for name in (*self.measures,)[1:6]}
+        largest = max((row["deviation"] for row in found), default=0.0)
+        return [{"declarations": len(found), **counts, "deviation": largest, "why": "; ".join(why)}]
 
 
-def _tried(seed: int, cell: Cell) -> Row:
-    """Draw a declaration, and try families and states on it."""
-    labelled = cell.world == "labelled"
+def tried(seed: int, labelled: bool, planner: str) -> Row:
+    """Draw a declaration, and try families and states on it: 0 or 1 of each verdict, the deviation, and why.
+
+    Args:
+        seed: of the declaration.
+        labelled: whether it is one about an axis, of a finite group, or with fields that labels move.
+        planner: by name.
+    """
     rng = np.random.default_rng([seed, 78 if labelled else 77])
     symmetry = drawn_symmetry(rng, labelled)
-    row: Row = dict.fromkeys(Declarations.measures) | {"symmetry": repr(symmetry)}
+    row: Row = dict.fromkeys(("silent", "refused", "exact", "exact_generic", "said"), 0) | {"deviation": 0.0}
     worst, said = dict.fromkeys(STATES, 0.0), dict.fromkeys(STATES, False)
     inexact = set[str]()
-    for family in [*FAMILIES][: None if symmetry.group.finite else 3]:
+    for family in [*FAMILIES][: None if symmetry.group.finite else -1]:
         try:
-            policy = _policy(symmetry, family, PLANNERS[cell.arm], seed, labelled)
+            policy = _policy(symmetry, family, SMALL[planner], seed, labelled)
         except ArgumentError as error:
-            return row | {"refused": str(error)}
+            return row | {"refused": 1, "why": f"refused, {error}"}
         inexact |= {*policy.inexact}
         for kind in STATES:
-            deviation, flagged = _deviation(
-                policy, drawn_observations(symmetry, rng, kind, OBSERVATIONS), rng
-            )
-            worst[kind], said[kind] = float(np.maximum(worst[kind], deviation)), said[kind] or flagged
+            seen = drawn_observations(symmetry, rng, kind, OBSERVATIONS)
+            deviation, flagged = _deviation(policy, seen, rng)
+            worst[kind], said[kind] = max(worst[kind], deviation), said[kind] or flagged
     unsaid = [] if inexact else [kind for kind in STATES if not said[kind]]
-    silent = [f"{kind}: {worst[kind]:.1e}" for kind in unsaid if not worst[kind] <= EXACT]
-    largest = max((worst[kind] for kind in unsaid), default=0.0)
-    return row | {
-        "inexact": "; ".join(sorted(inexact)),
-        "silent": ", ".join(silent),
-        "exact": ", ".join(kind for kind in unsaid if worst[kind] <= EXACT),
-        "flagged": ", ".join(kind for kind in STATES if kind not in unsaid),
-        "deviation": largest if np.isfinite(largest) else None,
+    exact = [kind for kind in unsaid if worst[kind] <= EXACT]
+    silent = [f"{kind} {worst[kind]:.1e}" for kind in unsaid if kind not in exact]
+    return {
+        "silent": int(bool(silent)),
+        "refused": 0,
+        "exact": int(len(exact) == len(STATES)),
+        "exact_generic": int(STATES[0] in exact),
+        "said": int(bool(inexact)),
+        "deviation": max((worst[kind] for kind in unsaid), default=0.0),
+        "why": ", ".join([*silent, *sorted(inexact)]),
     }
 
 
@@ -173,6 +153,7 @@ def _deviation(policy: MPCPolicy, seen: Any, rng: np.random.Generator) -> tuple[
         expected = symmetry.transform_action(g, actions)
         arrow = np.abs(expected - np.resize(symmetry.centre, expected.shape[-1])).max()
         size = max(float(arrow), float(np.abs(expected).max()), 1e-3)
-        worst = float(np.maximum(worst, np.abs(turned - expected).max() / size))  # NaN stays
+        apart = float(np.abs(turned - expected).max()) / size
+        worst = max(worst, apart if np.isfinite(apart) else FAILED)
         said = said or bool(after.degenerate.any())
     return worst, said

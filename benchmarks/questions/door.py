@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 
+from equiworld.benchmarks.peers import peer_versions
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row
@@ -20,29 +21,17 @@ from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import Group
 from equiworld.models import WorldModel
-from equiworld.planners import (
-    CEM,
-    ICEM,
-    MPPI,
-    GradientPlanner,
-    MPCPolicy,
-    Planner,
-    RandomShooting,
-    peer_policy,
-)
+from equiworld.planners import PLANNERS as KINDS
+from equiworld.planners import MPCPolicy, peer_policy
 from equiworld.rollout import Policy, Replay
 from equiworld.sb3 import symmetrise
 from equiworld.verify.certificate import Certificate, certify
 
 __all__ = ["DoorLoops"]
 
-PLANNERS: dict[str, Planner] = {
-    "CEM": CEM(),
-    "ICEM": ICEM(),
-    "MPPI": MPPI(),
-    "GradientPlanner": GradientPlanner(),
-    "RandomShooting": RandomShooting(),
-}
+PLANNERS = {kind.__name__: kind() for kind in KINDS.values()}
+"""Ours, with their defaults."""
+
 PEER = "pytorch_mppi"
 """The planner of another library, behind `symmetrise`."""
 
@@ -63,8 +52,9 @@ class DoorLoops(TrainedQuestion):
 
     Aimed at: 1e-8 px in the plane, 1e-9 m in space.
 
+    Models are small: the scale "full" is 20,000 transitions and 1,500 steps here, for clouds 5,000 and 500.
+
     Attributes:
-        scale: of data and training; "own" is 20,000 transitions and 1,500 steps, of clouds a quarter and a third.
         planner: ours by name, and another library's.
         dtype: to plan in.
         elements: random ones.
@@ -72,27 +62,20 @@ class DoorLoops(TrainedQuestion):
         loop_steps: environment steps of each in the plane; half as many in space.
     """
 
-    scale: str = "own"
     planner: tuple[str, ...] = (*PLANNERS, PEER)
     dtype: tuple[str, ...] = ("float32", "float64")
     elements: int = 16
     episodes: int = 4
     loop_steps: int = 120
 
-    name: ClassVar[str] = "door"
-    title: ClassVar[str] = (
-        "Is the decision at g·s the decision at s, turned, with every planner, model and dtype?"
-    )
-    worlds: ClassVar[tuple[str, ...]] = tuple(ARGUMENTS)
-    arms: ClassVar[tuple[str, ...]] = ("untrained", "plain", "equivariant")
-    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "planner", "dtype")
-    measures: ClassVar[dict[str, Measure]] = {
-        "deviation": Measure(
-            "px|m", "largest distance of an observed point from g·(that at s), all steps", log=True
-        ),
-        "floor": Measure(
-            "px|m", "the same where the actions at s, turned, are replayed at g·s: physics", log=True
-        ),
+    name = "door"
+    title = "Is the decision at g·s the decision at s, turned, with every planner, model and dtype?"
+    worlds, closed = tuple(ARGUMENTS), True
+    arms = ("untrained", "plain", "equivariant")
+    choosing = (*TrainedQuestion.choosing, "planner", "dtype")
+    measures: ClassVar = {
+        "deviation": Measure("px|m", "largest distance of an observed point from g·(that at s)", log=True),
+        "floor": Measure("px|m", "the same where actions at s, turned, are replayed: physics", log=True),
         "crossings": Measure("1", "episodes at g·s with an action that is not that at s, turned, to 1e-9"),
         "decisions": Measure("1", "that were taken"),
         "degenerate": Measure("1", "of these, where nothing fixed the frame"),
@@ -100,10 +83,9 @@ class DoorLoops(TrainedQuestion):
         "solved_worst": Measure("1", "and at the worst element"),
         "moved": Measure("px|m", "the farthest that anything moved at s: a loop at rest proves nothing"),
     }
-    small: ClassVar[dict[str, Any]] = {
-        **{"planner": ("CEM", "MPPI"), "dtype": ("float32",)},
-        **{"elements": 2, "episodes": 2, "loop_steps": 6},
-    }
+    small: ClassVar = {
+        "planner": ("CEM", "MPPI"), "dtype": ("float32",), "elements": 2, "episodes": 2, "loop_steps": 6,
+    }  # fmt: skip
 
     def points(self, world: str, arm: str) -> Iterator[Mapping[str, Any]]:
         """Planners and dtypes; what there is to compare with, once; of clouds the trained model alone."""
@@ -118,28 +100,20 @@ class DoorLoops(TrainedQuestion):
 
     def scale_in(self, world: World) -> Scale:
         """The door's own is small: exactness does not need good models."""
-        full, cloud = world.scales["full"], world.kind == "cloud"
-        sizes: dict[str, Any] = {
-            "steps": (500 if cloud else 1500,),
-            "learning_rates": (1e-2,),
-            "batch_size": 512,
-        }
-        sizes |= (
-            {"transitions": 5_000, "held_out": 500} if cloud else {"transitions": 20_000, "held_out": 2_000}
+        count, steps = (5_000, 500) if world.kind == "cloud" else (20_000, 1_500)
+        half_width = world.scales["full"].half_width
+        own = Scale(
+            count, count // 10, half_width, (steps,), batch_size=512, encoder_steps=400, joint_steps=50
         )
-        own = replace(full, encoder_steps=400, joint_steps=50, **sizes)
-        return super().scale_in(replace(world, scales={**world.scales, "own": own}))
+        return super().scale_in(replace(world, scales={**world.scales, "full": own}))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        """The cell's planner too."""
-        return {**super().depends(cell), "planner": PLANNERS.get(cell.point["planner"])}
+        planner = PLANNERS.get(cell.point["planner"].partition(", ")[0])
+        return {**super().depends(cell), "planner": planner, "peers": peer_versions()}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """Closed loops at s and at g·s, and at g·s with what was done at s."""
-        world = self.world(cell.world)
-        scale = self.scale_in(world)
-        if cell.arm == "untrained":
-            scale = replace(scale, steps=(0,))
+        scale = self.scale_in(self.world(cell.world))
+        scale = replace(scale, steps=(0,)) if cell.arm == "untrained" else scale
         policy = _Recorded(*_policies(self.model(cell, store, scale), cell))
         group = policy.symmetry.group
         found = self._certificate(policy, group, cell)
@@ -147,8 +121,7 @@ class DoorLoops(TrainedQuestion):
         wanted = [[policy.symmetry.transform_action(g, each) for each in first] for g in elements]
         floor = self._certificate(_Replayed(iter([first, *wanted])), group, cell).max_deviation
         crossings = sum(_differing(*pair) for pair in zip(policy.runs[1:], wanted, strict=True))
-        (orbit,) = found.orbits
-        noise = cell.point["planner"] == OTHER_SEED
+        (orbit,), noise = found.orbits, cell.point["planner"] == OTHER_SEED
         return [
             {
                 "deviation": orbit.repeat_deviation if noise else found.max_deviation,
@@ -170,7 +143,7 @@ class DoorLoops(TrainedQuestion):
         def make() -> gym.Env:
             return _Begun(gym.make(world.env_id, disable_env_checker=True, **ARGUMENTS[cell.world]), begun)
 
-        count = {"elements": self.elements, "episodes": self.episodes}
+        count: dict[str, Any] = {"elements": self.elements, "episodes": self.episodes}
         steps = self.loop_steps if plane else max(self.loop_steps // 2, 2)
         return certify(
             policy, make, group, **count, steps=steps, seed=first, translation_scale=SHIFTS[cell.world]
@@ -240,7 +213,7 @@ class _Begun(gym.Wrapper[Any, Any, Any, Any]):
         self.starts = starts
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        begun = {"state": self.starts[seed]} if seed in self.starts else {}
+        begun = {} if seed is None or seed not in self.starts else {"state": self.starts[seed]}
         return self.env.reset(seed=seed, options={**(options or {}), **begun})
 
 

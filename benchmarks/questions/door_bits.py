@@ -39,10 +39,10 @@ class DoorBits(Question):
         pairs: (state, element) pairs whose bits are compared, for each; a thirtieth of clouds.
     """
 
-    name: ClassVar = "door-bits"
-    title: ClassVar = "Are the canonical observations of s and g·s equal to the bit?"
-    worlds: ClassVar = ("pusht", "cloudpush")
-    arms: ClassVar = ("turned", "replayed")
+    name = "door-bits"
+    title = "Are the canonical observations of s and g·s equal to the bit?"
+    worlds, closed = ("pusht", "cloudpush"), True
+    arms = ("turned", "replayed")
     measures: ClassVar = {
         "pairs": Measure("1", "pairs that were compared"),
         "different": Measure("1", "of these, with any different bit"),
@@ -58,7 +58,6 @@ class DoorBits(Question):
         return () if (world, arm) == ("cloudpush", "replayed") else ({},)
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """How many of the canonical observations differ in a bit, beside the rate that rounding predicts."""
         world, rng = world_of(cell.world), np.random.default_rng([cell.seed, 5])
         envs = [world.make(**ARGUMENTS[cell.world]) for _ in range(2)]
         symmetry = symmetry_of(envs[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,12 +15,13 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.benchmarks.arms import arm_of
+from equiworld.benchmarks.peers import peer_versions, present
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import trained_model
-from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.suite.trained import disjoint, trained_model
+from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.benchmarks.worlds.reach import REACH, ForwardPushes
 from equiworld.envs.pusht.stock import StockView
 from equiworld.models import WorldModel
@@ -31,10 +34,8 @@ from equiworld.verify.evaluate import evaluate
 
 __all__ = ["ExactPolicy"]
 
-LEARNERS: dict[str, dict[str, Any]] = {
-    "PPO": {},
-    "SAC": {"learning_rate": 1e-3, "gamma": 0.95, "ent_coef": 0.01, "gradient_steps": 2},
-}
+_SAC = {"learning_rate": 1e-3, "gamma": 0.95, "ent_coef": 0.01, "gradient_steps": 2}
+LEARNERS: dict[str, dict[str, Any]] = {"PPO": {}, "SAC": _SAC}
 """What they are given beyond stable-baselines3's defaults."""
 
 PEERS = ("pytorch_mppi", "stable-worldmodel MPPI")
@@ -61,31 +62,30 @@ class ExactPolicy(Question):
         planned: of it with the peers, which take longer.
         pusht: episodes of gym-pusht's own task after `symmetrise`.
         pusht_before: and before: a policy that fails plays each to its end.
+        steps: of each episode of a certificate; of the reach task 40 at most.
         scale: of data and training of PushT's models, as for `success`.
+        allow_absent: go on without libraries that are not installed, and say so.
     """
 
-    name: ClassVar = "exact-policy"
-    title: ClassVar = "Does `symmetrise` make other people's policies exact, and as good everywhere?"
-    worlds: ClassVar = ("reach", "gym-pusht")
-    arms: ClassVar = (*LEARNERS, *PEERS, *PLAIN)
+    name = "exact-policy"
+    title = "Does `symmetrise` make other people's policies exact, and as good everywhere?"
+    worlds, closed = ("reach", "gym-pusht"), True
+    arms = (*LEARNERS, *PEERS, *PLAIN)
     measures: ClassVar = {
-        "success": Measure(
-            "1", "solved: reach: at the last step, mean of the elements; gym-pusht: its own resets"
-        ),
+        "success": Measure("1", "solved: of reach, at all elements; of gym-pusht, from its own resets"),
         "success_slice": Measure("1", "the same where it was trained"),
         "success_worst": Measure("1", "the same at the worst element"),
         "successes": Measure("1", "episodes solved"),
         "episodes": Measure("1", "of how many"),
         "median_steps": Measure("1", "until solved; failures count as longer than any success"),
-        "deviation": Measure(
-            "1", "|obs at g·s - g·(obs at s)|, largest of a certificate; gym-pusht: px", log=True
-        ),
+        "deviation": Measure("px", "|obs at g·s - g·(obs at s)|, largest; reach: of its lengths", log=True),
         "certificate": Measure("", "its verdict"),
+        "note": Measure("", "why there are no numbers"),
     }
     small: ClassVar = {
-        **{"ppo_steps": 512, "sac_steps": 200, "transitions": 500, "elements": 2, "episodes": 2},
-        **{"planned": 1, "pusht": 1, "pusht_before": 1, "scale": "small"},
-    }
+        "ppo_steps": 512, "sac_steps": 200, "transitions": 500, "elements": 2, "episodes": 2, "planned": 1, "pusht": 1,
+        "pusht_before": 1, "steps": 8, "scale": "small", "allow_absent": True,
+    }  # fmt: skip
 
     half_width: float = 30.0
     ppo_steps: int = 50_000
@@ -96,35 +96,38 @@ class ExactPolicy(Question):
     planned: int = 20
     pusht: int = 300
     pusht_before: int = 60
+    steps: int = 60
     scale: str = "full"
+    allow_absent: bool = False
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
-        """Before and after, where the world has such a policy."""
         if (arm in PLAIN) == (world == "gym-pusht"):
             yield from ({"symmetrise": when} for when in ("before", "after"))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        """What the policy is."""
         if cell.arm in PLAIN:
-            world = world_of("pusht")
-            return {"arm": arm_of(cell.arm), "scale": world.scales[self.scale], "world": world.described()}
-        return {"learner": LEARNERS.get(cell.arm)}
+            return {"arm": arm_of(cell.arm), "scale": PUSHT.scales[self.scale], "world": PUSHT.described()}
+        return {"learner": LEARNERS.get(cell.arm), "sb3": _sb3_version(), "peers": peer_versions()}
+
+    def prepare(self, cells: Sequence[Cell], store: Store) -> None:
+        if any(cell.arm in PLAIN for cell in cells):
+            disjoint(store, PUSHT, "slice", PUSHT.scales[self.scale])
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """Success, and the deviation of the closed loop."""
+        if self.allow_absent and (absent := _absent(cell.arm)):
+            return [{"note": absent}]
         after, reach = cell.point["symmetrise"] == "after", cell.world == "reach"
-        env = gym.make(REACH, **self._slice) if reach else world_of("pusht").make(walls=False)
+        env = gym.make(REACH, **self._slice) if reach else PUSHT.make(walls=False)
         policy = self._policy(cell, store)
-        policy = (
-            symmetrise(policy, gym.make(REACH) if reach else world_of("pusht").env_id) if after else policy
-        )
+        if after:
+            policy = symmetrise(policy, REACH if reach else PUSHT.env_id)
         solved = self._everywhere(policy, cell) if reach else self._on_pusht(policy, after)
-        steps = 40 if reach else 60
+        steps = min(self.steps, 40) if reach else self.steps
         certificate = certify(policy, env, elements=self.elements, episodes=4, steps=steps, seed=FIRST)
         return [{**solved, "deviation": certificate.max_deviation, "certificate": certificate.verdict}]
 
     @property
-    def _slice(self) -> dict[str, float]:
+    def _slice(self) -> dict[str, Any]:
         return {"half_width": math.radians(self.half_width)}
 
     def _everywhere(self, policy: Any, cell: Cell) -> Row:
@@ -133,7 +136,7 @@ class ExactPolicy(Question):
         drawn = group.sample(np.random.default_rng([cell.seed, 7]), self.elements, scale=2.0)
         count = self.episodes if cell.arm in LEARNERS else self.planned
         make = partial(gym.make, REACH, **self._slice)
-        settings = {"episodes": count, "n_envs": min(count, 50), "seed": FIRST}
+        settings: dict[str, Any] = {"episodes": count, "n_envs": min(count, 50), "seed": FIRST}
         first, *others = (
             evaluate(policy, make, options={"group_element": g}, **settings).successes
             for g in (group.identity(), *drawn)
@@ -145,16 +148,13 @@ class ExactPolicy(Question):
         """Success on gym-pusht's own environment, task and resets."""
         count = self.pusht if after else self.pusht_before
         found = evaluate(policy, _stock, episodes=count, seed=FIRST, n_envs=min(count, 100))
-        median = found.median_steps
-        return share("success", found.successes, count) | {
-            "median_steps": median if median < math.inf else None
-        }
+        median = found.median_steps if found.median_steps < math.inf else None
+        return share("success", found.successes, count) | {"median_steps": median}
 
     def _policy(self, cell: Cell, store: Store) -> Any:
         """What was trained on a slice, as it is."""
         if cell.world == "gym-pusht":
-            world = world_of("pusht")
-            model = trained_model(store, world, arm_of(cell.arm), cell.seed, world.scales[self.scale])
+            model = trained_model(store, PUSHT, arm_of(cell.arm), cell.seed, PUSHT.scales[self.scale])
             return MPCPolicy(model, CEM(), seed=cell.seed, door=False)
         if cell.arm in LEARNERS:
             return self._learned(cell, store)
@@ -171,7 +171,7 @@ class ExactPolicy(Question):
 
         kind, settings = getattr(stable_baselines3, cell.arm), LEARNERS[cell.arm]
         steps = self.ppo_steps if cell.arm == "PPO" else self.sac_steps
-        inputs = {"steps": steps, "seed": cell.seed, **self._slice, **settings}
+        inputs = {"steps": steps, "seed": cell.seed, "sb3": _sb3_version(), **self._slice, **settings}
 
         def make(folder: Path) -> None:
             torch.manual_seed(cell.seed)
@@ -192,6 +192,17 @@ class ExactPolicy(Question):
         steps = min(3000, self.transitions)
         train(model, data, TrainingConfig(steps=steps, batch_size=256, seed=seed, folder=str(folder)))
         model.save(folder)
+
+
+def _sb3_version() -> str | None:
+    return metadata.version("stable-baselines3") if find_spec("stable_baselines3") else None
+
+
+def _absent(arm: str) -> str | None:
+    """Why the library of a policy cannot be imported, if it cannot."""
+    if arm in LEARNERS:
+        return None if _sb3_version() else "absent: pip install stable-baselines3"
+    return present([arm], allow_absent=True)[1].get(arm)
 
 
 def _stock() -> gym.Env:

@@ -54,7 +54,7 @@ class LayerSpeed(Question):
     arms = ("layers",)
     coordinates = ("batch", "pass")
     choosing = ("threads",)
-    small: ClassVar[Mapping[str, Any]] = {"threads": (1,), "repeats": 3, "window": 3e-4}
+    small: ClassVar[Mapping[str, Any]] = {"threads": (1,), "batches": (1, 32), "repeats": 3, "window": 3e-4}
     measures: ClassVar[Mapping[str, Measure]] = {
         **TIMES,
         "ratio": RATIO,

@@ -92,7 +92,7 @@ class OneStep(TrainedQuestion):
             error, motion = (
                 sum(float(getattr(one, name).sum()) for one in found) for name in ("error", "motion")
             )
-            row = {"part": "ladder", "test": rung, "relative_error": error / motion if motion else None}
+            row: Row = {"part": "ladder", "test": rung, "relative_error": error / motion if motion else None}
             rows.append(
                 row | {"error_rms": float(np.sqrt(np.mean([(one.rms or 0.0) ** 2 for one in found])))}
             )

@@ -95,10 +95,11 @@ class TrainedQuestion(Question):
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""
-        world = self.world(cell.world)
+        world, arm = self.world(cell.world), self.arm(cell.arm)
         return {
             "world": world.described(),
-            "arm": self.arm(cell.arm),
+            "arm": arm,
+            "family": arm.family(world.kind),
             "scale": self.scale_in(world),
             "planner": [type(world.planner).__name__, world.planner],
         }

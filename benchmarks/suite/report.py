@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ def write_report(
     Args:
         folder: of the store.
         merge: further stores, such as those of other machines; they are read, not copied.
-        earlier: a result file of earlier figures, shown beside the new ones; its rows have a column `source`.
+        earlier: a result file of earlier figures, shown beside the new ones; its rows have a column `source`, and its
+            settings may name `coordinates` by question, columns that say where.
         out: the page; `report.html` in the folder by default.
         markdown: likewise `report.md`; its pictures go to a folder of its own name.
 
@@ -51,13 +52,15 @@ def write_report(
         CheckpointError: `earlier` is no result file.
     """
     found = gathered([Path(folder), *map(Path, merge)])
+    old: dict[str, Any] = read_json(earlier) if earlier is not None else {"rows": [], "config": {}}
     before: dict[str, list[Row]] = {}
-    for row in read_json(earlier)["rows"] if earlier is not None else ():
+    for row in old["rows"]:
         before.setdefault(row["question"], []).append(row)
+    where = old["config"].get("coordinates", {})
     names = sorted(
         {*found.newest, *found.missing, *before}, key=lambda name: ([*QUESTIONS, name].index(name), name)
     )
-    sections = [_section(name, found, before.get(name, [])) for name in names]
+    sections = [_section(name, found, before.get(name, []), where.get(name, ())) for name in names]
     text = Path(markdown) if markdown else Path(folder) / "report.md"
     for section in sections:
         for picture in section["pictures"]:
@@ -73,24 +76,26 @@ def _write(path: Path, content: bytes) -> Path:
     return write_atomically(path, lambda file: file.write(content))
 
 
-def _section(name: str, found: Gathered, before: Sequence[Row]) -> dict[str, Any]:
-    """All that a template says of a asked."""
+def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Sequence[str]) -> dict[str, Any]:
+    """All that a template says of a question."""
     cells = found.newest.get(name, {})
     asked, notes = _question(name)
-    rows = sorted((row for result in cells.values() for row in result["rows"]), key=_order(asked))
-    points = dict.fromkeys(part.partition("=")[0] for cell in cells for part in cell.split("/")[4:])
-    where = {*COORDINATES, "source", *points, *(asked.coordinates if asked else ())}
+    points = dict.fromkeys(
+        part.partition("=")[0] for cell in cells for part in cell.split("/") if "=" in part
+    )
+    rows = [row for result in sorted(cells.values(), key=_order(asked, points)) for row in result["rows"]]
+    where = {*COORDINATES, "source", *points, *coordinates, *(_coordinates(asked) if asked else ())}
     columns = (key for row in [*rows, *before] for key in row if key not in where)
     measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
     known = {key: asked.measures[key] for key in measures if asked and key in asked.measures}
-    foreign = [key for key in measures if asked and key not in known]
+    foreign = [key for key in measures if asked and key not in known and any(key in row for row in rows)]
     if foreign:
         notes.append(f"measures that the present code does not know: {', '.join(foreign)}")
     notes += differences([*cells.values()], asked.version if asked else None)
     if found.superseded.get(name):
         older = f"{found.superseded[name]} older results of the same cells are left out"
         notes.append(f"{older}: they are of other settings, versions or sources")
-    pictures = _pictures(asked, rows, notes)
+    pictures = _pictures(asked, rows, notes) if asked else []
     return {
         "name": name,
         "title": asked.title if asked else name,
@@ -119,28 +124,37 @@ def _question(name: str) -> tuple[Question | None, list[str]]:
         return None, [f"the question cannot be loaded: {type(error).__name__}: {error}"]
 
 
-def _order(asked: Question | None) -> Callable[[Row], Any]:
-    """Worlds and arms as the question has them, then further columns, numbers by their size."""
+def _coordinates(asked: Question) -> set[str]:
+    """All that a question declares."""
+    points = [point for world in asked.worlds for arm in asked.arms for point in asked.points(world, arm)]
+    return {*asked.coordinates, *(name for point in points for name in point)}
+
+
+def _order(asked: Question | None, points: Iterable[str]) -> Callable[[Mapping[str, Any]], Any]:
+    """Cells by worlds and arms as the question has them, then by their points, numbers by size, then by seed."""
     names = [*asked.worlds, "", *asked.arms] if asked else []
 
-    def key(row: Row) -> Any:
+    def key(result: Mapping[str, Any]) -> Any:
+        row: Row = next(iter(result["rows"]), {})
         own = [names.index(row[part]) if row.get(part) in names else len(names) for part in ("world", "arm")]
-        further = [value for name, value in row.items() if name != "seed"]
-        texts = [
-            (0, value, "") if isinstance(value, int | float) else (1, 0, str(value)) for value in further
-        ]
-        return own, texts, row.get("seed", 0)
+        values = [row.get(name, "") for name in points]
+        return (
+            own,
+            [(0, v, "") if isinstance(v, int | float) else (1, 0, str(v)) for v in values],
+            row.get("seed", 0),
+        )
 
     return key
 
 
-def _pictures(asked: Question | None, rows: list[Row], notes: list[str]) -> list[dict[str, Any]]:
+def _pictures(asked: Question, rows: list[Row], notes: list[str]) -> list[dict[str, Any]]:
     """Pictures, one a world; a note of each that could not be drawn."""
-    found = []
-    for world in dict.fromkeys(row["world"] for row in rows) if asked else ():
+    found: list[dict[str, Any]] = []
+    for world in dict.fromkeys(row["world"] for row in rows):
+        of_world = [row for row in rows if row["world"] == world]
         try:
-            for name, figure in figures(asked, [row for row in rows if row["world"] == world]).items():
-                words = {"name": f"{name}-{world}", "alt": f"{asked.title} {world}"}
+            for name, figure in figures(asked, of_world).items():
+                words = {"name": f"{name}-{world}", "world": world, "alt": f"{asked.title} {world}"}
                 found.append({**words, "content": png_bytes(figure)})
         except Exception as error:
             notes.append(f"the figure of {world} could not be drawn: {type(error).__name__}: {error}")
@@ -159,7 +173,7 @@ def _filled(template: str, sections: Sequence[dict[str, Any]], found: Gathered) 
 
 def _plain(text: Any) -> str:
     """Text that Markdown takes as it is, in one line."""
-    escaped = str(text).replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
+    escaped = str(text).replace("\n", "; ").replace("&", "&amp;").replace("<", "&lt;").replace("\\", "\\\\")
     for mark in "|*_`[":
         escaped = escaped.replace(mark, f"\\{mark}")
     return " ".join(escaped.split()) or "–"

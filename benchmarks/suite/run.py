@@ -60,6 +60,7 @@ class Run:
     progress: bool = True
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
         integer("seed", self.seed, least=0)
         for name in ("seeds", "jobs"):
             if getattr(self, name) is not None:

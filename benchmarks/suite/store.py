@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Row
@@ -134,7 +135,7 @@ class Store:
                     os.replace(part, target)
                 else:
                     content = path.read_bytes()
-                    write_atomically(target, lambda file, content=content: file.write(content))
+                    write_atomically(target, partial(_write, content))
                 copied += 1
         return copied
 
@@ -155,6 +156,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{path.parent.name}-{path.name}.lock"):
             yield
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _stamped(inputs: Inputs, modules: Sequence[str]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def angle_axis(axes: Any, half_width: float | None = None, *, last: int = 180) -
 def draw_orbit_on_circle(
     axes: Any, arms: Mapping[str, tuple[ArrayLike, ArrayLike]], half_width: float | None = None
 ) -> None:
-    """Positive numbers over the angle of elements in the plane, outwards by their logarithm, a curve an arm.
+    """Numbers over the angle of elements in the plane, outwards by their logarithm, a curve an arm; 0 is the centre.
 
     Args:
         axes: with the projection "polar".
@@ -193,7 +193,7 @@ def draw_orbit_on_circle(
         half_width: of the trained slice [deg], shaded.
     """
     numbers = np.concatenate([np.asarray(values, float) for _, values in arms.values()])
-    numbers = numbers[numbers > 0]
+    numbers = numbers[numbers > 0] if (numbers > 0).any() else np.ones(1)
     low, high = np.floor(np.log10(numbers.min())) - 0.5, np.log10(numbers.max()) + 0.25
     if half_width is not None:
         axes.bar(0.0, high - low, 2 * np.radians(half_width), color=SHADE, alpha=0.45, linewidth=0)
@@ -201,7 +201,7 @@ def draw_orbit_on_circle(
         order = np.argsort(np.asarray(angles, float) % 360)
         closed = np.append(order, order[0])
         # The logarithm is taken here: matplotlib's logarithmic radius draws its ticks over the data.
-        radii = np.log10(np.asarray(values, float)[closed]) - low
+        radii = np.log10(np.maximum(np.asarray(values, float)[closed], 10.0**low)) - low
         axes.plot(
             np.radians(np.asarray(angles, float)[closed]), radii, markersize=5, label=name, **style_of(name)
         )

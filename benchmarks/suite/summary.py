@@ -76,8 +76,8 @@ def summarised(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
 
     Its column `seeds` says how many seeds it is of. Shares are pooled, with `clustered_interval`; `successes` and
     `episodes` are sums; other numbers are means, with the least and the greatest seed as `_low` and `_high`, or, of
-    one row alone, as they are. A number that some seeds do not have is the mean of the others. Different words stand
-    one after another.
+    one row alone, as they are. A number that some seed does not have, such as the median of steps where most episodes
+    failed, is left out: the mean of the others would flatter. Different words stand one after another.
 
     Args:
         rows: of one question.
@@ -103,7 +103,8 @@ def _one(rows: Sequence[Row], names: Sequence[str], said: set[str]) -> Row:
     for name in names:
         there = [row for row in rows if row.get(name) is not None]
         values = [row[name] for row in there]
-        if not values:
+        words = any(isinstance(value, str) for value in values)
+        if not values or (not words and len({row.get("seed") for row in there}) < found["seeds"]):
             continue
         if name in _COUNTS:
             found[name] = sum(values)

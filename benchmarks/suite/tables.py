@@ -23,7 +23,7 @@ Pair = tuple[Row, list[Row]]
 def paired_tables(
     rows: Sequence[Row], before: Sequence[Row], measures: Sequence[str], units: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """Rows summarised over seeds as tables, one for each set of coordinates that rows have.
+    """Rows summarised over seeds as tables, one for each part and each set of coordinates that it has in a world.
 
     An earlier row stands beside the one new row that agrees in every coordinate that the earlier one has; one that
     fits none or several stands by itself.
@@ -43,13 +43,18 @@ def paired_tables(
         fitting = [pair for pair in pairs if where.items() <= pair[0].items()]
         pair = fitting[0] if len(fitting) == 1 else alone.setdefault(repr(where), (where, []))
         pair[1].append(old)
-    groups: dict[tuple[str, ...], list[Pair]] = {}
-    for pair in (*pairs, *alone.values()):
-        where = tuple(
-            key for key, value in pair[0].items() if key not in {*said, "question"} and value is not None
-        )
-        groups.setdefault(where, []).append(pair)
-    return [_table(where, group, measures, {**units, **shares}) for where, group in groups.items()]
+    pairs += alone.values()
+    columns: dict[Any, dict[str, None]] = {}  # of a world's part: some of its rows may lack an axis, say
+    for row, _ in pairs:
+        own = {
+            key: None for key, value in row.items() if key not in {*said, "question"} and value is not None
+        }
+        columns.setdefault((row.get("world"), row.get("part")), {}).update(own)
+    groups: dict[Any, list[Pair]] = {}
+    for pair in pairs:
+        world, part = pair[0].get("world"), pair[0].get("part")
+        groups.setdefault((*columns[world, part], part), []).append(pair)
+    return [_table(where, group, measures, {**units, **shares}) for (*where, _), group in groups.items()]
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:
@@ -70,22 +75,22 @@ def _table(
     where: Sequence[str], pairs: Sequence[Pair], measures: Sequence[str], units: Mapping[str, str]
 ) -> dict[str, Any]:
     """Coordinates that are the same all over go above the table."""
-    same = [key for key in where if len(pairs) > 1 and len({repr(row[key]) for row, _ in pairs}) == 1]
+    same = [key for key in where if len(pairs) > 1 and len({repr(row.get(key)) for row, _ in pairs}) == 1]
     seeds = {row["seeds"] for row, _ in pairs if "seeds" in row}
-    caption = [f"{key}: {pairs[0][0][key]}" for key in same]
+    caption = [f"{key}: {pairs[0][0].get(key)}" for key in same]
     if len(seeds) == 1:
         caption.append("one seed" if seeds == {1} else f"{max(seeds)} seeds")
     columns = {key: [_cell(row.get(key)) for row, _ in pairs] for key in where if key not in same}
     if len(seeds) > 1:
         columns["seeds"] = [_cell(row.get("seeds")) for row, _ in pairs]
     for name in (name for name in measures if name not in _COUNTS):
-        unit = units.get(name, "").strip("1")
+        unit = units.get(name, "1")
         for key, cells in (
             (name, [_measured(row, name, unit) for row, _ in pairs]),
             (f"{name}, before", [_together(old, name, unit) for _, old in pairs]),
         ):
             if any(cell["text"] for cell in cells):
-                columns[f"{key} [{unit}]" if unit else key] = cells
+                columns[key if unit in ("", "1") else f"{key} [{unit}]"] = cells
     return _of_columns(", ".join(caption), columns)
 
 
@@ -105,17 +110,16 @@ def _measured(row: Row, name: str, unit: str) -> Cell:
 
 
 def _together(rows: Sequence[Row], name: str, unit: str) -> Cell:
-    """The cells of several sources as one, and whence they are."""
+    """The cells of several sources as one, a line each, and whence they are."""
     there = [row for row in rows if row.get(name) is not None]
+    if not there:
+        return _cell(None)
     cells = [_measured(row, name, unit) for row in there]
-    seeds = "; ".join(str(row["seeds"]) for row in there)
-    sources = "; ".join(dict.fromkeys(str(row.get("source", "")) for row in there))
-    return {
-        "text": "; ".join(cell["text"] for cell in cells),
-        "more": "; ".join(cell["more"] for cell in cells if cell["more"]),
-        "sort": cells[0]["sort"] if cells else "",
-        "title": f"{sources}; seeds: {seeds}" if cells else "",
-    }
+    if len(cells) > 1:
+        lines = [cell["text"] + (f" ({cell['more']})" if cell["more"] else "") for cell in cells]
+        cells[0] |= {"text": "\n".join(lines), "more": ""}
+    sources = [f"{row.get('source', '?')}, seeds: {row['seeds']}" for row in there]
+    return cells[0] | {"title": "\n".join(sources)}
 
 
 def _cell(value: Any) -> Cell:

@@ -101,8 +101,13 @@ class Scale:
 class TrainingWorld(Protocol):
     """What training asks of a world."""
 
-    name: str
-    kind: str
+    @property
+    def name(self) -> str:
+        """In cells."""
+
+    @property
+    def kind(self) -> str:
+        """Of what is observed."""
 
     def described(self) -> Mapping[str, Any]:
         """What it is defined to be, JSON-able."""

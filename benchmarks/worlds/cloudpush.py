@@ -77,8 +77,8 @@ class CloudPushWorld(World):
             z = double.encode_features(state)
             parts = (z, double.predict(z, action), double.encode_features(following))
         before, found, after = (part.select(channel).numpy() for part in parts)
-        sums = (np.square(one - after).sum((-1, -2)) for one in (found, before))
-        return {"everywhere": StepErrors(*sums, points=after.shape[-1])}
+        error, motion = (np.square(one - after).sum((-1, -2)) for one in (found, before))
+        return {"everywhere": StepErrors(error, motion, points=after.shape[-1])}
 
     def orbit(self, count: int, seed: int) -> list[GroupElement]:
         """Turns by angles up to 180°, their axes spread over the sphere, and shifts by 0.3 m."""
@@ -180,7 +180,7 @@ def _spread(index: int, count: int) -> np.ndarray:
 
 
 _FIRST = 7_000_000
-_FEW = {"transitions": 100_000, "steps": (4000,), "encoder_steps": 750}
+_FEW: dict[str, Any] = {"transitions": 100_000, "steps": (4000,), "encoder_steps": 750}
 CLOUDPUSH = CloudPushWorld(
     "cloudpush",
     "equiworld/CloudPush-v0",

@@ -39,27 +39,22 @@ class Reach(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
     ) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """Begin an episode; `options={"group_element": g}` begins it at g·s."""
         super().reset(seed=seed)
-        position = self.np_random.uniform(-1.0, 1.0, 2)
-        angle = self.np_random.uniform(-self.half_width, self.half_width)
-        distance = self.np_random.uniform(0.3, 1.5)
+        rng, g = self.np_random, (options or {}).get("group_element") or SE2().identity()
+        position = rng.uniform(-1.0, 1.0, 2)
+        angle, distance = rng.uniform(-self.half_width, self.half_width), rng.uniform(0.3, 1.5)
         goal = position + distance * np.array([math.cos(angle), math.sin(angle)])
-        g = (options or {}).get("group_element")
-        if g is not None:
-            position, goal = g.act(position), g.act(goal)
-        self._position, self._goal = position, goal
-        self._velocity = np.zeros(2)
+        self._position, self._velocity, self._goal = g.act(position), np.zeros(2), g.act(goal)
         return self._observation(), {"is_success": False}
 
     def step(self, action: NDArray[Any]) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """Push, by a vector that is shortened to 1 if it is longer."""
         push = np.asarray(action, np.float64)
-        push = push / max(1.0, float(np.linalg.norm(push)))
         before = float(np.linalg.norm(self._position - self._goal))
-        self._velocity = 0.7 * self._velocity + 0.05 * push
+        self._velocity = 0.7 * self._velocity + 0.05 * (push / max(1.0, float(np.linalg.norm(push))))
         self._position = self._position + self._velocity
-        after = float(np.linalg.norm(self._position - self._goal))
-        reached = after < REACHED
         way = self._goal - self._position
+        after = float(np.linalg.norm(way))
+        reached = after < REACHED
         lost = self.confined and not reached and abs(math.atan2(way[1], way[0])) > 2 * self.half_width
         reward = before - after + reached - lost - 0.01
         return self._observation(), reward, reached or lost, False, {"is_success": reached}
@@ -88,15 +83,9 @@ class ForwardPushes:
 
 
 gym.register(REACH, "equiworld.benchmarks.worlds.reach:Reach", max_episode_steps=60)
+_FIELDS = {"position": Point(), "velocity": Vector(scale=0.1), "goal": Point()}
+_GOAL = {"goal": "position"}
 register_symmetry(
-    REACH,
-    Symmetry(
-        SE2(),
-        {"position": Point(), "velocity": Vector(scale=0.1), "goal": Point()},
-        action=Vector(),
-        goal={"goal": "position"},
-        reference="position",
-        flat=True,
-    ),
+    REACH, Symmetry(SE2(), _FIELDS, action=Vector(), goal=_GOAL, reference="position", flat=True)
 )
 register_task(REACH, Task(cost=KeypointDistance("position", "goal")))

@@ -73,8 +73,8 @@ class RegisteredWorld(World):
             for part in one_step(model, data if g is None else data.transform(g))
         ]
         before, guess, after = (np.concatenate(each) for each in zip(*found, strict=True))
-        sums = (np.square(one - after).sum(-1) for one in (guess, before))
-        return {"everywhere": StepErrors(*sums, points=1)}
+        error, motion = (np.square(one - after).sum(-1) for one in (guess, before))
+        return {"everywhere": StepErrors(error, motion, points=1)}
 
     def orbit(self, count: int, seed: int) -> list[GroupElement]:
         """The identity, and random elements without shifts."""

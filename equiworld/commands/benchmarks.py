@@ -39,7 +39,7 @@ def bench_settings() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in QUESTIONS:
         kind = question(name)
-        parts = [("question", OmitArgPrefixes[kind], kind()), ("run", OmitArgPrefixes[Run], Run())]  # type: ignore[valid-type]
+        parts = [("question", OmitArgPrefixes[kind], kind()), ("run", OmitArgPrefixes[Run], Run())]  # type: ignore[valid-type, misc]
         found[name] = make_dataclass(kind.__name__, parts, frozen=True, namespace={"__doc__": kind.title})
     whole = {"__doc__": "All questions, one store; of each what fits the worlds and arms given."}
     found[ALL] = make_dataclass("All", [("run", OmitArgPrefixes[Run], Run())], frozen=True, namespace=whole)

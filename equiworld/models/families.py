@@ -62,7 +62,7 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     """The family for a declaration: of clouds, in the frame of a body that has one, or equivariant layer by layer.
 
     From few transitions, as far as is known how many there will be, the last plans better in PushT although it takes
-    longer to decide (docs/results.md).
+    longer to decide (results/0.2.0.md).
     """
     fields = [(name, symmetry.observation[name]) for name in symmetry.state]
     if any(isinstance(field, CloudField) for _, field in fields):

@@ -136,6 +136,7 @@ class Door:
         plans: Array,
         before: GroupElement,
         shown: bool = False,
+        seen_by: Symmetry | None = None,
     ) -> Framed:
         """Bring observations, and plans from the frames of an earlier decision, into their frames: in torch once read.
 
@@ -147,12 +148,14 @@ class Door:
             plans: actions `(B, …, size)` in the frames `before`.
             before: see `relative`.
             shown: whether the observation in its frame is wanted too, as `enter` gives it.
+            seen_by: whose Features are wanted, if not those of the door's own symmetry: a model that knows a part of
+                the group only may see what labels move, such as the heading of a body, as something else.
         """
         door = self._suited_to(observation)
         if shown or door._cosets is not None:
             found = door.enter(observation)
             start = moved(self.symmetry, self.relative(before, found.element), plans)
-            return Framed.seen(door.symmetry, found, groups, start)
+            return Framed.seen(seen_by or door.symmetry, found, groups, start)
         (channels,) = read(door.symmetry, observation, door.names)
         past = {"plan": plans, "axes": before.matrix, "place": before.translation}
         *parts, held, axes, place = as_tensors(channels | past, torch.float64)

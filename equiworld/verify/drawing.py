@@ -58,7 +58,7 @@ def draw_orbit_on_sphere(
         values: `(n,)`; what is not finite, or not positive on a logarithmic scale, is an empty ring.
         mirrored: which elements mirror; they are triangles.
         unit: words at the scale of colours.
-        log: whether colours go with the logarithm.
+        log: whether colours go with the logarithm, if there is more than a decade of them.
         span: of the colours; that of the values if None.
 
     Returns:
@@ -72,7 +72,8 @@ def draw_orbit_on_sphere(
     mirrors = np.zeros(len(vectors), bool) if mirrored is None else np.asarray(mirrored, bool)
     if span is None:
         span = (shades[known].min(), shades[known].max()) if known.any() else (1.0, 1.0)
-    norm = (LogNorm if log else Normalize)(*_opened(*span, log=log))
+    decades = log and span[1] / span[0] > 10  # within one, powers of ten say little
+    norm = (LogNorm if decades else Normalize)(*_opened(*span, log=decades))
     shown = None
     for marker, which in (("o", ~mirrors), ("^", mirrors)):
         for turning in (turned > _STILL, turned <= _STILL):

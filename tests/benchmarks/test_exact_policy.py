@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from equiworld.benchmarks.exact_policy import ExactPolicyConfig, report
-from equiworld.benchmarks.reach import REACH
+from equiworld.benchmarks.questions.exact_policy import ExactPolicy
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.question import Plan
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.worlds.reach import REACH
+from equiworld.errors import ArgumentError
 from equiworld.groups import E2
 from equiworld.sb3 import FunctionPolicy, symmetrise
 from equiworld.verify.certificate import certify
@@ -60,31 +64,44 @@ def test_what_is_right_in_the_slice_is_right_everywhere_afterwards():
     assert evaluate(policy, around, **settings).success_rate >= 0.9
 
 
-def test_the_report_is_a_table_of_its_rows():
-    text = report({"rows": [{"policy": "PPO", "symmetrise": "after", "success_worst": 1.0}]})
-    assert "PPO" in text
-    assert "success_worst" in text
+def test_cells_are_of_the_policies_that_a_world_has():
+    cells = ExactPolicy().cells(Plan())
+    assert len({cell.id for cell in cells}) == len(cells) == 2 * (4 + 2)
+    assert {cell.arm for cell in cells if cell.world == "gym-pusht"} == {"plain", "centred"}
+    assert {cell.point["symmetrise"] for cell in cells} == {"before", "after"}
 
 
 def test_the_small_version_is_smaller():
-    settings = ExactPolicyConfig(out=Path("unused"), quick=True).reduced()
-    assert settings.episodes < ExactPolicyConfig().episodes
-    assert len(settings.learners) < len(ExactPolicyConfig().learners)
+    small = ExactPolicy().reduced()
+    assert small.episodes < ExactPolicy().episodes
+    assert small.transitions < ExactPolicy().transitions
+    assert small.allow_absent
+
+
+def test_a_policy_whose_library_is_absent_is_loud_unless_that_is_allowed(tmp_path, monkeypatch):
+    from equiworld.planners.peers.pytorch_mppi import PytorchMPPI
+
+    def gone():
+        raise ImportError("nothing there")
+
+    monkeypatch.setattr(PytorchMPPI, "load", gone)
+    cell = Cell.at_point("exact-policy", "reach", "pytorch_mppi", 0, symmetrise="after")
+    (row,) = ExactPolicy().reduced().answer(cell, Store(tmp_path / "allowed"))
+    assert "nothing there" in row["note"]
+    with pytest.raises(ArgumentError, match="nothing there"):
+        replace(ExactPolicy().reduced(), allow_absent=False).answer(cell, Store(tmp_path / "loud"))
 
 
 @pytest.mark.slow
-def test_one_learner_and_one_peer_end_to_end(tmp_path):
-    """Rows before and after, for each of them; the second time they are read again."""
-    from dataclasses import replace
-
-    from equiworld.benchmarks.exact_policy import run
-    from equiworld.models import WorldModel
-
-    folder = tmp_path / "model"
-    WorldModel.for_env("equiworld/PushT-v0", "mlp", hidden=(8,)).save(folder)
-    config = ExactPolicyConfig(out=tmp_path, quick=True, models=(folder,), workers=1, progress=False)
-    result = run(replace(config, peers=()))
-    after = [row for row in result["rows"] if row["symmetrise"] == "after"]
-    assert len(after) == 2
-    assert all(row["deviation"] <= 1e-8 for row in after)
-    assert run(replace(config, peers=()))["rows"] == result["rows"]
+@pytest.mark.parametrize(("world", "arm"), [("reach", "PPO"), ("gym-pusht", "plain")])
+def test_a_policy_end_to_end(tmp_path, world, arm):
+    """Rows before and after; what was trained is trained once, and rows are read again."""
+    pytest.importorskip("stable_baselines3")
+    question, store = ExactPolicy().reduced(), Store(tmp_path)
+    cells = question.cells(Plan(worlds=(world,), arms=(arm,)))
+    (before,), (after,) = (question.answer(cell, store) for cell in cells)
+    assert before["deviation"] > 1e-3
+    assert after["deviation"] <= 1e-8
+    assert after["certificate"].startswith("active PASSED")
+    assert [*tmp_path.glob("policies/*"), *tmp_path.glob("models/*")]
+    assert [question.answer(cell, store) for cell in cells] == [[before], [after]]

@@ -9,7 +9,7 @@ import pytest
 from browser import opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from toy_questions import TOYS, InSpace, Turned, Unpicturable
+from toy_questions import ANGLES, TOYS, InSpace, Turned, Unpicturable
 
 from equiworld import benchmarks
 from equiworld.benchmarks.suite.question import Plan
@@ -102,6 +102,16 @@ def test_shares_are_pooled_over_seeds(folder):
     assert len(rows) == 3
     assert f"{count} of 15" in page
     assert f"{count} of 15)" in text
+
+
+def test_rows_stand_in_the_order_of_arms_and_of_numbers(folder):
+    """Not in that of the names of files."""
+    answered(folder, Turned(episodes=5, angles=4), plan=Plan(seeds=1))
+    _, text = texts(folder)
+    found = [
+        tuple(line.split(" | ")[:2]) for line in text.splitlines() if re.match(r"\| \w+ \| \d+ \|", line)
+    ]
+    assert found == [(f"| {arm}", str(angle)) for arm in Turned.arms for angle in ANGLES[:4]]
 
 
 def test_nothing_is_wrong_with_rows_of_one_run(folder):
@@ -200,6 +210,27 @@ def test_earlier_figures_stand_beside_the_new_ones(folder, tmp_path):
     assert any(line.startswith("| centred | 45 | – | 0.8765 |") for line in text.splitlines())
     assert "12.5" in text
     assert "relative\\_error, before" in text
+
+
+@pytest.mark.parametrize(("name", "column"), [("gone", "where"), ("turned", "angle")])
+def test_earlier_figures_alone_are_not_mixed_over_their_coordinates(folder, tmp_path, name, column):
+    """Neither where their file says what these are, nor where the question does."""
+    drop(folder, "turned")
+    place = {"question": name, "world": "pusht", "arm": "plain", "seed": 0, "source": "old.md"}
+    rows = [{**place, column: where, "speed": 1.5 * where} for where in (3, 7)]
+    old = make_result("results", {"coordinates": {"gone": ["where"]}}, rows, 0.0)
+    _, text = texts(folder, earlier=write_json(tmp_path / "old.json", old))
+    assert "| 3 | 4.5 |" in text
+    assert "| 7 | 10.5 |" in text
+
+
+def test_figures_of_several_sources_are_a_line_each(folder, tmp_path):
+    place = {"question": "turned", "world": "pusht", "arm": "plain", "angle": 45, "seed": 0}
+    rows = [{**place, "relative_error": value, "source": f"page {value}"} for value in (0.125, 0.375)]
+    page, text = texts(folder, earlier=earlier_file(tmp_path / "old.json", *rows))
+    assert "0.125\n0.375</td>" in page
+    assert 'title="page 0.125, seeds: 1\npage 0.375, seeds: 1"' in page
+    assert "| 0.125; 0.375 |" in text
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

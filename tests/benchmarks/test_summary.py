@@ -87,7 +87,7 @@ def test_what_is_no_cluster_is_refused(counts, sizes):
 
 def test_shares_are_pooled_other_numbers_averaged_and_seeds_counted():
     rows = rows_of([(8, 10), (10, 10), (3, 5)])
-    for row, error in zip(rows, (1.0, 2.0, None), strict=True):
+    for row, error in zip(rows, (1.0, 1.5, 2.0), strict=True):
         row |= {"error": error, "note": "as is"}
     (found,) = summarised(rows, MEASURES)
     assert found["seeds"] == 3
@@ -96,6 +96,20 @@ def test_shares_are_pooled_other_numbers_averaged_and_seeds_counted():
     assert (found["error"], found["error_low"], found["error_high"]) == (1.5, 1.0, 2.0)
     assert found["note"] == "as is"
     assert "seed" not in found
+
+
+def test_a_number_that_a_seed_lacks_is_left_out_rather_than_flattered():
+    """Of three seeds two solved so little that they have no median: that of the third is not theirs."""
+    rows = [{"arm": "a", "seed": seed, "steps": steps} for seed, steps in enumerate([None, 244.0, None])]
+    assert summarised(rows, ["steps"]) == [{"arm": "a", "seeds": 3}]
+    assert summarised(rows[1:2], ["steps"]) == [{"arm": "a", "seeds": 1, "steps": 244.0}]
+
+
+def test_rows_of_one_seed_that_say_different_things_become_one():
+    rows = [{"arm": "a", "seed": 0, "note": "another version"}, {"arm": "a", "seed": 0, "ms": 2.0}]
+    assert summarised(rows, ["ms", "note"]) == [
+        {"arm": "a", "seeds": 1, "ms": 2.0, "note": "another version"}
+    ]
 
 
 def test_one_row_stays_as_it_is():

@@ -13,7 +13,7 @@ import pytest
 
 import equiworld.envs  # noqa: F401  registers PushT
 from equiworld import symmetrise
-from equiworld.benchmarks.reach import REACH
+from equiworld.benchmarks.worlds.reach import REACH
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.groups import SE2, SO2
 from equiworld.models import WorldModel

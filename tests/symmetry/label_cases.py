@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equiworld.benchmarks.door_labels import labelled_groups
+from equiworld.benchmarks.worlds.declarations import labelled_groups
 from equiworld.groups import Group
 from equiworld.symmetry import (
     Cloud,
