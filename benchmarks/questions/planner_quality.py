@@ -111,7 +111,7 @@ class PlannerQuality(Question):
     draws: int = 3
     horizon: int = 12
     samples: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
-    iterations: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
+    iterations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 20)
     most: int = 6000
     rounds: int = 10
     seconds: float = 180.0
