@@ -111,7 +111,7 @@ class PlannerQuality(Question):
     draws: int = 3
     horizon: int = 12
     samples: tuple[int, ...] = (16, 32, 64, 128, 256, 512)
-    iterations: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
+    iterations: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 20)
     most: int = 6000
     rounds: int = 10
     seconds: float = 180.0
@@ -151,10 +151,10 @@ class PlannerQuality(Question):
         for envs in self.envs:
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
             calls: dict[Any, Any] = {key: partial(each.decide, several) for key, each in made.items()}
-            times = race(calls, self.rounds, limit=self.seconds)
-            for key, each in times.items():
+            times: dict[Any, Any] = race(calls, self.rounds, limit=self.seconds)
+            for key, found_ms in times.items():
                 paid_for = {"samples": key[1], "iterations": key[2], "evaluations": counts[key]}
-                row = {"arm": key[0], "envs": envs, **paid_for, **summary(each)}
+                row = {"arm": key[0], "envs": envs, **paid_for, **summary(found_ms)}
                 rows.append(row | _cost(costs[key], drawn))
             medians = {key: float(np.median(each)) for key, each in times.items()}
             rows += [{"envs": envs, **row} for row in equal_cost(medians, costs, drawn, own, alike)]
