@@ -35,7 +35,8 @@ class Run:
 
     Attributes:
         out: folder of the store, of the results and of the pictures. A run that was stopped goes on from what is there.
-        world: names of worlds, or ids of registered environments; the question's own if empty.
+        world: names of worlds, or ids of environments with a task, `module:id` where a module registers them; the
+            question's own if empty.
         arm: names of what is compared; the question's own if empty.
         seeds: how many; the question's own number if None.
         seed: the first; the others count up from it.

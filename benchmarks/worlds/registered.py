@@ -16,7 +16,7 @@ import numpy as np
 from equiworld.benchmarks.suite.trained import Part, Scale, Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs import GroupAction
-from equiworld.errors import UnknownNameError
+from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start
@@ -107,12 +107,22 @@ class RegisteredWorld(World):
         return {"success": float(info["is_success"])} if "is_success" in info else {}
 
 
-def registered_world(env_id: str) -> RegisteredWorld | None:
+def registered_world(name: str) -> RegisteredWorld | None:
     """The world of an environment's id; None for one that is not registered.
+
+    Args:
+        name: the id, or "module:id" where a module registers it, as for `gym.make`: workers import it too.
 
     Raises:
         UnknownNameError: it has no task.
+        ArgumentError: the module cannot be imported.
     """
+    module, _, env_id = name.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as reason:
+            raise ArgumentError("world", name, "a module that can be imported, and an id") from reason
     if env_id not in gym.registry:
         return None
     if env_id not in TASKS:
@@ -124,4 +134,4 @@ def registered_world(env_id: str) -> RegisteredWorld | None:
         "demo-quick": Scale(5_000, 1_000, 180.0, (500,), batch_size=256),
         "small": Scale(2_000, 400, 180.0, (100,), batch_size=256, width=32),
     }
-    return RegisteredWorld(env_id, env_id, scales=scales, trials={"own": Trials()})
+    return RegisteredWorld(name, env_id, scales=scales, trials={"own": Trials()})
