@@ -36,19 +36,19 @@ Key = tuple[str, int, int]
 """Contender, samples, iterations."""
 
 COMMON = (300, 10)
-ONE_COMMAND: Key = ("pytorch_mppi", 100, 1)
+TEN_COMMANDS: Key = ("pytorch_mppi", 100, 10)
 DEFAULTS: Mapping[str, tuple[int, int]] = {
     "stable-worldmodel CEM": (300, 30),
     "stable-worldmodel iCEM": (300, 30),
     "stable-worldmodel MPPI": (300, 30),
-    "pytorch_mppi": (100, 10),
+    "pytorch_mppi": (100, 1),
     "pytorch_icem": (100, 100),
     "torchrl CEM": COMMON,
     "torchrl MPPI": COMMON,
 }
 """Samples and iterations of a decision as each peer's library has them by default. torchrl has no defaults, and gets
-what `planner-speed` gives to all. pytorch_mppi knows no iterations: one command is one of them, in a loop that carries
-the plan from step to step. From nothing it gets ten, as in `planner-speed`; `ONE_COMMAND` is reported beside it."""
+what `planner-speed` gives to all. pytorch_mppi knows no iterations: a decision is one command, in a loop that carries
+the plan from step to step. `TEN_COMMANDS`, as many as it has in `planner-speed`, are reported beside it."""
 
 MODELS = {
     "pusht": Scale(50_000, 1_000, 180.0, (2000,)),
@@ -180,7 +180,7 @@ class PlannerQuality(Question):
             if name not in OURS:
                 samples, iterations = self._shared(DEFAULTS[name])
                 around = [(samples, max(iterations // 3, 1)), (samples // 2, iterations)]
-                around += [(samples, 1)] if name == ONE_COMMAND[0] else []
+                around += [self._shared(TEN_COMMANDS[1:])] if name == TEN_COMMANDS[0] else []
                 of = list(dict.fromkeys([(samples, iterations), self._shared(COMMON), *around]))
             keys += [(name, *each) for each in of]
         return keys
@@ -229,7 +229,7 @@ def equal_cost(
 
     Returns:
         Rows with what is to be reached under `against`: of each planner of ours, and of the best of them, the fastest
-        and the best peer of `own`, the fastest of `alike`, and one command of pytorch_mppi; of the best of ours each
+        and the best peer of `own`, the fastest of `alike`, and ten commands of pytorch_mppi; of the best of ours each
         peer of `own` besides.
     """
     if not own:
@@ -241,7 +241,7 @@ def equal_cost(
         ("fastest", min(own, key=ms.__getitem__), arms),
         ("best", min(own, key=medians.__getitem__), arms),
         ("fastest of equal budgets", min(alike, key=ms.__getitem__), arms),
-        *(("one command", key, arms) for key in ms if key == ONE_COMMAND),
+        *(("ten commands", key, arms) for key in ms if key == TEN_COMMANDS),
         *((key[0], key, []) for key in own),
     ]
     rows = []

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.film import Moment
 from equiworld.groups import GroupElement
-from equiworld.rollout import Policy, Start, rollout
-from equiworld.symmetry import Concatenation, Field, Point, Symmetry, symmetry_of
+from equiworld.rollout import Policy, Start, rollout, stack
+from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 
 __all__ = ["Ended", "Orbit", "run_orbit", "run_trials"]
 
@@ -53,36 +53,30 @@ class Orbit:
         The largest distance, over the steps that both last, of a point that is observed or told from g·(where it is
         on the trajectory begun at s). Clouds, which sensors draw anew, are no such points.
         """
-        shown, told = self._places()
-        places = Concatenation(tuple(field for _, field in (*shown, *told)))
+        info = self.episodes[0][0][0].info
+        shown, told = (
+            {name: field for name, field in fields.items() if isinstance(field, Point)}
+            for fields in (self.symmetry.observation, self.symmetry.info)
+        )
+        told = {name: field for name, field in told.items() if name in info}
+        places = Concatenation((*shown.values(), *told.values()))
+
+        def points(episode: Sequence[Moment]) -> Array:
+            """All points of an episode, `(T + 1, n·d)`."""
+            seen = self.symmetry.observed(stack([one.observation for one in episode]), list(shown))
+            along = [np.array([one.info[name] for one in episode]) for name in told]
+            return np.concatenate([*(seen[name] for name in shown), *along], -1)
+
         found = np.zeros((len(self.elements), len(self.episodes[0])))
+        references = [points(episode) for episode in self.episodes[0]]
         for index, (g, row) in enumerate(zip(self.elements, self.episodes, strict=True)):
-            for task, (episode, reference) in enumerate(zip(row, self.episodes[0], strict=True)):
-                here, there = (self._points(each, shown, told) for each in (reference, episode))
+            for task, (episode, here) in enumerate(zip(row, references, strict=True)):
+                there = points(episode)
                 length = min(len(here), len(there))
                 apart = there[:length] - places.transform(g, here[:length], self.symmetry.centre)
                 apart = apart.reshape(length, -1, self.symmetry.dim)
                 found[index, task] = np.linalg.norm(apart, axis=-1).max(initial=0.0)
         return found
-
-    def _places(self) -> tuple[list[tuple[str, Field]], list[tuple[str, Field]]]:
-        """What is observed, and what is told, as points."""
-        info = self.episodes[0][0][0].info
-        shown = [item for item in self.symmetry.observation.items() if isinstance(item[1], Point)]
-        told = [item for item in self.symmetry.info.items() if isinstance(item[1], Point) and item[0] in info]
-        return shown, told
-
-    @staticmethod
-    def _points(
-        episode: Sequence[Moment], shown: Sequence[tuple[str, Field]], told: Sequence[tuple[str, Field]]
-    ) -> Array:
-        """All points of an episode, `(T + 1, n·d)`."""
-        return np.array(
-            [
-                np.concatenate([*(one.observation[n] for n, _ in shown), *(one.info[n] for n, _ in told)])
-                for one in episode
-            ]
-        )
 
 
 def run_orbit(
