@@ -86,7 +86,14 @@ class Success(TrainedQuestion):
             seeds = within_slice(world, count, first, **arguments)
         steps = [steps for steps in (trial.steps, self.max_steps) if steps is not None]
         policy = world.policy(model, cell.seed)
-        ended = run_trials(policy, world, seeds, arguments, min(steps, default=None), world.side_by_side)
+        parts = [part.tolist() for part in np.array_split(seeds, len(trial.variants))]
+        ended = [
+            one
+            for variant, part in zip(trial.variants, parts, strict=True)
+            for one in run_trials(
+                policy, world, part, arguments | dict(variant), min(steps, default=None), world.side_by_side
+            )
+        ]
         solved = [bool(one.figures.get("success")) for one in ended]
         needed = [one.steps if done else np.inf for one, done in zip(ended, solved, strict=True)]
         row = {**share("success", sum(solved), count), "parameters": model.parameter_count}

@@ -203,7 +203,14 @@ CLOUDPUSH = CloudPushWorld(
         "half the points lost": Trials({**NEAR, "dropout": 0.5}, 60, _FIRST, share=0.5),
         "seen from one side": Trials({**NEAR, "view": "random"}, 60, _FIRST, share=0.5),
         "256 points, half lost": Trials({**NEAR, "points": 256, "dropout": 0.5}, 60, _FIRST, share=0.5),
-        "another body": Trials({**NEAR, "shape": "random", "shape_seed": 0}, 60, _FIRST, share=0.5),
+        "other bodies": Trials(
+            {**NEAR, "shape": "random"},
+            60,
+            _FIRST,
+            False,
+            0.5,
+            tuple({"shape_seed": body} for body in range(10)),
+        ),
     },
 )
 _BODIES = {

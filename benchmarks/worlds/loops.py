@@ -148,6 +148,8 @@ def run_trials(
         steps: of an episode at most; the environment's own limit if None.
         side_by_side: how many environments it acts in at once.
     """
+    if not seeds:
+        return []
     envs = [world.make(**arguments) for _ in range(min(side_by_side, len(seeds)))]
     found: dict[int, Ended] = {}
     try:

@@ -64,6 +64,7 @@ class Trials:
         first: seed of the first episode; data and tuning use others.
         in_slice: only episodes that begin and have their goal within the slice.
         share: of the episodes that are asked for.
+        variants: further arguments, each of which an equal part of the episodes has.
     """
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Trials:
     first: int = 1_000_000
     in_slice: bool = False
     share: float = 1.0
+    variants: tuple[Mapping[str, Any], ...] = ({},)
 
 
 @dataclass(frozen=True)

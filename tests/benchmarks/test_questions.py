@@ -126,6 +126,7 @@ WORLD_CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("trial.steps", {"trials": {"own": replace(PUSHT.trials["own"], steps=7)}}),
     ("trial.first", {"trials": {"own": replace(PUSHT.trials["own"], first=7)}}),
     ("trial.in_slice", {"trials": {"own": replace(PUSHT.trials["own"], in_slice=True)}}),
+    ("trial.variants", {"trials": {"own": replace(PUSHT.trials["own"], variants=({"goal": "random"},))}}),
     ("trial.share", {"trials": {"own": replace(PUSHT.trials["own"], share=0.5)}}),
 ]
 SETTINGS: list[dict[str, Any]] = [
