@@ -44,7 +44,8 @@ class Run:
         budget_hours: after which no further cell is begun; those that are left are listed as missing.
         quick: a small version whose numbers prove nothing.
         backend: joblib's: processes of this machine, or a Ray cluster (with the extra `ray`) that shares the folder.
-        shard: K/N for the K-th of N parts of the cells, for job arrays; `equiworld report --merge` joins their stores.
+        shard: K/N for the K-th of N parts of the cells, for job arrays.
+        merge: other stores, such as those of shards, whose rows, data and models are copied into this one first.
         progress: show a progress bar.
     """
 
@@ -58,6 +59,7 @@ class Run:
     quick: bool = False
     backend: Literal["loky", "ray"] = "loky"
     shard: str = "1/1"
+    merge: tuple[Path, ...] = ()
     progress: bool = True
 
     def check(self) -> None:
@@ -73,6 +75,9 @@ class Run:
         if self.budget_hours is not None:
             number("budget_hours", self.budget_hours, above=0.0)
         self.part()
+        for folder in self.merge:
+            if not Path(folder).is_dir():
+                raise ArgumentError("merge", str(folder), "the folder of a store")
 
     def part(self) -> tuple[int, int]:
         """The shard as two numbers."""
@@ -104,6 +109,7 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
     settings.check()
     settings = replace(settings, out=Path(settings.out))
     store = Store(settings.out)
+    store.merge(settings.merge)
     began = time.perf_counter()
     wanted = [(question, _cells(question, settings)) for question in questions]
     for question, cells in wanted:

@@ -145,3 +145,33 @@ def test_a_half_written_thing_under_its_name_would_be_noticed(
     next(tmp_path.glob("things/*/3.txt")).unlink()
     finished(started(tmp_path))
     assert rows(tmp_path) != uninterrupted
+
+
+def test_shards_together_are_the_whole(tmp_path: Path, uninterrupted: list[dict[str, object]]) -> None:
+    from killable import Killable
+
+    from equiworld.benchmarks.suite.run import Run, run
+
+    asked = [Killable(pause=0.0)]
+    for part in (1, 2, 3):
+        run(asked, Run(tmp_path / str(part), jobs=1, shard=f"{part}/3", progress=False))
+    files = [{path.name for path in (tmp_path / str(part)).glob("rows/*/*.json")} for part in (1, 2, 3)]
+    assert sum(map(len, files)) == len(set.union(*files)) == CELLS
+    merged = Run(
+        tmp_path / "all", jobs=1, shard="1/3", merge=(tmp_path / "2", tmp_path / "3"), progress=False
+    )
+    run(asked, merged)
+    (whole,) = run(asked, Run(tmp_path / "all", jobs=1, budget_hours=1e-12, progress=False))
+    assert whole["config"]["missing"] == []
+    assert rows(tmp_path / "all") == uninterrupted
+
+
+def test_what_a_budget_leaves_out_is_listed_as_missing(tmp_path: Path) -> None:
+    from killable import Killable
+
+    from equiworld.benchmarks.suite.run import Run, run
+
+    asked = [Killable()]
+    (result,) = run(asked, Run(tmp_path, jobs=1, budget_hours=0.3 / 3600, progress=False))
+    assert 0 < len(result["rows"]) < CELLS
+    assert len(result["config"]["missing"]) == CELLS - len(result["rows"])
