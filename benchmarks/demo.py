@@ -28,6 +28,10 @@ from equiworld.results import make_result, text_table, write_json
 
 __all__ = ["Demo"]
 
+TITLES = {
+    "pusht": "A T pushed onto its goal",
+    "cloud": "A body pushed to its goal in space, from clouds of points",
+}
 FILES = {"pusht": "orientation", "cloud": "space"}
 WORLDS = {"pusht": "pusht", "cloud": "cloudpush"}
 ARMS = {"pusht": ("equivariant", "plain", "augmented"), "cloud": ("equivariant", "centred", "augmented")}
@@ -148,6 +152,8 @@ class Demo:
         figure = orbit_figure(orbit, shown, question.half_width_of(rows), circle=True)
         name = FILES[self.env]
         if figure is not None:
+            trained = f"trained within ±{question.half_width_of(rows):g}° of one orientation (shaded)"
+            figure.suptitle(f"{TITLES[self.env]}: {trained}, tested with the whole scene turned", fontsize=12)
             write_atomically(self.out / f"{name}.png", partial(figure.savefig, format="png", dpi=130))
         film = self._film(rows, question)
         film.save(self.out / f"{name}.gif")

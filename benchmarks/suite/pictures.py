@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Panel", "curves", "grouped", "orbit_figure", "panels"]
 
 _AXIS = ("axis_x", "axis_y", "axis_z")
+APART = 3.0  # [deg] between the bars of arms
 _MOST_TICKS = 10
 _SPHERES = 2  # arms of which an orbit in space is drawn over the sphere
 
@@ -91,14 +92,16 @@ class Panel:
 def curves(axes: Any, rows: Sequence[Row], x: str, y: str, factor: float = 1.0) -> None:
     """A curve an arm, seeds together, with bars where there are intervals."""
     named = grouped([row for row in rows if row.get(y) is not None and row.get(x) is not None], "arm")
-    for name, of in named.items():
+    for index, (name, of) in enumerate(named.items()):
         points = sorted(summarised(of, [y, "successes", "episodes"]), key=lambda row: row[x])
         values = factor * np.array([point[y] for point in points])
         ends = factor * np.array(
             [[point.get(f"{y}{end}", point[y]) for point in points] for end in ("_low", "_high")]
         )
         lengths = np.maximum(np.abs(ends - values), 0.0)
-        places = [point[x] for point in points]
+        # Bars of one angle would hide each other.
+        aside = APART * (index - (len(named) - 1) / 2) if x == "angle_deg" and lengths.any() else 0.0
+        places = [point[x] + aside for point in points]
         axes.errorbar(
             places, values, lengths, elinewidth=0.9, capsize=2, markersize=5.5, label=name, **style_of(name)
         )
