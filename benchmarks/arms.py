@@ -10,8 +10,8 @@ from equiworld.errors import UnknownNameError
 __all__ = ["ARMS", "arm_of"]
 
 ARMS: Mapping[str, Arm] = {
-    "equivariant": Arm({"state": "state", "cloud": "latent"}),
-    "equivariant, all data": Arm({"state": "state", "cloud": "latent"}, part="all"),
+    "equivariant": Arm({"state": "state", "cloud": "latent"}, everywhere=True),
+    "equivariant, all data": Arm({"state": "state", "cloud": "latent"}, part="all", everywhere=True),
     "equivariant, small": Arm(
         {"cloud": "latent"}, settings={"width": 20, "hidden": [40] * 3, "periodic": 16}
     ),

@@ -20,6 +20,7 @@ from equiworld.benchmarks.suite.pictures import Panel, grouped, orbit_figure
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.timing import threads
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.loops import run_orbit
 from equiworld.errors import UnknownNameError
@@ -155,7 +156,8 @@ class Demo:
             trained = f"trained within ±{question.half_width_of(rows):g}° of one orientation (shaded)"
             figure.suptitle(f"{TITLES[self.env]}: {trained}, tested with the whole scene turned", fontsize=12)
             write_atomically(self.out / f"{name}.png", partial(figure.savefig, format="png", dpi=130))
-        film = self._film(rows, question)
+        with threads(1):  # as where it was measured
+            film = self._film(rows, question)
         film.save(self.out / f"{name}.gif")
 
     def _film(self, rows: Sequence[Row], question: TrainedQuestion) -> Any:

@@ -58,7 +58,7 @@ class CertificateOf(TrainedQuestion):
             elements=self.elements,
             episodes=self.episodes,
             steps=min([self.loop_steps, *filter(None, [next(iter(world.trials.values())).steps])]),
-            seed=5_500_000 + cell.seed,
+            seed=5_500_000 + self.episodes * cell.seed,
             modes=("passive",) if isinstance(world, RegisteredWorld) else ("active",),
             translation_scale=None if isinstance(world, RegisteredWorld) else world.shifts,
         )

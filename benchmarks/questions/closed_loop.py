@@ -12,7 +12,7 @@ from equiworld.benchmarks.questions.one_step import element_coordinates
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
-from equiworld.benchmarks.suite.rows import Measure, Row, share
+from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import run_orbit
 from equiworld.benchmarks.worlds.world import World
@@ -79,9 +79,8 @@ class ClosedLoop(TrainedQuestion):
         deviations, lengths, rows = orbit.deviations(), orbit.steps(), []
         for index, (g, ends) in enumerate(zip(orbit.elements, orbit.ends(), strict=True)):
             row: Row = {"element": index, **element_coordinates(g)}
-            solved = [bool(end.get("success")) for end in ends]
-            row |= share("success", sum(solved), len(solved))
-            row |= {"tasks_solved": "".join("+" if one else "-" for one in solved)}
+            row |= share_of("success", ends)
+            row["tasks_solved"] = "".join("+" if end.get("success") else "-" for end in ends)
             row |= {
                 "deviation_median": float(np.median(deviations[index])),
                 "deviation_max": float(deviations[index].max()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
-from equiworld.benchmarks.suite.rows import Measure, Row, share
+from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Scale, chosen, data_of
 from equiworld.benchmarks.worlds.loops import run_trials
@@ -103,7 +103,7 @@ class DataEfficiency(TrainedQuestion):
         errors = world.errors(model, data_of(store, world, arm.part, "test", collected))
         return [
             {
-                **share("success", sum(bool(one.figures.get("success")) for one in ended), len(ended)),
+                **share_of("success", [one.figures for one in ended]),
                 "relative_error": next(iter(errors.values())).relative,
                 "parameters": model.parameter_count,
                 "chosen": _in_words(chosen(store, world, arm, scale)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,6 +15,7 @@ from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.world import World
+from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
 
 if TYPE_CHECKING:
@@ -49,11 +50,18 @@ class KeypointNoise(TrainedQuestion):
     }
     small: ClassVar[dict[str, Any]] = {"cloud_sizes": (32, 128), "instants": 2}
 
+    def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        """One, in worlds that are seen as clouds."""
+        if self.world(world).kind != "cloud":
+            raise ArgumentError("world", world, "a world that is seen as clouds", self.worlds)
+        return ({},)
+
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row a size."""
         world, model = self.world(cell.world), self.model(cell, store)
+        first = 7_600_000 + self.instants * cell.seed
         return [
-            {"points": points, "noise_mm": 1e3 * self._noise(world, model, points, 7_600_000 + cell.seed)}
+            {"points": points, "noise_mm": 1e3 * self._noise(world, model, points, first)}
             for points in self.cloud_sizes
         ]
 

@@ -13,6 +13,7 @@ from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import data_of
+from equiworld.errors import ArgumentError
 from equiworld.results import text_table
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Parameters(TrainedQuestion):
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """The widths."""
+        family = self.arm(arm).family(self.world(world).kind)
+        if not self.world(world).network(family, 1):
+            raise ArgumentError("arm", arm, f"one whose networks have a width in {world}", self.arms)
         return [{"hidden": width} for width in (self.widths if arm == REFERENCE else self.plain_widths)]
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:

@@ -21,7 +21,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.timing import TIMES, race, summary
-from equiworld.benchmarks.suite.trained import Scale, trained_model
+from equiworld.benchmarks.suite.trained import Scale, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.toy import TOYS
 from equiworld.planners.peers import World
@@ -56,6 +56,7 @@ MODELS = {
 }
 """How the models are trained that are planned in."""
 
+_ARM = "equivariant, all data"
 _FIRST = 8_000_000  # seed of the first task's reset
 
 
@@ -88,6 +89,7 @@ class PlannerQuality(Question):
     name: ClassVar = "planner-quality"
     title: ClassVar = "Time to equal cost: how long until a plan is as good as the fastest peer's?"
     timed: ClassVar = True
+    closed: ClassVar = True
     worlds: ClassVar = ("point mass", "unicycle", "pusht", "cloudpush")
     arms: ClassVar = ("all",)
     coordinates: ClassVar = ("envs", "samples", "iterations", "against")
@@ -126,7 +128,14 @@ class PlannerQuality(Question):
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         present(allow_absent=self.allow_absent)  # refused before any work
-        return {"peers": peer_versions(), "scale": None if cell.world in TOYS else self._scale(cell.world)}
+        if cell.world in TOYS:
+            return {"peers": peer_versions()}
+        model = trained_inputs(world_of(cell.world), arm_of(_ARM), self._scale(cell.world))
+        return {"peers": peer_versions(), **model}
+
+    def modules(self, cell: Cell) -> Sequence[str]:
+        own = super().modules(cell)
+        return own if cell.world in TOYS else (*own, *world_of(cell.world).modules())
 
     def _scale(self, world: str) -> Scale:
         return MODELS[world] if self.trained and world in MODELS else world_of(world).scales["small"]
@@ -165,9 +174,7 @@ class PlannerQuality(Question):
             world, drawn = TOYS[cell.world]
             return world(), drawn(self.tasks, torch.Generator().manual_seed(cell.seed))
         where = world_of(cell.world)
-        model = trained_model(
-            store, where, arm_of("equivariant, all data"), cell.seed, self._scale(cell.world)
-        )
+        model = trained_model(store, where, arm_of(_ARM), cell.seed, self._scale(cell.world))
         first = _FIRST + 1_000 * cell.seed
         return latent_world(cell.world, model), latent_states(model, where, range(first, first + self.tasks))
 

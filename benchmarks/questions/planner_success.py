@@ -14,9 +14,10 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import trained_model
+from equiworld.benchmarks.suite.trained import trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.loops import run_trials
+from equiworld.errors import UnknownNameError
 from equiworld.models import WorldModel
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
 
@@ -72,17 +73,15 @@ class PlannerSuccess(Question):
     scale: Literal["full", "demo", "small"] = "full"
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        if arm not in PLANNERS:
+            raise UnknownNameError("--arm", arm, PLANNERS, "planners that are compared")
         return [{"task": task} for task, trials in world_of(world).trials.items() if not trials.in_slice]
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         world = world_of(cell.world)
         task = world.trials[str(cell.point["task"])]
-        return {
-            "world": world.described(),
-            "scale": world.scales[self.scale],
-            "task": task,
-            "planner": PLANNERS[cell.arm],
-        }
+        model = trained_inputs(world, arm_of("equivariant"), world.scales[self.scale])
+        return {**model, "task": task, "planner": PLANNERS[cell.arm]}
 
     def modules(self, cell: Cell) -> Sequence[str]:
         return (*super().modules(cell), *world_of(cell.world).modules())

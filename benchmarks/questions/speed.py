@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -66,6 +66,17 @@ class Speed(Question):
             return ()
         counts = self.threads or sorted({1, torch.get_num_threads()})
         return [{"dtype": dtype, "threads": n} for dtype in ("float32", "float64") for n in counts]
+
+    def depends(self, cell: Cell) -> Mapping[str, Any]:
+        """World and family, as they are defined."""
+        world = world_of(cell.world)
+        found = {"world": world.described(), "trial": next(iter(world.trials.values()))}
+        planner = [type(world.planner).__name__, world.planner]
+        return found if cell.arm == STEPS else {**found, "arm": arm_of(cell.arm), "planner": planner}
+
+    def modules(self, cell: Cell) -> Sequence[str]:
+        """Those of the question and of its world."""
+        return (*super().modules(cell), *world_of(cell.world).modules())
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """Rows of steps, or of decisions."""

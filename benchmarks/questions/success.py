@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from equiworld.benchmarks.arms import ARMS
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
-from equiworld.benchmarks.suite.rows import Measure, Row, share
+from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.cloudpush import within_slice
 from equiworld.benchmarks.worlds.loops import run_trials
 from equiworld.errors import ArgumentError
+from equiworld.verify.evaluation.intervals import median_interval
 
 __all__ = ["Success"]
+
+STRIDE = 10_000
+"""Between the first episodes of training seeds."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,14 @@ class Success(TrainedQuestion):
 
     name: ClassVar[str] = "success"
     title: ClassVar[str] = "Is a slice of orientations enough for the whole task?"
-    worlds: ClassVar[tuple[str, ...]] = ("pusht", "cloudpush")
-    arms: ClassVar[tuple[str, ...]] = ("equivariant", "plain", "centred", "augmented")
+    worlds: ClassVar[tuple[str, ...]] = (
+        "pusht",
+        "cloudpush",
+        "cloudpush-bottle",
+        "cloudpush-zed",
+        "cloudpush-pose",
+    )
+    arms: ClassVar[tuple[str, ...]] = tuple(ARMS)
     choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "trial")
     measures: ClassVar[dict[str, Measure]] = {
         "success": Measure(
@@ -45,7 +57,10 @@ class Success(TrainedQuestion):
         "close": Measure("1", "the same, more narrowly: in space within 10 mm"),
         "successes": Measure("1", "episodes solved"),
         "episodes": Measure("1", "episodes"),
-        "median_steps": Measure("1", "to success, failures counting as longer than all; none if most failed"),
+        "median_steps": Measure(
+            "1",
+            "to the first success, failures counting as longer; 95 % bootstrap interval",
+        ),
         "within_100": Measure("1", "share solved within 100 steps"),
         "coverage": Measure("1", "share of the goal covered at the end, mean"),
         "distance_mm": Measure(
@@ -65,7 +80,7 @@ class Success(TrainedQuestion):
             raise ArgumentError("--trial", unknown, f"trials of {world}", trials)
         names = list(self.trial)
         if not names:
-            whole = arm.startswith("equivariant")
+            whole = self.arm(arm).everywhere
             names = [name for index, name in enumerate(trials) if whole or not index or trials[name].in_slice]
             if self.scale.startswith("demo"):
                 names = names[:1]
@@ -79,7 +94,8 @@ class Success(TrainedQuestion):
         """One row."""
         world, model = self.world(cell.world), self.model(cell, store)
         trial, scale = world.trials[cell.point["trial"]], self.scale_in(self.world(cell.world))
-        count, first = max(1, round(self.episodes * trial.share)), trial.first
+        count = max(1, round(self.episodes * trial.share))
+        first = trial.first + STRIDE * cell.seed  # no two training seeds play the same episodes
         arguments, seeds = dict(trial.arguments), list(range(first, first + count))
         if trial.in_slice:
             arguments["max_angle"] = float(np.radians(scale.half_width))
@@ -94,16 +110,18 @@ class Success(TrainedQuestion):
                 policy, world, part, arguments | dict(variant), min(steps, default=None), world.side_by_side
             )
         ]
-        solved = [bool(one.figures.get("success")) for one in ended]
-        needed = [one.steps if done else np.inf for one, done in zip(ended, solved, strict=True)]
-        row = {**share("success", sum(solved), count), "parameters": model.parameter_count}
-        if "close" in world.outcomes:
-            close = share("close", int(sum(one.figures["close"] for one in ended)), count)
-            row |= {name: value for name, value in close.items() if name.startswith("close")}
-        else:  # an episode that ends with success
-            middle = float(np.sort(needed)[(count - 1) // 2])
-            row |= {"median_steps": middle if np.isfinite(middle) else None}
-            row |= {"within_100": sum(steps <= 100 for steps in needed) / count}
+        figures = [one.figures for one in ended]
+        row = {**share_of("success", figures), "parameters": model.parameter_count}
+        close = share_of("close", figures)
+        row |= {key: value for key, value in close.items() if key.startswith("close")}
+        if row.get("success") is not None:
+            solved = [
+                one.first if one.figures["success"] and one.first is not None else math.inf for one in ended
+            ]
+            middle, low, high = median_interval(solved)
+            steps_to = {"median_steps": middle, "median_steps_low": low, "median_steps_high": high}
+            row |= {name: value if math.isfinite(value) else None for name, value in steps_to.items()}
+            row["within_100"] = sum(needed <= 100 for needed in solved) / count
         return [row | _figures(ended)]
 
 

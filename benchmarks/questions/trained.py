@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.suite.cell import Cell
-from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_model
+from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
 from equiworld.errors import ArgumentError, UnknownNameError
@@ -87,6 +87,17 @@ class TrainedQuestion(Question):
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
 
+    def cells(self, plan: Plan) -> list[Cell]:
+        """As for every question; unless arms are named, those of the world's own, or that have a family for it."""
+        if plan.arms:
+            return super().cells(plan)
+        found = []
+        for name in plan.worlds or self.worlds:
+            world = self.world(name)
+            own = world.arms or tuple(arm for arm in self.arms if world.kind in self.arm(arm).families)
+            found += super().cells(replace(plan, worlds=(name,), arms=own))
+        return found
+
     def prepare(self, cells: Sequence[Cell], store: Store) -> None:
         """Collect the data of the cells."""
         needed = {(cell.world, self.arm(cell.arm).part): cell for cell in cells}
@@ -95,12 +106,9 @@ class TrainedQuestion(Question):
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""
-        world, arm = self.world(cell.world), self.arm(cell.arm)
+        world = self.world(cell.world)
         return {
-            "world": world.described(),
-            "arm": arm,
-            "family": arm.family(world.kind),
-            "scale": self.scale_in(world),
+            **trained_inputs(world, self.arm(cell.arm), self.scale_in(world)),
             "planner": [type(world.planner).__name__, world.planner],
         }
 

@@ -51,7 +51,7 @@ class Cell:
 
     @property
     def id(self) -> str:
-        """A readable name, different for different cells; for people and for files."""
+        """A readable name, for people and for files; keys are made of the coordinates themselves."""
         further = [f"{name}={value}" for name, value in self.at]
         return "/".join([self.question, self.world, self.arm, str(self.seed), *further])
 

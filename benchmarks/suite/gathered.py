@@ -79,12 +79,23 @@ def _read(path: Path, found: Gathered) -> Result | None:
         return None
 
 
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
 def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
     """What rows were measured with, each different value once: sources, processors, versions, settings."""
     found: dict[str, dict[str, None]] = {}
     for result in results:
         config = result["config"]
-        machine, settings = config.get("machine", {}), config.get("inputs", {}).get("settings", {})
+        machine, inputs = config.get("machine", {}), config.get("inputs", {})
+        row = next(iter(result["rows"]), {})
+        where = {
+            "world": row.get("world"),
+            "scale": row.get("world"),
+            "planner": row.get("world"),
+            "arm": row.get("arm"),
+        }
         said = {
             # cells of one question may depend on different modules
             f"sources of {', '.join(config.get('modules', ['the question']))}".replace(_ROOM, ""): config.get(
@@ -93,7 +104,12 @@ def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
             "processors": machine.get("processor"),
             "numbers of threads": machine.get("threads"),
             **{f"versions of {package}": version for package, version in result["versions"].items()},
-            **{f"settings, {key}": json.dumps(value, ensure_ascii=False) for key, value in settings.items()},
+            **{f"settings, {key}": _text(value) for key, value in inputs.get("settings", {}).items()},
+            **{
+                f"definitions, {key} of {who}": _text(inputs[key])
+                for key, who in where.items()
+                if key in inputs
+            },
         }
         for what, value in said.items():
             if value is not None:

@@ -6,6 +6,7 @@ import base64
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
     if found.superseded.get(name):
         older = f"{found.superseded[name]} older results of the same cells are left out"
         notes.append(f"{older}: they are of other settings, versions or sources")
-    pictures = _pictures(asked, rows, notes) if asked else []
+    pictures = _pictures(asked, [*cells.values()], rows, notes) if asked else []
     return {
         "name": name,
         "title": asked.title if asked else name,
@@ -147,13 +148,24 @@ def _order(asked: Question | None, points: Iterable[str]) -> Callable[[Mapping[s
     return key
 
 
-def _pictures(asked: Question, rows: list[Row], notes: list[str]) -> list[dict[str, Any]]:
+def _pictures(
+    asked: Question, results: Sequence[Mapping[str, Any]], rows: list[Row], notes: list[str]
+) -> list[dict[str, Any]]:
     """Pictures, one a world; a note of each that could not be drawn."""
     found: list[dict[str, Any]] = []
+    slices = {
+        row["world"]: result["config"]["inputs"]["scale"]["half_width"]
+        for result in results
+        for row in result["rows"][:1]
+        if isinstance(result["config"].get("inputs", {}).get("scale"), dict)
+    }
     for world in dict.fromkeys(row["world"] for row in rows):
         of_world = [row for row in rows if row["world"] == world]
         try:
-            for name, figure in figures(asked, of_world).items():
+            shown = asked
+            if hasattr(asked, "half_width") and world in slices:  # of the slice that was trained on
+                shown = replace(asked, half_width=slices[world])  # type: ignore[call-arg]
+            for name, figure in figures(shown, of_world).items():
                 words = {"name": f"{name}-{world}", "world": world, "alt": f"{asked.title} {world}"}
                 found.append({**words, "content": png_bytes(figure)})
         except Exception as error:

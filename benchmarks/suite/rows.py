@@ -12,7 +12,7 @@ import numpy as np
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.errors import ArgumentError
 
-__all__ = ["COORDINATES", "Measure", "Row", "checked_rows", "share"]
+__all__ = ["COORDINATES", "Measure", "Row", "checked_rows", "share", "share_of"]
 
 Row = dict[str, Any]
 """Coordinates and measures by name; None for a measure that is not defined there."""
@@ -66,6 +66,17 @@ def checked_rows(
                 raise ArgumentError(where, value, "a finite number, or None where there is none")
         found.append({**cell.coordinates, **row})
     return found
+
+
+def share_of(name: str, figures: Sequence[Mapping[str, Any]]) -> Row:
+    """The columns of the share of episodes whose figure of that name is not 0; none where no episode has it.
+
+    >>> share_of("success", [{"success": 1.0}, {"success": 0.0}])["success"], share_of("success", [{}])
+    (0.5, {})
+    """
+    if not all(name in each for each in figures):
+        return {}
+    return share(name, sum(bool(each[name]) for each in figures), len(figures))
 
 
 def share(name: str, count: int, of: int) -> Row:

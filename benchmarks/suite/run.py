@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,15 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.timing import threads
 from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.files import write_atomically
 from equiworld.results import make_result, write_json
 
 __all__ = ["CellError", "Run", "figures", "run"]
 
-ATTEMPTS = 5
-"""How often cells are given out again whose worker died."""
+ATTEMPTS = 3
+"""Without a single cell done, after which those that are left count as failed."""
 
 
 class CellError(EquiworldError):
@@ -76,8 +76,8 @@ class Run:
             number("budget_hours", self.budget_hours, above=0.0)
         self.part()
         for folder in self.merge:
-            if not Path(folder).is_dir():
-                raise ArgumentError("merge", str(folder), "the folder of a store")
+            if not (Path(folder) / "rows").is_dir():
+                raise ArgumentError("merge", str(folder), "the folder of a store, in which there are rows")
 
     def part(self) -> tuple[int, int]:
         """The shard as two numbers."""
@@ -85,6 +85,11 @@ class Run:
         if not (slash and first.isdigit() and count.isdigit() and 1 <= int(first) <= int(count)):
             raise ArgumentError("shard", self.shard, "K/N with 1 <= K <= N, such as 2/8")
         return int(first), int(count)
+
+    def settled(self) -> Run:
+        """The folder as a path; of a small version by default another one, for its rows are not to be mistaken."""
+        out = Path(self.out)
+        return replace(self, out=out.with_name(f"{out.name}-quick") if self.quick and out == Run.out else out)
 
     @property
     def plan(self) -> Plan:
@@ -107,7 +112,7 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
         CellError: cells failed; says which and why. All others were measured before.
     """
     settings.check()
-    settings = replace(settings, out=Path(settings.out))
+    settings = settings.settled()
     store = Store(settings.out)
     store.merge(settings.merge)
     began = time.perf_counter()
@@ -116,14 +121,17 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
         for cell in cells:
             question.inputs(cell)  # an unknown world or arm is refused here, before hours of work
     deadline = None if settings.budget_hours is None else began + 3600 * settings.budget_hours
+    failed: dict[str, str] = {}
     for question, cells in wanted:
         left = [cell for cell in cells if not question.answered(cell, store)]
-        if left:
-            question.prepare(left, store)
-    failed: dict[str, str] = {}
+        if left and (deadline is None or time.perf_counter() < deadline):
+            try:
+                question.prepare(left, store)
+            except Exception as error:  # the other questions go on
+                failed |= {cell.id: f"{type(error).__name__}: {error}" for cell in left}
     for timed in (False, True):
         jobs = [(each, cell) for each, cells in wanted if each.timed == timed for cell in cells]
-        failed |= _measure(jobs, store, settings, deadline, alone=timed)
+        failed |= _measure(jobs, store, settings, deadline, set(failed), alone=timed)
     results = [_result(each, cells, store, settings, failed, began) for each, cells in wanted]
     if failed:
         name, reason = next(iter(failed.items()))
@@ -133,7 +141,7 @@ def run(questions: Sequence[Question], settings: Run) -> list[dict[str, Any]]:
 
 
 def _cells(question: Question, settings: Run) -> list[Cell]:
-    """A shard's cells, arms and seeds first: workers that wait for one model would do nothing meanwhile."""
+    """A shard's cells, arms first, then seeds: workers that wait for one model would do nothing meanwhile."""
     cells = question.cells(settings.plan)
     if not cells:
         raise ArgumentError("--world", settings.plan.worlds, f"worlds that {question.name!r} can be asked in")
@@ -141,37 +149,55 @@ def _cells(question: Question, settings: Run) -> list[Cell]:
     for cell in cells:
         who = (cell.world, cell.arm, cell.seed)
         seen[who] = rank = seen.get(who, -1) + 1
-        ranks.append(rank)
+        ranks.append((rank, cell.seed))
     ordered = [cell for _, cell in sorted(zip(ranks, cells, strict=True), key=lambda pair: pair[0])]
     first, count = settings.part()
     return ordered[first - 1 :: count]
 
 
 def _measure(
-    jobs: Sequence[tuple[Question, Cell]], store: Store, settings: Run, deadline: float | None, alone: bool
+    jobs: Sequence[tuple[Question, Cell]],
+    store: Store,
+    settings: Run,
+    deadline: float | None,
+    given_up: set[str],
+    alone: bool,
 ) -> dict[str, str]:
     """Measure cells that the store lacks; the reasons of those that failed, by id."""
     from tqdm import tqdm
 
-    failed: dict[str, str] = {}
+    failed, vain = dict[str, str](), 0
     with tqdm(total=len(jobs), desc="cells", disable=not settings.progress or not jobs, smoothing=0.0) as bar:
-        for attempt in range(ATTEMPTS):
-            left = [job for job in jobs if job[1].id not in failed and not job[0].answered(job[1], store)]
-            bar.update(len(jobs) - len(left) - len(failed) - bar.n)
+        while True:
+            left = [
+                job
+                for job in jobs
+                if job[1].id not in failed.keys() | given_up and not job[0].answered(job[1], store)
+            ]
+            done = len(jobs) - len(left)
+            bar.update(done - bar.n)
             if not left or (deadline is not None and time.perf_counter() > deadline):
-                break
+                return failed
+            reason = (
+                "its rows are not in the store, although a worker wrote them: is the folder shared by all?"
+            )
             try:
-                for cell_id, reason in _parallel(left, store, settings, deadline, alone):
+                for cell_id, why in _parallel(left, store, settings, deadline, alone):
                     bar.update()
-                    if reason is not None:
-                        failed[cell_id] = reason
-                break
+                    if why is not None:
+                        failed[cell_id] = why
             except EquiworldError:
                 raise
-            except Exception:  # a worker died; what it had not written is given out again
-                if attempt == ATTEMPTS - 1:
-                    raise
-    return failed
+            except Exception as error:  # a worker died; what it had not written is given out again
+                reason = f"its worker died: {type(error).__name__}: {error}"
+            lost = [
+                cell.id for each, cell in left if cell.id not in failed and not each.answered(cell, store)
+            ]
+            if deadline is not None and time.perf_counter() > deadline:
+                return failed
+            vain = vain + 1 if len(lost) == len(left) else 0
+            if vain == ATTEMPTS:
+                return failed | dict.fromkeys(lost, reason)
 
 
 def _parallel(
@@ -212,28 +238,14 @@ def _register_ray() -> None:
     register_ray()
 
 
-def _answer(question: Question, cell: Cell, folder: Path, threads: int | None) -> tuple[str, str | None]:
+def _answer(question: Question, cell: Cell, folder: Path, count: int | None) -> tuple[str, str | None]:
     """Measure one cell, in a worker; why it failed, if it did."""
     try:
-        with _threads(threads):
+        with threads(count):
             question.answer(cell, Store(folder))
     except Exception as error:
         return cell.id, f"{type(error).__name__}: {error}"
     return cell.id, None
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Torch with so many threads: sums of more than one thread are rounded otherwise."""
-    import torch
-
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _result(

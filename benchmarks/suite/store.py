@@ -18,7 +18,6 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.sources import sources_digest
 from equiworld.devices import processor_name
-from equiworld.errors import CheckpointError
 from equiworld.files import check_folder, write_atomically
 from equiworld.results import make_result, read_json, to_plain, versions, write_json
 
@@ -52,7 +51,7 @@ class Store:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = check_folder("--out", folder)
+        self.folder = check_folder("--out", folder).resolve()  # workers may stand elsewhere
 
     def rows(
         self, cell: Cell, inputs: Inputs, modules: Sequence[str], measure: Callable[[], list[Row]]
@@ -127,25 +126,24 @@ class Store:
             found = [*other.glob("rows/*/*.json"), *(path.parent for path in other.glob("*/*/inputs.json"))]
             for path in found:
                 target = self.folder / path.relative_to(other)
-                if path.name.startswith(".") or target.exists():
-                    continue
-                if path.is_dir():
-                    part = target.with_name(f".{target.name}.part")
-                    shutil.copytree(path, part, dirs_exist_ok=True)
-                    os.replace(part, target)
-                else:
-                    content = path.read_bytes()
-                    write_atomically(target, partial(_write, content))
-                copied += 1
+                if not path.name.startswith(".") and not target.exists():
+                    with self._locked(target):
+                        copied += self._copied(path, target)
         return copied
 
-    def results(self) -> Iterator[dict[str, Any]]:
-        """What every file of rows holds, in the order of their names; damaged ones are left out."""
-        for path in sorted(self.folder.glob("rows/*/*.json")):
-            try:
-                yield read_json(path)
-            except CheckpointError:
-                continue
+    @staticmethod
+    def _copied(path: Path, target: Path) -> bool:
+        """Copy a file or a folder, whole or not at all."""
+        if target.exists():
+            return False
+        if path.is_dir():
+            part = target.with_name(f".{target.name}.part")
+            shutil.rmtree(part, ignore_errors=True)  # what an attempt of this store's own has begun
+            shutil.copytree(path, part)
+            os.replace(part, target)
+        else:
+            write_atomically(target, partial(_write, path.read_bytes()))
+        return True
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:

@@ -95,10 +95,11 @@ def median_ratio(times: Times, others: Times, name: str = "ratio") -> Row:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """As many threads of torch, and afterwards as many as before."""
+def threads(count: int | None) -> Iterator[None]:
+    """As many threads of torch, or as there are if None, and afterwards as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    if count is not None:
+        torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -18,7 +18,18 @@ from equiworld.files import write_atomically
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.training import Dataset, TrainingConfig, check_disjoint, train
 
-__all__ = ["Arm", "Part", "Scale", "Split", "TrainingWorld", "chosen", "data_of", "disjoint", "trained_model"]
+__all__ = [
+    "Arm",
+    "Part",
+    "Scale",
+    "Split",
+    "TrainingWorld",
+    "chosen",
+    "data_of",
+    "disjoint",
+    "trained_inputs",
+    "trained_model",
+]
 
 Part = Literal["slice", "all"]
 """Of the orientations: a slice about one of them, or all."""
@@ -45,11 +56,13 @@ class Arm:
         families: of the model, by the kind of world ("state", "cloud").
         part: of the orientations that it is trained on.
         settings: of the model, beside its seed and what the scale says.
+        everywhere: whether it is tried on all trials, not only on a world's own and on those of the slice.
     """
 
     families: Mapping[str, str]
     part: Part = "slice"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    everywhere: bool = False
 
     def family(self, kind: str) -> str:
         """The family for a kind of world."""
@@ -115,6 +128,9 @@ class TrainingWorld(Protocol):
     def modules(self) -> tuple[str, ...]:
         """Modules whose sources it depends on."""
 
+    def check(self, scale: Scale) -> None:
+        """Refuse a scale at which it has no tasks."""
+
     def collect(
         self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
     ) -> Dataset:
@@ -125,6 +141,16 @@ class TrainingWorld(Protocol):
 
     def validation_error(self, model: WorldModel, data: Dataset) -> float:
         """What settings are chosen by; infinite where nothing speaks for a model."""
+
+
+def trained_inputs(world: TrainingWorld, arm: Arm, scale: Scale) -> dict[str, Any]:
+    """What a trained model depends on, for the inputs of rows; with them belong the modules of the world.
+
+    Raises:
+        ArgumentError: the arm has no family for the world, or the world no tasks at this scale.
+    """
+    world.check(scale)
+    return {**_world(world), "arm": arm, "family": arm.family(world.kind), "scale": scale}
 
 
 def data_of(store: Store, world: TrainingWorld, part: Part, split: Split, scale: Scale) -> Dataset:

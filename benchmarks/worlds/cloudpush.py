@@ -41,8 +41,14 @@ SHIFT = 0.3  # [m] of the elements of an orbit
 class CloudPushWorld(World):
     """Success is judged after the last step, errors are of a latent's keypoints, each cloud being a fresh one."""
 
-    outcomes: ClassVar[tuple[str, ...]] = ("success", "close")
     side_by_side: ClassVar[int] = 32
+
+    def check(self, scale: Scale) -> None:
+        """Refuse slices that hold no near goal."""
+        least = math.degrees(NEAR["goal_angle"]) / 2
+        if scale.half_width <= least:
+            expected = f"degrees above {least:g}, else no task is within the slice"
+            raise ArgumentError("half_width", scale.half_width, expected)
 
     def make(self, **arguments: Any) -> gym.Env:
         """Its environment, episodes of full length whatever happens."""
@@ -173,7 +179,8 @@ def within_slice(world: World, count: int, first: int, **arguments: Any) -> list
 
 def _spread(index: int, count: int) -> np.ndarray:
     """One of `count` directions spread evenly over the sphere: Fibonacci's lattice, in an order that mixes them."""
-    index = (index * 5) % count if count % 5 else index
+    stride = next(one for one in range(5, count + 6) if math.gcd(one, count) == 1)
+    index = index * stride % count
     height = 1.0 - (2 * index + 1) / count
     turn, radius = index * math.pi * (3.0 - math.sqrt(5.0)), math.sqrt(1.0 - height * height)
     return np.array([radius * math.cos(turn), radius * math.sin(turn), height])
@@ -218,7 +225,14 @@ _BODIES = {
 }
 _ITS_OWN = {name: CLOUDPUSH.trials[name] for name in ("near", "far", "within the slice")}
 BOTTLE, ZED = (
-    replace(CLOUDPUSH, name=f"cloudpush-{shape}", arguments={"shape": shape}, scales=_BODIES, trials=_ITS_OWN)
+    replace(
+        CLOUDPUSH,
+        name=f"cloudpush-{shape}",
+        arms=("equivariant, all data",),
+        arguments={"shape": shape},
+        scales=_BODIES,
+        trials=_ITS_OWN,
+    )
     for shape in ("bottle", "zed")
 )
 """A body of revolution, and one that half a turn takes to itself: with half the data and steps."""
@@ -226,6 +240,7 @@ BOTTLE, ZED = (
 POSE = replace(
     CLOUDPUSH,
     name="cloudpush-pose",
+    arms=("equivariant, all data",),
     arguments={"points": 0, "observe_pose": True},
     kind="state",
     trials=_ITS_OWN,

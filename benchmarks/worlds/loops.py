@@ -123,11 +123,13 @@ class Ended:
         seed: that it began with.
         steps: that it took.
         figures: what the world says of its end.
+        first: the step after which the world first said that it was solved; None if it never did.
     """
 
     seed: int
     steps: int
     figures: Mapping[str, float]
+    first: int | None
 
 
 def run_trials(
@@ -151,13 +153,15 @@ def run_trials(
     if not seeds:
         return []
     envs = [world.make(**arguments) for _ in range(min(side_by_side, len(seeds)))]
-    found: dict[int, Ended] = {}
+    found, solved = dict[int, Ended](), dict[int, int]()
     try:
         for step in rollout(policy, envs, map(Start, seeds), steps=steps):
+            seed, figures = step.start.seed, world.judge(step.info, step.observation)
+            assert seed is not None
+            if figures.get("success"):
+                solved.setdefault(seed, step.number)
             if step.ended:
-                seed = step.start.seed
-                assert seed is not None
-                found[seed] = Ended(seed, step.number, world.judge(step.info, step.observation))
+                found[seed] = Ended(seed, step.number, figures, solved.get(seed))
     finally:
         for env in envs:
             env.close()

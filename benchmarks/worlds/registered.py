@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +38,25 @@ class RegisteredWorld(World):
     """
 
     def described(self) -> Mapping[str, Any]:
-        """Its declaration, and the file that its class stands in."""
-        maker = gym.spec(self.env_id).entry_point
+        """Its declaration, its task, and the files and the package that they stand in."""
+        spec, task = gym.spec(self.env_id), TASKS[self.env_id]
+        maker = spec.entry_point
         if isinstance(maker, str):
             module, _, name = maker.partition(":")
             maker = getattr(importlib.import_module(module), name)
-        source = inspect.getsourcefile(maker) if callable(maker) else None
-        digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
-        return {**super().described(), "source": digest, "symmetry": repr(self.symmetry)}
+        module, _, _ = self.name.rpartition(":")
+        named = [sys.modules[module]] if module else []
+        files = {_file(one) for one in (maker, *named, task.cost, task.proposals, type(task.cost))}
+        digests = sorted(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files if file)
+        limits = [spec.max_episode_steps, repr(spec.additional_wrappers), repr(spec.kwargs)]
+        return {
+            **super().described(),
+            "sources": digests,
+            "distribution": _distribution(maker),
+            "spec": limits,
+            "symmetry": repr(self.symmetry),
+            "task": [repr(task.cost), repr(task.proposals), dict(task.symmetric_arguments)],
+        }
 
     @property
     def symmetry(self) -> Symmetry:
@@ -105,6 +118,21 @@ class RegisteredWorld(World):
     def judge(self, info: Mapping[str, Any], observation: Any) -> dict[str, float]:
         """What it says of success; nothing where it says nothing."""
         return {"success": float(info["is_success"])} if "is_success" in info else {}
+
+
+def _file(thing: Any) -> str | None:
+    """The source file that something is defined in."""
+    try:
+        return inspect.getsourcefile(thing)
+    except TypeError:  # an instance, or nothing
+        return None
+
+
+def _distribution(maker: Any) -> list[str]:
+    """Name and version of the package that makes the environment."""
+    top = getattr(maker, "__module__", "").split(".")[0]
+    names = metadata.packages_distributions().get(top, [])
+    return [f"{name} {metadata.version(name)}" for name in dict.fromkeys(names)]
 
 
 def registered_world(name: str) -> RegisteredWorld | None:

@@ -88,6 +88,7 @@ class World(ABC):
         shifts: the longest of random elements, in that unit.
         scales: amounts of data and training: "full", "demo", "demo-quick" and "small".
         trials: by name, the first one its own task.
+        arms: that are worth asking about unless others are named; a question's own if empty.
     """
 
     name: str
@@ -98,9 +99,7 @@ class World(ABC):
     shifts: float = 1.0
     scales: Mapping[str, Scale] = field(default_factory=dict)
     trials: Mapping[str, Trials] = field(default_factory=dict)
-
-    outcomes: ClassVar[tuple[str, ...]] = ("success",)
-    """What `judge` says of an episode's end as 0 or 1; the first decides."""
+    arms: tuple[str, ...] = ()
 
     side_by_side: ClassVar[int] = 100
     """Environments that a policy acts in at once."""
@@ -113,6 +112,13 @@ class World(ABC):
         """Modules whose sources it depends on."""
         return (type(self).__module__,)
 
+    def check(self, scale: Scale) -> None:  # noqa: B027  most have tasks at any scale
+        """Refuse a scale at which it has no tasks; before any work.
+
+        Raises:
+            ArgumentError: says what to change.
+        """
+
     def make(self, **arguments: Any) -> gym.Env:
         """Its environment."""
         return gym.make(self.env_id, disable_env_checker=True, **{**self.arguments, **arguments})
@@ -122,15 +128,12 @@ class World(ABC):
         """That suits its task."""
         return task_of(self.env_id).planner or CEM()
 
-    def policy(
-        self, model: WorldModel, seed: int, dtype: str = "float32", planner: Planner | None = None
-    ) -> MPCPolicy:
+    def policy(self, model: WorldModel, seed: int, dtype: str = "float32") -> MPCPolicy:
         """A policy over a model. Models without the symmetry plan along the world's axes, without the door.
 
         Behind the door any policy is equivariant.
         """
-        planner = planner or self.planner
-        return MPCPolicy(model, planner, dtype=dtype, seed=seed, door=model.equivariant)  # type: ignore[arg-type]
+        return MPCPolicy(model, self.planner, dtype=dtype, seed=seed, door=model.equivariant)  # type: ignore[arg-type]
 
     def network(self, family: str, width: int | None) -> Mapping[str, Any]:
         """Settings of a model of a width; none for the family's own, nor for networks that are no perceptrons."""
@@ -189,7 +192,7 @@ class World(ABC):
         """Of the environment of such tasks, in which the symmetry holds everywhere."""
 
     def judge(self, info: Mapping[str, Any], observation: Any) -> dict[str, float]:
-        """How an episode ended: the outcomes as 0 or 1, and figures with the names of measures."""
+        """How things stand: `success`, and other outcomes, as 0 or 1, and figures with the names of measures."""
         return {"success": float(info["is_success"])}
 
     def film(self, episodes: Mapping[str, Mapping[str, Sequence[Any]]]) -> Any:

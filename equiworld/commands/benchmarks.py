@@ -12,6 +12,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.summary import summarised
 from equiworld.commands.outcome import Outcome
+from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.files import check_folder
 
 __all__ = ["ALL", "Demo", "answer", "bench_settings"]
@@ -51,11 +52,33 @@ def answer(name: str, parsed: Any) -> Outcome:
     """Run a question, or all of them, and say what came out."""
     settings: Run = parsed.run
     settings.check()
+    settings = settings.settled()
     asked: list[Question] = [question(each)() for each in QUESTIONS] if name == ALL else [parsed.question]
     asked = [each.reduced() for each in asked] if settings.quick else asked
     check_folder("--out", settings.out, [f"{each.name}.json" for each in asked])
+    left_out = dict[str, str]()
+    if name == ALL:
+        asked, left_out = _fitting(asked, settings)
     results = run(asked, settings)
-    return Outcome("\n\n".join(_said(each, result) for each, result in zip(asked, results, strict=True)))
+    parts = [_said(each, result) for each, result in zip(asked, results, strict=True)]
+    return Outcome("\n\n".join([*parts, *(f"{who} is left out: {why}" for who, why in left_out.items())]))
+
+
+def _fitting(asked: Sequence[Question], settings: Run) -> tuple[list[Question], dict[str, str]]:
+    """Those of all questions that the worlds and arms fit, and why the others do not."""
+    fitting, left_out = list[Question](), dict[str, str]()
+    for each in asked:
+        try:
+            for cell in each.cells(settings.plan):
+                each.inputs(cell)
+            fitting.append(each)
+        except EquiworldError as reason:
+            left_out[each.name] = str(reason)
+    if not fitting:
+        raise ArgumentError(
+            "--world", settings.plan.worlds, f"worlds and arms that fit a question ({left_out})"
+        )
+    return fitting, left_out
 
 
 def _said(asked: Question, result: dict[str, Any]) -> str:

@@ -56,7 +56,8 @@ def test_the_result_is_written_with_all_that_made_it(result, demo):
     assert read["benchmark"] == "orientation"
     assert set(read["config"]["questions"]) == {"one-step", "closed-loop", "success"}
     for arm in ("equivariant", "plain", "augmented"):
-        orbit = [row for row in rows_of(read, "one-step", arm) if row.get("region") == "interior"]
+        interior = [row for row in rows_of(read, "one-step", arm) if row.get("region") == "interior"]
+        orbit = [row for row in interior if row["part"] == "orbit"]
         assert [row["angle_deg"] for row in orbit] == [22.5 * index for index in range(16)]
         assert len(rows_of(read, "closed-loop", arm)) == 8
         assert [row["episodes"] for row in rows_of(read, "success", arm)] == [2]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks import worlds as world_registry
 from equiworld.benchmarks.arms import ARMS, arm_of
+from equiworld.benchmarks.questions.one_step import residual
 from equiworld.benchmarks.questions.success import Success
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan
@@ -20,7 +23,9 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Arm
 from equiworld.benchmarks.worlds import WORLDS, world_of
 from equiworld.benchmarks.worlds.pusht import PUSHT
+from equiworld.commands.benchmarks import answer
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.models import WorldModel
 from equiworld.planners import CEM
 from equiworld.results import read_json
 from equiworld.tasks import TASKS
@@ -186,6 +191,53 @@ def test_no_changed_input_finds_an_old_row(monkeypatch: pytest.MonkeyPatch) -> N
         keys["version of the question"] = key(Success())
     assert len(keys) >= 40
     assert len(set(keys.values())) == len(keys)
+
+
+@every_question
+def test_rows_depend_on_the_sources_of_their_world(name: str) -> None:
+    asked = question(name)().reduced()
+    for cell in asked.cells(Plan(seeds=1)):
+        if cell.world in WORLDS and (not asked.closed or "world" in asked.inputs(cell)):
+            assert set(world_of(cell.world).modules()) <= set(asked.modules(cell)), cell.id
+
+
+def test_a_residual_that_is_no_number_is_not_taken_for_exact(pusht_data: Any) -> None:
+    model = WorldModel.for_data(pusht_data, "state", hidden=(8,))
+    elements = PUSHT.elements(3, 0)
+    assert residual(PUSHT, model, pusht_data, elements, torch.float64)[0] <= 1e-12
+    predict, calls = model.predict, []
+
+    def spoilt(z: Any, action: Any) -> Any:
+        calls.append(0)
+        return predict(z, action) if len(calls) != 3 else predict(z, action).map(lambda part: part * np.nan)
+
+    model.predict = spoilt  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("copy.deepcopy", lambda one: one)
+        found = residual(PUSHT, model.double(), pusht_data, elements, torch.float64)
+    assert np.isnan(found).all()
+
+
+def test_all_questions_leave_out_what_the_worlds_do_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "equiworld.commands.benchmarks.run",
+        lambda questions, settings: asked.extend(q.name for q in questions) or [],
+    )
+    monkeypatch.setattr("equiworld.commands.benchmarks.zip", lambda *_, **__: [], raising=False)
+    outcome = answer("all", SimpleNamespace(run=Run(tmp_path, ("pusht",), ("equivariant",), quick=True)))
+    assert {"one-step", "success", "closed-loop"} <= set(asked)
+    assert not {"keypoint-noise", "layer-speed", "planner-success"} & set(asked)
+    assert "keypoint-noise is left out" in outcome.text
+    with pytest.raises(ArgumentError, match="fit"):
+        answer("all", SimpleNamespace(run=Run(tmp_path, ("nowhere",))))
+
+
+def test_small_runs_have_a_folder_of_their_own_by_default() -> None:
+    assert Run(quick=True).settled().out != Run().settled().out
+    assert Run(Path("mine"), quick=True).settled().out == Path("mine")
 
 
 def test_what_no_row_depends_on_changes_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 from equiworld.benchmarks.questions.certificate import CertificateOf
 from equiworld.benchmarks.questions.closed_loop import ClosedLoop
 from equiworld.benchmarks.questions.one_step import OneStep
 from equiworld.benchmarks.questions.success import Success
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.rows import share_of
 from equiworld.benchmarks.suite.run import Run, run
+from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds import world_of
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.planners import CEM
+from equiworld.tasks import TASKS, KeypointDistance
 
 REACH = "equiworld.benchmarks.worlds.reach:equiworld-benchmarks/Reach-v0"
 
@@ -51,3 +58,35 @@ def test_what_is_no_world_is_refused(tmp_path: Path) -> None:
         world_of("nowhere_at_all:Foo-v0")
     with pytest.raises(UnknownNameError, match="pusht"):
         world_of("Foo-v7")
+
+
+def key(question: Success, store: Store) -> str:
+    cell = Cell("success", REACH, "equivariant", 0, (("trial", "own"),))
+    return store.rows_path(cell, question.inputs(cell), question.modules(cell)).name
+
+
+def test_what_it_is_registered_with_is_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, env_id = Store(tmp_path), REACH.rpartition(":")[2]
+    world_of(REACH)
+    task, spec = TASKS[env_id], gym.registry[env_id]
+    keys = [key(Success(), store)]
+    for changed in (
+        replace(task, cost=KeypointDistance("position", "goal", lever=2.0)),
+        replace(task, symmetric_arguments={"confined": False}),
+        replace(task, planner=CEM(horizon=3)),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setitem(TASKS, env_id, changed)
+            keys.append(key(Success(), store))
+    for name, value in (("kwargs", {"half_width": 1.0}), ("max_episode_steps", 7)):
+        with monkeypatch.context() as patch:
+            patch.setattr(spec, name, value)
+            keys.append(key(Success(), store))
+    assert len(set(keys)) == len(keys) == 6
+    assert key(Success(), store) == keys[0]
+
+
+def test_no_success_is_invented_where_nobody_says_what_it_is() -> None:
+    assert world_of(REACH).judge({}, None) == {}
+    assert share_of("success", [{}, {}]) == {}
+    assert share_of("success", [{"success": 0.0}])["success"] == 0.0

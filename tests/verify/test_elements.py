@@ -58,7 +58,7 @@ def test_rows_of_a_certificate_hold_their_elements():
 def test_turns_in_space_are_drawn_by_their_axes(tmp_path, group, coloured):
     """On a circle they lie only where all turn about one axis."""
     text = certificate(group).plot(tmp_path / "certificate.svg").read_text()
-    assert ("colour: its axis" in text) == coloured
+    assert ("by axis and angle of g" in text) == coloured
     assert ("final error by angle of g" in text) != coloured
 
 
