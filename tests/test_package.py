@@ -96,7 +96,15 @@ def test_constraints_pin_every_dependency(file, extras):
 
 def test_some_constraints_hold_every_extra():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(project["optional-dependencies"]) == {"sb3", "mujoco", "minari", "peers", "test", "robotics"}
+    assert set(project["optional-dependencies"]) == {
+        "sb3",
+        "mujoco",
+        "minari",
+        "peers",
+        "ray",
+        "test",
+        "robotics",
+    }
 
 
 def test_both_constraints_agree_but_for_what_robots_want():

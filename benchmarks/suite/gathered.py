@@ -89,7 +89,7 @@ def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
     for result in results:
         config = result["config"]
         machine, inputs = config.get("machine", {}), config.get("inputs", {})
-        row = next(iter(result["rows"]), {})
+        row: Mapping[str, Any] = next(iter(result["rows"]), {})
         where = {
             "world": row.get("world"),
             "scale": row.get("world"),
