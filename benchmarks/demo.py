@@ -108,7 +108,7 @@ class Demo:
         }
         plane = self.env == "pusht"
         return [
-            OneStep(orbit=16 if plane else 13, elements=8, **given),
+            OneStep(orbit=16 if plane else 7, elements=8, **given),
             ClosedLoop(
                 orbit=8 if plane else 7, tasks=count["tasks"], task_steps=count["task_steps"], **given
             ),
@@ -191,7 +191,7 @@ class Demo:
         """Tables over the orbit, the own task, a sentence for each model."""
         rows = result["rows"]
         errors = {
-            (row["arm"], row["angle_deg"]): row
+            (row["arm"], round(row["angle_deg"], 6)): row
             for row in rows
             if row.get("part") == "orbit" and row.get("region") != "near walls"
         }
@@ -199,7 +199,7 @@ class Demo:
         for row in rows:
             if row.get("tasks_solved"):
                 line = lines.setdefault(row["angle_deg"], {"turned": f"{row['angle_deg']:.0f}°"})
-                error = errors.get((row["arm"], row["angle_deg"]))
+                error = errors.get((row["arm"], round(row["angle_deg"], 6)))
                 known = "" if error is None else f", relMSE {error['relative_error']:.2g}"
                 line[row["arm"]] = (
                     f"{row['successes']}/{row['episodes']}, {row['deviation_median']:.1g} {self._unit} apart{known}"

@@ -137,16 +137,20 @@ def orbit_figure(
     if circle and not space:
         projections[-1] = "polar"
     spheres = list(arms.items())[:_SPHERES] if space else []
+    below = bool(spheres) and len(shown) > len(spheres)  # else the figure would be too wide to read
+    columns, lines = (len(shown), 2) if below else (len(shown) + len(spheres), 1)
     figure, axes = new_figure(
-        len(shown) + len(spheres), width=4.8, projections=[*projections, *(["sphere"] * len(spheres))]
+        columns, lines, width=4.8, projections=[*projections, *(["sphere"] * len(spheres))]
     )
+    for place in axes[len(shown) + len(spheres) :]:
+        figure.delaxes(place)
     for panel, place, kind in zip(shown, axes, projections, strict=False):
         if kind == "polar":
             _circle(place, arms, panel, half_width)
         else:
             panel.draw(place, rows, half_width)
     known = [row[shown[-1].y] for _, of in spheres for row in of if row.get(shown[-1].y)]
-    for (arm, of), place in zip(spheres, axes[len(shown) :], strict=True):
+    for (arm, of), place in zip(spheres, axes[len(shown) :], strict=False):
         _sphere(place, arm, of, shown[-1], (min(known), max(known)) if known else None)
     legend_below(figure)
     return figure
