@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from equiworld.benchmarks.suite.cell import Cell
-from equiworld.benchmarks.suite.rows import COORDINATES, Measure, Row, checked_rows
+from equiworld.benchmarks.suite.rows import Measure, Row, checked_rows
 from equiworld.benchmarks.suite.store import Store
 from equiworld.errors import UnknownNameError
 from equiworld.results import text_table
@@ -140,13 +140,6 @@ class Question(ABC):
     def table(self, rows: Sequence[Row]) -> str:
         """Rows as plain text."""
         return text_table([{k: v for k, v in row.items() if k != "question"} for row in rows])
-
-    def units(self) -> dict[str, str]:
-        """The heading of each column: its name, and its unit in brackets."""
-        named = {
-            name: f"{name} [{each.unit}]" for name, each in self.measures.items() if each.unit.strip("1")
-        }
-        return {name: name for name in (*COORDINATES, *self.coordinates, *self.measures)} | named
 
 
 def _smaller(value: Any, small: Any) -> Any:
