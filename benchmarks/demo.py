@@ -106,13 +106,13 @@ class Demo:
             name: min(getattr(self, name), most) if self.quick else getattr(self, name)
             for name, most in QUICK.items()
         }
-        plane = self.env == "pusht"
+        plane, own = self.env == "pusht", tuple(world_of(WORLDS[self.env]).trials)[:1]
         return [
             OneStep(orbit=16 if plane else 7, elements=8, **given),
             ClosedLoop(
                 orbit=8 if plane else 7, tasks=count["tasks"], task_steps=count["task_steps"], **given
             ),
-            Success(episodes=count["episodes"], max_steps=count["episode_steps"], **given),
+            Success(episodes=count["episodes"], max_steps=count["episode_steps"], trial=own, **given),
         ]
 
     def run(self) -> dict[str, Any]:
