@@ -213,3 +213,16 @@ def test_intervals_are_of_tasks():
     rows = equal_cost({FAST: 10.0, mine: 4.0}, costs, drawn, [FAST], [FAST])
     first = next(row for row in rows if row["ratio"] is not None)
     assert "ratio_high" not in first  # it is not always reached
+
+
+def test_a_learned_world_has_gradients_of_actions_and_keeps_to_bounds():
+    model = WorldModel.for_env("equiworld/PushT-v0", hidden=(8,))
+    world, states = latent_world("pusht", model), latent_states(model, world_of("pusht"), range(3))
+    asked = torch.randn(3, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    cost = world.cost(world.dynamics(states, asked), asked).sum()
+    (gradient,) = torch.autograd.grad(cost, asked)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
+    far = world.dynamics(states, 1e3 * torch.ones(3, 2))
+    torch.testing.assert_close(far, world.dynamics(states, 1e6 * torch.ones(3, 2)))
+    assert not any(parameter.requires_grad for parameter in model.parameters())
