@@ -55,7 +55,9 @@ class TorchRL(Contender):
     def plan(self, state: Tensor, seed: int) -> Tensor:
         first = self.decide(state, seed)
         env = self._planner(state.dtype)[1]
-        plans = self._whole(torch.stack(env.actions, 2), torch.stack(env.costs).sum(0))
+        # Returns as it sums them, to the bit: of candidates that are equally good the same ones have to be chosen.
+        returns = torch.stack([-cost[..., None] for cost in env.costs], 2).sum(2)[..., 0]
+        plans = self._whole(torch.stack(env.actions, 2), -returns)
         # Another rule would have given another first action.
         torch.testing.assert_close(plans[:, 0], first, rtol=1e-4, atol=1e-4)
         return plans
