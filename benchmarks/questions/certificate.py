@@ -57,7 +57,7 @@ class CertificateOf(TrainedQuestion):
             lambda: world.make(**world.loop_arguments(scale.half_width)),
             elements=self.elements,
             episodes=self.episodes,
-            steps=min([self.loop_steps, *filter(None, [next(iter(world.trials.values())).steps])]),
+            steps=next(iter(world.trials.values())).limited(self.loop_steps) or self.loop_steps,
             seed=5_500_000 + self.episodes * cell.seed,
             modes=("passive",) if isinstance(world, RegisteredWorld) else ("active",),
             translation_scale=None if isinstance(world, RegisteredWorld) else world.shifts,

@@ -101,8 +101,7 @@ class ClosedLoop(TrainedQuestion):
 
     def most_steps(self, world: World) -> int:
         """Of a task: no more than the world's own trial has."""
-        own = next(iter(world.trials.values())).steps
-        return self.task_steps if own is None else min(self.task_steps, own)
+        return next(iter(world.trials.values())).limited(self.task_steps) or self.task_steps
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """Tasks solved, and the distance from the unturned path, over the orbit."""

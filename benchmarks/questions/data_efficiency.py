@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
-from equiworld.benchmarks.suite.rows import Measure, Row, share_of
+from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Scale, chosen, data_of
-from equiworld.benchmarks.worlds.loops import run_trials
+from equiworld.benchmarks.worlds.loops import run_trials, solved_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,6 +57,10 @@ class DataEfficiency(TrainedQuestion):
         "success": Measure("1", "share of episodes solved, with Wilson's 95 % interval"),
         "successes": Measure("1", "episodes solved"),
         "episodes": Measure("1", "episodes"),
+        "median_steps": Measure(
+            "1", "to the first success, failures counting as longer; 95 % bootstrap interval"
+        ),
+        "within_100": Measure("1", "share solved within 100 steps"),
         "relative_error": Measure("1", "one-step relMSE on test data of the slice", log=True),
         "parameters": Measure("1", "numbers that are trained"),
         "chosen": Measure("", "optimiser steps, learning rate, weight decay and share of sines"),
@@ -90,20 +94,19 @@ class DataEfficiency(TrainedQuestion):
         model = self.model(cell, store, scale)
         trial = next(iter(world.trials.values()))
         first = self.first_episode + cell.seed * self.episodes
-        steps = [steps for steps in (trial.steps, self.max_steps) if steps is not None]
         # Few side by side: those whose episodes are over wait for the last one.
         ended = run_trials(
             world.policy(model, cell.seed),
             world,
             range(first, first + self.episodes),
             trial.arguments,
-            min(steps, default=None),
+            trial.limited(self.max_steps),
             10,
         )
         errors = world.errors(model, data_of(store, world, arm.part, "test", collected))
         return [
             {
-                **share_of("success", [one.figures for one in ended]),
+                **solved_row(ended),
                 "relative_error": next(iter(errors.values())).relative,
                 "parameters": model.parameter_count,
                 "chosen": _in_words(chosen(store, world, arm, scale)),

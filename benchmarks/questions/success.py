@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,9 +14,8 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.cloudpush import within_slice
-from equiworld.benchmarks.worlds.loops import run_trials
+from equiworld.benchmarks.worlds.loops import run_trials, solved_row
 from equiworld.errors import ArgumentError
-from equiworld.verify.evaluation.intervals import median_interval
 
 __all__ = ["Success"]
 
@@ -98,28 +96,17 @@ class Success(TrainedQuestion):
         if trial.in_slice:
             arguments["max_angle"] = float(np.radians(scale.half_width))
             seeds = within_slice(world, count, first, **arguments)
-        steps = [steps for steps in (trial.steps, self.max_steps) if steps is not None]
+        steps = trial.limited(self.max_steps)
         policy = world.policy(model, cell.seed)
         parts = [part.tolist() for part in np.array_split(seeds, len(trial.variants))]
         ended = [
             one
             for variant, part in zip(trial.variants, parts, strict=True)
-            for one in run_trials(
-                policy, world, part, arguments | dict(variant), min(steps, default=None), world.side_by_side
-            )
+            for one in run_trials(policy, world, part, arguments | dict(variant), steps, world.side_by_side)
         ]
-        figures = [one.figures for one in ended]
-        row = {**share_of("success", figures), "parameters": model.parameter_count}
-        close = share_of("close", figures)
+        row = {**solved_row(ended), "parameters": model.parameter_count}
+        close = share_of("close", [one.figures for one in ended])
         row |= {key: value for key, value in close.items() if key.startswith("close")}
-        if row.get("success") is not None:
-            solved = [
-                one.first if one.figures["success"] and one.first is not None else math.inf for one in ended
-            ]
-            middle, low, high = median_interval(solved)
-            steps_to = {"median_steps": middle, "median_steps_low": low, "median_steps_high": high}
-            row |= {name: value if math.isfinite(value) else None for name, value in steps_to.items()}
-            row["within_100"] = sum(needed <= 100 for needed in solved) / count
         return [row | _figures(ended)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.benchmarks.suite.rows import Row, share_of
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.film import Moment
 from equiworld.groups import GroupElement
 from equiworld.rollout import Policy, Start, rollout, stack
 from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
+from equiworld.verify.evaluation.intervals import median_interval
 
-__all__ = ["Ended", "Orbit", "run_orbit", "run_trials"]
+__all__ = ["Ended", "Orbit", "run_orbit", "run_trials", "solved_row"]
 
 Array = NDArray[np.float64]
 
@@ -166,3 +169,17 @@ def run_trials(
         for env in envs:
             env.close()
     return [found[seed] for seed in seeds]
+
+
+def solved_row(ended: Sequence[Ended]) -> Row:
+    """How many episodes are solved at their end, and how soon: the same columns wherever that is asked.
+
+    Steps are those to the first success, failures counting as longer than all; None if most failed.
+    """
+    row = share_of("success", [one.figures for one in ended])
+    if row:
+        needed = [math.inf if one.first is None or not one.figures["success"] else one.first for one in ended]
+        for end, steps in zip(("", "_low", "_high"), median_interval(needed), strict=True):
+            row[f"median_steps{end}"] = steps if math.isfinite(steps) else None
+        row["within_100"] = sum(steps <= 100 for steps in needed) / len(needed)
+    return row

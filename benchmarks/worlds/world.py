@@ -74,6 +74,10 @@ class Trials:
     share: float = 1.0
     variants: tuple[Mapping[str, Any], ...] = ({},)
 
+    def limited(self, most: int | None) -> int | None:
+        """Steps of an episode, no more than `most`; None for the environment's own limit."""
+        return min((steps for steps in (self.steps, most) if steps is not None), default=None)
+
 
 @dataclass(frozen=True)
 class World(ABC):

@@ -17,6 +17,7 @@ from equiworld.benchmarks.suite.rows import share_of
 from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds import world_of
+from equiworld.benchmarks.worlds.loops import Ended, solved_row
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.planners import CEM
 from equiworld.tasks import TASKS, KeypointDistance
@@ -90,3 +91,13 @@ def test_no_success_is_invented_where_nobody_says_what_it_is() -> None:
     assert world_of(REACH).judge({}, None) == {}
     assert share_of("success", [{}, {}]) == {}
     assert share_of("success", [{"success": 0.0}])["success"] == 0.0
+
+
+def test_how_soon_is_told_alike_for_episodes_that_end_and_that_go_on() -> None:
+    def ended(first: int | None, solved: float) -> Ended:
+        return Ended(0, 300, {"success": solved}, first)
+
+    row = solved_row([ended(10, 1.0), ended(30, 1.0), ended(20, 0.0), ended(None, 0.0), ended(120, 1.0)])
+    assert (row["successes"], row["episodes"], row["median_steps"], row["within_100"]) == (3, 5, 120, 0.4)
+    assert solved_row([ended(None, 0.0)])["median_steps"] is None
+    assert solved_row([Ended(0, 5, {}, None)]) == {}
