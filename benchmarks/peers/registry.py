@@ -41,7 +41,7 @@ def present(
     """The contenders whose library can be imported, and of each other one why it cannot be.
 
     Raises:
-        ArgumentError: some are absent, and that is not allowed; names library, reason and what to install.
+        ArgumentError: some are absent, and that is not allowed; names each library, the reason and what to install.
     """
     found, absent = list[str](), dict[str, str]()
     for name in names:
@@ -50,9 +50,9 @@ def present(
                 peer(name)
             found.append(name)
         except ArgumentError as reason:
-            if not allow_absent:
-                raise
             absent[name] = f"absent: {reason}"
+    if absent and not allow_absent:
+        raise ArgumentError("contenders", "; ".join(absent.values()), "all of them, or allow_absent=True")
     return found, absent
 
 
