@@ -23,6 +23,8 @@ QUESTIONS: dict[str, str] = {
     "certificate": "equiworld.benchmarks.questions.certificate:CertificateOf",
     "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
     "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
+    "training-invariance": "equiworld.benchmarks.questions.training_invariance:TrainingInvariance",
+    "safety": "equiworld.benchmarks.questions.safety:Safety",
     "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
     "planner-success": "equiworld.benchmarks.questions.planner_success:PlannerSuccess",
     "planner-speed": "equiworld.benchmarks.questions.planner_speed:PlannerSpeed",
