@@ -14,7 +14,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.worlds.loops import run_orbit
+from equiworld.benchmarks.worlds.loops import Orbit, run_orbit
 from equiworld.benchmarks.worlds.world import World
 from equiworld.rollout import Policy, Start
 
@@ -67,16 +67,23 @@ class ClosedLoop(TrainedQuestion):
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row an element."""
+        return self.by_element(self.loops(cell, store, self.starts(cell)))
+
+    def loops(self, cell: Cell, store: Store, starts: Sequence[Start]) -> Orbit:
+        """Tasks of a cell, begun at every element."""
         world = self.world(cell.world)
-        orbit = run_orbit(
+        return run_orbit(
             self.policy(cell, store),
             world,
-            self.starts(cell),
+            starts,
             world.orbit(self.orbit, cell.seed),
             self.most_steps(world),
             world.loop_arguments(self.scale_in(world).half_width),
         )
-        deviations, lengths, rows = orbit.deviations(), orbit.steps(), []
+
+    def by_element(self, orbit: Orbit) -> list[Row]:
+        """A row an element."""
+        deviations, lengths, rows = orbit.deviations(), orbit.steps(), list[Row]()
         for index, (g, ends) in enumerate(zip(orbit.elements, orbit.ends(), strict=True)):
             row: Row = {"element": index, **element_coordinates(g)}
             row |= share_of("success", ends)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from equiworld.benchmarks.suite.comparison import compared
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.summary import is_share, summarised
 
-__all__ = ["paired_tables", "raw_table"]
+__all__ = ["comparison_tables", "paired_tables", "raw_table"]
 
 _ENDS = ("_low", "_high")
 _COUNTS = ("successes", "episodes")  # stand in the cell of their share
@@ -55,6 +56,18 @@ def paired_tables(
         world, part = pair[0].get("world"), pair[0].get("part")
         groups.setdefault((*columns[world, part], part), []).append(pair)
     return [_table(where, group, measures, {**units, **shares}) for (*where, _), group in groups.items()]
+
+
+def comparison_tables(rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Any]]:
+    """Arms that solve the same tasks, each against the first, as one table; none where there are no two."""
+    found = compared(rows, measures)
+    said = ("difference", "p", "test", "verdict")
+    where = dict.fromkeys(key for row in found for key in row if key not in {*said, "seeds", "question"})
+    where = [key for key in where if not key.startswith("difference")]
+    if not found:
+        return []
+    table = _table(where, [(row, []) for row in found], said, {"difference": "%", "verdict": ""})
+    return [table | {"caption": f"arms compared, {table['caption']}"}]
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:
