@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["PeersTask"]
 
 EXPERT, ELSEWHERE = "equivariant", "published"
-PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "swm-pusht": {"LeWM": (0.96, 0.0), "PLDM": (0.78, 0.0), "DINO-WM": (0.74, 0.0), "TD-MPC2": (0.12, 0.0)},
+PUBLISHED: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "swm-pusht": {"LeWM": (0.96,), "PLDM": (0.78,), "DINO-WM": (0.74,), "TD-MPC2": (0.12,)},
     "swm-pusht-strict": {"LeWM": (0.703, 0.040)},
 }
-"""By world and method, the share of pairs solved and its spread, as the authors of each protocol give them."""
+"""By world and method, the share of pairs solved and, if it is given, its spread, as authors of each protocol say."""
 
 
 @dataclass(frozen=True)
@@ -113,30 +113,32 @@ class PeersTask(ClosedLoop):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """A row an element, and a row an interval of the angle between start and goal."""
         if cell.arm == ELSEWHERE:
-            return [
-                {"arm": who, "published": p, "published_low": p - spread, "published_high": p + spread}
-                for who, (p, spread) in PUBLISHED[cell.world].items()
-            ]
+            return [_published(who, *figures) for who, figures in PUBLISHED[cell.world].items()]
         if (absent := library(self.allow_absent)).startswith("absent"):
             return [{"note": absent}]
         known, digest = self.manifest(store)
         predicate = JUDGED[cell.world].predicate
         left = predicate.left_of(known)[: self.tasks]
         orbit = self.loops(cell, store, pairs_as_starts(known[left]))
-        told = {"part": "elements", "solved_before": int(left[-1]) + 1 - len(left), "digest": digest}
+        ends = orbit.ends()
+        solved = np.array([[one["success"] for one in row] for row in ends])
         clear = np.array([[_wall_gap(one) > CLEAR_OF_WALLS for one in row] for row in orbit.episodes]).all(0)
-        ends, deviations, rows = orbit.ends(), orbit.deviations(), list[Row]()
-        for index, row in enumerate(self.by_element(orbit)):
-            pairs = zip(ends[index], ends[0], strict=True)
-            differs = np.array([one["success"] != unturned["success"] for one, unturned in pairs])
-            row |= {"differing": int(differs.sum()), "clear": int(clear.sum())}
-            row |= {"differing_clear": int(differs[clear].sum())}
-            rows.append({**told, **row, "deviation_clear": float(deviations[index][clear].max(initial=0.0))})
+        rows = [
+            {
+                **{"part": "elements", **row, "differing": int(differs.sum()), "clear": int(clear.sum())},
+                "differing_clear": int(differs[clear].sum()),
+                "deviation_clear": float(apart[clear].max(initial=0.0)),
+                **{"solved_before": int(left[-1]) + 1 - len(left), "digest": digest},
+            }
+            for row, apart, differs in zip(
+                self.by_element(orbit), orbit.deviations(), solved != solved[0], strict=True
+            )
+        ]
         turns = np.degrees(predicate.errors(known[left, 0], known[left, 1])[1])
         return rows + _by_angle(turns, ends[0], self.bins)
 
     def manifest(self, store: Store) -> tuple[Any, str]:
-        """All pairs `(n, 2, 7)` and their digest, drawn if the store lacks them; a copy of their file lies beside rows."""
+        """All pairs `(n, 2, 7)` and their digest, drawn if the store lacks them; a copy of their file lies beside."""
 
         def make(folder: Path) -> None:
             expert = trained_model(store, PUSHT, arm_of(EXPERT), CHOOSING, self.scale_in(PUSHT))
@@ -162,6 +164,11 @@ class PeersTask(ClosedLoop):
         """Success by the angle between start and goal."""
         known = [row for row in rows if row.get("turn_deg") is not None]
         return panels(known, [Panel("pairs solved (95 %)", "turn_deg", "success", "angle [°]", share=True)])
+
+
+def _published(who: str, figure: float, spread: float | None = None) -> Row:
+    ends = {} if spread is None else {"published_low": figure - spread, "published_high": figure + spread}
+    return {"part": ELSEWHERE, "arm": who, "published": figure, **ends}
 
 
 def _wall_gap(episode: Sequence[Any]) -> float:
