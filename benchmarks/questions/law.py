@@ -15,6 +15,7 @@ from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.groups import GroupElement
 from equiworld.planners import MPCPolicy
+from equiworld.symmetry import Symmetry, symmetry_of
 
 __all__ = ["Law", "energy_test"]
 
@@ -70,49 +71,52 @@ class Law(TrainedQuestion):
         half_width = self.scale_in(world).half_width
         env, seen = world.make(**world.loop_arguments(half_width)), list[Any]()
         try:
+            symmetry = symmetry_of(env)
             for start in world.starts(self.tasks, half_width, cell.seed):
                 seen.append(env.reset(seed=start.seed, options=dict(start.options or {}))[0])
         finally:
             env.close()
-        elements = world.elements(self.tasks, cell.seed)
-        here = model.declared.group.identity()
-        return [
-            {"at": at, **self._tested(policy, seen, several, cell.seed)}
-            for at, several in {"g": elements, "identity": [here] * self.tasks}.items()
-        ]
-
-    def _tested(self, policy: MPCPolicy, seen: list[Any], elements: list[GroupElement], seed: int) -> Row:
-        from scipy.stats import combine_pvalues
-
-        rng, found, same, other = (
-            np.random.default_rng([seed, 15]),
-            list[tuple[float, float]](),
-            [0.0],
-            list[float](),
-        )
-        for one, g in zip(seen, elements, strict=True):
-            stacked = {name: np.repeat(array[None], self.draws, 0) for name, array in one.items()}
-            moved = policy.symmetry.transform_observation(g, stacked)
-            here, there = (policy.predict(each, deterministic=False)[0] for each in (stacked, moved))
-            turned = policy.symmetry.transform_action(g, here)
-            found.append(energy_test(turned, there, self.permutations, rng))
-            other.append(float(np.linalg.norm(there - turned, axis=-1).mean()))
-            once = [
-                policy.predict({name: array[:1] for name, array in each.items()})[0]
-                for each in (stacked, moved)
-            ]
-            same.append(float(np.abs(once[1] - policy.symmetry.transform_action(g, once[0])).max()))
-        distances, ps = np.array(found).T
-        together = float(combine_pvalues(ps, method="fisher").pvalue)
-        return {
-            **share("rejected", int((ps < LEVEL).sum()), len(ps)),
-            **{"p_all": together, "verdict": "differ" if together < LEVEL else "no difference found"},
-            **{
-                "energy": float(distances.mean()),
-                "apart_same_noise": max(same),
-                "apart_other_noise": float(np.mean(other)),
-            },
+        rng, rows = np.random.default_rng([cell.seed, 15]), list[Row]()
+        elements = {
+            "g": world.elements(self.tasks, cell.seed),
+            "identity": [symmetry.group.identity()] * self.tasks,
         }
+        for at, several in elements.items():
+            pairs = zip(seen, several, strict=True)
+            tried = np.array([self._tried(policy, symmetry, one, g, rng) for one, g in pairs])
+            rows.append({"at": at, **_together(*tried.T)})
+        return rows
+
+    def _tried(
+        self, policy: MPCPolicy, symmetry: Symmetry, seen: Any, g: GroupElement, rng: np.random.Generator
+    ) -> tuple[float, float, float, float]:
+        """Energy distance and its p, and how far actions are apart with the same noise and with independent one."""
+        sides = {name: np.repeat(array[None], self.draws, 0) for name, array in seen.items()}
+        both = sides, symmetry.transform_observation(g, sides)
+
+        def planned(count: int, fixed: bool) -> tuple[Array, Array]:
+            here, there = (
+                policy.predict({name: array[:count] for name, array in side.items()}, deterministic=fixed)[0]
+                for side in both
+            )
+            return symmetry.transform_action(g, here), there
+
+        first, second = planned(self.draws, False)
+        here, there = planned(1, True)
+        same, other = (np.linalg.norm(a - b, axis=-1).mean() for a, b in ((here, there), (first, second)))
+        return *energy_test(first, second, self.permutations, rng), float(same), float(other)
+
+
+def _together(energies: Array, ps: Array, same: Array, other: Array) -> Row:
+    from scipy.stats import combine_pvalues
+
+    p = float(combine_pvalues(ps, method="fisher").pvalue)
+    return {
+        **share("rejected", int((ps < LEVEL).sum()), len(ps)),
+        **{"p_all": p, "verdict": "differ" if p < LEVEL else "no difference found"},
+        **{"energy": float(energies.mean()), "apart_same_noise": float(same.max())},
+        "apart_other_noise": float(other.mean()),
+    }
 
 
 def energy_test(

@@ -40,11 +40,10 @@ __all__ = ["JUDGED", "Predicate", "SwmPushTWorld", "draw_pairs", "library", "pai
 
 Array = NDArray[np.float64]
 
-FIRST_EPISODE, AT_ONCE, MOST = (
-    4_000_000,
-    50,
-    1_000,
-)  # seed of the expert's first, and how many; others use other seeds
+FIRST_EPISODE = 4_000_000
+"""Seed of the expert's first; data and other questions use others."""
+
+MOST_EPISODES, AT_ONCE = 1_000, 50
 DRAWN, NEAR, FAR = 0.3, 10.0, 300.0  # weight; [px] of the T from home; [px] of the agent from its place
 
 
@@ -269,9 +268,10 @@ def draw_pairs(expert: WorldModel, count: int, offset: int, steps: int) -> Array
         PUSHT.make(**PUSHT.trials["random goals"].arguments),
     )
     policy, found = world.policy(expert, 0), list[Array]()
-    for first in range(FIRST_EPISODE, FIRST_EPISODE + MOST, AT_ONCE):
+    batch = min(AT_ONCE, 4 * count)
+    for first in range(FIRST_EPISODE, FIRST_EPISODE + MOST_EPISODES, batch):
         tasks = list[Array]()
-        for seed in range(first, first + AT_ONCE):
+        for seed in range(first, first + batch):
             env.reset(seed=seed)
             drawn: PushTState = env.unwrapped.get_state()  # type: ignore[attr-defined]
             tasks.append(np.array([state_of(drawn.agent_pos, pose) for pose in (drawn.block, drawn.goal)]))
