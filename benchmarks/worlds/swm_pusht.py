@@ -44,7 +44,7 @@ FIRST_EPISODE = 4_000_000
 """Seed of the expert's first; data and other questions use others."""
 
 MOST_EPISODES, AT_ONCE = 1_000, 50
-DRAWN, NEAR, FAR = 0.3, 10.0, 300.0  # weight; [px] of the T from home; [px] of the agent from its place
+DRAWN, NEAR, FAR = 0.6, 20.0, 300.0  # weight; [px] of the T from home; [px] of the agent from its place
 
 
 @dataclass(frozen=True)
