@@ -94,7 +94,7 @@ class Law(TrainedQuestion):
         sides = {name: np.repeat(array[None], self.draws, 0) for name, array in seen.items()}
         both = sides, symmetry.transform_observation(g, sides)
 
-        def planned(count: int, fixed: bool) -> tuple[Array, Array]:
+        def planned(count: int, fixed: bool) -> tuple[Any, Any]:
             here, there = (
                 policy.predict({name: array[:count] for name, array in side.items()}, deterministic=fixed)[0]
                 for side in both

@@ -182,6 +182,7 @@ def _by_angle(turns: Any, ends: Sequence[Mapping[str, float]], bins: int) -> lis
     width, found = 180.0 / bins, list[Row]()
     which = np.minimum(turns // width, bins - 1)
     for each in np.unique(which):
-        figures = [ends[index] for index in np.flatnonzero(which == each)]
-        found.append({"part": "by angle", "turn_deg": (each + 0.5) * width, **share_of("success", figures)})
+        figures = [end for end, one in zip(ends, which, strict=True) if one == each]
+        middle = float(each + 0.5) * width
+        found.append({"part": "by angle", "turn_deg": middle, **share_of("success", figures)})
     return found

@@ -60,13 +60,12 @@ def paired_tables(
 
 def comparison_tables(rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Any]]:
     """Arms that solve the same tasks, each against the first, as one table; none where there are no two."""
-    found = compared(rows, measures)
-    said = ("difference", "p", "test", "verdict")
-    where = dict.fromkeys(key for row in found for key in row if key not in {*said, "seeds", "question"})
-    where = [key for key in where if not key.startswith("difference")]
+    found, said = compared(rows, measures), ("difference", "p", "test", "verdict")
     if not found:
         return []
-    table = _table(where, [(row, []) for row in found], said, {"difference": "%", "verdict": ""})
+    others = {*said, *(f"difference{end}" for end in _ENDS), "seeds", "question"}
+    where = dict.fromkeys(key for row in found for key in row if key not in others)
+    table = _table([*where], [(row, []) for row in found], said, {"difference": "%"})
     return [table | {"caption": f"arms compared, {table['caption']}"}]
 
 

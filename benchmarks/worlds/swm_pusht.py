@@ -109,8 +109,9 @@ def library(allow_absent: bool) -> str:
 
 def told_of_agent(symmetry: Symmetry) -> Symmetry:
     """A declaration of PushT whose goal says besides where the agent is to be."""
-    observation = {**symmetry.observation, "goal_agent_pos": Point()}
-    return replace(symmetry, observation=observation, goal={**symmetry.goal, "goal_agent_pos": "agent_pos"})
+    place = {"goal_agent_pos": "agent_pos"}
+    observation = {**symmetry.observation, **dict.fromkeys(place, Point())}
+    return replace(symmetry, observation=observation, goal={**symmetry.goal, **place})  # type: ignore[dict-item]
 
 
 def own_cost(
@@ -154,7 +155,8 @@ class PairView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any]):
         self.predicate, self.symmetry = predicate, told_of_agent(pusht_symmetry(self.env))
         place = {"goal_agent_pos": spaces.Box(-np.inf, np.inf, (2,), np.float64)}
         self.observation_space = spaces.Dict({**observation_space().spaces, **place})  # type: ignore[assignment]
-        self.action_space = Ball(2, float(self.unwrapped.action_scale))  # type: ignore[attr-defined, assignment]
+        self._reach = float(self.unwrapped.action_scale)  # type: ignore[attr-defined]
+        self.action_space = Ball(2, self._reach)  # type: ignore[assignment]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -170,8 +172,7 @@ class PairView(gym.Wrapper[Observation, NDArray[np.float64], Any, Any]):
 
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Put the agent's target `action` [px] away from it for a control period."""
-        asked = np.asarray(action, np.float64) / self.action_space.radius  # type: ignore[attr-defined]
-        shown, reward, *_ = self.env.step(np.clip(asked, -1.0, 1.0))
+        shown, reward, *_ = self.env.step(np.clip(np.asarray(action) / self._reach, -1.0, 1.0))
         self._held = self._held + 1 if self.predicate.holds(shown["state"], self._goal) else 0
         observation, info = self._seen(shown["state"])
         return observation, float(reward), info["is_success"], False, info
