@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ Array = NDArray[Any]
 
 
 def compared(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
-    """Each arm against the first one wherever both have a `success` in rows that differ in seed and measures only.
+    """Each arm against each before it wherever both have a `success` in rows that differ in seed and measures only.
 
     Seeds that both have count. With outcomes task by task (`tasks_solved`) they are paired: McNemar's exact test, and a
     bootstrap over seeds and tasks together. With counts alone it is Fisher's exact test, and a bootstrap of each arm's
@@ -45,8 +46,7 @@ def compared(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
             arms.setdefault(row["arm"], {})[row["seed"]] = row
     found = []
     for where, arms in places.values():
-        first, *others = arms
-        for other in others:
+        for first, other in combinations(arms, 2):
             seeds = [seed for seed in arms[first] if seed in arms[other]]
             if seeds:
                 pair = [[arms[arm][seed] for seed in seeds] for arm in (other, first)]

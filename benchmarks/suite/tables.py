@@ -12,7 +12,7 @@ from equiworld.benchmarks.suite.summary import is_share, summarised
 __all__ = ["comparison_tables", "paired_tables", "raw_table"]
 
 _ENDS = ("_low", "_high")
-_COUNTS = ("successes", "episodes")  # stand in the cell of their share
+_COUNTS = ("successes", "episodes", "tasks_solved")  # stand in the cell of their share, or are long
 
 Cell = dict[str, Any]
 """`text`, a number or a string `sort` that its column is sorted by, and perhaps `more` to say and a `title`."""

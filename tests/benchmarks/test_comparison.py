@@ -105,13 +105,13 @@ def test_intervals_cover_the_difference_of_rates_of_new_seeds_and_tasks(shared):
     assert np.mean(covered) >= 0.85
 
 
-def test_only_the_same_tasks_are_compared_and_with_the_first_arm():
+def test_only_the_same_tasks_are_compared_each_arm_with_each_before():
     rng = np.random.default_rng(3)
     drawn = {arm: rng.random((2, 10)) < 0.5 for arm in "abc"}
     rows = [row for element in range(3) for row in rows_of(drawn, element=element)]
     found = compared(rows, MEASURES)
     assert [(row["element"], row["arm"], row["against"]) for row in found] == [
-        (element, arm, "a") for element in range(3) for arm in "bc"
+        (element, arm, first) for element in range(3) for first, arm in ("ab", "ac", "bc")
     ]
     assert all(row["seeds"] == 2 for row in found)
     assert not compared(rows_of({"a": drawn["a"]}), MEASURES)
