@@ -19,6 +19,7 @@ __all__ = ["QUESTIONS", "question"]
 QUESTIONS: dict[str, str] = {
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
     "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
+    "law": "equiworld.benchmarks.questions.law:Law",
     "success": "equiworld.benchmarks.questions.success:Success",
     "certificate": "equiworld.benchmarks.questions.certificate:CertificateOf",
     "keypoint-noise": "equiworld.benchmarks.questions.keypoint_noise:KeypointNoise",
@@ -33,6 +34,7 @@ QUESTIONS: dict[str, str] = {
     "door-bits": "equiworld.benchmarks.questions.door_bits:DoorBits",
     "declarations": "equiworld.benchmarks.questions.declarations:Declarations",
     "exact-policy": "equiworld.benchmarks.questions.exact_policy:ExactPolicy",
+    "peers-task": "equiworld.benchmarks.questions.peers_task:PeersTask",
     "layer-speed": "equiworld.benchmarks.questions.layer_speed:LayerSpeed",
     "speed": "equiworld.benchmarks.questions.speed:Speed",
     "device": "equiworld.benchmarks.questions.device:Device",

@@ -167,12 +167,12 @@ class Demo:
         elements = world.orbit(question.orbit, self.seed)
         index = np.linspace(0, len(elements), SHOWN[self.env], endpoint=False).astype(int).tolist()
         solved = {
-            arm: [row["tasks_solved"] for row in rows if row["arm"] == arm and row.get("tasks_solved")]
+            arm: [row["tasks_solved"] for row in rows if row["arm"] == arm and "deviation_median" in row]
             for arm in arms
         }
         task = _most_telling([[solved[arm][g] for g in index] for arm in arms])
         starts = question.starts(Cell(question.name, world.name, arms[0], self.seed))[task : task + 1]
-        angles = {row["element"]: row["angle_deg"] for row in rows if row.get("tasks_solved")}
+        angles = {row["element"]: row["angle_deg"] for row in rows if "deviation_median" in row}
         episodes: dict[str, dict[str, Any]] = {}
         for arm in arms:
             cell = Cell(question.name, world.name, arm, self.seed)
@@ -197,7 +197,7 @@ class Demo:
         }
         lines: dict[float, dict[str, str]] = {}
         for row in rows:
-            if row.get("tasks_solved"):
+            if "deviation_median" in row:
                 line = lines.setdefault(row["angle_deg"], {"turned": f"{row['angle_deg']:.0f}°"})
                 error = errors.get((row["arm"], round(row["angle_deg"], 6)))
                 known = "" if error is None else f", relMSE {error['relative_error']:.2g}"
@@ -235,7 +235,7 @@ class Demo:
             for row in rows
             if row.get("part") == "orbit" and row["region"] != "near walls"
         ]
-        loops = [row for row in rows if row.get("tasks_solved")]
+        loops = [row for row in rows if "deviation_median" in row]
         solved, tasks = (sum(row[name] for row in loops[1:]) for name in ("successes", "episodes"))
         farthest = max(row["deviation_max"] for row in loops[1:])
         path = f"paths up to {farthest:.2g} {self._unit} apart"
@@ -249,7 +249,7 @@ class Demo:
 
 
 def _tasks(rows: Sequence[Row]) -> list[int]:
-    return [row["episodes"] for row in rows if row.get("tasks_solved")]
+    return [row["episodes"] for row in rows if "deviation_median" in row]
 
 
 def _most_telling(solved: Sequence[Sequence[str]]) -> int:

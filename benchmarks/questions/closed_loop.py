@@ -14,7 +14,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.worlds.loops import run_orbit
+from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, Orbit, run_orbit, tasks_solved
 from equiworld.benchmarks.worlds.world import World
 from equiworld.rollout import Policy, Start
 
@@ -51,7 +51,7 @@ class ClosedLoop(TrainedQuestion):
         "success": Measure("1", "share of tasks solved, with Wilson's 95 % interval"),
         "successes": Measure("1", "tasks solved"),
         "episodes": Measure("1", "tasks"),
-        "tasks_solved": Measure("", "task by task: + solved, - not"),
+        "tasks_solved": TASKS_SOLVED,
         "deviation_median": Measure("px|m", "median over tasks of the largest distance from it", log=True),
         "deviation_max": Measure(
             "px|m", "largest distance of a point that is seen or told from g·(where it is unturned)", log=True
@@ -67,20 +67,27 @@ class ClosedLoop(TrainedQuestion):
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row an element."""
+        return self.by_element(self.loops(cell, store, self.starts(cell)))
+
+    def loops(self, cell: Cell, store: Store, starts: Sequence[Start]) -> Orbit:
+        """Tasks of a cell, begun at every element."""
         world = self.world(cell.world)
-        orbit = run_orbit(
+        return run_orbit(
             self.policy(cell, store),
             world,
-            self.starts(cell),
+            starts,
             world.orbit(self.orbit, cell.seed),
             self.most_steps(world),
             world.loop_arguments(self.scale_in(world).half_width),
         )
-        deviations, lengths, rows = orbit.deviations(), orbit.steps(), []
+
+    def by_element(self, orbit: Orbit) -> list[Row]:
+        """A row an element."""
+        deviations, lengths, rows = orbit.deviations(), orbit.steps(), list[Row]()
         for index, (g, ends) in enumerate(zip(orbit.elements, orbit.ends(), strict=True)):
             row: Row = {"element": index, **element_coordinates(g)}
             row |= share_of("success", ends)
-            row["tasks_solved"] = "".join("+" if end.get("success") else "-" for end in ends)
+            row["tasks_solved"] = tasks_solved(ends)
             row |= {
                 "deviation_median": float(np.median(deviations[index])),
                 "deviation_max": float(deviations[index].max()),

@@ -12,7 +12,7 @@ from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import Scale, chosen, data_of
-from equiworld.benchmarks.worlds.loops import run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,6 +61,7 @@ class DataEfficiency(TrainedQuestion):
             "1", "to the first success, failures counting as longer; 95 % bootstrap interval"
         ),
         "within_100": Measure("1", "share solved within 100 steps"),
+        "tasks_solved": TASKS_SOLVED,
         "relative_error": Measure("1", "one-step relMSE on test data of the slice", log=True),
         "parameters": Measure("1", "numbers that are trained"),
         "chosen": Measure("", "optimiser steps, learning rate, weight decay and share of sines"),

@@ -14,7 +14,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.cloudpush import within_slice
-from equiworld.benchmarks.worlds.loops import run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
 from equiworld.errors import ArgumentError
 
 __all__ = ["Success"]
@@ -60,6 +60,7 @@ class Success(TrainedQuestion):
             "to the first success, failures counting as longer; 95 % bootstrap interval",
         ),
         "within_100": Measure("1", "share solved within 100 steps"),
+        "tasks_solved": TASKS_SOLVED,
         "coverage": Measure("1", "share of the goal covered at the end, mean"),
         "distance_mm": Measure(
             "mm", "mean distance of the body's points from the goal at the end, median", log=True

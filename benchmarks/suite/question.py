@@ -139,7 +139,8 @@ class Question(ABC):
 
     def table(self, rows: Sequence[Row]) -> str:
         """Rows as plain text."""
-        return text_table([{k: v for k, v in row.items() if k != "question"} for row in rows])
+        hidden = ("question", "tasks_solved")  # the latter may be hundreds of signs
+        return text_table([{k: v for k, v in row.items() if k not in hidden} for row in rows])
 
 
 def _smaller(value: Any, small: Any) -> Any:

@@ -17,7 +17,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
 from equiworld.benchmarks.suite.run import figures
 from equiworld.benchmarks.suite.style import png_bytes
-from equiworld.benchmarks.suite.tables import paired_tables, raw_table
+from equiworld.benchmarks.suite.tables import comparison_tables, paired_tables, raw_table
 from equiworld.files import write_atomically
 from equiworld.results import read_json
 
@@ -105,9 +105,10 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
         "missing": found.missing.get(name, {}),
         "pictures": pictures,
         "definitions": known,
-        "tables": paired_tables(
-            rows, before, measures, {key: measure.unit for key, measure in known.items()}
-        ),
+        "tables": [
+            *paired_tables(rows, before, measures, {key: measure.unit for key, measure in known.items()}),
+            *comparison_tables(rows, measures),
+        ],
         "details": {"All rows": raw_table(rows), "All earlier rows": raw_table(before)},
         "provenance": provenance([*cells.values()]),
         "cells": len(cells),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from equiworld.benchmarks.suite.comparison import compared
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.summary import is_share, summarised
 
-__all__ = ["paired_tables", "raw_table"]
+__all__ = ["comparison_tables", "paired_tables", "raw_table"]
 
 _ENDS = ("_low", "_high")
-_COUNTS = ("successes", "episodes")  # stand in the cell of their share
+_COUNTS = ("successes", "episodes", "tasks_solved")  # stand in the cell of their share, or are long
 
 Cell = dict[str, Any]
 """`text`, a number or a string `sort` that its column is sorted by, and perhaps `more` to say and a `title`."""
@@ -55,6 +56,17 @@ def paired_tables(
         world, part = pair[0].get("world"), pair[0].get("part")
         groups.setdefault((*columns[world, part], part), []).append(pair)
     return [_table(where, group, measures, {**units, **shares}) for (*where, _), group in groups.items()]
+
+
+def comparison_tables(rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Any]]:
+    """Arms that solve the same tasks, each against the first, as one table; none where there are no two."""
+    found, said = compared(rows, measures), ("difference", "p", "test", "verdict")
+    if not found:
+        return []
+    others = {*said, *(f"difference{end}" for end in _ENDS), "seeds", "question"}
+    where = dict.fromkeys(key for row in found for key in row if key not in others)
+    table = _table([*where], [(row, []) for row in found], said, {"difference": "%"})
+    return [table | {"caption": f"arms compared, {table['caption']}"}]
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.benchmarks.suite.rows import Row, share_of
+from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.film import Moment
 from equiworld.groups import GroupElement
@@ -18,9 +18,11 @@ from equiworld.rollout import Policy, Start, rollout, stack
 from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 from equiworld.verify.evaluation.intervals import median_interval
 
-__all__ = ["Ended", "Orbit", "run_orbit", "run_trials", "solved_row"]
+__all__ = ["TASKS_SOLVED", "Ended", "Orbit", "run_orbit", "run_trials", "solved_row", "tasks_solved"]
 
 Array = NDArray[np.float64]
+
+TASKS_SOLVED = Measure("", "task by task: + solved, - not; arms of one seed have the same tasks")
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,14 @@ def solved_row(ended: Sequence[Ended]) -> Row:
         for end, steps in zip(("", "_low", "_high"), median_interval(needed), strict=True):
             row[f"median_steps{end}"] = steps if math.isfinite(steps) else None
         row["within_100"] = sum(steps <= 100 for steps in needed) / len(needed)
+        row["tasks_solved"] = tasks_solved([one.figures for one in ended])
     return row
+
+
+def tasks_solved(ends: Sequence[Mapping[str, float]]) -> str:
+    """Outcomes as a word.
+
+    >>> tasks_solved([{"success": 1.0}, {"success": 0.0}])
+    '+-'
+    """
+    return "".join("+" if end.get("success") else "-" for end in ends)

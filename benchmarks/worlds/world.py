@@ -19,7 +19,7 @@ from equiworld.groups import GroupElement
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
-from equiworld.tasks import task_of
+from equiworld.tasks import Task, task_of
 from equiworld.training import Dataset
 from equiworld.verify.prediction import relative_error
 
@@ -128,16 +128,22 @@ class World(ABC):
         return gym.make(self.env_id, disable_env_checker=True, **{**self.arguments, **arguments})
 
     @property
+    def task(self) -> Task:
+        """Cost and proposals, as registered for its environment."""
+        return task_of(self.env_id)
+
+    @property
     def planner(self) -> Planner:
         """That suits its task."""
-        return task_of(self.env_id).planner or CEM()
+        return self.task.planner or CEM()
 
     def policy(self, model: WorldModel, seed: int, dtype: str = "float32") -> MPCPolicy:
         """A policy over a model. Models without the symmetry plan along the world's axes, without the door.
 
         Behind the door any policy is equivariant.
         """
-        return MPCPolicy(model, self.planner, dtype=dtype, seed=seed, door=model.equivariant)  # type: ignore[arg-type]
+        where: dict[str, Any] = {"dtype": dtype, "door": model.equivariant}
+        return MPCPolicy(model, self.planner, seed=seed, task=self.task, **where)
 
     def network(self, family: str, width: int | None) -> Mapping[str, Any]:
         """Settings of a model of a width; none for the family's own, nor for networks that are no perceptrons."""

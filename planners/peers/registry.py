@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.planners.peers.contender import Contender
 
-__all__ = ["PEERS", "Entry", "peer"]
+__all__ = ["PEERS", "Entry", "peer", "usable"]
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,23 @@ def peer(name: str) -> Entry:
         raise UnknownNameError("peer", name, PEERS, "add one to equiworld.planners.peers.PEERS")
     entry = PEERS[name]
     kind = entry.kind()
+    usable(f"{name!r}", kind, kind.load)
+    return entry
+
+
+def usable(what: str, kind: type[Contender], load: Callable[[], Any]) -> Any:
+    """What `load` imports of the library of an adapter.
+
+    Raises:
+        ArgumentError: that fails; says why and what to install.
+    """
     try:
-        kind.load()
+        return load()
     # A library that was built for another torch, or lacks one of its own, fails in many ways.
     except Exception as reason:
         why = f"{type(reason).__name__}: {reason}".splitlines()[0]
         raise ArgumentError(
             "peer",
-            f"{name!r}, whose library cannot be imported ({why})",
+            f"{what}, whose library cannot be imported ({why})",
             f"pip install {kind.library}=={kind.version}",
         ) from reason
-    return entry

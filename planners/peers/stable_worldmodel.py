@@ -1,4 +1,4 @@
-"""The solvers of stable-worldmodel."""
+"""The solvers of stable-worldmodel, and how any of its modules is loaded without the package around it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import io
 import math
+import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -23,11 +24,23 @@ from torch import Tensor
 from equiworld.planners.peers.contender import Contender
 from equiworld.planners.peers.world import Budget, World
 
-__all__ = ["StableWorldmodel"]
+__all__ = ["StableWorldmodel", "module_of_peer"]
 
 _PACKAGE, _PRIVATE = "stable_worldmodel", "_equiworld_stable_worldmodel"
 _CLASSES = {"cem": "CEMSolver", "icem": "ICEMSolver", "mppi": "MPPISolver"}
 _ELITES = 0.1  # by default topk is 30 of 300 samples
+
+_OTHERWISE: dict[str, tuple[str, str]] = {
+    "loguru:logger": (
+        "from loguru import logger as logging",
+        "import logging",
+    ),  # it is asked for warnings alone
+    "pymunk:Space.on_collision": (  # version 7's name for it
+        "self.space.on_collision(0, 0, post_solve=self._handle_collision)",
+        "self.space.add_collision_handler(0, 0).post_solve = self._handle_collision",
+    ),
+}
+"""What may not be there, or not in the version that is, where it is asked for, and what is run instead."""
 
 
 class StableWorldmodel(Contender):
@@ -53,17 +66,7 @@ class StableWorldmodel(Contender):
 
     @classmethod
     def load(cls) -> ModuleType:
-        found = metadata.version(cls.library)
-        if found != cls.version:  # later ones have moved their solvers
-            raise ImportError(
-                f"{cls.library} {found} is installed, and its solvers are known of {cls.version} alone"
-            )
-        finder = _Files(Path(str(metadata.distribution(cls.library).locate_file(_PACKAGE))))
-        sys.meta_path.insert(0, finder)
-        try:
-            return importlib.import_module(f"{_PRIVATE}.solver")
-        finally:
-            sys.meta_path.remove(finder)
+        return module_of_peer("solver")
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
         solver = self._solver(len(state), state.dtype)
@@ -106,17 +109,43 @@ class _Model:
         return cost.view(candidates.shape[:2])
 
 
-class _Files:
-    """Finds the modules of the package under the private name, that of the package itself without its `__init__`."""
+def module_of_peer(*names: str) -> ModuleType:
+    """Modules of stable-worldmodel, such as "envs.pusht.env", with what they import; the packages around are not run.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Nothing is planted: neither a module under the library's own name, nor an attribute of another library.
+
+    Args:
+        names: within the package; the last one is returned, the others it finds as attributes of their package.
+
+    Raises:
+        ImportError: it is not installed, not in the version that its files are known of, or lacks what it imports.
+    """
+    library, version = StableWorldmodel.library, StableWorldmodel.version
+    found = metadata.version(library)
+    if found != version:  # later ones have moved their modules
+        raise ImportError(f"{library} {found} is installed, and its files are known of {version} alone")
+    folder = Path(str(metadata.distribution(library).locate_file(_PACKAGE)))
+    for name in names:
+        finder = _Files(folder, f"{_PRIVATE}.{name}")
+        sys.meta_path.insert(0, finder)
+        try:
+            module = importlib.import_module(f"{_PRIVATE}.{name}")
+        finally:
+            sys.meta_path.remove(finder)
+    return module
+
+
+class _Files:
+    """Finds the modules of the package under the private name, those around the wanted one without their `__init__`."""
+
+    def __init__(self, folder: Path, wanted: str) -> None:
+        self._folder, self._wanted = folder, wanted
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         root, *inner = name.split(".")
         if root != _PRIVATE:
             return None
-        if not inner:
+        if self._wanted.startswith(f"{name}."):
             return ModuleSpec(name, None, is_package=True)
         file = self._folder.joinpath(*inner)
         file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
@@ -130,6 +159,16 @@ class _Renamed(SourceFileLoader):
         # Not by way of compiled files: those beside it are the package's own.
         text = Path(self.path).read_text()
         text = re.sub(rf"(?m)^(from|import) {_PACKAGE}\b", rf"\1 {_PRIVATE}", text)
-        if importlib.util.find_spec("loguru") is None:  # all that it is asked for are warnings
-            text = text.replace("from loguru import logger as logging", "import logging")
+        for wanted, (there, instead) in _OTHERWISE.items():
+            if there in text and not _is_there(wanted):
+                text = text.replace(there, instead)
         return compile(text, self.path, "exec", dont_inherit=True)
+
+
+def _is_there(wanted: str) -> bool:
+    """Whether a module can be imported and has an attribute."""
+    try:
+        pkgutil.resolve_name(wanted)
+    except (ImportError, AttributeError):
+        return False
+    return True
