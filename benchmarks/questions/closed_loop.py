@@ -16,7 +16,7 @@ from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import run_orbit
 from equiworld.benchmarks.worlds.world import World
-from equiworld.rollout import Policy, Start
+from equiworld.rollout import Start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ class ClosedLoop(TrainedQuestion):
         """One row an element."""
         world = self.world(cell.world)
         orbit = run_orbit(
-            self.policy(cell, store),
+            self.policy(cell, self.model(cell, store), self.dtype),
             world,
             self.starts(cell),
             world.orbit(self.orbit, cell.seed),
@@ -89,10 +89,6 @@ class ClosedLoop(TrainedQuestion):
             figures = [name for name in ends[0] if name in self.measures and name != "success"]
             rows.append(row | {name: float(np.median([end[name] for end in ends])) for name in figures})
         return rows
-
-    def policy(self, cell: Cell, store: Store) -> Policy:
-        """That of a cell's model."""
-        return self.world(cell.world).policy(self.model(cell, store), cell.seed, self.dtype)
 
     def starts(self, cell: Cell) -> list[Start]:
         """The tasks, unturned."""
