@@ -29,7 +29,7 @@ ARMS: Mapping[str, Arm] = {
     "augmented, 4 times the steps": Arm(_AUGMENTED, compute=4),
     "augmented, 16 times the steps": Arm(_AUGMENTED, compute=16),
     "large": Arm(_PLAIN, grow=4),
-    "large, centred": Arm(_CENTRED, grow=4),
+    "centred, large": Arm(_CENTRED, grow=4),
     "soft": Arm({"state": "soft"}),
     "averaged": Arm({"state": "mlp-centred"}, averaged=8),
 }

@@ -36,7 +36,7 @@ TRAINED_POINTS, TESTED_POINTS = 256, 128
 """Of the clouds that are collected: encoders train on halves of them, and are tested on fresh clouds."""
 
 _NEVER = 1e-9  # [m] from the goal for an episode to end early: the body has to stay where it is put
-UNTURNED = 64  # clouds, whose frames are averaged
+UNTURNED, UPRIGHT = 64, 1e-9  # clouds whose frames are averaged, and how far bodies are turned in them [rad]
 SHIFT = 0.3  # [m] of the elements of an orbit
 
 
@@ -107,7 +107,7 @@ class CloudPushWorld(World):
         """The mean of the frames that clouds of an unturned body have; no pose is observed."""
         if self.kind == "state":
             return None
-        env = self.make(max_angle=0.0)
+        env = self.make(max_angle=UPRIGHT)
         try:
             shown = stack([env.reset(seed=seed)[0] for seed in range(UNTURNED)])
         finally:

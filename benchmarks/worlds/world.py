@@ -144,11 +144,9 @@ class World(ABC):
         """
         door = model.equivariant if door is None else door
         policy = MPCPolicy(model, self.planner, dtype=dtype, seed=seed, door=door)  # type: ignore[arg-type]
-        pose = self.pose(policy.door) if policy.door is not None and not model.equivariant else None
-        if pose is None:
+        if policy.door is None or model.equivariant or (pose := self.pose(policy.door)) is None:
             return policy
-        seen = policy.door.names  # type: ignore[union-attr]
-        return policy.behind(Door(policy.symmetry, seen, model.scales, model.single, pose))
+        return policy.behind(Door(policy.symmetry, policy.door.names, model.scales, model.single, pose))
 
     def pose(self, door: Door) -> GroupElement | None:
         """Where frames stand about the middle of the slice; None where that is unturned, as headings and poses are."""

@@ -13,6 +13,17 @@ from equiworld.training.losses import prediction_loss
 GROUPS = pytest.mark.parametrize("group", [E2(), SE3()], ids=str)
 
 
+class Silent(torch.nn.Module):
+    """Says zero where another network says something."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def forward(self, features):
+        return self.other(features).map(torch.zeros_like)
+
+
 def soft(group, penalty: float) -> WorldModel:
     recipe = FAMILIES["soft"].with_settings(hidden=(32, 32), periodic=8, penalty=penalty)
     return WorldModel.for_symmetry(toy_data(group).symmetry, recipe, 0)
@@ -33,11 +44,11 @@ def test_the_loss_has_the_mean_square_of_the_free_path_times_the_penalty():
     z, action, target = toy_data(E2()).features()
     model = soft(E2(), 2.0)
     network, dynamics = model.dynamics.network, model.dynamics
-    with_it = float(prediction_loss(dynamics, z, action, target))
+    with_it = prediction_loss(dynamics, z, action, target).item()
     network.weight = 0.0
-    without = float(prediction_loss(dynamics, z, action, target))
-    network.exact = lambda features: network.free(features).map(torch.zeros_like)
-    mean = float(dynamics.errors(z, action, z).mean())  # of the free path alone, where nothing was to move
+    without = prediction_loss(dynamics, z, action, target).item()
+    network.exact = Silent(network.free)
+    mean = dynamics.errors(z, action, z).mean().item()  # of the free path alone, where nothing was to move
     assert mean > 1e-3
     assert with_it - without == pytest.approx(2.0 * mean, rel=1e-4)
 
@@ -51,7 +62,7 @@ def test_the_more_its_use_costs_the_less_it_is_used_and_the_nearer_it_is_to_exac
         residuals.append(residual(model, torch.float64, *some_of(data)).residual)
     assert shares[0] > shares[1] > shares[2] >= 0
     assert shares[0] > 0.02
-    assert shares[2] < 1e-3
+    assert shares[2] < 0.05 * shares[0]
     assert residuals[0] > residuals[2]
 
 
@@ -62,7 +73,7 @@ def test_a_share_is_that_of_the_displacements():
     network = model.dynamics.network
     network.exact = network.free
     assert model.dynamics.free_share(z, action) == pytest.approx(0.25, rel=1e-6)
-    network.exact = lambda features: network.free(features).map(torch.zeros_like)
+    network.exact = Silent(network.free)
     assert model.dynamics.free_share(z, action) == pytest.approx(1.0, rel=1e-6)
 
 
