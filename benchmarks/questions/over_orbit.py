@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +16,7 @@ from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
+from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import chosen, data_of
@@ -183,6 +184,7 @@ class Augmentation(OverOrbit):
     arms: ClassVar[tuple[str, ...]] = ("equivariant", "steerable", "centred", "augmented")
     dial: ClassVar[str] = "compute"
     varied: ClassVar[tuple[str, ...]] = ("augmented",)
+    small: ClassVar[dict[str, Any]] = {**OverOrbit.small, "values": (1, 2)}
     drawn: ClassVar[tuple[Panel, ...]] = (
         Panel(_RATIO, "compute", "ratio", "steps, multiplied", log="xy"),
         Panel("residual, float64", "compute", "residual_float64", "steps, multiplied", log="xy"),
@@ -207,6 +209,7 @@ class Scaling(OverOrbit):
     arms: ClassVar[tuple[str, ...]] = ("equivariant", "plain", "centred", "augmented")
     dial: ClassVar[str] = "grow"
     varied: ClassVar[tuple[str, ...]] = arms
+    small: ClassVar[dict[str, Any]] = {**OverOrbit.small, "values": (1, 2)}
     drawn: ClassVar[tuple[Panel, ...]] = (
         Panel(_RATIO, "parameters", "ratio", "parameters", log="xy"),
         Panel(_WORST, "parameters", "relative_error_worst", "parameters", log="xy"),
@@ -229,6 +232,7 @@ class Softness(OverOrbit):
     arms: ClassVar[tuple[str, ...]] = ("equivariant", "centred", "soft")
     dial: ClassVar[str] = "penalty"
     varied: ClassVar[tuple[str, ...]] = ("soft",)
+    small: ClassVar[dict[str, Any]] = {**OverOrbit.small, "values": (1e-2, 1.0)}
     drawn: ClassVar[tuple[Panel, ...]] = (
         Panel(_RATIO, "penalty", "ratio", "penalty", log="xy"),
         Panel("share of the free path, in the slice", "penalty", "free_share", "penalty", log="xy"),
@@ -251,6 +255,7 @@ class PostHoc(OverOrbit):
     arms: ClassVar[tuple[str, ...]] = ("equivariant", "plain", "centred", "augmented")
     dial: ClassVar[str] = "averaged"
     varied: ClassVar[tuple[str, ...]] = ("plain", "centred", "augmented")
+    small: ClassVar[dict[str, Any]] = {**OverOrbit.small, "values": (1, 8)}
     drawn: ClassVar[tuple[Panel, ...]] = (
         Panel(_WORST, "averaged", "relative_error_worst", "elements", log="xy"),
         Panel("residual, float64", "averaged", "residual_float64", "elements", log="xy"),
@@ -274,3 +279,9 @@ class InSliceOrTurned(OverOrbit):
     arms: ClassVar[tuple[str, ...]] = tuple(ARMS)
     dial: ClassVar[str] = "door"
     varied: ClassVar[tuple[str, ...]] = arms
+
+    def cells(self, plan: Plan) -> list[Cell]:
+        """As for every question; in the small version of a few arms in the plane, unless others are named."""
+        if self.scale == "small":
+            plan = replace(plan, worlds=plan.worlds or ("pusht",), arms=plan.arms or ("plain", "averaged"))
+        return super().cells(plan)
