@@ -57,12 +57,12 @@ def test_the_more_its_use_costs_the_less_it_is_used_and_the_nearer_it_is_to_exac
     data = toy_data(E2())
     shares, residuals = [], []
     for penalty in (0.0, 1.0, 100.0):
-        model = trained(soft(E2(), penalty), data, steps=300)
+        model = trained(soft(E2(), penalty), data, steps=100)
         shares.append(model.dynamics.free_share(*data.features()[:2]))
         residuals.append(residual(model, torch.float64, *some_of(data)).residual)
     assert shares[0] > shares[1] > shares[2] >= 0
     assert shares[0] > 0.02
-    assert shares[2] < 0.05 * shares[0]
+    assert shares[2] < 0.25 * shares[0]
     assert residuals[0] > residuals[2]
 
 
