@@ -246,9 +246,11 @@ class PostHoc(OverOrbit):
 
     Attributes:
         values: elements that are averaged over.
+        tasks: of each seed; fewer than elsewhere, for a decision takes as many times as long.
     """
 
     values: tuple[float, ...] = (1, 4, 8, 16, 32)
+    tasks: int = 20
 
     name: ClassVar[str] = "post-hoc"
     title: ClassVar[str] = "Does an average over the group, after training, make a plain model equivariant?"
