@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from equiworld.errors import ArgumentError
 from equiworld.models.networks import Averaged, Plain
+from equiworld.models.networks.on_flat_features import OnFlatFeatures
 from equiworld.models.world_model import WorldModel
 
 __all__ = ["averaged"]
@@ -34,6 +35,8 @@ def averaged(model: WorldModel, elements: int) -> WorldModel:
         raise ArgumentError("model", got, "one of Plain, of states that are observed as they are")
     network = Averaged(plain.hidden, plain.periodic, elements)
     found = copy.deepcopy(model)
+    trained = found.dynamics.network
+    assert isinstance(trained, OnFlatFeatures)
     found.family, found.recipe = "custom", replace(model.recipe, network=network)
-    found.dynamics.network = network.over(found.dynamics.network, found.dynamics.layout)
+    found.dynamics.network = network.over(trained, found.dynamics.layout)
     return found

@@ -79,9 +79,8 @@ class Soft(Network):
         settle_numbers(self, "penalty", least=0.0)
 
     def build(self, layout: StateLayout, generator: torch.Generator) -> nn.Module:
-        exact, free = (
-            kind(self.hidden, self.periodic).build(layout, generator) for kind in (Canonical, Plain)
-        )
+        exact = Canonical(self.hidden, self.periodic).build(layout, generator)
+        free = Plain(self.hidden, self.periodic).build(layout, generator)
         return SoftNetwork(exact, free, self.penalty)
 
 
