@@ -176,7 +176,7 @@ class Demo:
         episodes: dict[str, dict[str, Any]] = {}
         for arm in arms:
             cell = Cell(question.name, world.name, arm, self.seed)
-            policy = question.policy(cell, Store(self.out))
+            policy = question.policy(cell, question.model(cell, Store(self.out)), question.dtype)
             arguments = world.loop_arguments(question.scale_in(world).half_width)
             orbit = run_orbit(
                 policy, world, starts, [elements[g] for g in index], question.most_steps(world), arguments

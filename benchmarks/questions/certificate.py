@@ -51,7 +51,7 @@ class CertificateOf(TrainedQuestion):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
         world, scale = self.world(cell.world), self.scale_in(self.world(cell.world))
-        policy = world.policy(self.model(cell, store), cell.seed, cell.point["dtype"])
+        policy = self.policy(cell, self.model(cell, store), cell.point["dtype"])
         found = certify(
             policy,
             lambda: world.make(**world.loop_arguments(scale.half_width)),

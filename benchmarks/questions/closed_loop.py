@@ -16,7 +16,7 @@ from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, Orbit, run_orbit, tasks_solved
 from equiworld.benchmarks.worlds.world import World
-from equiworld.rollout import Policy, Start
+from equiworld.rollout import Start
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ class ClosedLoop(TrainedQuestion):
         """Tasks of a cell, begun at every element."""
         world = self.world(cell.world)
         return run_orbit(
-            self.policy(cell, store),
+            self.policy(cell, self.model(cell, store), self.dtype),
             world,
             starts,
             world.orbit(self.orbit, cell.seed),
@@ -96,10 +96,6 @@ class ClosedLoop(TrainedQuestion):
             figures = [name for name in ends[0] if name in self.measures and name != "success"]
             rows.append(row | {name: float(np.median([end[name] for end in ends])) for name in figures})
         return rows
-
-    def policy(self, cell: Cell, store: Store) -> Policy:
-        """That of a cell's model."""
-        return self.world(cell.world).policy(self.model(cell, store), cell.seed, self.dtype)
 
     def starts(self, cell: Cell) -> list[Start]:
         """The tasks, unturned."""

@@ -7,17 +7,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equiworld.benchmarks.questions.trained import TrainedQuestion
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Scale, chosen, data_of
+from equiworld.benchmarks.suite.trained import chosen, data_of
 from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
+from equiworld.errors import ArgumentError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["DataEfficiency"]
+
+
+GROUPS = ("declared", "proper")
 
 
 @dataclass(frozen=True)
@@ -29,20 +34,16 @@ class DataEfficiency(TrainedQuestion):
 
     Attributes:
         sizes: transitions that models are trained on, a tenth of them held out in training.
-        tried_steps: of the optimiser, to choose from.
-        weight_decays: likewise.
-        learning_rates: likewise.
-        periodic: shares of sine features, of the width of the perceptrons' hidden layers, likewise.
+        groups: "declared": as the environment declares its symmetry; "proper": that without its reflections.
+        tuned: whether that grid is tried, and not the scale's own.
         episodes: of the world's own task.
         first_episode: seed of the first.
         max_steps: of an episode, if fewer than the trial's.
     """
 
-    sizes: tuple[int, ...] = (2_000, 5_000, 20_000)
-    tried_steps: tuple[int, ...] = (300, 1000, 3000)
-    weight_decays: tuple[float, ...] = (0.03, 0.3)
-    learning_rates: tuple[float, ...] = (3e-3, 1e-2)
-    periodic: tuple[float, ...] = (0.0, 0.5)
+    sizes: tuple[int, ...] = (500, 1_000, 2_000, 5_000, 20_000)
+    groups: tuple[str, ...] = GROUPS
+    tuned: bool = True
     episodes: int = 100
     first_episode: int = 2_000_000
     max_steps: int | None = None
@@ -52,7 +53,7 @@ class DataEfficiency(TrainedQuestion):
     worlds: ClassVar[tuple[str, ...]] = ("pusht",)
     arms: ClassVar[tuple[str, ...]] = ("equivariant", "steerable", "augmented")
     seeds: ClassVar[int] = 5
-    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "sizes")
+    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "sizes", "groups")
     measures: ClassVar[dict[str, Measure]] = {
         "success": Measure("1", "share of episodes solved, with Wilson's 95 % interval"),
         "successes": Measure("1", "episodes solved"),
@@ -68,36 +69,34 @@ class DataEfficiency(TrainedQuestion):
     }
     small: ClassVar[dict[str, Any]] = {
         "sizes": (500,),
-        "tried_steps": (50,),
-        "weight_decays": (0.3,),
-        "learning_rates": (1e-2,),
-        "periodic": (0.0,),
+        "groups": ("declared",),
+        "tuned": False,
         "episodes": 2,
         "max_steps": 15,
     }
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
-        """The sizes."""
-        return [{"transitions": size} for size in self.sizes]
+        """The sizes, by group."""
+        for group in self.groups:
+            if group not in GROUPS:
+                raise ArgumentError("groups", group, "which part of the declared symmetry", GROUPS)
+        return [{"group": group, "transitions": size} for group in self.groups for size in self.sizes]
+
+    def arm_at(self, cell: Cell) -> Arm:
+        """Under the group of the cell."""
+        return super().arm_at(cell).varied("proper", cell.point["group"] == "proper")
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
-        world, arm = self.world(cell.world), self.arm(cell.arm)
-        collected = self.scale_in(world)
-        scale = replace(
-            collected,
-            size=cell.point["transitions"],
-            steps=self.tried_steps,
-            weight_decays=self.weight_decays,
-            learning_rates=self.learning_rates,
-            periodic=self.periodic,
-        )
+        world, arm = self.world(cell.world), self.arm_at(cell)
+        collected, size = self.scale_in(world), cell.point["transitions"]
+        scale = collected.few(size) if self.tuned else replace(collected, size=size)
         model = self.model(cell, store, scale)
         trial = next(iter(world.trials.values()))
         first = self.first_episode + cell.seed * self.episodes
         # Few side by side: those whose episodes are over wait for the last one.
         ended = run_trials(
-            world.policy(model, cell.seed),
+            self.policy(cell, model),
             world,
             range(first, first + self.episodes),
             trial.arguments,
@@ -110,23 +109,18 @@ class DataEfficiency(TrainedQuestion):
                 **solved_row(ended),
                 "relative_error": next(iter(errors.values())).relative,
                 "parameters": model.parameter_count,
-                "chosen": _in_words(chosen(store, world, arm, scale)),
+                "chosen": chosen(store, world, arm, scale).in_words(),
             }
         ]
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """Success and error against the number of transitions."""
+        """Success and error against the number of transitions, a curve an arm and group."""
+        several = len({row["group"] for row in rows}) > 1
         shown = [
             Panel("success (95 %)", "transitions", "success", "training transitions", share=True, log="x"),
             Panel(
                 "one-step error (relMSE)", "transitions", "relative_error", "training transitions", log="xy"
             ),
         ]
-        return panels(rows, shown)
-
-
-def _in_words(scale: Scale) -> str:
-    sines = f", {scale.periodic[0]:g} sines" if scale.periodic else ""
-    return (
-        f"{scale.steps[0]} steps, rate {scale.learning_rates[0]:g}, decay {scale.weight_decays[0]:g}{sines}"
-    )
+        named = [{**row, "arm": f"{row['arm']}, {row['group']}" if several else row["arm"]} for row in rows]
+        return panels(named, shown)

@@ -13,10 +13,11 @@ import torch
 
 from equiworld.benchmarks.peers import peer_versions
 from equiworld.benchmarks.questions.trained import TrainedQuestion
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Arm, Scale
+from equiworld.benchmarks.suite.trained import Scale
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import Group

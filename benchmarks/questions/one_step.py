@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from equiworld.benchmarks.arms import ARMS
+from equiworld.benchmarks.arms import MAIN
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, orbit_figure
@@ -46,7 +46,7 @@ class OneStep(TrainedQuestion):
     name: ClassVar[str] = "one-step"
     title: ClassVar[str] = "How wrong is one predicted step, and is it as wrong at every orientation?"
     worlds: ClassVar[tuple[str, ...]] = ("pusht", "cloudpush")
-    arms: ClassVar[tuple[str, ...]] = tuple(ARMS)
+    arms: ClassVar[tuple[str, ...]] = MAIN
     coordinates: ClassVar[tuple[str, ...]] = (
         "part",
         "element",
@@ -79,7 +79,7 @@ class OneStep(TrainedQuestion):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """Rows of the orbit, of the world's ladder, and one of the model itself."""
         world, model = self.world(cell.world), self.model(cell, store)
-        scale, part = self.scale_in(world), self.arm(cell.arm).part
+        scale, part = self.scale_in(world), self.arm_at(cell).part
         test = data_of(store, world, part, "test", scale)
         rows = []
         for index, g in enumerate(world.orbit(self.orbit, cell.seed)):

@@ -59,7 +59,7 @@ class Parameters(TrainedQuestion):
         world = self.world(cell.world)
         scale = replace(self.scale_in(world), width=cell.point["hidden"])
         model = self.model(cell, store, scale)
-        errors = world.errors(model, data_of(store, world, self.arm(cell.arm).part, "test", scale))
+        errors = world.errors(model, data_of(store, world, self.arm_at(cell).part, "test", scale))
         return [
             {
                 "relative_error": next(iter(errors.values())).relative,

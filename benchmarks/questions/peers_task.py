@@ -12,13 +12,14 @@ import numpy as np
 
 from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.questions.closed_loop import ClosedLoop
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.timing import threads
-from equiworld.benchmarks.suite.trained import CHOOSING, Arm, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import CHOOSING, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.pusht import CLEAR_OF_WALLS, PUSHT
 from equiworld.benchmarks.worlds.swm_pusht import JUDGED, draw_pairs, library, pairs_as_starts

@@ -72,7 +72,7 @@ class Safety(TrainedQuestion):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
         world, model = self.world(cell.world), self.model(cell, store)
-        policy = world.policy(model, cell.seed)
+        policy = self.policy(cell, model)
         drawn = iter(self._starts(cell, 2 * self.tasks + self.rounds * self.searched))
         tasks, fresh = (list(islice(drawn, self.tasks)) for _ in range(2))
         turns = np.arange(self.orbit) * math.tau / self.orbit

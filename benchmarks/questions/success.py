@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equiworld.benchmarks.arms import ARMS
+from equiworld.benchmarks.arms import MAIN
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
@@ -46,7 +46,7 @@ class Success(TrainedQuestion):
         "cloudpush-zed",
         "cloudpush-pose",
     )
-    arms: ClassVar[tuple[str, ...]] = tuple(ARMS)
+    arms: ClassVar[tuple[str, ...]] = MAIN
     choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "trial")
     measures: ClassVar[dict[str, Measure]] = {
         "success": Measure(
@@ -98,7 +98,7 @@ class Success(TrainedQuestion):
             arguments["max_angle"] = float(np.radians(scale.half_width))
             seeds = within_slice(world, count, first, **arguments)
         steps = trial.limited(self.max_steps)
-        policy = world.policy(model, cell.seed)
+        policy = self.policy(cell, model)
         parts = [part.tolist() for part in np.array_split(seeds, len(trial.variants))]
         ended = [
             one

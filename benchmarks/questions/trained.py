@@ -9,19 +9,21 @@ from typing import Any, ClassVar, Self
 
 from equiworld.arguments import integer
 from equiworld.benchmarks.arms import arm_of
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Arm, Scale, disjoint, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import Scale, disjoint, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy
 
 __all__ = ["TrainedQuestion"]
 
-SCALES = ("full", "demo", "demo-quick", "small")
+SCALES = ("full", "2k", "demo", "demo-quick", "small")
 _SCALE = ("scale", "transitions", "steps", "half_width", "width")
 
 
@@ -30,7 +32,7 @@ class TrainedQuestion(Question):
     """A question about models that are trained on the data of a world.
 
     Attributes:
-        scale: of data and training as worlds define it: "full", "demo", "demo-quick" or "small";
+        scale: of data and training as worlds define it: "full", "2k", "demo", "demo-quick" or "small";
             what follows changes it.
         transitions: collected for training.
         steps: of the optimiser.
@@ -67,8 +69,14 @@ class TrainedQuestion(Question):
         """An arm by its name."""
         return arm_of(name)
 
+    def arm_at(self, cell: Cell) -> Arm:
+        """The arm of a cell, where the cell's point may vary it."""
+        return self.arm(cell.arm)
+
     def scale_in(self, world: World) -> Scale:
         """The amounts of data and training in a world; the small version has no number that is larger."""
+        if self.scale not in world.scales:
+            raise ArgumentError("scale", self.scale, f"one that {world.name} has", world.scales)
         scale = world.scales[self.scale]
         small = self.scale in ("small", "demo-quick")
         changes: dict[str, Any] = {}
@@ -82,10 +90,14 @@ class TrainedQuestion(Question):
 
     def model(self, cell: Cell, store: Store, scale: Scale | None = None) -> WorldModel:
         """The model of a cell's arm and seed; its data shares nothing with what it is tested on."""
-        world, arm = self.world(cell.world), self.arm(cell.arm)
+        world, arm = self.world(cell.world), self.arm_at(cell)
         scale = scale or self.scale_in(world)
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
+
+    def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32") -> MPCPolicy:
+        """The policy of a cell's arm over its model, behind the door or not as the arm has it."""
+        return self.world(cell.world).policy(model, cell.seed, dtype, self.arm_at(cell).door)
 
     def cells(self, plan: Plan) -> list[Cell]:
         """As for every question; unless arms are named, those of the world's own, or that have a family for it."""
@@ -108,7 +120,7 @@ class TrainedQuestion(Question):
         """World, arm and scale as they are defined, and the planner."""
         world = self.world(cell.world)
         return {
-            **trained_inputs(world, self.arm(cell.arm), self.scale_in(world)),
+            **trained_inputs(world, self.arm_at(cell), self.scale_in(world)),
             "planner": [type(world.planner).__name__, world.planner],
         }
 

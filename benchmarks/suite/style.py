@@ -43,6 +43,7 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
     "equivariant": (_BLUE, "o", "-"),
     "steerable": (_SKY, "P", (0, (5, 1))),
     "plain": (_RED, "s", "--"),
+    "plain, all data": (_RED, "<", (0, (9, 2))),
     "centred": (_PINK, "D", "-."),
     "augmented": (_GREEN, "^", ":"),
     "small": (_ORANGE, "v", (0, (3, 1, 1, 1))),

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from equiworld.benchmarks.suite.arm import Arm, Part
 from equiworld.benchmarks.suite.store import Store
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel, averaged
+from equiworld.models.families import recipe_of
 from equiworld.training import Dataset, TrainingConfig, check_disjoint, train
 
 __all__ = [
-    "Arm",
-    "Part",
+    "FEW",
     "Scale",
     "Split",
     "TrainingWorld",
@@ -30,9 +31,6 @@ __all__ = [
     "trained_inputs",
     "trained_model",
 ]
-
-Part = Literal["slice", "all"]
-"""Of the orientations: a slice about one of them, or all."""
 
 Split = Literal["train", "validation", "test"]
 
@@ -48,29 +46,13 @@ CHOOSING = 1_000_003
 """The training seed that settings are chosen with; no reported model has it."""
 
 
-@dataclass(frozen=True)
-class Arm:
-    """What is compared: a family of models, trained on a part of the data.
-
-    Attributes:
-        families: of the model, by the kind of world ("state", "cloud").
-        part: of the orientations that it is trained on.
-        settings: of the model, beside its seed and what the scale says.
-        everywhere: whether it is tried on all trials, not only on a world's own and on those of the slice.
-    """
-
-    families: Mapping[str, str]
-    part: Part = "slice"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    everywhere: bool = False
-
-    def family(self, kind: str) -> str:
-        """The family for a kind of world."""
-        if kind not in self.families:
-            raise ArgumentError(
-                "--world", f"a world of {kind}s", "a world that the arm has a family for", self.families
-            )
-        return self.families[kind]
+FEW: Mapping[str, tuple[float, ...]] = {
+    "steps": (300, 1000, 3000),
+    "weight_decays": (0.03, 0.3),
+    "learning_rates": (3e-3, 1e-2),
+    "periodic": (0.0, 0.5),
+}
+"""What every arm is tried with on few transitions: what serves with many overfits there."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +87,15 @@ class Scale:
     width: int | None = None
     size: int | None = None
     collection: int = 0
+
+    def few(self, size: int) -> Scale:
+        """The same collection, of which each seed trains on so many transitions, with the choices of `FEW`."""
+        return replace(self, size=size, **FEW)  # type: ignore[arg-type]
+
+    def in_words(self) -> str:
+        """What was chosen, of a scale with one entry of each kind."""
+        sines = f", {self.periodic[0]:g} sines" if self.periodic else ""
+        return f"{self.steps[0]} steps, rate {self.learning_rates[0]:g}, decay {self.weight_decays[0]}{sines}"
 
     def data(self) -> dict[str, Any]:
         """What collected data depends on."""
@@ -147,9 +138,15 @@ def trained_inputs(world: TrainingWorld, arm: Arm, scale: Scale) -> dict[str, An
     """What a trained model depends on, for the inputs of rows; with them belong the modules of the world.
 
     Raises:
-        ArgumentError: the arm has no family for the world, or the world no tasks at this scale.
+        ArgumentError: the arm has no family for the world, or one that it cannot have of its width or average; or the
+            world has no tasks at this scale.
     """
     world.check(scale)
+    _settings(world, arm, 0, scale)
+    if arm.averaged is not None and world.kind != "state":
+        raise ArgumentError(
+            "--world", f"a world of {world.kind}s", "one of states for an arm that is averaged"
+        )
     return {**_world(world), "arm": arm, "family": arm.family(world.kind), "scale": scale}
 
 
@@ -190,7 +187,8 @@ def disjoint(store: Store, world: TrainingWorld, part: Part, scale: Scale) -> di
 
 def trained_model(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
     """The model of an arm, trained now if it is not in the store, with the settings that validation data chose."""
-    return _trained(store, world, arm, seed, chosen(store, world, arm, scale))
+    model = _trained(store, world, arm, seed, chosen(store, world, arm, scale))
+    return model if arm.averaged is None else averaged(model, arm.averaged)
 
 
 def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
@@ -198,8 +196,7 @@ def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
 
     They are tried with a training seed, and where seeds have parts of their own on a part, that no reported model has.
     """
-    family = FAMILIES.get(arm.family(world.kind))
-    has_sines = family is not None and hasattr(family.network, "periodic")
+    has_sines = hasattr(recipe_of(arm.family(world.kind)).network, "periodic")
     grid = [
         replace(scale, steps=(steps,), weight_decays=(decay,), learning_rates=(rate,), periodic=sines)
         for steps, decay, rate, sines in product(
@@ -220,34 +217,34 @@ def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
         text = json.dumps({"chosen": int(np.argmin(errors)), "grid": [asdict(each) for each in grid]})
         write_atomically(folder / "choice.json", lambda file: file.write(text.encode()))
 
-    inputs = {**_world(world), "arm": arm, "scale": scale}
+    inputs = {**_world(world), "arm": arm.training, "scale": scale}
     modules = (*world.modules(), __name__)
     folder = store.artefact("choices", f"{world.name}-{arm.family(world.kind)}", inputs, modules, make)
     return grid[json.loads((folder / "choice.json").read_text())["chosen"]]
 
 
 def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
-    family = arm.family(world.kind)
-    settings = {"seed": seed, **world.network(family, scale.width), **arm.settings}
-    if scale.periodic:
-        hidden = settings.get("hidden") or FAMILIES[family].network.hidden  # type: ignore[attr-defined]
-        settings["periodic"] = round(scale.periodic[0] * hidden[0])
+    family, settings = arm.family(world.kind), _settings(world, arm, seed, scale)
+    steps, encoder_steps, joint_steps = (
+        round(arm.compute * each) for each in (scale.steps[0], scale.encoder_steps, scale.joint_steps)
+    )
     training = TrainingConfig(
-        steps=max(scale.steps[0], 1),
+        steps=max(steps, 1),
         batch_size=scale.batch_size,
         learning_rate=scale.learning_rates[0],
         weight_decay=scale.weight_decays[0],
-        encoder_steps=scale.encoder_steps,
-        joint_steps=scale.joint_steps,
+        encoder_steps=encoder_steps,
+        joint_steps=joint_steps,
         seed=seed,
     )
     inputs = {
         **_world(world),
         "family": family,
         "part": arm.part,
+        "proper": arm.proper,
         "settings": settings,
         "training": training.identity(),
-        "steps": scale.steps[0],
+        "steps": steps,
         "data": scale.data(),
         "size": scale.size,
     }
@@ -256,18 +253,37 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
         data = data_of(store, world, arm.part, "train", scale)
         if scale.size is not None:
             data = _own_part(data, scale.size, seed)
-        env = data.make_env()
+        env, symmetry = data.make_env(), data.symmetry
+        if arm.proper:
+            symmetry = replace(symmetry, group=symmetry.group.rotations())
         try:
-            model = WorldModel.for_env(env, family, symmetry=data.symmetry, transitions=len(data), **settings)
+            model = WorldModel.for_env(env, family, symmetry=symmetry, transitions=len(data), **settings)
         finally:
             env.close()
-        if scale.steps[0]:
+        if steps:
             train(model, data, replace(training, folder=str(folder)))
         model.save(folder)
 
     name = f"{world.name}-{arm.part}-{family}-{seed}"
     modules = (*world.modules(), __name__)
     return WorldModel.load(store.artefact("models", name, inputs, modules, make))
+
+
+def _settings(world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> dict[str, Any]:
+    """Of the model of an arm."""
+    family = arm.family(world.kind)
+    settings = {"seed": seed, **world.network(family, scale.width), **arm.settings}
+    own = recipe_of(family).network
+    if scale.periodic:
+        hidden = settings.get("hidden") or own.hidden  # type: ignore[attr-defined]
+        settings["periodic"] = round(scale.periodic[0] * hidden[0])
+    if arm.grow != 1:
+        if not hasattr(own, "periodic"):
+            raise ArgumentError("grow", arm.grow, f"1 for family {family!r}, whose network is no perceptron")
+        sizes = {name: settings.get(name, getattr(own, name)) for name in ("hidden", "periodic")}
+        settings["hidden"] = [round(arm.grow * size) for size in sizes["hidden"]]
+        settings["periodic"] = round(arm.grow * sizes["periodic"])
+    return settings
 
 
 def _own_part(data: Dataset, size: int, seed: int) -> Dataset:

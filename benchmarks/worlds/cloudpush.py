@@ -13,14 +13,16 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.suite.arm import Part
+from equiworld.benchmarks.suite.trained import Scale, Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs.cloudpush.film import CloudPushFilm
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE3, GroupElement
 from equiworld.models import WorldModel
-from equiworld.rollout import Start
+from equiworld.rollout import Start, stack
+from equiworld.symmetry import Door
 from equiworld.training import Dataset, collect
 
 __all__ = ["BOTTLE", "CLOUDPUSH", "POSE", "ZED", "CloudPushWorld", "random_elements", "within_slice"]
@@ -34,6 +36,7 @@ TRAINED_POINTS, TESTED_POINTS = 256, 128
 """Of the clouds that are collected: encoders train on halves of them, and are tested on fresh clouds."""
 
 _NEVER = 1e-9  # [m] from the goal for an episode to end early: the body has to stay where it is put
+UNTURNED, UPRIGHT = 64, 1e-9  # clouds whose frames are averaged, and how far bodies are turned in them [rad]
 SHIFT = 0.3  # [m] of the elements of an orbit
 
 
@@ -99,6 +102,19 @@ class CloudPushWorld(World):
     def elements(self, count: int, seed: int) -> list[GroupElement]:
         """Of SE(3), shifted by 1 m."""
         return random_elements(np.random.default_rng([seed, 41]), count, None, 1.0)
+
+    def pose(self, door: Door) -> GroupElement | None:
+        """The mean of the frames that clouds of an unturned body have; no pose is observed."""
+        if self.kind == "state":
+            return None
+        env = self.make(max_angle=UPRIGHT)
+        try:
+            shown = stack([env.reset(seed=seed)[0] for seed in range(UNTURNED)])
+        finally:
+            env.close()
+        left, _, right = np.linalg.svd(door.enter(shown).element.matrix.mean(0))
+        left[:, -1] *= np.linalg.det(left @ right)
+        return SE3().element(left @ right)
 
     def ladder(self, seed: int) -> dict[str, list[GroupElement]]:
         """Shifts, turns, and both, four elements each."""

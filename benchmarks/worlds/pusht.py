@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.suite.arm import Part
+from equiworld.benchmarks.suite.trained import Scale, Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.exploration import PushExploration
@@ -118,13 +119,15 @@ def _poses(arrays: Any) -> NDArray[np.float64]:
     return np.concatenate([arrays["block_pos"], arrays["block_heading"]], -1)
 
 
+_FULL = Scale(600_000, 60_000, 30.0, (3000, 8000), (3e-3, 1e-2), (1e-3, 3e-2))
 PUSHT = PushTWorld(
     "pusht",
     "equiworld/PushT-v0",
     unit="px",
     shifts=100.0,
     scales={
-        "full": Scale(600_000, 60_000, 30.0, learning_rates=(3e-3, 1e-2)),
+        "full": _FULL,
+        "2k": _FULL.few(2_000),
         "demo": Scale(250_000, 10_000, 30.0, (6000,), width=128, periodic=(0.0,)),
         "demo-quick": Scale(20_000, 2_000, 30.0, (1500,), batch_size=256, width=128, periodic=(0.0,)),
         "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, width=32),

@@ -15,7 +15,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.suite.arm import Part
+from equiworld.benchmarks.suite.trained import Scale, Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs import GroupAction
 from equiworld.errors import ArgumentError, UnknownNameError

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import equiworld.envs  # noqa: F401  registers the environments
-from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.benchmarks.suite.arm import Part
+from equiworld.benchmarks.suite.trained import Scale, Split
 from equiworld.groups import GroupElement
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
+from equiworld.symmetry import Door
 from equiworld.tasks import Task, task_of
 from equiworld.training import Dataset
 from equiworld.verify.prediction import relative_error
@@ -137,13 +139,24 @@ class World(ABC):
         """That suits its task."""
         return self.task.planner or CEM()
 
-    def policy(self, model: WorldModel, seed: int, dtype: str = "float32") -> MPCPolicy:
-        """A policy over a model. Models without the symmetry plan along the world's axes, without the door.
+    def policy(
+        self, model: WorldModel, seed: int, dtype: str = "float32", door: bool | None = None
+    ) -> MPCPolicy:
+        """A policy over a model, posed at the door as the slice of orientations is.
 
-        Behind the door any policy is equivariant.
+        Behind the door any policy is equivariant; unless told, models without the symmetry plan along the world's axes,
+        without it.
         """
-        where: dict[str, Any] = {"dtype": dtype, "door": model.equivariant}
-        return MPCPolicy(model, self.planner, seed=seed, task=self.task, **where)
+        door = model.equivariant if door is None else door
+        where: dict[str, Any] = {"dtype": dtype, "door": door}
+        policy = MPCPolicy(model, self.planner, seed=seed, task=self.task, **where)
+        if policy.door is None or model.equivariant or (pose := self.pose(policy.door)) is None:
+            return policy
+        return policy.behind(Door(policy.symmetry, policy.door.names, model.scales, model.single, pose))
+
+    def pose(self, door: Door) -> GroupElement | None:
+        """Where frames stand about the middle of the slice; None where that is unturned, as headings and poses are."""
+        return None
 
     def network(self, family: str, width: int | None) -> Mapping[str, Any]:
         """Settings of a model of a width; none for the family's own, nor for networks that are no perceptrons."""

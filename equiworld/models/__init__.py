@@ -2,7 +2,17 @@
 
 from equiworld.models.encoders import ENCODERS, Cloud, Encoder, Identity, ObservationEncoder
 from equiworld.models.families import FAMILIES, register_family
-from equiworld.models.networks import NETWORKS, Canonical, Network, Plain, Regular, Steerable
+from equiworld.models.networks import (
+    NETWORKS,
+    Averaged,
+    Canonical,
+    Network,
+    Plain,
+    Regular,
+    Soft,
+    Steerable,
+)
+from equiworld.models.post_hoc import averaged
 from equiworld.models.recipe import Recipe
 from equiworld.models.world_model import WorldModel
 
@@ -10,6 +20,7 @@ __all__ = [
     "ENCODERS",
     "FAMILIES",
     "NETWORKS",
+    "Averaged",
     "Canonical",
     "Cloud",
     "Encoder",
@@ -19,7 +30,9 @@ __all__ = [
     "Plain",
     "Recipe",
     "Regular",
+    "Soft",
     "Steerable",
     "WorldModel",
+    "averaged",
     "register_family",
 ]

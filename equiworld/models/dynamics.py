@@ -178,6 +178,29 @@ class Dynamics(nn.Module):
             squared.append((scalars * moves).square())
         return torch.cat(squared, -1)
 
+    def penalty(self, z: Features, action: Features) -> Tensor | None:
+        """What its network asks training to add to the loss, a scalar; None for one that asks for nothing."""
+        penalty = getattr(self.network, "penalty", None)
+        return None if penalty is None else penalty(self._scaled(self._inputs(z, action)))
+
+    @torch.no_grad()
+    def free_share(self, z: Features, action: Features) -> float | None:
+        """The free path's part in the predicted displacements of N transitions: the mean square that it gives alone
+        over that of the whole, both in units of each channel's spread.
+
+        None of networks without a free path; above 1 where the two paths cancel. See `Soft`.
+        """
+        free = getattr(self.network, "free", None)
+        if free is None:
+            return None
+        inputs = self._scaled(self._inputs(z, action))
+        alone, whole = (
+            float((found.scalars * (self.out_scalar_scale > 0)).square().sum())
+            + float((found.vectors * (self.out_vector_scale > 0)).square().sum())
+            for found in (free(inputs), self.network(inputs))
+        )
+        return alone / whole if whole else 0.0
+
     def fit_scales(self, z: Features, action: Features, target: Features) -> None:
         """One length for each channel from the training data, and the linear combinations that are exact.
 

@@ -8,7 +8,7 @@ from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import Group
 from equiworld.models.encoders import Cloud
-from equiworld.models.networks import Canonical, Plain, Regular, Steerable
+from equiworld.models.networks import Averaged, Canonical, Plain, Regular, Soft, Steerable
 from equiworld.models.recipe import Recipe
 from equiworld.symmetry import Cloud as CloudField
 from equiworld.symmetry import Field, Rotation, Symmetry
@@ -26,6 +26,8 @@ FAMILIES: dict[str, Recipe] = {
     "mlp": Recipe(Plain(), centred=False),
     "mlp-centred": Recipe(Plain()),
     "augmented": Recipe(Plain(), augmented=True),
+    "averaged": Recipe(Averaged()),
+    "soft": Recipe(Soft()),
     "latent": Recipe(Canonical(), Cloud()),
     "latent-mlp": Recipe(_SMALL_PLAIN, Cloud(), centred=False),
     "latent-mlp-centred": Recipe(_SMALL_PLAIN, Cloud()),

@@ -32,7 +32,7 @@ def prediction_loss(
     """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
 
     √(|e|²/β² + 1) − 1 depends on |e| alone, so no direction is preferred; large errors, where a corner catches or
-    slips, count linearly.
+    slips, count linearly. A network that asks for a penalty, such as `Soft`, has it added.
 
     Args:
         dynamics: that predict.
@@ -40,7 +40,11 @@ def prediction_loss(
         huber: β.
     """
     squared = dynamics.errors(z, action, target)
-    return huber * (torch.sqrt(squared / huber**2 + 1) - 1).sum(-1).mean()
+    loss, penalty = (
+        huber * (torch.sqrt(squared / huber**2 + 1) - 1).sum(-1).mean(),
+        dynamics.penalty(z, action),
+    )
+    return loss if penalty is None else loss + penalty
 
 
 class EncoderLoss(ABC):

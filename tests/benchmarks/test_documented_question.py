@@ -10,8 +10,8 @@ import pytest
 
 from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks.arms import ARMS
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.run import Run, run
-from equiworld.benchmarks.suite.trained import Arm
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 

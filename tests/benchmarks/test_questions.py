@@ -16,11 +16,11 @@ from equiworld.benchmarks import worlds as world_registry
 from equiworld.benchmarks.arms import ARMS, arm_of
 from equiworld.benchmarks.questions.one_step import residual
 from equiworld.benchmarks.questions.success import Success
+from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Arm
 from equiworld.benchmarks.worlds import WORLDS, world_of
 from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.commands.benchmarks import answer
@@ -156,6 +156,17 @@ ARM_CHANGES: list[Arm] = [
     replace(ARMS["equivariant"], families={"state": "mlp"}),
     replace(ARMS["equivariant"], settings={"hidden": [7]}),
     replace(ARMS["equivariant"], settings={"periodic": 7}),
+    *(
+        ARMS["equivariant"].varied(name, value)
+        for name, value in {
+            "everywhere": False,
+            "door": False,
+            "compute": 7,
+            "grow": 7,
+            "averaged": 7,
+            "proper": True,
+        }.items()
+    ),
 ]
 
 
@@ -179,6 +190,12 @@ def test_no_changed_input_finds_an_old_row(monkeypatch: pytest.MonkeyPatch) -> N
             task = TASKS[PUSHT.env_id]
             patch.setitem(TASKS, PUSHT.env_id, replace(task, planner=replace(CEM(), **changes)))
             keys[f"planner {changes}"] = key(Success())
+    assert {
+        each.name
+        for each in fields(Arm)
+        for arm in ARM_CHANGES
+        if getattr(arm, each.name) != getattr(ARMS["equivariant"], each.name)
+    } == {each.name for each in fields(Arm)}
     for arm in ARM_CHANGES:
         with monkeypatch.context() as patch:
             patch.setitem(ARMS, "equivariant", arm)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import nn
 
 from equiworld.groups import Group
 from equiworld.models.networks.network import Network
@@ -34,7 +33,7 @@ class Canonical(Network):
         settle_sizes(self, "hidden")
         settle_integers(self, "periodic", least=0)
 
-    def build(self, layout: StateLayout, generator: torch.Generator) -> nn.Module:
+    def build(self, layout: StateLayout, generator: torch.Generator) -> CanonicalNetwork:
         group = layout.symmetry.group
         return CanonicalNetwork(
             layout.in_type,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from equiworld.models.networks.network import Network
 from equiworld.models.networks.on_flat_features import OnFlatFeatures
@@ -35,7 +34,7 @@ class Plain(Network):
         settle_sizes(self, "hidden")
         settle_integers(self, "periodic", least=0)
 
-    def build(self, layout: StateLayout, generator: torch.Generator) -> nn.Module:
+    def build(self, layout: StateLayout, generator: torch.Generator) -> OnFlatFeatures:
         network = MLP(
             layout.in_type.size,
             layout.out_type.size,
