@@ -63,6 +63,10 @@ class TrainedQuestion(Question):
         """A world by its name."""
         return world_of(name)
 
+    def world_at(self, cell: Cell) -> World:
+        """The world of a cell."""
+        return self.world(cell.world)
+
     def arm(self, name: str) -> Arm:
         """An arm by its name."""
         return arm_of(name)
@@ -82,7 +86,7 @@ class TrainedQuestion(Question):
 
     def model(self, cell: Cell, store: Store, scale: Scale | None = None) -> WorldModel:
         """The model of a cell's arm and seed; its data shares nothing with what it is tested on."""
-        world, arm = self.world(cell.world), self.arm(cell.arm)
+        world, arm = self.world_at(cell), self.arm(cell.arm)
         scale = scale or self.scale_in(world)
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
@@ -100,13 +104,13 @@ class TrainedQuestion(Question):
 
     def prepare(self, cells: Sequence[Cell], store: Store) -> None:
         """Collect the data of the cells."""
-        needed = {(cell.world, self.arm(cell.arm).part): cell for cell in cells}
-        for (world, part), cell in needed.items():
-            disjoint(store, self.world(world), part, self.scale_in(self.world(cell.world)))
+        pairs = [(self.world_at(cell), self.arm(cell.arm).part) for cell in cells]
+        for world, part in {(world.name, part): (world, part) for world, part in pairs}.values():
+            disjoint(store, world, part, self.scale_in(world))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""
-        world = self.world(cell.world)
+        world = self.world_at(cell)
         return {
             **trained_inputs(world, self.arm(cell.arm), self.scale_in(world)),
             "planner": [type(world.planner).__name__, world.planner],
@@ -114,7 +118,7 @@ class TrainedQuestion(Question):
 
     def modules(self, cell: Cell) -> Sequence[str]:
         """Those of the question and of its world."""
-        return (*super().modules(cell), *self.world(cell.world).modules())
+        return (*super().modules(cell), *self.world_at(cell).modules())
 
     def half_width_of(self, rows: Sequence[Row]) -> float | None:
         """Of the trained slice [deg] in the world of the rows; None if it is not known here."""

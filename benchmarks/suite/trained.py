@@ -261,6 +261,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
             model = WorldModel.for_env(env, family, symmetry=data.symmetry, transitions=len(data), **settings)
         finally:
             env.close()
+        model.action_repeat = data.action_repeat  # of what is not trained too
         if scale.steps[0]:
             train(model, data, replace(training, folder=str(folder)))
         model.save(folder)

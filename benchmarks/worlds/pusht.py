@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import E2, SE2, GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start
+from equiworld.symmetry import Features
 from equiworld.training import Dataset, collect
 from equiworld.verify.prediction import one_step
 
@@ -41,8 +43,9 @@ class PushTWorld(World):
     ) -> Dataset:
         """Transitions that begin with the block's heading within the slice; those that left it are dropped."""
         half_width = math.radians(half_width) if part == "slice" else math.pi
-        exploration = PushExploration(headings=(-half_width, half_width))
         env = self.make()
+        exploration: PushExploration = copy.copy(env.unwrapped.exploration)  # type: ignore[attr-defined]
+        exploration.headings = (-half_width, half_width)
         try:
             data = collect(env, count, 100 + seed, exploration=exploration, folder=folder)
         finally:
@@ -68,6 +71,16 @@ class PushTWorld(World):
             region: StepErrors(error[which], motion[which], count)
             for region, which in (("interior", clear), ("near walls", ~clear))
         }
+
+    def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
+        """The T's eight corners [px]."""
+        return np.asarray(observation["block_keypoints"], np.float64).reshape(8, 2)
+
+    def imagined_body(
+        self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Those of the predicted poses."""
+        return geometry.keypoints(_poses(model.symmetry.observation_arrays(states)))
 
     def orbit(self, count: int, seed: int) -> list[GroupElement]:
         """Turns evenly over the circle."""

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 import equiworld.envs  # noqa: F401  registers the environments
 from equiworld.benchmarks.suite.trained import Part, Scale, Split
+from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
-from equiworld.tasks import task_of
+from equiworld.symmetry import Features
+from equiworld.tasks import Task, task_of
 from equiworld.training import Dataset
 from equiworld.verify.prediction import relative_error
 
@@ -128,9 +130,14 @@ class World(ABC):
         return gym.make(self.env_id, disable_env_checker=True, **{**self.arguments, **arguments})
 
     @property
+    def task(self) -> Task:
+        """Cost, proposals and planner."""
+        return task_of(self.env_id)
+
+    @property
     def planner(self) -> Planner:
         """That suits its task."""
-        return task_of(self.env_id).planner or CEM()
+        return self.task.planner or CEM()
 
     def policy(self, model: WorldModel, seed: int, dtype: str = "float32") -> MPCPolicy:
         """A policy over a model. Models without the symmetry plan along the world's axes, without the door.
@@ -162,6 +169,27 @@ class World(ABC):
         self, model: WorldModel, data: Dataset, g: GroupElement | None = None
     ) -> dict[str, StepErrors]:
         """One-step errors in float64 on data turned by g, by region; the first is where the symmetry holds."""
+
+    def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Points `(n, d)` of the body that is moved, where the simulator has them.
+
+        Raises:
+            ArgumentError: nobody says where they are.
+        """
+        raise ArgumentError("--world", self.name, "a world that says where its body is, such as pusht")
+
+    def imagined_body(
+        self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The same points where a model's latent states have them, `(…, N, n, d)`.
+
+        Args:
+            model: whose states they are.
+            state: the encoded one that all began with, batch shape `(N)`.
+            states: batch shape `(…, N)`.
+            body: the points at the beginning, as the simulator had them, `(N, n, d)`.
+        """
+        raise ArgumentError("--world", self.name, "a world that says where its body is, such as pusht")
 
     @abstractmethod
     def orbit(self, count: int, seed: int) -> list[GroupElement]:

@@ -1,0 +1,238 @@
+"""How wrong do predictions become over many steps, and as wrong at every orientation?"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from equiworld.benchmarks.questions.trained import TrainedQuestion
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import Panel, panels
+from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.worlds.world import World
+from equiworld.groups import GroupElement
+from equiworld.models import WorldModel
+from equiworld.rollout import Policy, Replay, Start, rollout, stack
+from equiworld.symmetry import Point, Symmetry, symmetry_of
+from equiworld.symmetry.holding import held_action
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Rollout"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rollout(TrainedQuestion):
+    """Actions of the world's exploration, played by the simulator from s and, turned, from g·s, and imagined by models.
+
+    Starts are tasks of the trained slice; where the pushes lead, nothing keeps the body in it. Errors are of points of
+    the body, where the simulator that began at g·s has them, so that all models are asked for the same.
+
+    Attributes:
+        horizons: H, actions after which predictions are compared.
+        trajectories: at each element.
+        orbit: elements, the identity first.
+    """
+
+    horizons: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    trajectories: int = 200
+    orbit: int = 8
+
+    name: ClassVar[str] = "rollout"
+    title: ClassVar[str] = (
+        "How wrong do predictions become over many steps, and as wrong at every orientation?"
+    )
+    worlds: ClassVar[tuple[str, ...]] = ("pusht", "cloudpush")
+    arms: ClassVar[tuple[str, ...]] = ("equivariant", "steerable", "plain", "centred", "augmented")
+    seeds: ClassVar[int] = 3
+    coordinates: ClassVar[tuple[str, ...]] = ("dtype", "horizon")
+    measures: ClassVar[dict[str, Measure]] = {
+        "error": Measure(
+            "px|m", "mean distance of the body's points, predicted and real, unturned", log=True
+        ),
+        "error_worst": Measure("px|m", "the same at the element where it is largest", log=True),
+        "ratio_excess": Measure("1", "error_worst / error − 1: 0 is flat", log=True),
+        "relative_error": Measure(
+            "1", "Σ|predicted − real|² / Σ|real − first|², unturned; 1: no motion", log=True
+        ),
+        "relative_worst": Measure("1", "the same at the element where it is largest", log=True),
+        "motion": Measure("px|m", "mean distance of the body's points from where they began"),
+        "simulator": Measure(
+            "px|m",
+            "largest distance of a point in the simulator begun at g·s from g·(where it is from s)",
+            log=True,
+        ),
+        "diverged": Measure(
+            "1", "predictions that are not finite, at all elements; of such there are no errors"
+        ),
+    }
+    small: ClassVar[dict[str, Any]] = {"horizons": (1, 4), "trajectories": 4, "orbit": 3}
+
+    def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        """One, in worlds that say where their body is."""
+        known = self.world(world)
+        if type(known).body is World.body:
+            known.body(None, {})
+        return ({},)
+
+    def measure(self, cell: Cell, store: Store) -> list[Row]:
+        """A row for each dtype and horizon."""
+        world, model = self.world(cell.world), self.model(cell, store)
+        half_width = self.scale_in(world).half_width
+        starts = world.starts(self.trajectories, half_width, cell.seed)
+        elements = world.orbit(self.orbit, cell.seed)
+        plan = max(self.horizons) * model.action_repeat, model.action_repeat
+        played = _played(world, starts, elements, *plan, cell.seed, world.loop_arguments(half_width))
+        rows = []
+        for dtype in (torch.float64, torch.float32):
+            made = copy.deepcopy(model).to(dtype).eval()
+            with np.errstate(all="ignore"):  # plain models may leave the finite numbers
+                apart = np.array([one.errors(world, made) for one in played])  # (G, H, N)
+            for horizon in self.horizons:
+                found = _row(played, apart, horizon - 1)
+                rows.append({"dtype": str(dtype).removeprefix("torch."), "horizon": horizon, **found})
+        return rows
+
+    def figure(self, rows: Sequence[Row]) -> Figure | None:
+        """Errors against the horizon, unturned and at the worst element, and how far their ratio is from 1."""
+        double, label = [row for row in rows if row["dtype"] == "float64"], "actions"
+        titles = {
+            "error": "error, unturned",
+            "error_worst": "error, worst orientation",
+            "ratio_excess": "ratio − 1",
+        }
+        return panels(
+            double, [Panel(title, "horizon", name, label, log="xy") for name, title in titles.items()]
+        )
+
+
+@dataclass(frozen=True)
+class _Played:
+    """N trajectories begun at one element.
+
+    Attributes:
+        g: the element.
+        first: what was observed at first, batch shape `(N)`.
+        actions: of models, turned, `(N, H, size)`.
+        body: points of the body after 0 … H actions, `(H + 1, N, n, d)`.
+        astray: largest distance after 0 … H actions of a point from g·(where it is unturned), `(H + 1,)`.
+    """
+
+    g: GroupElement
+    first: Any
+    actions: Array
+    body: Array
+    astray: Array
+
+    def errors(self, world: World, model: WorldModel) -> Array:
+        """Distances of predicted points from real ones after 1 … H actions, their mean and mean square `(H, N, 2)`."""
+        with torch.inference_mode():
+            state = model.encode(self.first)
+            states = model.rollout(state, torch.from_numpy(self.actions).to(model.dtype))
+        guess = world.imagined_body(model, state, states, self.body[0])
+        apart = np.linalg.norm(guess - self.body[1:], axis=-1)
+        return np.stack([apart.mean(-1), np.square(apart).mean(-1)], -1)
+
+
+def _row(played: Sequence[_Played], apart: Array, step: int) -> Row:
+    """What is found after `step + 1` actions."""
+    moved = [np.linalg.norm(one.body[step + 1] - one.body[0], axis=-1) for one in played]
+    errors = apart[:, step, :, 0].mean(-1)
+    relative = apart[:, step, :, 1].mean(-1) / np.array([np.square(each).mean() for each in moved])
+    row: Row = {
+        "motion": float(moved[0].mean()),
+        "simulator": float(max(one.astray[: step + 2].max() for one in played)),
+        "diverged": int((~np.isfinite(apart[:, step, :, 1])).sum()),
+    }
+    if row["diverged"] or not errors[0] > 0:
+        return row
+    named = {"error": errors[0], "error_worst": errors.max(), "ratio_excess": errors.max() / errors[0] - 1}
+    named |= {"relative_error": relative[0], "relative_worst": relative.max()}
+    return row | {name: float(value) for name, value in named.items()}
+
+
+class _Exploring:
+    """The explorations of environments as one policy, each action's target held for some steps.
+
+    Attributes:
+        chosen: the actions that were chosen, `(N, size)` each.
+        asked: what was asked for at each step, likewise.
+    """
+
+    def __init__(self, envs: Sequence[gym.Env], symmetry: Symmetry, repeat: int, seed: int) -> None:
+        self.envs, self.symmetry, self.repeat = envs, symmetry, repeat
+        self.rngs = [np.random.default_rng([seed, 51, index]) for index in range(len(envs))]
+        self.chosen, self.asked = list[Array](), list[Array]()
+        self._before: Any = None
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[Array, None]:
+        """The actions of all environments."""
+        if len(self.asked) % self.repeat == 0:
+            self._before = observation
+            rows = [
+                {name: array[row] for name, array in observation.items()} for row in range(len(self.envs))
+            ]
+            actions = [
+                env.unwrapped.exploration.action(rng, row)  # type: ignore[attr-defined]
+                for env, rng, row in zip(self.envs, self.rngs, rows, strict=True)
+            ]
+            self.chosen.append(np.array(actions))
+        self.asked.append(held_action(self.symmetry, self.chosen[-1], self._before, observation))
+        return self.asked[-1], None
+
+
+def _played(
+    world: World,
+    starts: Sequence[Start],
+    elements: Sequence[GroupElement],
+    steps: int,
+    repeat: int,
+    seed: int,
+    arguments: Mapping[str, Any],
+) -> list[_Played]:
+    """Explore from every start, then begin the simulator at g·s for every other element and replay g·actions."""
+    envs = [world.make(max_episode_steps=steps + 1, **arguments) for _ in starts]
+    try:
+        symmetry = symmetry_of(envs[0])
+        explorer = _Exploring(envs, symmetry, repeat, seed)
+        first, here = _recorded(world, explorer, envs, starts, steps, repeat)
+        asked, chosen, field = np.array(explorer.asked), np.stack(explorer.chosen, 1), Point(here.shape[-2])
+        found = [_Played(elements[0], first, chosen, here, np.zeros(len(here)))]
+        for g in elements[1:]:
+            replay = Replay(symmetry.transform_action(g, asked))
+            turned = [world.turned(start, g) for start in starts]
+            first, body = _recorded(world, replay, envs, turned, steps, repeat)
+            flat = here.reshape(*here.shape[:2], -1)
+            wanted = field.transform(g, flat, symmetry.centre).reshape(here.shape)
+            astray = np.linalg.norm(body - wanted, axis=-1).max((-2, -1))
+            found.append(_Played(g, first, symmetry.transform_action(g, chosen), body, astray))
+        return found
+    finally:
+        for env in envs:
+            env.close()
+
+
+def _recorded(
+    world: World, policy: Policy, envs: Sequence[gym.Env], starts: Sequence[Start], steps: int, repeat: int
+) -> tuple[Any, Array]:
+    """What is observed first, batch shape `(N)`, and the body after each action, `(H + 1, N, n, d)`."""
+    first, body = list[Any](), [list[Array]() for _ in envs]
+    for step in rollout(policy, envs, starts, steps=steps, ends=lambda step: False):
+        if not step.number:
+            first.append(step.observation)
+        if step.number % repeat == 0:
+            body[step.env].append(world.body(step.observation, step.info))
+    return stack(first), np.stack([np.array(each) for each in body], 1)
