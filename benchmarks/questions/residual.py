@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
+from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.questions.one_step import residual
 from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import data_of, disjoint
+from equiworld.benchmarks.suite.trained import Arm, data_of, disjoint
 from equiworld.benchmarks.worlds.world import World
-from equiworld.models import FAMILIES, WorldModel
+from equiworld.models import WorldModel
+from equiworld.models.families import recipe_of
 from equiworld.training import Dataset, TrainingConfig, train
 from equiworld.training.losses import VICReg
 from equiworld.training.optimisers import OPTIMISERS
+from equiworld.verify.prediction import prediction_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Residual", "latent_ranks"]
+
+_LATENTS: Mapping[str, Arm] = {
+    "latent": Arm({"state": "state-latent"}),
+    "latent, plain": Arm({"state": "state-latent-mlp"}),
+}
+"""Beside the arms of all questions: latents of observed states, which nobody can plan in."""
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _LEAST = 1e-3  # of the largest singular value, below which one does not count for the rank
@@ -64,7 +73,7 @@ class Residual(TrainedQuestion):
         "How far are encode and predict from commuting with the group, before, during and after training?"
     )
     worlds: ClassVar[tuple[str, ...]] = ("pusht", "cloudpush")
-    arms: ClassVar[tuple[str, ...]] = ("equivariant", "steerable", "plain")
+    arms: ClassVar[tuple[str, ...]] = ("equivariant", "steerable", "plain", *_LATENTS)
     seeds: ClassVar[int] = 3
     choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "optimisers", "precisions", "depths")
     coordinates: ClassVar[tuple[str, ...]] = ("when", "stage", "share")
@@ -75,7 +84,12 @@ class Residual(TrainedQuestion):
             log=True,
         ),
         "residual_length": Measure("px|m", "the same, not divided by anything", log=True),
-        "relative_error": Measure("1", "one-step relMSE on test data of the slice; 1: no motion", log=True),
+        "relative_error": Measure(
+            "1",
+            "one-step relMSE on test data of the slice; 1: no motion. Of learned latents all of each one's own numbers, "
+            "which tells that it was trained, and compares with nothing",
+            log=True,
+        ),
         "rank": Measure("1", "singular values of the latents' deviations above 1e-3 of the largest"),
         "rank_effective": Measure("1", "exp of the entropy of those values' shares (Roy and Vetterli, 2007)"),
         "rank_most": Measure("1", "numbers that the latents can vary by"),
@@ -88,6 +102,10 @@ class Residual(TrainedQuestion):
         "looks": 1,
         "elements": 2,
     }
+
+    def arm(self, name: str) -> Arm:
+        """An arm by its name."""
+        return _LATENTS.get(name) or arm_of(name)
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Every optimiser in every precision, and the other depths."""
@@ -142,20 +160,22 @@ class Residual(TrainedQuestion):
         world, arm, depth = self.world(cell.world), self.arm(cell.arm), cell.point["depth"]
         family = arm.family(world.kind)
         settings = {**world.network(family, self.scale_in(world).width), **arm.settings}
-        network = FAMILIES[family].network
-        if hasattr(network, "hidden"):
-            settings["hidden"] = (settings.get("hidden", network.hidden)[0],) * depth
-        else:
-            settings["depth"] = depth
-        model = WorldModel.for_data(data, family, cell.seed, **settings)
-        return model.to(_DTYPES[cell.point["precision"]])
+        recipe = recipe_of(family).with_settings(**settings)
+        hidden = getattr(recipe.network, "hidden", None)
+        deep = {"depth": depth} if hidden is None else {"hidden": (hidden[0],) * depth}
+        recipe = replace(recipe, network=replace(recipe.network, **deep))
+        return WorldModel.for_data(data, recipe, cell.seed).to(_DTYPES[cell.point["precision"]])
 
     def _found(self, world: World, model: WorldModel, test: Dataset, cell: Cell) -> Row:
         elements = world.elements(self.elements, cell.seed)
         relative, length = residual(world, model, test, elements, model.dtype)
-        error = next(iter(world.errors(model, test).values())).relative
-        row: Row = {"residual": relative, "residual_length": length, "relative_error": error}
-        return row | (latent_ranks(model, test) if model.recipe.encoder.learns else {})
+        row: Row = {"residual": relative, "residual_length": length}
+        if model.recipe.encoder.learns:
+            return row | {
+                "relative_error": prediction_error(model, test).relative,
+                **latent_ranks(model, test),
+            }
+        return row | {"relative_error": next(iter(world.errors(model, test).values())).relative}
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """Residuals along training, a panel a precision."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import Group
-from equiworld.models.encoders import Cloud
+from equiworld.models.encoders import Cloud, State
 from equiworld.models.networks import Canonical, Plain, Regular, Steerable
 from equiworld.models.recipe import Recipe
 from equiworld.symmetry import Cloud as CloudField
@@ -26,6 +26,8 @@ FAMILIES: dict[str, Recipe] = {
     "mlp": Recipe(Plain(), centred=False),
     "mlp-centred": Recipe(Plain()),
     "augmented": Recipe(Plain(), augmented=True),
+    "state-latent": Recipe(Steerable(), State()),
+    "state-latent-mlp": Recipe(Plain(), State(), centred=False),
     "latent": Recipe(Canonical(), Cloud()),
     "latent-mlp": Recipe(_SMALL_PLAIN, Cloud(), centred=False),
     "latent-mlp-centred": Recipe(_SMALL_PLAIN, Cloud()),

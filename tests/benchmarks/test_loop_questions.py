@@ -118,7 +118,7 @@ def test_imagined_bodies_in_space_move_as_rigidly_as_keypoints(store):
 def test_residuals_stay_along_training_and_tell_plain_models(store):
     asked = Residual(scale="small", steps=20, optimisers=("muon", "sgd"), depths=(2, 1), looks=2, elements=3)
     found = rows(asked, store, worlds=("pusht",))
-    assert len(found) == 3 * (2 * 2 + 2) * 4
+    assert len(found) == len(Residual.arms) * (2 * 2 + 2) * 4
     assert {(row["when"], row["share"]) for row in found} == {
         ("before", 0.0), ("during", 0.35), ("during", 0.65), ("after", 1.0),
     }  # fmt: skip
