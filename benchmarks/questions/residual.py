@@ -86,7 +86,7 @@ class Residual(TrainedQuestion):
         "residual_length": Measure("px|m", "the same, not divided by anything", log=True),
         "relative_error": Measure(
             "1",
-            "one-step relMSE on test data of the slice; 1: no motion. Of learned latents all of each one's own numbers, "
+            "one-step relMSE on test data of the slice; 1: no motion. Of learned latents in each one's own numbers, "
             "which tells that it was trained, and compares with nothing",
             log=True,
         ),
