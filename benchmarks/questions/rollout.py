@@ -36,8 +36,8 @@ Array = NDArray[np.float64]
 class Rollout(TrainedQuestion):
     """Actions of the world's exploration, played by the simulator from s and, turned, from g·s, and imagined by models.
 
-    Starts are tasks of the trained slice; where the pushes lead, nothing keeps the body in it. Errors are of points of
-    the body, where the simulator that began at g·s has them, so that all models are asked for the same.
+    Starts are in the trained slice, near contact; where the pushes lead, nothing keeps the body in it. Errors are of
+    points of the body, where the simulator that began at g·s has them, so that all models are asked for the same.
 
     Attributes:
         horizons: H, actions after which predictions are compared.
@@ -90,10 +90,16 @@ class Rollout(TrainedQuestion):
         """A row for each dtype and horizon."""
         world, model = self.world(cell.world), self.model(cell, store)
         half_width = self.scale_in(world).half_width
-        starts = world.starts(self.trajectories, half_width, cell.seed)
-        elements = world.orbit(self.orbit, cell.seed)
-        plan = max(self.horizons) * model.action_repeat, model.action_repeat
-        played = _played(world, starts, elements, *plan, cell.seed, world.loop_arguments(half_width))
+        elements, repeat = world.orbit(self.orbit, cell.seed), model.action_repeat
+        envs = [
+            world.make(max_episode_steps=max(self.horizons) * repeat + 1, **world.loop_arguments(half_width))
+            for _ in range(self.trajectories)
+        ]
+        try:
+            played = _played(world, envs, half_width, elements, max(self.horizons), repeat, cell.seed)
+        finally:
+            for env in envs:
+                env.close()
         rows = []
         for dtype in (torch.float64, torch.float32):
             made = copy.deepcopy(model).to(dtype).eval()
@@ -147,32 +153,37 @@ class _Played:
 
 def _row(played: Sequence[_Played], apart: Array, step: int) -> Row:
     """What is found after `step + 1` actions."""
-    moved = [np.linalg.norm(one.body[step + 1] - one.body[0], axis=-1) for one in played]
-    errors = apart[:, step, :, 0].mean(-1)
-    relative = apart[:, step, :, 1].mean(-1) / np.array([np.square(each).mean() for each in moved])
+    moved = np.linalg.norm([one.body[step + 1] - one.body[0] for one in played], axis=-1)  # (G, N, n)
     row: Row = {
         "motion": float(moved[0].mean()),
         "simulator": float(max(one.astray[: step + 2].max() for one in played)),
         "diverged": int((~np.isfinite(apart[:, step, :, 1])).sum()),
     }
-    if row["diverged"] or not errors[0] > 0:
+    if row["diverged"] or not moved.any():
         return row
+    errors = apart[:, step, :, 0].mean(-1)
+    relative = apart[:, step, :, 1].mean(-1) / np.square(moved).mean((1, 2))
     named = {"error": errors[0], "error_worst": errors.max(), "ratio_excess": errors.max() / errors[0] - 1}
     named |= {"relative_error": relative[0], "relative_worst": relative.max()}
     return row | {name: float(value) for name, value in named.items()}
 
 
 class _Exploring:
-    """The explorations of environments as one policy, each action's target held for some steps.
+    """Explorations as one policy of N environments, each action's target held for some steps.
 
     Attributes:
         chosen: the actions that were chosen, `(N, size)` each.
         asked: what was asked for at each step, likewise.
     """
 
-    def __init__(self, envs: Sequence[gym.Env], symmetry: Symmetry, repeat: int, seed: int) -> None:
-        self.envs, self.symmetry, self.repeat = envs, symmetry, repeat
-        self.rngs = [np.random.default_rng([seed, 51, index]) for index in range(len(envs))]
+    def __init__(
+        self,
+        explorations: Sequence[Any],
+        rngs: Sequence[np.random.Generator],
+        symmetry: Symmetry,
+        repeat: int,
+    ) -> None:
+        self.each, self.symmetry, self.repeat = list(zip(explorations, rngs, strict=True)), symmetry, repeat
         self.chosen, self.asked = list[Array](), list[Array]()
         self._before: Any = None
 
@@ -183,12 +194,9 @@ class _Exploring:
         if len(self.asked) % self.repeat == 0:
             self._before = observation
             rows = [
-                {name: array[row] for name, array in observation.items()} for row in range(len(self.envs))
+                {name: array[row] for name, array in observation.items()} for row in range(len(self.each))
             ]
-            actions = [
-                env.unwrapped.exploration.action(rng, row)  # type: ignore[attr-defined]
-                for env, rng, row in zip(self.envs, self.rngs, rows, strict=True)
-            ]
+            actions = [one.action(rng, row) for (one, rng), row in zip(self.each, rows, strict=True)]
             self.chosen.append(np.array(actions))
         self.asked.append(held_action(self.symmetry, self.chosen[-1], self._before, observation))
         return self.asked[-1], None
@@ -196,33 +204,31 @@ class _Exploring:
 
 def _played(
     world: World,
-    starts: Sequence[Start],
+    envs: Sequence[gym.Env],
+    half_width: float,
     elements: Sequence[GroupElement],
-    steps: int,
+    horizon: int,
     repeat: int,
     seed: int,
-    arguments: Mapping[str, Any],
 ) -> list[_Played]:
-    """Explore from every start, then begin the simulator at g·s for every other element and replay g·actions."""
-    envs = [world.make(max_episode_steps=steps + 1, **arguments) for _ in starts]
-    try:
-        symmetry = symmetry_of(envs[0])
-        explorer = _Exploring(envs, symmetry, repeat, seed)
-        first, here = _recorded(world, explorer, envs, starts, steps, repeat)
-        asked, chosen, field = np.array(explorer.asked), np.stack(explorer.chosen, 1), Point(here.shape[-2])
-        found = [_Played(elements[0], first, chosen, here, np.zeros(len(here)))]
-        for g in elements[1:]:
-            replay = Replay(symmetry.transform_action(g, asked))
-            turned = [world.turned(start, g) for start in starts]
-            first, body = _recorded(world, replay, envs, turned, steps, repeat)
-            flat = here.reshape(*here.shape[:2], -1)
-            wanted = field.transform(g, flat, symmetry.centre).reshape(here.shape)
-            astray = np.linalg.norm(body - wanted, axis=-1).max((-2, -1))
-            found.append(_Played(g, first, symmetry.transform_action(g, chosen), body, astray))
-        return found
-    finally:
-        for env in envs:
-            env.close()
+    """Explore from starts in the slice, then begin the simulator at g·s for each other element and replay g·actions."""
+    symmetry, steps = symmetry_of(envs[0]), horizon * repeat
+    rngs = [np.random.default_rng([seed, 51, index]) for index in range(len(envs))]
+    explorations = [world.exploration(env, half_width) for env in envs]
+    each = zip(explorations, rngs, strict=True)
+    starts = [Start(index, one.start(rng)) for index, (one, rng) in enumerate(each)]
+    explorer = _Exploring(explorations, rngs, symmetry, repeat)
+    first, here = _recorded(world, explorer, envs, starts, steps, repeat)
+    asked, chosen, field = np.array(explorer.asked), np.stack(explorer.chosen, 1), Point(here.shape[-2])
+    found = [_Played(elements[0], first, chosen, here, np.zeros(len(here)))]
+    for g in elements[1:]:
+        replay = Replay(symmetry.transform_action(g, asked))
+        turned = [world.turned(start, g) for start in starts]
+        first, body = _recorded(world, replay, envs, turned, steps, repeat)
+        wanted = field.transform(g, here.reshape(*here.shape[:2], -1), symmetry.centre).reshape(here.shape)
+        astray = np.linalg.norm(body - wanted, axis=-1).max((-2, -1))
+        found.append(_Played(g, first, symmetry.transform_action(g, chosen), body, astray))
+    return found
 
 
 def _recorded(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,14 +43,14 @@ class PushTWorld(World):
         self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
     ) -> Dataset:
         """Transitions that begin with the block's heading within the slice; those that left it are dropped."""
-        half_width = math.radians(half_width) if part == "slice" else math.pi
+        half_width = half_width if part == "slice" else 180.0
         env = self.make()
-        exploration: PushExploration = copy.copy(env.unwrapped.exploration)  # type: ignore[attr-defined]
-        exploration.headings = (-half_width, half_width)
+        exploration = self.exploration(env, half_width)
         try:
             data = collect(env, count, 100 + seed, exploration=exploration, folder=folder)
         finally:
             env.close()
+        half_width = math.radians(half_width)
         # Up to rounding: a start at the very edge belongs to the slice.
         return data.slice_of_headings(half_width + math.ulp(half_width))
 
@@ -71,6 +72,12 @@ class PushTWorld(World):
             region: StepErrors(error[which], motion[which], count)
             for region, which in (("interior", clear), ("near walls", ~clear))
         }
+
+    def exploration(self, env: gym.Env, half_width: float) -> PushExploration:
+        """Its own, with the block's first heading within the slice."""
+        found: PushExploration = copy.copy(env.unwrapped.exploration)  # type: ignore[attr-defined]
+        found.headings = (-math.radians(half_width), math.radians(half_width))
+        return found
 
     def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
         """The T's eight corners [px]."""

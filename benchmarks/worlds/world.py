@@ -170,6 +170,10 @@ class World(ABC):
     ) -> dict[str, StepErrors]:
         """One-step errors in float64 on data turned by g, by region; the first is where the symmetry holds."""
 
+    def exploration(self, env: gym.Env, half_width: float) -> Any:
+        """The exploration of an environment that was made with `loop_arguments`, its episodes begun in the slice."""
+        return env.unwrapped.exploration  # type: ignore[attr-defined]
+
     def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
         """Points `(n, d)` of the body that is moved, where the simulator has them.
 

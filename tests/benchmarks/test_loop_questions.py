@@ -18,10 +18,11 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds import world_of
 from equiworld.envs.pusht import task as pusht_task
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2
 from equiworld.models import WorldModel
 from equiworld.planners import CEM
 from equiworld.tasks import KeypointDistance, task_of
+
+FEW = {"transitions": 1_000, "steps": 20}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def rows(question, store, **plan):
 
 def test_rollouts_of_equivariant_models_are_flat_and_others_are_not(store):
     found = rows(
-        Rollout(horizons=(1, 8), trajectories=6, orbit=4, scale="small", steps=30), store, worlds=("pusht",)
+        Rollout(horizons=(1, 8), trajectories=6, orbit=4, scale="small", **FEW), store, worlds=("pusht",)
     )
     assert {row["arm"] for row in found} == {*Rollout.arms}
     for row in found:
@@ -55,17 +56,17 @@ def test_rollouts_of_equivariant_models_are_flat_and_others_are_not(store):
 
 def test_one_action_of_a_rollout_is_the_one_step_error_of_the_same_model(store):
     """Two ways to the same number: the rollout's relMSE after one action, and the world's own on those transitions."""
-    question = Rollout(horizons=(1, 3), trajectories=5, orbit=2, scale="small", steps=30)
+    question = Rollout(horizons=(1, 3), trajectories=5, orbit=2, scale="small", **FEW)
     cell = Cell("rollout", "pusht", "plain", 0)
     (row,) = [one for one in question.answer(cell, store) if (one["dtype"], one["horizon"]) == ("float64", 1)]
     world, model = question.world("pusht"), question.model(cell, store)
-    starts = world.starts(5, question.scale_in(world).half_width, 0)
     env = world.make(walls=False)
+    exploration = world.exploration(env, question.scale_in(world).half_width)
     before, after, actions = [], [], []
-    for index, start in enumerate(starts):
-        observation, _ = env.reset(seed=start.seed, options=start.options)
+    for index in range(5):
         rng = np.random.default_rng([0, 51, index])
-        action = env.unwrapped.exploration.action(rng, observation)
+        observation, _ = env.reset(seed=0, options=exploration.start(rng))
+        action = exploration.action(rng, observation)
         before.append(observation)
         actions.append(action)
         target = observation["agent_pos"] + action
@@ -116,7 +117,7 @@ def test_imagined_bodies_in_space_move_as_rigidly_as_keypoints(store):
 
 
 def test_residuals_stay_along_training_and_tell_plain_models(store):
-    asked = Residual(scale="small", steps=20, optimisers=("muon", "sgd"), depths=(2, 1), looks=2, elements=3)
+    asked = Residual(scale="small", **FEW, optimisers=("muon", "sgd"), depths=(2, 1), looks=2, elements=3)
     found = rows(asked, store, worlds=("pusht",))
     assert len(found) == len(Residual.arms) * (2 * 2 + 2) * 4
     assert {(row["when"], row["share"]) for row in found} == {
@@ -164,7 +165,9 @@ def test_ranks_and_dead_channels_are_those_of_the_latents():
 
 
 def test_untrained_equivariant_models_are_flat_and_wrong(store):
-    asked = FlatIsNotEnough(stages=(0,), orbit=4, episodes=1, max_steps=4, scale="small", steps=60)
+    asked = FlatIsNotEnough(
+        stages=(0,), orbit=4, episodes=1, max_steps=4, scale="small", steps=60, transitions=1_000
+    )
     found = {(row["arm"], row["trained"]): row for row in rows(asked, store, arms=("equivariant", "plain"))}
     drawn, trained = (found["equivariant", name] for name in ("0 steps", "as long as it takes"))
     for row in (drawn, trained):
@@ -237,18 +240,6 @@ def test_the_table_pools_seeds_and_says_whether_a_loss_can_be_chance():
     text = WhatCarries().table(found)
     assert "18" in text
     assert f"{mcnemar('+' * 18, '+' * 4 + '-' * 14):.3g}"[:4] in text
-
-
-def test_turned_starts_of_a_task_are_the_ones_that_rollouts_begin_at():
-    world = world_of("pusht")
-    (start,) = world.starts(1, 30.0, 0)
-    g = SE2().rotation(1.0)
-    env = world.make(walls=False)
-    here = world.body(*env.reset(seed=start.seed, options=start.options))
-    turned = world.turned(start, g)
-    there = world.body(*env.reset(seed=turned.seed, options=turned.options))
-    centre = np.full(2, 255.5)
-    np.testing.assert_allclose(there, (here - centre) @ g.matrix.T + centre, atol=1e-9)
 
 
 def test_a_model_that_is_only_watched_is_trained_as_any_other(pusht_data):
