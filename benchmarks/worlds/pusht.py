@@ -147,7 +147,7 @@ PUSHT = PushTWorld(
         "full": Scale(600_000, 60_000, 30.0, learning_rates=(3e-3, 1e-2)),
         "demo": Scale(250_000, 10_000, 30.0, (6000,), width=128, periodic=(0.0,)),
         "demo-quick": Scale(20_000, 2_000, 30.0, (1500,), batch_size=256, width=128, periodic=(0.0,)),
-        "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, width=32),
+        "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, encoder_steps=20, joint_steps=5, width=32),
     },
     trials={
         "own": Trials(),  # gym-pusht's resets, goal, walls and success: coverage above 0.95 within 300 steps

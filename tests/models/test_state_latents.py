@@ -82,28 +82,30 @@ def test_every_stage_moves_every_parameter_it_names(family, pusht_data):
         stage.loss(tuple(part[:64] for part in parts), np.random.default_rng(1)).backward()
         for parameter in stage.parameters:
             assert parameter.grad is None or parameter.grad.isfinite().all()
-        moved = [each for each in stage.parameters if each.grad is not None and each.grad.abs().max() > 0]
+        moved = [each for each in stage.parameters if each.grad is not None and each.grad.any()]
         assert len(moved) == sum(each.numel() > 0 for each in stage.parameters)
 
 
 @every_family
-def test_variance_and_covariance_keep_latents_from_collapsing(family, pusht_data):
-    """With a negative control: prediction alone is easiest of what does not move."""
+def test_the_variance_term_opens_latents_that_have_collapsed(family, pusht_data):
+    """With a negative control: without it they stay as small as they are."""
 
-    def spreads(model: WorldModel) -> torch.Tensor:
+    def spread_after(loss: VICReg) -> float:
+        model = fresh(pusht_data, family)
+        inner = model.encoder.network.network
+        last = [inner.read_scalars, inner.read_vectors] if family in EXACT else [inner.layers[-1]]
+        with torch.no_grad():
+            for parameter in [each for layer in last for each in layer.parameters()]:
+                parameter.mul_(1e-3)
+        train(model, pusht_data, replace(CONFIG, steps=1, joint_steps=0, encoder_loss=loss))
         with torch.no_grad():
             z = model.encode_features(pusht_data.features(model.dtype)[0])
         own = z.points - z.points.mean(-1, keepdim=True)
         arrows = torch.cat([own, z.vectors], -1) / model.symmetry.length_scale
-        return (arrows - arrows.mean(0)).square().sum(-2).mean(0).sqrt()
+        return float((arrows - arrows.mean(0)).square().sum(-2).mean(0).sqrt().min())
 
-    long = replace(CONFIG, encoder_steps=0, joint_steps=300, learning_rate=0.3)
-    loose = VICReg(variance=0.0, covariance=0.0)
-    with_hinge, without = (
-        train(fresh(pusht_data, family), pusht_data, replace(long, encoder_loss=each))
-        for each in (VICReg(), loose)
-    )
-    assert spreads(with_hinge).min() > 2 * spreads(without).min()
+    assert spread_after(VICReg()) > 0.03
+    assert spread_after(VICReg(variance=0.0, covariance=0.0)) < 0.01
 
 
 @every_family
