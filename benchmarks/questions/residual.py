@@ -148,7 +148,7 @@ class Residual(TrainedQuestion):
 
         def watch(stage: str, step: int) -> None:
             if (count := next(taken)) in marks:
-                look("during", stage, count)
+                look("during", stage.removeprefix(model.family).strip() or "dynamics", count)
 
         look("before", None, 0)
         train(model, data, config, watch)
@@ -193,6 +193,8 @@ class Residual(TrainedQuestion):
 def latent_ranks(model: WorldModel, data: Dataset) -> Row:
     """In how many ways learned latents vary over data: keypoints about their mean, vectors and numbers.
 
+    Lengths are in units of the scene's length scale, so that numbers count beside them.
+
     Reference: Roy and Vetterli, The effective rank, EUSIPCO 2007.
     """
     with torch.inference_mode():
@@ -204,6 +206,8 @@ def latent_ranks(model: WorldModel, data: Dataset) -> Row:
             part = part if part.ndim == 3 else part[:, None]  # (N, d, channels)
             if name == "keypoints":
                 part = part - part.mean(-1, keepdim=True)
+            if part.shape[1] > 1:
+                part = part / model.symmetry.length_scale
             most += part.shape[1] * (part.shape[-1] - (name == "keypoints"))
             parts.append(part - part.mean(0))
     values = torch.linalg.svdvals(torch.cat([part.flatten(1) for part in parts], -1))
