@@ -171,10 +171,9 @@ class Residual(TrainedQuestion):
         relative, length = residual(world, model, test, elements, model.dtype)
         row: Row = {"residual": relative, "residual_length": length}
         if model.recipe.encoder.learns:
-            return row | {
-                "relative_error": prediction_error(model, test).relative,
-                **latent_ranks(model, test),
-            }
+            row |= latent_ranks(model, test)
+        if world.kind == "state" and model.recipe.encoder.learns:  # no world knows such latents
+            return row | {"relative_error": prediction_error(model, test).relative}
         return row | {"relative_error": next(iter(world.errors(model, test).values())).relative}
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
