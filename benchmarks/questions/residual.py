@@ -45,8 +45,8 @@ _DEAD = 0.01  # of the spread of the channel that varies most, below which one i
 class Residual(TrainedQuestion):
     """Training as joint-embedding models are trained, looked at on the way, in the dtype that it is done in.
 
-    Encoders are trained with VICReg and predict an exponential moving average of themselves; of all weights another
-    average is kept. Plain ones are trained alike.
+    Encoders are trained with VICReg, then the dynamics, then both as long, to predict an exponential moving average of
+    the encoder; of all weights another average is kept. Plain ones are trained alike.
 
     Attributes:
         scale: as for other questions; trainings are many, so the default is a small one.
@@ -129,7 +129,7 @@ class Residual(TrainedQuestion):
             batch_size=scale.batch_size,
             learning_rate=scale.learning_rates[0],
             encoder_steps=scale.encoder_steps,
-            joint_steps=scale.joint_steps,
+            joint_steps=scale.steps[0],
             optimiser=OPTIMISERS[cell.point["optimiser"]](),
             encoder_loss=VICReg(),
             target_momentum=self.average,
@@ -138,7 +138,7 @@ class Residual(TrainedQuestion):
         )
         total = scale.steps[0]
         if model.recipe.encoder.learns:
-            total += scale.encoder_steps + scale.joint_steps
+            total += scale.encoder_steps + scale.steps[0]
         marks = {round(total * (look + 1) / (self.looks + 1)) for look in range(self.looks)}
         rows, taken = list[Row](), itertools.count(1)
 

@@ -63,6 +63,11 @@ class Rollout(TrainedQuestion):
         ),
         "error_worst": Measure("px|m", "the same at the element where it is largest", log=True),
         "ratio_excess": Measure("1", "error_worst / error − 1: 0 is flat", log=True),
+        "deviation": Measure(
+            "px|m",
+            "largest distance of a predicted point, at an element, from g·(where it is unturned)",
+            log=True,
+        ),
         "relative_error": Measure(
             "1", "Σ|predicted − real|² / Σ|real − first|², unturned; 1: no motion", log=True
         ),
@@ -104,9 +109,13 @@ class Rollout(TrainedQuestion):
         for dtype in (torch.float64, torch.float32):
             made = copy.deepcopy(model).to(dtype).eval()
             with np.errstate(all="ignore"):  # plain models may leave the finite numbers
-                apart = np.array([one.errors(world, made) for one in played])  # (G, H, N)
+                guesses = [one.imagined(world, made) for one in played]
+                apart, strayed = [], []
+                for guess, one in zip(guesses, played, strict=True):
+                    apart.append(np.linalg.norm(guess - one.body[1:], axis=-1))
+                    strayed.append(_astray(one.g, guesses[0], guess, made.symmetry.centre))
             for horizon in self.horizons:
-                found = _row(played, apart, horizon - 1)
+                found = _row(played, np.array(apart), np.array(strayed), horizon)
                 rows.append({"dtype": str(dtype).removeprefix("torch."), "horizon": horizon, **found})
         return rows
 
@@ -141,31 +150,49 @@ class _Played:
     body: Array
     astray: Array
 
-    def errors(self, world: World, model: WorldModel) -> Array:
-        """Distances of predicted points from real ones after 1 … H actions, their mean and mean square `(H, N, 2)`."""
+    def imagined(self, world: World, model: WorldModel) -> Array:
+        """The points after 1 … H actions as a model has them, `(H, N, n, d)`."""
         with torch.inference_mode():
             state = model.encode(self.first)
             states = model.rollout(state, torch.from_numpy(self.actions).to(model.dtype))
-        guess = world.imagined_body(model, state, states, self.body[0])
-        apart = np.linalg.norm(guess - self.body[1:], axis=-1)
-        return np.stack([apart.mean(-1), np.square(apart).mean(-1)], -1)
+        return world.imagined_body(model, state, states, self.body[0])
 
 
-def _row(played: Sequence[_Played], apart: Array, step: int) -> Row:
-    """What is found after `step + 1` actions."""
-    moved = np.linalg.norm([one.body[step + 1] - one.body[0] for one in played], axis=-1)  # (G, N, n)
+def _row(played: Sequence[_Played], apart: Array, strayed: Array, horizon: int) -> Row:
+    """What is found after so many actions.
+
+    Args:
+        played: G of them.
+        apart: distances of predicted points from real ones, `(G, H, N, n)`.
+        strayed: largest distance of a predicted one from g·(where it is predicted unturned), `(G, H)`.
+        horizon: actions.
+    """
+    moved = np.linalg.norm([one.body[horizon] - one.body[0] for one in played], axis=-1)  # (G, N, n)
+    apart = apart[:, horizon - 1]
     row: Row = {
         "motion": float(moved[0].mean()),
-        "simulator": float(max(one.astray[: step + 2].max() for one in played)),
-        "diverged": int((~np.isfinite(apart[:, step, :, 1])).sum()),
+        "simulator": float(max(one.astray[: horizon + 1].max() for one in played)),
+        "diverged": int((~np.isfinite(apart).all(-1)).sum()),
     }
     if row["diverged"] or not moved.any():
         return row
-    errors = apart[:, step, :, 0].mean(-1)
-    relative = apart[:, step, :, 1].mean(-1) / np.square(moved).mean((1, 2))
-    named = {"error": errors[0], "error_worst": errors.max(), "ratio_excess": errors.max() / errors[0] - 1}
-    named |= {"relative_error": relative[0], "relative_worst": relative.max()}
-    return row | {name: float(value) for name, value in named.items()}
+    errors, relative = apart.mean((1, 2)), np.square(apart).mean((1, 2)) / np.square(moved).mean((1, 2))
+    found = {
+        "error": errors[0],
+        "error_worst": errors.max(),
+        "ratio_excess": errors.max() / errors[0] - 1,
+        "deviation": strayed[:, :horizon].max(),
+        "relative_error": relative[0],
+        "relative_worst": relative.max(),
+    }
+    return row | {name: float(value) for name, value in found.items()}
+
+
+def _astray(g: GroupElement, here: Array, there: Array, centre: Sequence[float]) -> Array:
+    """After each of some steps the largest distance of points `(T, N, n, d)` from where g takes others: `(T,)`."""
+    flat = here.reshape(*here.shape[:2], -1)
+    wanted = Point(here.shape[-2]).transform(g, flat, centre).reshape(here.shape)
+    return np.linalg.norm(there - wanted, axis=-1).max((-2, -1))
 
 
 class _Exploring:
@@ -219,14 +246,13 @@ def _played(
     starts = [Start(index, one.start(rng)) for index, (one, rng) in enumerate(each)]
     explorer = _Exploring(explorations, rngs, symmetry, repeat)
     first, here = _recorded(world, explorer, envs, starts, steps, repeat)
-    asked, chosen, field = np.array(explorer.asked), np.stack(explorer.chosen, 1), Point(here.shape[-2])
+    asked, chosen = np.array(explorer.asked), np.stack(explorer.chosen, 1)
     found = [_Played(elements[0], first, chosen, here, np.zeros(len(here)))]
     for g in elements[1:]:
         replay = Replay(symmetry.transform_action(g, asked))
         turned = [world.turned(start, g) for start in starts]
         first, body = _recorded(world, replay, envs, turned, steps, repeat)
-        wanted = field.transform(g, here.reshape(*here.shape[:2], -1), symmetry.centre).reshape(here.shape)
-        astray = np.linalg.norm(body - wanted, axis=-1).max((-2, -1))
+        astray = _astray(g, here, body, symmetry.centre)
         found.append(_Played(g, first, symmetry.transform_action(g, chosen), body, astray))
     return found
 

@@ -89,9 +89,9 @@ class CloudPushWorld(World):
         return {"everywhere": StepErrors(error, motion, points=after.shape[-1])}
 
     def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Points laid evenly over the body's surface [m]."""
+        """Points laid evenly over the body's surface [m], a quarter of those that success is judged by."""
         turn = np.reshape(info["body_rotation"], (3, 3))
-        return make_shape(self.arguments.get("shape", "bracket")).points @ turn.T + info["body_pos"]
+        return make_shape(self.arguments.get("shape", "bracket")).points[::4] @ turn.T + info["body_pos"]
 
     def imagined_body(
         self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]

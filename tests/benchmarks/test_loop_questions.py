@@ -50,8 +50,10 @@ def test_rollouts_of_equivariant_models_are_flat_and_others_are_not(store):
         assert row["ratio_excess"] == pytest.approx(row["error_worst"] / row["error"] - 1, abs=1e-12)
         if row["arm"] in ("equivariant", "steerable"):
             assert row["ratio_excess"] <= (1e-9 if row["dtype"] == "float64" else 1e-3)
+            assert row["deviation"] <= (1e-8 if row["dtype"] == "float64" else 1e-1)
         else:
             assert row["ratio_excess"] > 1e-3
+            assert row["deviation"] > 1.0
 
 
 def test_one_action_of_a_rollout_is_the_one_step_error_of_the_same_model(store):
