@@ -163,7 +163,7 @@ class Residual(TrainedQuestion):
         recipe = recipe_of(family).with_settings(**settings)
         hidden = getattr(recipe.network, "hidden", None)
         deep = {"depth": depth} if hidden is None else {"hidden": (hidden[0],) * depth}
-        recipe = replace(recipe, network=replace(recipe.network, **deep))
+        recipe = replace(recipe, network=replace(recipe.network, **deep))  # type: ignore[type-var]
         return WorldModel.for_data(data, recipe, cell.seed).to(_DTYPES[cell.point["precision"]])
 
     def _found(self, world: World, model: WorldModel, test: Dataset, cell: Cell) -> Row:

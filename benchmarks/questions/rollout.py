@@ -249,11 +249,12 @@ def _played(
     asked, chosen = np.array(explorer.asked), np.stack(explorer.chosen, 1)
     found = [_Played(elements[0], first, chosen, here, np.zeros(len(here)))]
     for g in elements[1:]:
-        replay = Replay(symmetry.transform_action(g, asked))
+        replay = Replay(list(symmetry.transform_action(g, asked)))
         turned = [world.turned(start, g) for start in starts]
         first, body = _recorded(world, replay, envs, turned, steps, repeat)
         astray = _astray(g, here, body, symmetry.centre)
-        found.append(_Played(g, first, symmetry.transform_action(g, chosen), body, astray))
+        acted = np.asarray(symmetry.transform_action(g, chosen), np.float64)
+        found.append(_Played(g, first, acted, body, astray))
     return found
 
 

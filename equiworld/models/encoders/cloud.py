@@ -72,6 +72,8 @@ class CloudObservationEncoder(LearnedEncoder):
         cloud_points: points of the clouds trained on.
     """
 
+    network: CloudEncoder
+
     def __init__(self, layout: CloudLayout, network: CloudEncoder, cloud_points: int) -> None:
         super().__init__()
         self.layout, self.network, self.cloud_points = layout, network, cloud_points
