@@ -109,11 +109,12 @@ class BrokenSymmetry(TrainedQuestion):
         whole = found.pop(NOTHING, [])
         if not found:
             return None
-        titles = {"relative_error": "in the slice", "relative_outside": "outside"}
+        # In px: the more a force moves, the smaller the same error is as a share of it.
+        titles = {"error_rms": "in the slice", "error_rms_outside": "outside"}
         figure, axes = new_figure(len(found), len(titles), width=3.8, height=3.6)
         for index, (name, where) in enumerate(titles.items()):
             for place, (what, of) in zip(axes[index * len(found) :], found.items(), strict=False):
-                panel = Panel(f"{what}: relMSE {where}", "dose", name, UNITS[what], log="y")
+                panel = Panel(f"{what}: error {where} [px]", "dose", name, UNITS[what], log="y")
                 panel.draw(place, [*({**row, "broken": what} for row in whole), *of])
         legend_below(figure)
         return figure

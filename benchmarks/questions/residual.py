@@ -32,7 +32,7 @@ __all__ = ["Residual", "latent_ranks"]
 
 _LATENTS: Mapping[str, Arm] = {
     "latent": Arm({"state": "state-latent"}),
-    "latent, plain": Arm({"state": "state-latent-mlp"}),
+    "plain latent": Arm({"state": "state-latent-mlp"}),
 }
 """Beside the arms of all questions: latents of observed states, which nobody can plan in."""
 
@@ -100,6 +100,7 @@ class Residual(TrainedQuestion):
         "precisions": ("float64",),
         "depths": (2,),
         "looks": 1,
+        "steps": 30,
         "elements": 2,
     }
 
@@ -177,16 +178,16 @@ class Residual(TrainedQuestion):
         return row | {"relative_error": next(iter(world.errors(model, test).values())).relative}
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """Residuals along training, a panel a precision."""
-        named = [{**row, "arm": f"{row['arm']}, {row['optimiser']}"} for row in rows]
-        by_precision = {name: [row for row in named if row["precision"] == name] for name in self.precisions}
-        return panels(
-            [{**row, name: row["residual"]} for name, of in by_precision.items() for row in of],
-            [
-                Panel(f"residual, {name}", "share", name, "share of training", log="y")
-                for name in by_precision
-            ],
-        )
+        """The largest residual of all optimisers and depths along training, a panel a precision."""
+        largest = dict[tuple[str, int, float, str], Row]()
+        for row in rows:
+            key = (row["arm"], row["seed"], row["share"], row["precision"])
+            if key not in largest or row["residual"] > largest[key]["residual"]:
+                largest[key] = {name: row[name] for name in ("arm", "seed", "share", "precision", "residual")}
+        shown = [{**row, row["precision"]: row["residual"]} for row in largest.values()]
+        names = dict.fromkeys(row["precision"] for row in shown)
+        label = "share of training"
+        return panels(shown, [Panel(f"residual, {name}", "share", name, label, log="y") for name in names])
 
 
 def latent_ranks(model: WorldModel, data: Dataset) -> Row:
