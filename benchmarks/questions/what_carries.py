@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from equiworld.benchmarks.questions.success import STRIDE
@@ -46,7 +47,13 @@ class WhatCarries(TrainedQuestion):
         max_steps: of an episode, if fewer than the trial's.
     """
 
-    removed: tuple[str, ...] = (NOTHING, *PARTS, " + ".join(PARTS[:3]), " + ".join(PARTS))
+    removed: tuple[str, ...] = (
+        NOTHING,
+        *PARTS,
+        *map(" + ".join, combinations(PARTS[:3], 2)),
+        " + ".join(PARTS[:3]),
+        " + ".join(PARTS),
+    )
     episodes: int = 100
     max_steps: int | None = None
 
