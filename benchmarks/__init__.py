@@ -18,6 +18,11 @@ __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, str] = {
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
+    "rollout": "equiworld.benchmarks.questions.rollout:Rollout",
+    "residual": "equiworld.benchmarks.questions.residual:Residual",
+    "broken-symmetry": "equiworld.benchmarks.questions.broken_symmetry:BrokenSymmetry",
+    "flat-is-not-enough": "equiworld.benchmarks.questions.flat_is_not_enough:FlatIsNotEnough",
+    "what-carries": "equiworld.benchmarks.questions.what_carries:WhatCarries",
     "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
     "law": "equiworld.benchmarks.questions.law:Law",
     "success": "equiworld.benchmarks.questions.success:Success",

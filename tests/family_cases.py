@@ -7,6 +7,9 @@ from equiworld.models import FAMILIES
 STATE_FAMILIES = [
     name
     for name, family in FAMILIES.items()
-    if not family.encoder.of_clouds and not family.network.of_finite_groups
+    if not family.encoder.learns and not family.network.of_finite_groups
 ]
 CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.encoder.of_clouds]
+STATE_LATENT_FAMILIES = [
+    name for name, family in FAMILIES.items() if family.encoder.learns and name not in CLOUD_FAMILIES
+]

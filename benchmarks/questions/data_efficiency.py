@@ -13,7 +13,7 @@ from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import chosen, data_of
-from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import SOLVED, run_trials, solved_row
 from equiworld.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -55,14 +55,7 @@ class DataEfficiency(TrainedQuestion):
     seeds: ClassVar[int] = 5
     choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "sizes", "groups")
     measures: ClassVar[dict[str, Measure]] = {
-        "success": Measure("1", "share of episodes solved, with Wilson's 95 % interval"),
-        "successes": Measure("1", "episodes solved"),
-        "episodes": Measure("1", "episodes"),
-        "median_steps": Measure(
-            "1", "to the first success, failures counting as longer; 95 % bootstrap interval"
-        ),
-        "within_100": Measure("1", "share solved within 100 steps"),
-        "tasks_solved": TASKS_SOLVED,
+        **SOLVED,
         "relative_error": Measure("1", "one-step relMSE on test data of the slice", log=True),
         "parameters": Measure("1", "numbers that are trained"),
         "chosen": Measure("", "optimiser steps, learning rate, weight decay and share of sines"),

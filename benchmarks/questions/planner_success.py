@@ -16,7 +16,7 @@ from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
-from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import SOLVED, run_trials, solved_row
 from equiworld.errors import UnknownNameError
 from equiworld.models import WorldModel
 from equiworld.planners import CEM, ICEM, MPPI, GradientPlanner, MPCPolicy, Planner, RandomShooting
@@ -56,14 +56,7 @@ class PlannerSuccess(Question):
     worlds: ClassVar = ("pusht",)
     arms: ClassVar = tuple(PLANNERS)
     measures: ClassVar = {
-        "success": Measure("1", "share of episodes that succeed, as the world judges"),
-        "successes": Measure("1", "episodes that do"),
-        "episodes": Measure("1", "played"),
-        "median_steps": Measure(
-            "1", "to the first success, failures counting as longer; 95 % bootstrap interval"
-        ),
-        "within_100": Measure("1", "share of all episodes that succeed within 100 steps"),
-        "tasks_solved": TASKS_SOLVED,
+        **SOLVED,
         "samples": Measure("1", "candidates an iteration that fit"),
         "iterations": Measure("1", "of the planner"),
         "ms": Measure("ms", "a decision with so many, median"),

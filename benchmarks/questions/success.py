@@ -14,7 +14,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.cloudpush import within_slice
-from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import SOLVED, run_trials, solved_row
 from equiworld.errors import ArgumentError
 
 __all__ = ["Success"]
@@ -49,18 +49,8 @@ class Success(TrainedQuestion):
     arms: ClassVar[tuple[str, ...]] = MAIN
     choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "trial")
     measures: ClassVar[dict[str, Measure]] = {
-        "success": Measure(
-            "1", "share of episodes solved, with Wilson's 95 % interval; what that is says the world"
-        ),
-        "close": Measure("1", "the same, more narrowly: in space within 10 mm"),
-        "successes": Measure("1", "episodes solved"),
-        "episodes": Measure("1", "episodes"),
-        "median_steps": Measure(
-            "1",
-            "to the first success, failures counting as longer; 95 % bootstrap interval",
-        ),
-        "within_100": Measure("1", "share solved within 100 steps"),
-        "tasks_solved": TASKS_SOLVED,
+        **SOLVED,
+        "close": Measure("1", "share solved more narrowly: in space within 10 mm"),
         "coverage": Measure("1", "share of the goal covered at the end, mean"),
         "distance_mm": Measure(
             "mm", "mean distance of the body's points from the goal at the end, median", log=True

@@ -65,6 +65,10 @@ class TrainedQuestion(Question):
         """A world by its name."""
         return world_of(name)
 
+    def world_at(self, cell: Cell) -> World:
+        """The world of a cell."""
+        return self.world(cell.world)
+
     def arm(self, name: str) -> Arm:
         """An arm by its name."""
         return arm_of(name)
@@ -90,14 +94,14 @@ class TrainedQuestion(Question):
 
     def model(self, cell: Cell, store: Store, scale: Scale | None = None) -> WorldModel:
         """The model of a cell's arm and seed; its data shares nothing with what it is tested on."""
-        world, arm = self.world(cell.world), self.arm_at(cell)
+        world, arm = self.world_at(cell), self.arm_at(cell)
         scale = scale or self.scale_in(world)
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
 
     def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32") -> MPCPolicy:
         """The policy of a cell's arm over its model, behind the door or not as the arm has it."""
-        return self.world(cell.world).policy(model, cell.seed, dtype, self.arm_at(cell).door)
+        return self.world_at(cell).policy(model, cell.seed, dtype, self.arm_at(cell).door)
 
     def cells(self, plan: Plan) -> list[Cell]:
         """As for every question; unless arms are named, those of the world's own, or that have a family for it."""
@@ -112,13 +116,13 @@ class TrainedQuestion(Question):
 
     def prepare(self, cells: Sequence[Cell], store: Store) -> None:
         """Collect the data of the cells."""
-        needed = {(cell.world, self.arm(cell.arm).part): cell for cell in cells}
-        for (world, part), cell in needed.items():
-            disjoint(store, self.world(world), part, self.scale_in(self.world(cell.world)))
+        pairs = [(self.world_at(cell), self.arm_at(cell).part) for cell in cells]
+        for world, part in {(world.name, part): (world, part) for world, part in pairs}.values():
+            disjoint(store, world, part, self.scale_in(world))
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         """World, arm and scale as they are defined, and the planner."""
-        world = self.world(cell.world)
+        world = self.world_at(cell)
         return {
             **trained_inputs(world, self.arm_at(cell), self.scale_in(world)),
             "planner": [type(world.planner).__name__, world.planner],
@@ -126,7 +130,7 @@ class TrainedQuestion(Question):
 
     def modules(self, cell: Cell) -> Sequence[str]:
         """Those of the question and of its world."""
-        return (*super().modules(cell), *self.world(cell.world).modules())
+        return (*super().modules(cell), *self.world_at(cell).modules())
 
     def half_width_of(self, rows: Sequence[Row]) -> float | None:
         """Of the trained slice [deg] in the world of the rows; None if it is not known here."""

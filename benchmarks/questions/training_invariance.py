@@ -65,7 +65,7 @@ class TrainingInvariance(TrainedQuestion):
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
-        world, arm = self.world(cell.world), self.arm(cell.arm)
+        world, arm = self.world(cell.world), self.arm_at(cell)
         scale = self.scale_in(world)
         disjoint(store, world, arm.part, scale)
         data = data_of(store, world, arm.part, "train", scale).select(slice(0, self.used))
@@ -93,7 +93,7 @@ class TrainingInvariance(TrainedQuestion):
         return [{**row, "weights": max(apart), "prediction": max(distance)}]
 
     def _trained(self, cell: Cell, data: Dataset, steps: int) -> WorldModel:
-        world, arm = self.world(cell.world), self.arm(cell.arm)
+        world, arm = self.world(cell.world), self.arm_at(cell)
         scale = self.scale_in(world)
         family = arm.family(world.kind)
         settings = {"seed": cell.seed, **world.network(family, scale.width), **arm.settings}

@@ -85,6 +85,8 @@ class Panel:
             places = sorted({row[self.x] for row in rows if row.get(self.x) is not None})
             if len(places) < _MOST_TICKS and all(b > 1.3 * a for a, b in pairwise(places)):
                 plain_ticks(axes.xaxis, places)
+            elif places and places[-1] < 1e4 * places[0]:
+                plain_decades(axes.xaxis, narrow=places[-1] < 30 * places[0])
         if self.share:
             share_axis(axes)
 

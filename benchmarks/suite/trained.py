@@ -260,6 +260,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
             model = WorldModel.for_env(env, family, symmetry=symmetry, transitions=len(data), **settings)
         finally:
             env.close()
+        model.action_repeat = data.action_repeat  # of what is not trained too
         if steps:
             train(model, data, replace(training, folder=str(folder)))
         model.save(folder)

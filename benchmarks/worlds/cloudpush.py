@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from equiworld.benchmarks.suite.arm import Part
 from equiworld.benchmarks.suite.trained import Scale, Split
@@ -22,7 +23,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import SE3, GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start, stack
-from equiworld.symmetry import Door
+from equiworld.symmetry import Door, Features
 from equiworld.training import Dataset, collect
 
 __all__ = ["BOTTLE", "CLOUDPUSH", "POSE", "ZED", "CloudPushWorld", "random_elements", "within_slice"]
@@ -88,6 +89,33 @@ class CloudPushWorld(World):
         before, found, after = (part.select(channel).numpy() for part in parts)
         error, motion = (np.square(one - after).sum((-1, -2)) for one in (found, before))
         return {"everywhere": StepErrors(error, motion, points=after.shape[-1])}
+
+    def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Points laid evenly over the body's surface [m], a quarter of those that success is judged by."""
+        turn = np.reshape(info["body_rotation"], (3, 3))
+        return make_shape(self.arguments.get("shape", "bracket")).points[::4] @ turn.T + info["body_pos"]
+
+    def imagined_body(
+        self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Moved from where they were by the rigid motion that takes the first keypoints nearest to the predicted ones.
+
+        Every latent has keypoints of its own; so they are all asked for the same points.
+
+        Reference: Kabsch, A solution for the best rotation to relate two sets of vectors, Acta Cryst. A32, 1976.
+        """
+        if self.kind != "cloud":
+            return super().imagined_body(model, state, states, body)
+        channel = model.latent.channels()["keypoints"]
+        before, after = (part.select(channel).double().numpy() for part in (state, states))
+        middle, there = (points.mean(-1, keepdims=True) for points in (before, after))
+        spread = (after - there) @ np.swapaxes(before - middle, -1, -2)
+        finite = np.isfinite(spread).all((-2, -1), keepdims=True)
+        left, _, right = np.linalg.svd(np.where(finite, spread, np.eye(3)))
+        left[..., -1] *= np.linalg.det(left @ right)[..., None]
+        turned = np.swapaxes(left @ right, -1, -2)
+        moved = (body - np.swapaxes(middle, -1, -2)) @ turned + np.swapaxes(there, -1, -2)
+        return np.where(finite, moved, np.nan)
 
     def orbit(self, count: int, seed: int) -> list[GroupElement]:
         """Turns by angles up to 180°, their axes spread over the sphere, and shifts by 0.3 m."""

@@ -18,11 +18,32 @@ from equiworld.rollout import Policy, Start, rollout, stack
 from equiworld.symmetry import Concatenation, Point, Symmetry, symmetry_of
 from equiworld.verify.evaluation.intervals import median_interval
 
-__all__ = ["TASKS_SOLVED", "Ended", "Orbit", "run_orbit", "run_trials", "solved_row", "tasks_solved"]
+__all__ = [
+    "SOLVED",
+    "TASKS_SOLVED",
+    "Ended",
+    "Orbit",
+    "run_orbit",
+    "run_trials",
+    "solved_row",
+    "tasks_solved",
+]
 
 Array = NDArray[np.float64]
 
 TASKS_SOLVED = Measure("", "task by task: + solved, - not; arms of one seed have the same tasks")
+
+SOLVED: Mapping[str, Measure] = {
+    "success": Measure("1", "share of episodes solved, as the world says, with Wilson's 95 % interval"),
+    "successes": Measure("1", "episodes solved"),
+    "episodes": Measure("1", "episodes"),
+    "tasks_solved": TASKS_SOLVED,
+    "median_steps": Measure(
+        "1", "to the first success, failures counting as longer; 95 % bootstrap interval"
+    ),
+    "within_100": Measure("1", "share solved within 100 steps"),
+}
+"""The columns of `solved_row`."""
 
 
 @dataclass(frozen=True)

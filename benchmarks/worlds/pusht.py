@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,7 @@ from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import E2, SE2, GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start
+from equiworld.symmetry import Features
 from equiworld.training import Dataset, collect
 from equiworld.verify.prediction import one_step
 
@@ -41,13 +44,14 @@ class PushTWorld(World):
         self, part: Part, split: Split, count: int, seed: int, half_width: float, folder: Path
     ) -> Dataset:
         """Transitions that begin with the block's heading within the slice; those that left it are dropped."""
-        half_width = math.radians(half_width) if part == "slice" else math.pi
-        exploration = PushExploration(headings=(-half_width, half_width))
+        half_width = half_width if part == "slice" else 180.0
         env = self.make()
+        exploration = self.exploration(env, half_width)
         try:
             data = collect(env, count, 100 + seed, exploration=exploration, folder=folder)
         finally:
             env.close()
+        half_width = math.radians(half_width)
         # Up to rounding: a start at the very edge belongs to the slice.
         return data.slice_of_headings(half_width + math.ulp(half_width))
 
@@ -69,6 +73,22 @@ class PushTWorld(World):
             region: StepErrors(error[which], motion[which], count)
             for region, which in (("interior", clear), ("near walls", ~clear))
         }
+
+    def exploration(self, env: gym.Env, half_width: float) -> PushExploration:
+        """Its own, with the block's first heading within the slice."""
+        found: PushExploration = copy.copy(env.unwrapped.exploration)  # type: ignore[attr-defined]
+        found.headings = (-math.radians(half_width), math.radians(half_width))
+        return found
+
+    def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
+        """The T's eight corners [px]."""
+        return np.asarray(observation["block_keypoints"], np.float64).reshape(8, 2)
+
+    def imagined_body(
+        self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Those of the predicted poses."""
+        return geometry.keypoints(_poses(model.symmetry.observation_arrays(states)))
 
     def orbit(self, count: int, seed: int) -> list[GroupElement]:
         """Turns evenly over the circle."""
@@ -130,7 +150,7 @@ PUSHT = PushTWorld(
         "2k": _FULL.few(2_000),
         "demo": Scale(250_000, 10_000, 30.0, (6000,), width=128, periodic=(0.0,)),
         "demo-quick": Scale(20_000, 2_000, 30.0, (1500,), batch_size=256, width=128, periodic=(0.0,)),
-        "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, width=32),
+        "small": Scale(5_000, 1_000, 30.0, (150,), batch_size=256, encoder_steps=20, joint_steps=5, width=32),
     },
     trials={
         "own": Trials(),  # gym-pusht's resets, goal, walls and success: coverage above 0.95 within 300 steps

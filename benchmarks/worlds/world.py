@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 import equiworld.envs  # noqa: F401  registers the environments
 from equiworld.benchmarks.suite.arm import Part
 from equiworld.benchmarks.suite.trained import Scale, Split
+from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
-from equiworld.symmetry import Door
+from equiworld.symmetry import Door, Features
 from equiworld.tasks import Task, task_of
 from equiworld.training import Dataset
 from equiworld.verify.prediction import relative_error
@@ -131,7 +132,7 @@ class World(ABC):
 
     @property
     def task(self) -> Task:
-        """Cost and proposals, as registered for its environment."""
+        """Cost, proposals and planner, as registered for its environment."""
         return task_of(self.env_id)
 
     @property
@@ -181,6 +182,31 @@ class World(ABC):
         self, model: WorldModel, data: Dataset, g: GroupElement | None = None
     ) -> dict[str, StepErrors]:
         """One-step errors in float64 on data turned by g, by region; the first is where the symmetry holds."""
+
+    def exploration(self, env: gym.Env, half_width: float) -> Any:
+        """The exploration of an environment that was made with `loop_arguments`, its episodes begun in the slice."""
+        return env.unwrapped.exploration  # type: ignore[attr-defined]
+
+    def body(self, observation: Any, info: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Points `(n, d)` of the body that is moved, where the simulator has them.
+
+        Raises:
+            ArgumentError: nobody says where they are.
+        """
+        raise ArgumentError("--world", self.name, "a world that says where its body is, such as pusht")
+
+    def imagined_body(
+        self, model: WorldModel, state: Features, states: Features, body: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The same points where a model's latent states have them, `(…, N, n, d)`.
+
+        Args:
+            model: whose states they are.
+            state: the encoded one that all began with, batch shape `(N)`.
+            states: batch shape `(…, N)`.
+            body: the points at the beginning, as the simulator had them, `(N, n, d)`.
+        """
+        raise ArgumentError("--world", self.name, "a world that says where its body is, such as pusht")
 
     @abstractmethod
     def orbit(self, count: int, seed: int) -> list[GroupElement]:

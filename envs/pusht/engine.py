@@ -13,14 +13,6 @@ from equiworld.envs.pusht import geometry
 
 __all__ = ["Engine", "block_pose", "new_engine", "remembers_contact"]
 
-_LOW, _HIGH = geometry.WALL_LOW, geometry.WALL_HIGH
-_WALLS = (
-    ((_LOW, _HIGH), (_LOW, _LOW)),
-    ((_LOW, _LOW), (_HIGH, _LOW)),
-    ((_HIGH, _LOW), (_HIGH, _HIGH)),
-    ((_LOW, _HIGH), (_HIGH, _HIGH)),
-)
-
 
 class Engine(NamedTuple):
     """Pointers to a Chipmunk space and its two bodies, and whether walls stand in it.
@@ -50,11 +42,12 @@ def _stock_tee() -> _Tee:
     return _Tee(body.mass, body.moment, tuple(body.center_of_gravity), polygons)
 
 
-def new_engine(walls: bool) -> Engine:
+def new_engine(walls: bool, inset: float = 0.0) -> Engine:
     """A fresh world, with its objects in gym-pusht's order: what comes first is solved first.
 
     Args:
         walls: whether the four walls stand.
+        inset: how much nearer to the centre they do than gym-pusht's [px].
     """
     tee = _stock_tee()
     space, fixed = chipmunk.cpSpaceNew(), chipmunk.cpBodyNewStatic()
@@ -63,7 +56,10 @@ def new_engine(walls: bool) -> Engine:
     chipmunk.cpSpaceSetGravity(space, (0.0, 0.0))
     chipmunk.cpSpaceSetDamping(space, 0.0)
     chipmunk.cpSpaceAddBody(space, fixed)
-    for start, end in _WALLS if walls else ():
+    low, high = geometry.WALL_LOW + inset, geometry.WALL_HIGH - inset
+    corners = (low, high), (low, low), (high, low), (high, high)
+    sides = zip((*corners[:3], corners[0]), (*corners[1:], corners[3]), strict=True)
+    for start, end in sides if walls else ():
         shapes.append(chipmunk.cpSegmentShapeNew(fixed, start, end, geometry.WALL_RADIUS))
     chipmunk.cpBodySetPosition(agent, (256.0, 400.0))
     shapes.append(chipmunk.cpCircleShapeNew(agent, geometry.AGENT_RADIUS, (0.0, 0.0)))

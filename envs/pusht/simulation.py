@@ -148,9 +148,13 @@ class Simulation:
         for target in state.targets:
             self.step(target)
 
+    def new_engine(self, walls: bool) -> Engine:
+        """A fresh engine; for worlds in which other forces act."""
+        return new_engine(walls)
+
     def _begin(self, state: PushTState, walls: bool) -> None:
         """A fresh engine at the start of a state."""
-        self._engine: Engine = new_engine(walls)
+        self._engine: Engine = self.new_engine(walls)
         engine = self._engine
         x, y, heading = state.block
         chipmunk.cpBodySetPosition(engine.agent, state.agent_pos)

@@ -63,16 +63,31 @@ def _corners(axis: float, dtype: torch.dtype, device: torch.device) -> Tensor:
         return torch.as_tensor(geometry.KEYPOINTS @ np.array([[c, -s], [s, c]]), dtype=dtype, device=device)
 
 
-def push_cost(state: Features, channels: Channels, goal: Features, goal_channels: Channels) -> Tensor:
+def push_cost(
+    state: Features,
+    channels: Channels,
+    goal: Features,
+    goal_channels: Channels,
+    sharpness: float = SHARP_WEIGHT,
+    approach: float = AWAY_WEIGHT,
+) -> Tensor:
     """d + 20 (1 − exp(−d/5)) of the mean corner distance d [px]: sharp near the goal, so the last pixels count.
 
     A tenth of the agent's distance to the block beyond its reach is added: where no plan gets to the block within
     the horizon, the agent must still come nearer.
+
+    Args:
+        state: batch shape `(…)`.
+        channels: of the state's fields.
+        goal: batch shape that broadcasts to it.
+        goal_channels: of the goal's fields.
+        sharpness: the 20 [px].
+        approach: the tenth.
     """
     distance = corner_distance(state, channels, goal, goal_channels)
     apart = state.select(channels["agent_pos"])[..., 0] - state.select(channels["block_pos"])[..., 0]
     away = (apart.square().sum(-1).sqrt() - REACH).clamp(min=0.0)
-    return distance + SHARP_WEIGHT * (1.0 - torch.exp(-distance / SHARP_LENGTH)) + AWAY_WEIGHT * away
+    return distance + sharpness * (1.0 - torch.exp(-distance / SHARP_LENGTH)) + approach * away
 
 
 @lru_cache(maxsize=32)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import Group
-from equiworld.models.encoders import Cloud
+from equiworld.models.encoders import Cloud, State
 from equiworld.models.networks import Averaged, Canonical, Plain, Regular, Soft, Steerable
 from equiworld.models.recipe import Recipe
 from equiworld.symmetry import Cloud as CloudField
@@ -28,6 +28,8 @@ FAMILIES: dict[str, Recipe] = {
     "augmented": Recipe(Plain(), augmented=True),
     "averaged": Recipe(Averaged()),
     "soft": Recipe(Soft()),
+    "state-latent": Recipe(Steerable(), State()),
+    "state-latent-mlp": Recipe(Plain(), State(), centred=False),
     "latent": Recipe(Canonical(), Cloud()),
     "latent-mlp": Recipe(_SMALL_PLAIN, Cloud(), centred=False),
     "latent-mlp-centred": Recipe(_SMALL_PLAIN, Cloud()),

@@ -161,7 +161,7 @@ class _EncoderStages:
     def _joint_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         observed, action, following = batch
         agreement, found = self._agreement(observed, rng)
-        z = self.encoder.layout.join(found, observed)
+        z = self.encoder.join(found, observed)
         with torch.no_grad():
             seen = self.encoder.subsampled(following, rng)
             target = self.encoder(seen, network=self.target.module)

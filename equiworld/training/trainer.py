@@ -6,6 +6,7 @@ import json
 import math
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,12 @@ __all__ = ["train"]
 CHECKPOINT = "checkpoint.safetensors"
 
 
-def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None) -> WorldModel:
+def train(
+    model: WorldModel,
+    data: Dataset,
+    config: TrainingConfig | None = None,
+    watch: Callable[[str, int], None] | None = None,
+) -> WorldModel:
     """Train a model on transitions and return it, in evaluation mode.
 
     A part of the episodes is held out: they are never trained on, and of the dynamics the weights that do best on them
@@ -47,6 +53,8 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
         model: any family; trained in place, in its own dtype.
         data: what to train on.
         config: how; `TrainingConfig()` if None.
+        watch: called after each step of the optimiser, with the name of the stage and how many steps it has taken; it
+            may look at the model, and must leave it as it is.
 
     Raises:
         ArgumentError: model and data do not fit together, or an augmentation the data does not allow.
@@ -75,7 +83,7 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
     if config.device is not None:
         model.to(config.device)
     with torch.inference_mode(False), torch.enable_grad():  # whatever mode the caller is in
-        run = _Run(model, data, config.for_transitions(len(data)))
+        run = _Run(model, data, config.for_transitions(len(data)), watch)
         run.start()
         run.loop()
     model.eval()
@@ -85,8 +93,14 @@ def train(model: WorldModel, data: Dataset, config: TrainingConfig | None = None
 class _Run:
     """Everything that changes during training, and its checkpoint."""
 
-    def __init__(self, model: WorldModel, data: Dataset, config: TrainingConfig) -> None:
-        self.model, self.config = model, config
+    def __init__(
+        self,
+        model: WorldModel,
+        data: Dataset,
+        config: TrainingConfig,
+        watch: Callable[[str, int], None] | None,
+    ) -> None:
+        self.model, self.config, self.watch = model, config, watch
         # A generator of its own: which episodes are held out depends on nothing but the seed and the data.
         seen, self.held_out = hold_out(data, config.held_out, np.random.default_rng([config.seed, 9]))
         self.stages = [stage for stage in stages_of(model, seen, config) if stage.steps]
@@ -166,6 +180,8 @@ class _Run:
                     self.average.update_parameters(self.model)
                 self.step += 1
                 self.judge.look(self.step)
+                if self.watch is not None:
+                    self.watch(stage.name, self.step)
                 bar.update()
                 if config.folder and self.step % config.checkpoint_every == 0:
                     self.save()

@@ -69,6 +69,13 @@ def test_pairs_tell_apart_what_counts_do_not():
     assert one(arms, paired=False)["verdict"] == "tie"
 
 
+def test_paired_tasks_are_compared_by_those_that_one_alone_solved():
+    whole, tasks = np.ones(40, bool), np.arange(40)
+    assert mcnemar(whole, tasks < 30) == pytest.approx(2 / 2**10)
+    assert mcnemar(tasks % 2 == 0, tasks % 2 == 1) == 1.0
+    assert mcnemar(whole, whole) == 1.0
+
+
 @pytest.mark.parametrize("rate", [0.3, 0.9])
 def test_equal_rates_are_seldom_called_different(rate):
     rng = np.random.default_rng(1)

@@ -20,6 +20,7 @@ from equiworld.verify.representations import as_representation
 SMALL = {
     "state": {"hidden": (32, 32), "periodic": 8},
     "state-steerable": {"scalars": 16, "vectors": 8, "depth": 2},
+    "state-latent": {"width": 8},
 }
 PLAIN = {"hidden": (32, 32), "periodic": 8}
 EXACT = [name for name in STATE_FAMILIES if FAMILIES[name].equivariant]

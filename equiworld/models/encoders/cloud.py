@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equiworld.models.encoders.cloud_layout import CloudLayout
-from equiworld.models.encoders.encoder import Encoder, ObservationEncoder
+from equiworld.models.encoders.encoder import Encoder, LearnedEncoder
 from equiworld.nn import CloudEncoder
 from equiworld.settings import settle_integers
 from equiworld.symmetry import Features, FeatureType, Symmetry
@@ -61,7 +61,7 @@ class Cloud(Encoder):
         return CloudObservationEncoder(CloudLayout(symmetry, found), network, self.cloud_points)
 
 
-class CloudObservationEncoder(ObservationEncoder):
+class CloudObservationEncoder(LearnedEncoder):
     """Keypoints, vectors and scalars of a network of clouds, joined with the other observed fields.
 
     `latent` names the fields of latents: `keypoints` and `goal_keypoints` above all.
@@ -71,6 +71,8 @@ class CloudObservationEncoder(ObservationEncoder):
         network: of clouds.
         cloud_points: points of the clouds trained on.
     """
+
+    network: CloudEncoder
 
     def __init__(self, layout: CloudLayout, network: CloudEncoder, cloud_points: int) -> None:
         super().__init__()
@@ -112,6 +114,10 @@ class CloudObservationEncoder(ObservationEncoder):
         drawn = rng.permutation(cloud.shape[-1])
         order = torch.from_numpy(np.resize(drawn, max(count * size, len(drawn)))).to(cloud.device)
         return [cloud[..., order[index * size : (index + 1) * size]] for index in range(count)]
+
+    def join(self, found: Features, observed: Features) -> Features:
+        """Beside what else is observed."""
+        return self.layout.join(found, observed)
 
     def subsampled(self, observed: Features, rng: np.random.Generator) -> Features:
         """The observation with some points of its cloud."""

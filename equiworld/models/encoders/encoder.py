@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from equiworld.symmetry import Features, Symmetry
 
-__all__ = ["Encoder", "ObservationEncoder"]
+__all__ = ["Encoder", "LearnedEncoder", "ObservationEncoder"]
 
 
 class ObservationEncoder(nn.Module, ABC):
@@ -41,6 +42,32 @@ class ObservationEncoder(nn.Module, ABC):
     @abstractmethod
     def forward(self, observed: Features, goal: bool = False) -> Features:
         """The latent state of what `observed` or `Dataset.features` give; or the latent goal."""
+
+
+class LearnedEncoder(ObservationEncoder):
+    """An encoder with weights, which training has stages of their own for.
+
+    Attributes:
+        network: its weights; `rounds(views)` are what it finds in each of several views, and its earlier guesses.
+    """
+
+    network: nn.Module
+
+    @abstractmethod
+    def forward(self, observed: Features, goal: bool = False, network: Any = None) -> Features:
+        """As of every encoder, or by another network of the same kind, an average of past ones say."""
+
+    @abstractmethod
+    def views(self, observed: Features, rng: np.random.Generator, count: int) -> list[Tensor]:
+        """Views of the same instants, each `(N, …)`."""
+
+    @abstractmethod
+    def join(self, found: Features, observed: Features) -> Features:
+        """The latent state of what was found in a view of what was observed."""
+
+    @abstractmethod
+    def subsampled(self, observed: Features, rng: np.random.Generator) -> Features:
+        """The observation as one of its views shows it."""
 
 
 class Encoder(ABC):
