@@ -30,6 +30,8 @@ PUSH_RANDOM_NUMBERS = 3  # uniform numbers that one proposal takes
 
 SHARP_WEIGHT, SHARP_LENGTH = 20.0, 5.0  # [px]
 REACH, AWAY_WEIGHT = 120.0, 0.1  # [px] from the centre of gravity, and cost per px beyond it
+SHORTEST, LONGEST = 0.75, 60.0  # [px] of a push, per action
+LEAST_LONGEST = 4.0  # [px], however near the goal
 CLEARANCE = 2.0  # [px] between the disc's rim and the block on the way to a push
 DETOUR_RADIUS = 112.0  # [px] of the circle around the block on which the agent goes around it
 DETOUR_ANGLE = math.radians(50.0)
@@ -170,7 +172,8 @@ def propose_pushes(
     Args:
         state: batch shape `(B)`.
         channels: of the state's fields.
-        goal: batch shape `(B)`; not used: proposals spread over the whole edge.
+        goal: batch shape `(B)`: pushes are at most twice as long, per action, as the corners are from it. Near home
+            nearly all longer ones would be wasted. Places spread over the whole edge wherever it is.
         goal_channels: of the goal's fields.
         uniform: `(B, P, 3)` numbers in [0, 1): place on the edge, push angle, push length.
         horizon: H.
@@ -187,7 +190,9 @@ def propose_pushes(
     normal, slant = outline.normal[edge], (uniform[..., 1] - 0.5) * math.radians(80.0)
     contact = touch + normal * (geometry.AGENT_RADIUS + CLEARANCE)
     push = -normal * torch.polar(torch.ones_like(slant), slant)
-    stride = 3.0 * 20.0 ** uniform[..., 2]  # [px] per action: 3 to 60, log-uniform
+    far = corner_distance(state, channels, goal, goal_channels).to(uniform.dtype).unsqueeze(-1)
+    longest = (2.0 * far).clamp(LEAST_LONGEST, LONGEST)
+    stride = SHORTEST * (longest / SHORTEST) ** uniform[..., 2]  # [px] per action, log-uniform
 
     seen = [
         state.select(channels[name])[..., 0]
