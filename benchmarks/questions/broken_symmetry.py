@@ -72,7 +72,13 @@ class BrokenSymmetry(TrainedQuestion):
         "error_rms_outside": Measure("px", "the same outside of the slice", log=True),
         "motion_rms": Measure("px", "root mean square distance that a corner moves, outside of the slice"),
     }
-    small: ClassVar[dict[str, Any]] = {"gravity": (200.0,), "drag": (), "walls": (), "actuators": ()}
+    small: ClassVar[dict[str, Any]] = {
+        "transitions": 1_000,
+        "gravity": (200.0,),
+        "drag": (),
+        "walls": (),
+        "actuators": (),
+    }
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """The doses."""

@@ -101,7 +101,8 @@ class Residual(TrainedQuestion):
         "precisions": ("float64",),
         "depths": (2,),
         "looks": 1,
-        "steps": 30,
+        "steps": 20,
+        "transitions": 1_000,
         "elements": 2,
     }
 

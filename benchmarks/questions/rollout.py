@@ -82,7 +82,12 @@ class Rollout(TrainedQuestion):
             "1", "predictions that are not finite, at all elements; of such there are no errors"
         ),
     }
-    small: ClassVar[dict[str, Any]] = {"horizons": (1, 4), "trajectories": 4, "orbit": 3}
+    small: ClassVar[dict[str, Any]] = {
+        "horizons": (1, 4),
+        "trajectories": 4,
+        "orbit": 3,
+        "transitions": 1_000,
+    }
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """One, in worlds that say where their body is."""
