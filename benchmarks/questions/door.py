@@ -16,8 +16,8 @@ from equiworld.benchmarks.questions.trained import TrainedQuestion
 from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Scale
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs.pusht.simulation import PushTState
 from equiworld.groups import Group

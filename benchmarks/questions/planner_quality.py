@@ -19,9 +19,10 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.timing import TIMES, race, summary
-from equiworld.benchmarks.suite.trained import Scale, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.toy import TOYS
 from equiworld.planners.peers import World

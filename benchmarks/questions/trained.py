@@ -13,8 +13,9 @@ from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Row
+from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import Scale, disjoint, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import disjoint, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
 from equiworld.errors import ArgumentError, UnknownNameError

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.suite.arm import Part
-from equiworld.benchmarks.suite.trained import Scale, Split
+from equiworld.benchmarks.suite.scale import Scale
+from equiworld.benchmarks.suite.trained import Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs.cloudpush.film import CloudPushFilm
 from equiworld.envs.cloudpush.shapes import make_shape

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.suite.arm import Part
-from equiworld.benchmarks.suite.trained import Scale, Split
+from equiworld.benchmarks.suite.scale import Scale
+from equiworld.benchmarks.suite.trained import Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.exploration import PushExploration

@@ -16,7 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.benchmarks.suite.arm import Part
-from equiworld.benchmarks.suite.trained import Scale, Split
+from equiworld.benchmarks.suite.scale import Scale
+from equiworld.benchmarks.suite.trained import Split
 from equiworld.benchmarks.worlds.world import StepErrors, Trials, World
 from equiworld.envs import GroupAction
 from equiworld.errors import ArgumentError, UnknownNameError

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 import equiworld.envs  # noqa: F401  registers the environments
 from equiworld.benchmarks.suite.arm import Part
-from equiworld.benchmarks.suite.trained import Scale, Split
+from equiworld.benchmarks.suite.scale import Scale
+from equiworld.benchmarks.suite.trained import Split
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import FAMILIES, WorldModel

@@ -15,8 +15,9 @@ from equiworld.benchmarks.suite.arm import Arm
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.run import Run, run
+from equiworld.benchmarks.suite.scale import FEW
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import FEW, chosen, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import chosen, trained_inputs, trained_model
 from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
