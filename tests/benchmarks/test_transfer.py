@@ -42,7 +42,7 @@ class Judged(PushTWorld):
 
     fair: bool = True
 
-    def policy(self, model: Any, seed: int, dtype: str = "float32") -> Any:
+    def policy(self, *settings: Any) -> Any:
         return Still()
 
     def judge(self, info: Any, observation: Any) -> dict[str, float]:
