@@ -20,7 +20,7 @@ from equiworld.benchmarks.suite.question import Plan
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import chosen, data_of
-from equiworld.benchmarks.worlds.loops import run_orbit
+from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, run_orbit, tasks_solved
 from equiworld.benchmarks.worlds.world import World
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
@@ -69,6 +69,7 @@ class OverOrbit(TrainedQuestion):
         "success": Measure("1", "share of tasks solved where they begin and end within the slice"),
         "success_turned": Measure("1", "the same tasks, each turned by one element of the orbit"),
         "episodes": Measure("1", "tasks"),
+        "tasks_solved": TASKS_SOLVED,
         "lost": Measure("1", "tasks solved unturned and not turned"),
         "gained": Measure("1", "tasks solved turned and not unturned"),
         "deviation_median": Measure(
@@ -132,6 +133,7 @@ class OverOrbit(TrainedQuestion):
         row: Row = {
             "deviation_median": float(np.median(deviations)),
             "deviation_max": float(deviations.max()),
+            "tasks_solved": tasks_solved(here),
         }
         for name, ends in (("success_turned", there), ("success", here)):
             found = share_of("success", ends)

@@ -168,9 +168,8 @@ def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
 
 def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
     family, settings = arm.family(world.kind), _settings(world, arm, seed, scale)
-    steps, encoder_steps, joint_steps = (
-        round(arm.compute * each) for each in (scale.steps[0], scale.encoder_steps, scale.joint_steps)
-    )
+    stages = (scale.steps[0], scale.encoder_steps, scale.joint_steps)
+    steps, encoder_steps, joint_steps = (round(arm.compute * each) for each in stages)
     training = TrainingConfig(
         steps=max(steps, 1),
         batch_size=scale.batch_size,
