@@ -15,6 +15,7 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry import Channel, Features, Symmetry
 
 __all__ = [
+    "Channels",
     "Cost",
     "FunctionObjective",
     "Objective",
@@ -142,8 +143,20 @@ class FunctionObjective(Objective):
     function: Callable[..., Tensor]
 
     def bind(self, symmetry: Symmetry) -> Cost:
-        channels, goal_channels = symmetry.channels(), symmetry.channels(symmetry.goal)
+        channels, goal_channels = Channels(symmetry.channels()), Channels(symmetry.channels(symmetry.goal))
         return lambda states, actions, goal: self.function(states, channels, goal, goal_channels)
+
+
+class Channels(dict[str, Channel]):
+    """Where fields lie in Features, by name, as functions of a task look them up.
+
+    Raises:
+        ArgumentError: a field that is not there; says which are.
+    """
+
+    def __missing__(self, name: str) -> Channel:
+        expected = "fields that the model's states and goals have"
+        raise ArgumentError("task", f"a cost or proposals of {name!r}", expected, self)
 
 
 def as_objective(objective: Objective | Callable[..., Tensor], argument: str = "cost") -> Objective:

@@ -15,7 +15,7 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.holding import moved
 from equiworld.symmetry.sampling import random_array, random_observation
-from equiworld.tasks.objective import Objective, as_objective
+from equiworld.tasks.objective import Channels, Objective, as_objective
 
 __all__ = ["Proposal", "Task"]
 
@@ -133,7 +133,8 @@ class Proposal:
         action_repeat: int,
     ) -> None:
         self.function, self.random_numbers = function, random_numbers
-        self.channels, self.goal_channels = symmetry.channels(), symmetry.channels(symmetry.goal)
+        self.channels = Channels(symmetry.channels())
+        self.goal_channels = Channels(symmetry.channels(symmetry.goal))
         self.radius, self.action_repeat = radius, action_repeat
 
     def __call__(self, state: Any, goal: Any, uniform: Tensor, horizon: int) -> Tensor:

@@ -124,8 +124,9 @@ def test_nobody_plans_in_them_without_being_told(family, trained, observations):
     goal = trained[family].encode_goal(observations)
     assert goal.type.size == 0
     assert isinstance(goal, Features)
-    with pytest.raises((ArgumentError, KeyError)):
-        MPCPolicy(trained[family], CEM(samples=16)).predict(observations)
+    for door in (True, False):
+        with pytest.raises(ArgumentError, match="task: got a cost or proposals of 'block_"):
+            MPCPolicy(trained[family], CEM(samples=16), door=door).predict(observations)
 
 
 def test_states_without_points_are_refused():
