@@ -17,7 +17,8 @@ from equiworld.envs.cloudpush.geometry import Pose
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.groups import SO3
-from equiworld.nn import MLP, orthonormal
+from equiworld.nn import orthonormal
+from equiworld.nn.clouds import PooledPerceptron
 from equiworld.storage import load_tensors, save_tensors
 
 __all__ = ["PoseNet", "PoseNetTraining", "pose_loss", "trained_pose_net"]
@@ -34,8 +35,7 @@ Poses = tuple[Tensor, Tensor]
 class PoseNet(nn.Module, PoseEyes):
     """Poses of clouds: a guess, then corrections by a network that sees the cloud in the frame of the last pose.
 
-    Both are a perceptron of each point, mean and maximum over the points, and a perceptron of these that says two axes,
-    made orthonormal, and a shift. Geometry is worked out in float64. Clouds are seen one by one, without memory.
+    Both say two axes, made orthonormal, and a shift. Geometry is worked out in float64. Nothing is remembered.
 
     References: Qi et al., PointNet, CVPR 2017; Zhou et al., On the continuity of rotation representations in neural
     networks, CVPR 2019 (the axes); Li et al., DeepIM, ECCV 2018 (corrections).
@@ -47,29 +47,24 @@ class PoseNet(nn.Module, PoseEyes):
 
     def __init__(self, width: int, seed: int) -> None:
         super().__init__()
-        generator, kinds = torch.Generator().manual_seed(seed), ("guess", "correction")
-        self.points = nn.ModuleDict(
-            {kind: MLP(3, width, hidden=(width // 2, width), generator=generator) for kind in kinds}
-        )
-        self.heads = nn.ModuleDict(
-            {kind: MLP(2 * width, 9, hidden=(2 * width, width), generator=generator) for kind in kinds}
-        )
+        generator = torch.Generator().manual_seed(seed)
+        self.guess, self.correction = (PooledPerceptron(3, 0, 9, width, generator) for _ in range(2))
 
     def forward(self, clouds: Tensor) -> list[Poses]:
         """The guess and its corrections, of clouds `(B, N, 3)` [m], float64; no slope leads from one to the next."""
         place = clouds.mean(-2)
         turn = torch.eye(3, dtype=torch.float64).expand(len(clouds), 3, 3)
-        found = [self._moved("guess", clouds, turn, place)]
+        found = [self._moved(self.guess, clouds, turn, place)]
         for _ in range(REFINEMENTS):
             turn, place = (part.detach() for part in found[-1])
-            found.append(self._moved("correction", clouds, turn, place))
+            found.append(self._moved(self.correction, clouds, turn, place))
         return found
 
-    def _moved(self, kind: str, clouds: Tensor, turn: Tensor, place: Tensor) -> Poses:
+    def _moved(self, network: nn.Module, clouds: Tensor, turn: Tensor, place: Tensor) -> Poses:
         """The pose that takes the place of one, from the cloud in its frame."""
         own = (clouds - place[:, None]) @ turn / LENGTH
-        seen = self.points[kind](own.to(torch.float32))
-        said = self.heads[kind](torch.cat([seen.mean(-2), seen.amax(-2)], -1)).to(torch.float64)
+        seen = own.to(torch.float32)
+        said = network(seen, seen[:, 0, :0]).to(torch.float64)
         axes = orthonormal(said[:, :6].unflatten(-1, (3, 2)) + torch.eye(3, 2, dtype=torch.float64))
         change = torch.cat([axes, torch.linalg.cross(axes[..., :1], axes[..., 1:], dim=-2)], -1)
         return turn @ change, place + LENGTH * (turn @ said[:, 6:, None])[..., 0]
