@@ -16,7 +16,7 @@ __all__ = ["ICP", "rigid_motion"]
 
 _SIGNS = np.array([(1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)])
 _PREFERRED = 0.8  # of the residual of the pose that was tracked, below which another takes its place
-_NEAR = 4  # points of the template, among whose planes the nearest counts
+_KEPT = 0.9  # of the points, in the fine rounds
 _LENGTH = 0.05  # [m] by which angles are made lengths
 _DAMPING = 1e-6  # of motions that no plane resists, such as that of a bottle about its axis
 
@@ -46,8 +46,8 @@ class ICP(PoseEyes):
     shape: str = "bracket"
     points: int = 4096
     covering: int = 60
-    rounds: int = 20
-    fine_rounds: int = 10
+    rounds: int = 12
+    fine_rounds: int = 8
 
     @cached_property
     def template(self) -> tuple[Array, Array]:
@@ -62,17 +62,16 @@ class ICP(PoseEyes):
 
     def see(self, clouds: Array, before: Array) -> Array:
         found, even = np.empty((len(clouds), self.size)), SO3().grid(self.covering).matrix
-        for known in (True, False):
-            rows = np.flatnonzero(np.isnan(before[:, 0]) != known)
-            if len(rows):
-                cloud, last = clouds[rows], before[rows]
-                turns = [self._principal(cloud)]
-                turns += [] if known else [np.broadcast_to(even, (len(rows), *even.shape))]
-                places = [self._placed(cloud, each) for each in turns]
-                if known:
-                    turns, places = [last[:, :9].reshape(-1, 1, 3, 3), *turns], [last[:, None, 9:], *places]
-                starts = np.concatenate(turns, 1), np.concatenate(places, 1)
-                found[rows] = self._best(cloud, *starts, _PREFERRED if known else 1.0)
+        for rows, known in ((np.isnan(before[:, 0]), False), (~np.isnan(before[:, 0]), True)):
+            if rows.any():
+                cloud, last = clouds[rows], before[rows, None]
+                more = last[..., :9].reshape(-1, 1, 3, 3) if known else np.tile(even, (len(cloud), 1, 1, 1))
+                turns = np.concatenate([more, self._principal(cloud)], 1)
+                places = cloud.mean(1)[:, None] - turns @ self.template[0].mean(
+                    0
+                )  # as if all of it were seen
+                places[:, :1] = last[..., 9:] if known else places[:, :1]
+                found[rows] = self._best(cloud, turns, places, _PREFERRED if known else 1.0)
         return found
 
     def residual(self, clouds: Array, poses: Array) -> Array:
@@ -86,10 +85,6 @@ class ICP(PoseEyes):
         axes, own = (np.linalg.eigh(np.swapaxes(each, -1, -2) @ each)[1] for each in centred)
         axes[..., 0] *= (np.linalg.det(axes) * np.linalg.det(own))[..., None]
         return (axes[:, None] * _SIGNS[:, None]) @ own.T
-
-    def _placed(self, clouds: Array, turns: Array) -> Array:
-        """Places `(B, S, 3)` of bodies turned so whose surface has its middle where the cloud has."""
-        return clouds.mean(1)[:, None] - turns @ self.template[0].mean(0)
 
     def _best(self, clouds: Array, turns: Array, places: Array, preferred: float) -> Array:
         """The pose `(B, 12)` of the least residual, from starts `(B, S, …)`; that of the first counts less."""
@@ -107,10 +102,9 @@ class ICP(PoseEyes):
     def _closer(self, points: Array, turns: Array, places: Array, fine: bool) -> tuple[Array, Array]:
         """Rotations `(B, S, 3, 3)` and places `(B, S, 3)` after a round with points `(B, 1, N, 3)`."""
         own = (points - places[..., None, :]) @ turns
-        if fine:
-            turn, shift = _slide(own, *(each[self._tree.query(own, _NEAR)[1]] for each in self.template))
-        else:
-            turn, shift = rigid_motion(own, self.template[0][self._tree.query(own)[1]])
+        nearest = self._tree.query(own)[1]
+        near, normals = (each[nearest] for each in self.template)
+        turn, shift = _slide(own, near, normals) if fine else rigid_motion(own, near)
         # Own points move to their matches by this; so the body moves by its inverse.
         turns = turns @ np.swapaxes(turn, -1, -2)
         return turns, places - (turns @ shift[..., None])[..., 0]
@@ -129,20 +123,16 @@ def rigid_motion(own: Array, wanted: Array) -> tuple[Array, Array]:
 
 
 def _slide(own: Array, near: Array, normals: Array) -> tuple[Array, Array]:
-    """The same of the least Σ (n · (R own + t − near))², to first order; `near` and normals n are `(…, N, k, 3)`.
+    """The same of the least Σ (n · (R own + t − near))², to first order, without those farthest from their planes.
 
-    Of each k planes the nearest counts: at an edge the nearest point may lie on the other face.
+    At an edge the nearest point of the template may lie on another face.
     """
     from scipy.spatial.transform import Rotation  # slow to import
 
-    gaps = ((own[..., None, :] - near) * normals).sum(-1)
-    which = np.abs(gaps).argmin(-1)[..., None]
-    off, normal = (
-        np.take_along_axis(gaps, which, -1),
-        np.take_along_axis(normals, which[..., None], -2)[..., 0, :],
-    )
-    slopes = np.concatenate([np.cross(own, normal) / _LENGTH, normal], -1)
-    across = np.swapaxes(slopes, -1, -2)
+    off = ((own - near) * normals).sum(-1, keepdims=True)
+    kept = np.abs(off) <= np.quantile(np.abs(off), _KEPT, axis=-2, keepdims=True)
+    slopes = np.concatenate([np.cross(own, normals) / _LENGTH, normals], -1)
+    across = np.swapaxes(slopes * kept, -1, -2)
     step = -np.linalg.solve(across @ slopes + _DAMPING * own.shape[-2] * np.eye(6), across @ off)[..., 0]
     turn = Rotation.from_rotvec((step[..., :3] / _LENGTH).reshape(-1, 3)).as_matrix()
     return turn.reshape(*step.shape[:-1], 3, 3), step[..., 3:]
