@@ -112,10 +112,10 @@ class PoseNetTraining:
 
     shape: str = "bracket"
     sensors: tuple[Mapping[str, Any], ...] = ({},)
-    steps: int = 6000
+    steps: int = 4500
     batch_size: int = 64
     learning_rate: float = 3e-3
-    width: int = 128
+    width: int = 64
 
     def train(self, seed: int) -> PoseNet:
         """A trained net; the same bits for the same seed."""

@@ -85,6 +85,7 @@ class EyesQuestion(TrainedQuestion):
         max_steps: of an episode, if fewer than the trial's.
         where: "in slice", "turned" or both.
         sensing: what is done to clouds.
+        dynamics: kinds of them.
         net_steps: of the training of a pose net.
         looks: episodes in which the eyes alone are tried.
         look_steps: of each of them, random pushes.
@@ -94,7 +95,8 @@ class EyesQuestion(TrainedQuestion):
     max_steps: int | None = None
     where: tuple[str, ...] = tuple(WHERE)
     sensing: tuple[str, ...] = tuple(SENSING)
-    net_steps: int = 6000
+    dynamics: tuple[str, ...] = tuple(DYNAMICS)
+    net_steps: int = 4500
     looks: int = 100
     look_steps: int = 10
 
@@ -108,7 +110,7 @@ class EyesQuestion(TrainedQuestion):
     seeds: ClassVar[int] = 3
     closed: ClassVar[bool] = True
     coordinates: ClassVar[tuple[str, ...]] = ("part", "look")
-    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "where", "sensing")
+    choosing: ClassVar[tuple[str, ...]] = (*TrainedQuestion.choosing, "where", "sensing", "dynamics")
     measures: ClassVar[dict[str, Measure]] = {
         "success": Measure("1", "share of episodes that end within 2 cm and 10°, with Wilson's 95 % interval"),
         "successes": Measure("1", "episodes that do"),
@@ -128,12 +130,15 @@ class EyesQuestion(TrainedQuestion):
         "told": Measure("", "what it is told beside clouds and actions of the slice"),
     }  # fmt: skip
     small: ClassVar[dict[str, Any]] = {
-        "episodes": 2, "max_steps": 4, "sensing": ("clean",), "net_steps": 20, "looks": 2, "look_steps": 2,
+        "episodes": 2, "max_steps": 3, "where": ("in slice",), "sensing": ("clean",), "dynamics": ("augmented",),
+        "net_steps": 10, "looks": 2, "look_steps": 1,
     }  # fmt: skip
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Where, and by what sensing: true poses, and the door, with clean clouds alone; eyes alone everywhere."""
         eyes, _, dynamics = arm.partition(" + ")
+        if dynamics and dynamics not in self.dynamics:
+            return []
         where = self.where if dynamics else ("turned",)
         few = eyes == "true" or "door" in dynamics
         sensing = [one for one in self.sensing if one == "clean" or not few]
