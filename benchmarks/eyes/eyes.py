@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from equiworld.rollout import Policy
+from equiworld.training import Dataset
 
-__all__ = ["Array", "Eyes", "PoseEyes", "Seeing", "SeeingState"]
+__all__ = ["Array", "Coast", "Eyes", "PoseEyes", "Seeing", "SeeingState"]
 
 Array = NDArray[np.float64]
 
@@ -38,19 +40,53 @@ class Eyes(ABC):
 
 
 class PoseEyes(Eyes):
-    """Eyes that see poses: the rotation from body to world axes, row by row, and the centre of mass [m].
-
-    A model of poses is told velocities too, which no cloud shows. They are said to be 0: the drag stops a body within
-    20 ms, of the 100 ms between two looks.
-    """
+    """Eyes that see poses: the rotation from body to world axes, row by row, and the centre of mass [m]."""
 
     size = 12
 
     def shown(self, body: Array, goal: Array) -> dict[str, Array]:
-        still = np.zeros((len(body), 3))
-        seen = {"body_pos": body[:, 9:], "body_rotation": body[:, :9], "body_vel": still}
-        wanted = {"goal_pos": goal[:, 9:], "goal_rotation": goal[:, :9]}
-        return {**seen, "body_angular_vel": still, **wanted}
+        seen, wanted = (
+            {f"{name}_pos": pose[:, 9:], f"{name}_rotation": pose[:, :9]}
+            for name, pose in (("body", body), ("goal", goal))
+        )
+        return seen | wanted
+
+
+@dataclass(frozen=True)
+class Coast:
+    """How fast a body still is after a step that moved it: no cloud shows velocities, which models of poses are told.
+
+    Attributes:
+        shift: velocity over displacement [1/s].
+        turn: angular velocity over rotation vector [1/s].
+    """
+
+    shift: float
+    turn: float
+
+    @staticmethod
+    def of(data: Dataset) -> Coast:
+        """By least squares over transitions of poses, those that the model is trained on."""
+        before, after = (
+            np.concatenate([each["body_rotation"], each["body_pos"]], 1).astype(np.float64)
+            for each in (data.observation, data.next_observation)
+        )
+        moved = _motion(after, before)
+        speeds = (data.next_observation[name] for name in ("body_vel", "body_angular_vel"))
+        return Coast(*(float((v * d).sum() / (d * d).sum()) for v, d in zip(speeds, moved, strict=True)))
+
+    def velocities(self, body: Array, before: Array) -> dict[str, Array]:
+        """Of bodies `(B, 12)` that were seen a step before; 0, as episodes begin, where they were not."""
+        shift, turn = _motion(body, np.where(np.isnan(before), body, before))
+        return {"body_vel": self.shift * shift, "body_angular_vel": self.turn * turn}
+
+
+def _motion(after: Array, before: Array) -> tuple[Array, Array]:
+    """Displacements and rotation vectors `(B, 3)` between poses `(B, 12)`."""
+    from scipy.spatial.transform import Rotation  # slow to import
+
+    now, then = (each[:, :9].reshape(-1, 3, 3) for each in (after, before))
+    return after[:, 9:] - before[:, 9:], Rotation.from_matrix(now @ np.swapaxes(then, -1, -2)).as_rotvec()
 
 
 class SeeingState(NamedTuple):
@@ -67,10 +103,11 @@ class Seeing:
     Args:
         eyes: that look.
         policy: that acts on what they see.
+        coast: what velocities it is told; None if it is told none.
     """
 
-    def __init__(self, eyes: Eyes, policy: Policy) -> None:
-        self.eyes, self.policy = eyes, policy
+    def __init__(self, eyes: Eyes, policy: Policy, coast: Coast | None = None) -> None:
+        self.eyes, self.policy, self.coast = eyes, policy, coast
 
     def predict(
         self,
@@ -87,10 +124,12 @@ class Seeing:
         begins = np.isnan(before[:, 0]) | (
             False if episode_start is None else np.asarray(episode_start, bool)
         )
-        body = self.eyes.see(clouds, np.where(begins[:, None], np.nan, before))
+        before = np.where(begins[:, None], np.nan, before)
+        body = self.eyes.see(clouds, before)
         goal = goal.copy()
         if begins.any():
             goal[begins] = self.eyes.first(goals[begins])
         told = {name: observation[name] for name in ("agent_pos", "agent_vel")} | self.eyes.shown(body, goal)
+        told |= self.coast.velocities(body, before) if self.coast else {}
         action, inner = self.policy.predict(told, inner, episode_start, deterministic)
         return action, SeeingState(body, goal, inner)

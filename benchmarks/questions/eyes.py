@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from equiworld.benchmarks.arms import arm_of
-from equiworld.benchmarks.eyes.eyes import Array, Eyes, PoseEyes, Seeing
+from equiworld.benchmarks.eyes.eyes import Array, Coast, Eyes, PoseEyes, Seeing
 from equiworld.benchmarks.eyes.icp import ICP, rigid_motion
 from equiworld.benchmarks.eyes.keypoints import Keypoints, encoded_dynamics
 from equiworld.benchmarks.eyes.pose_net import PoseNetTraining, trained_pose_net
@@ -21,7 +21,7 @@ from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.style import legend_below, new_figure
-from equiworld.benchmarks.suite.trained import Arm, disjoint, trained_inputs, trained_model
+from equiworld.benchmarks.suite.trained import Arm, data_of, disjoint, trained_inputs, trained_model
 from equiworld.benchmarks.worlds.cloudpush import CLOUDPUSH, POSE, CloudPushWorld, within_slice
 from equiworld.benchmarks.worlds.loops import run_trials, solved_row
 from equiworld.benchmarks.worlds.world import Trials
@@ -179,11 +179,14 @@ class EyesQuestion(TrainedQuestion):
             return [{"part": "eyes", "told": TOLD[eyes], **row} for row in self._looked(cell, store)]
         model, seen_by = self._model(cell, store), self._eyes(cell, store)
         policy: Policy = MPCPolicy(model, CLOUDPUSH.planner, seed=cell.seed, door=DYNAMICS[dynamics][1])
-        world, policy = (CLOUDPUSH, Seeing(seen_by, policy)) if seen_by else (_world(cell.arm), policy)
+        world, scale = _world(cell.arm), self.scale_in(CLOUDPUSH)
+        if seen_by:
+            coast = Coast.of(data_of(store, world, "slice", "train", scale)) if world is POSE else None
+            world, policy = CLOUDPUSH, Seeing(seen_by, policy, coast)
         trial, first = self._trial(cell.point), self._first(cell)
         arguments, seeds = dict(trial.arguments), list(range(first, first + self.episodes))
         if trial.in_slice:
-            arguments["max_angle"] = float(np.radians(self.scale_in(world).half_width))
+            arguments["max_angle"] = float(np.radians(scale.half_width))
             seeds = within_slice(world, self.episodes, first, **arguments)
         ended = run_trials(policy, world, seeds, arguments, trial.limited(self.max_steps), world.side_by_side)
         row = solved_row(ended) | end_figures(ended) | {"part": "tasks", "parameters": model.parameter_count}
