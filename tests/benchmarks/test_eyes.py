@@ -12,7 +12,7 @@ import torch
 
 pytest.importorskip("mujoco")
 
-from equiworld.benchmarks.eyes.eyes import PoseEyes, Seeing
+from equiworld.benchmarks.eyes.eyes import Coast, PoseEyes, Seeing
 from equiworld.benchmarks.eyes.icp import ICP, rigid_motion
 from equiworld.benchmarks.eyes.keypoints import Keypoints
 from equiworld.benchmarks.eyes.pose_net import LENGTH, PoseNet, PoseNetTraining, pose_loss
@@ -25,8 +25,9 @@ from equiworld.benchmarks.worlds.loops import Ended
 from equiworld.envs.cloudpush.geometry import Pose, angle_between, quaternion_of
 from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import SHAPES, make_shape
-from equiworld.groups import SO3
+from equiworld.groups import SE3, SO3
 from equiworld.models import WorldModel
+from equiworld.training import collect
 
 FOLDS = {0: "bottle", 1: "bracket", 2: "zed"}
 
@@ -54,7 +55,7 @@ def errors(shape: str, found: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarra
 @pytest.mark.parametrize("shape", SHAPES)
 def test_icp_finds_every_pose_of_every_body(shape: str) -> None:
     """Bodies of flat faces exactly; of curved ones as well as the planes of a template do."""
-    clouds, poses = clouds_of(shape, 24, 0)
+    clouds, poses = clouds_of(shape, 8, 0)
     eyes = ICP(shape)
     found = eyes.first(clouds)
     angles, distances = errors(shape, found, poses)
@@ -68,7 +69,7 @@ def test_icp_finds_every_pose_of_every_body(shape: str) -> None:
 
 
 def test_eyes_that_are_told_a_wrong_template_are_found_out() -> None:
-    clouds, poses = clouds_of("bracket", 8, 1)
+    clouds, poses = clouds_of("bracket", 4, 1)
     eyes = ICP("zed")
     found = eyes.first(clouds)
     angles, _ = errors("bracket", found, poses)
@@ -78,14 +79,14 @@ def test_eyes_that_are_told_a_wrong_template_are_found_out() -> None:
 
 @pytest.mark.parametrize("sensor", [SENSING[name] for name in SENSING if name != "clean"])
 def test_icp_stands_what_sensors_do(sensor: dict[str, Any]) -> None:
-    clouds, poses = clouds_of("bracket", 24, 2, **sensor)
+    clouds, poses = clouds_of("bracket", 8, 2, **sensor)
     angles, distances = errors("bracket", ICP().first(clouds), poses)
     assert np.median(angles) < math.radians(3.0)
     assert np.median(distances) < 5e-3
 
 
 def test_icp_goes_on_from_where_a_body_was_and_finds_it_again_where_that_was_wrong() -> None:
-    clouds, poses = clouds_of("bracket", 12, 3)
+    clouds, poses = clouds_of("bracket", 8, 3)
     few = replace(ICP(), covering=1)
     turned = poses[:, :9].reshape(-1, 3, 3) @ SO3().rotation([0.1, -0.2, 0.1]).matrix
     near = np.concatenate([turned.reshape(-1, 9), poses[:, 9:] + 0.01], 1)
@@ -146,17 +147,25 @@ def test_the_loss_of_poses_is_the_same_for_both_moved_and_for_what_looks_alike(f
     assert torch.allclose(shifted, torch.ones_like(shifted), atol=1e-5)
 
 
-def test_training_is_the_same_to_the_bit_for_the_same_seed_and_teaches_something() -> None:
-    training = PoseNetTraining(steps=60, batch_size=32, width=32)
+def test_training_is_the_same_to_the_bit_for_the_same_seed_and_teaches_where_bodies_are() -> None:
+    training = PoseNetTraining(sensors=tuple(SENSING.values()), steps=5, batch_size=8, width=16)
     first, again, other = (training.train(seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not all(torch.equal(first[name], other[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in first)
     clouds, poses = clouds_of("bracket", 64, 9)
-    trained = PoseNet(32, 0)
-    trained.load_state_dict(first)
-    before, after = (errors("bracket", net.eval().first(clouds), poses) for net in (PoseNet(32, 0), trained))
-    assert after[0].mean() < 0.9 * before[0].mean()
-    assert after[1].mean() < before[1].mean()
+    trained = PoseNetTraining(steps=60, batch_size=16, width=32).train(0)
+    before, after = (errors("bracket", net.first(clouds), poses)[1] for net in (PoseNet(32, 0), trained))
+    assert after.mean() < 0.1 * before.mean()
+
+
+@pytest.mark.slow
+def test_a_pose_net_learns_orientations_before_long() -> None:
+    """Before it is trained any angle is as likely as chance has it: half of all rotations turn by more than 127°."""
+    clouds, poses = clouds_of("bracket", 200, 9)
+    nets = PoseNet(PoseNetTraining().width, 0), PoseNetTraining(steps=400).train(0)
+    before, after = (np.median(errors("bracket", net.first(clouds), poses)[0]) for net in nets)
+    assert before > math.radians(60.0)
+    assert after < math.radians(10.0)
 
 
 def test_a_pose_net_sees_a_cloud_wherever_it_is_and_in_any_order() -> None:
@@ -196,7 +205,7 @@ class Told:
 
 def test_goals_are_looked_at_once_an_episode_and_bodies_at_every_step() -> None:
     eyes, inside = Corner(), Told()
-    policy = Seeing(eyes, inside)
+    policy = Seeing(eyes, inside, Coast(3.0, 2.0))
     env, known = CLOUDPUSH.make(), POSE.make()
     seen = [env.reset(seed=seed)[0] for seed in range(3)]
     batch = {name: np.stack([one[name] for one in seen]) for name in seen[0]}
@@ -209,9 +218,37 @@ def test_goals_are_looked_at_once_an_episode_and_bodies_at_every_step() -> None:
     assert np.abs(moved - np.array([0.0, 1.0, 0.0])[:, None]).max() < 1e-12
     assert np.abs(inside.observation["body_pos"] - later["cloud"][:, :3]).max() == 0.0
     assert state.inner == 2
+    speeds = (
+        inside.observation["body_vel"] - 3.0 * np.array([1.0, 0.0, 1.0])[:, None]
+    )  # none where an episode begins
+    assert np.abs(speeds).max() < 1e-12
     assert set(inside.observation) == set(known.observation_space.spaces)
     for name, array in inside.observation.items():
         assert array.shape == (3, *known.observation_space[name].shape)
+
+
+def test_how_bodies_coast_is_found_in_transitions_and_turns_with_the_world() -> None:
+    env = POSE.make(max_angle=0.7)
+    data = collect(env, 40, seed=0)
+    rng, arrays = np.random.default_rng(11), dict(data.next_observation)
+    before, after = (
+        np.concatenate([each["body_rotation"], each["body_pos"]], 1)
+        for each in (data.observation, data.next_observation)
+    )
+    arrays |= Coast(3.0, 2.0).velocities(after, before)
+    found = Coast.of(replace(data, next_observation=arrays))
+    assert np.allclose([found.shift, found.turn], [3.0, 2.0], atol=1e-9)
+    real = Coast.of(data)
+    left = data.next_observation["body_vel"] - real.velocities(after, before)["body_vel"]
+    assert np.square(left).sum() < 0.6 * np.square(data.next_observation["body_vel"]).sum()
+    g = SE3().sample(rng)
+    there = replace(data, next_observation=arrays).transform(g)
+    moved = [
+        np.concatenate([each["body_rotation"], each["body_pos"]], 1)
+        for each in (there.next_observation, there.observation)
+    ]
+    for name, speed in Coast(3.0, 2.0).velocities(*moved).items():
+        assert np.abs(speed - there.next_observation[name]).max() < 1e-9
 
 
 def test_keypoints_are_those_that_the_model_finds() -> None:
