@@ -45,11 +45,8 @@ class PoseEyes(Eyes):
     size = 12
 
     def shown(self, body: Array, goal: Array) -> dict[str, Array]:
-        seen, wanted = (
-            {f"{name}_pos": pose[:, 9:], f"{name}_rotation": pose[:, :9]}
-            for name, pose in (("body", body), ("goal", goal))
-        )
-        return seen | wanted
+        seen = {"body_pos": body[:, 9:], "body_rotation": body[:, :9]}
+        return seen | {"goal_pos": goal[:, 9:], "goal_rotation": goal[:, :9]}
 
 
 @dataclass(frozen=True)
@@ -67,11 +64,10 @@ class Coast:
     @staticmethod
     def of(data: Dataset) -> Coast:
         """By least squares over transitions of poses, those that the model is trained on."""
-        before, after = (
-            np.concatenate([each["body_rotation"], each["body_pos"]], 1).astype(np.float64)
-            for each in (data.observation, data.next_observation)
+        pairs = (
+            (each["body_rotation"], each["body_pos"]) for each in (data.next_observation, data.observation)
         )
-        moved = _motion(after, before)
+        moved = _motion(*(np.concatenate(pair, 1).astype(np.float64) for pair in pairs))
         speeds = (data.next_observation[name] for name in ("body_vel", "body_angular_vel"))
         return Coast(*(float((v * d).sum() / (d * d).sum()) for v, d in zip(speeds, moved, strict=True)))
 

@@ -15,6 +15,9 @@ from equiworld.groups import SO3
 __all__ = ["ICP", "rigid_motion"]
 
 _SIGNS = np.array([(1.0, 1.0, 1.0), (1.0, -1.0, -1.0), (-1.0, 1.0, -1.0), (-1.0, -1.0, 1.0)])
+_POINTS = 4096  # of the template
+_COVERING = 60  # orientations in which bodies begin that were not seen before
+_ROUNDS, _FINE_ROUNDS = 12, 8  # point-to-point, point-to-plane
 _PREFERRED = 0.8  # of the residual of the pose that was tracked, below which another takes its place
 _KEPT = 0.9  # of the points, in the fine rounds
 _LENGTH = 0.05  # [m] by which angles are made lengths
@@ -37,22 +40,14 @@ class ICP(PoseEyes):
 
     Attributes:
         shape: of the template, a body of CloudPush.
-        points: of the template.
-        covering: orientations that bodies begin in that were not seen before.
-        rounds: point-to-point.
-        fine_rounds: point-to-plane.
     """
 
     shape: str = "bracket"
-    points: int = 4096
-    covering: int = 60
-    rounds: int = 12
-    fine_rounds: int = 8
 
     @cached_property
     def template(self) -> tuple[Array, Array]:
-        """Points of the surface in body axes [m] and their outward normals, `(points, 3)` each."""
-        return make_shape(self.shape).surface.sample(np.random.default_rng(0), self.points)
+        """Points of the surface in body axes [m] and their outward normals, `(n, 3)` each."""
+        return make_shape(self.shape).surface.sample(np.random.default_rng(0), _POINTS)
 
     @cached_property
     def _tree(self) -> Any:
@@ -61,7 +56,7 @@ class ICP(PoseEyes):
         return KDTree(self.template[0])
 
     def see(self, clouds: Array, before: Array) -> Array:
-        found, even = np.empty((len(clouds), self.size)), SO3().grid(self.covering).matrix
+        found, even = np.empty((len(clouds), self.size)), SO3().grid(_COVERING).matrix
         for rows, known in ((np.isnan(before[:, 0]), False), (~np.isnan(before[:, 0]), True)):
             if rows.any():
                 cloud, last = clouds[rows], before[rows, None]
@@ -74,11 +69,6 @@ class ICP(PoseEyes):
                 found[rows] = self._best(cloud, turns, places, _PREFERRED if known else 1.0)
         return found
 
-    def residual(self, clouds: Array, poses: Array) -> Array:
-        """Root mean square distance [m] of clouds `(B, N, 3)` from the template in poses `(B, 12)`: `(B,)`."""
-        own = (clouds - poses[:, None, 9:]) @ poses[:, :9].reshape(-1, 3, 3)
-        return np.sqrt(np.square(self._tree.query(own)[0]).mean(-1))
-
     def _principal(self, clouds: Array) -> Array:
         """Rotations `(B, 4, 3, 3)` that lay the template's principal axes on those of the clouds."""
         centred = [each - each.mean(-2, keepdims=True) for each in (clouds, self.template[0])]
@@ -89,13 +79,13 @@ class ICP(PoseEyes):
     def _best(self, clouds: Array, turns: Array, places: Array, preferred: float) -> Array:
         """The pose `(B, 12)` of the least residual, from starts `(B, S, …)`; that of the first counts less."""
         points, rows = clouds[:, None], np.arange(len(clouds))
-        for _ in range(self.rounds):
+        for _ in range(_ROUNDS):
             turns, places = self._closer(points, turns, places, fine=False)
         residual = np.square(self._tree.query((points - places[..., None, :]) @ turns)[0]).mean(-1)
         residual[:, 0] *= preferred**2
         best = residual.argmin(1)
         turns, places = turns[rows, best][:, None], places[rows, best][:, None]
-        for _ in range(self.fine_rounds):
+        for _ in range(_FINE_ROUNDS):
             turns, places = self._closer(points, turns, places, fine=True)
         return np.concatenate([turns.reshape(-1, 9), places.reshape(-1, 3)], 1)
 

@@ -203,7 +203,7 @@ class EyesQuestion(TrainedQuestion):
         poses = seen if isinstance(eyes, PoseEyes) else _fitted(seen.reshape(len(seen), -1, 3), turns, places)
         pairs = zip(poses[:, :9].reshape(-1, 3, 3), turns, strict=True)
         length = 1e3 * np.linalg.norm(poses[:, 9:] - places, axis=-1)
-        angle = np.degrees([angle_between(*map(quaternion_of, pair)) for pair in pairs])
+        angle = np.degrees([angle_between(quaternion_of(one), quaternion_of(two)) for one, two in pairs])
         begins = np.arange(len(seen)) % (1 + self.look_steps) == 0
         return [
             {
