@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -277,7 +278,7 @@ class EyesQuestion(TrainedQuestion):
                 if (row["where"], dynamics) == (where, kind):
                     shown.append({**row, "arm": eyes, "place": [*SENSING].index(row["sensing"])})
             Panel(f"{kind} dynamics, {where}", "place", "success", share=True).draw(place, shown)
-            place.set_xticks(range(len(SENSING)), [name.replace(" ", "\n", 1) for name in SENSING])
+            place.set_xticks(range(len(SENSING)), [fill(name, 12) for name in SENSING])
         legend_below(figure)
         return figure
 
