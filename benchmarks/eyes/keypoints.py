@@ -53,8 +53,10 @@ def encoded_dynamics(
     family, name = dynamics.family("state"), f"{world.name}-{eyes.part}-encoded"
 
     def make(folder: Path) -> None:
-        data = data_of(store, world, eyes.part, "train", scale)
-        data = _encoded(trained_model(store, world, eyes, seed, scale), data, seed)
+        model = trained_model(store, world, eyes, seed, scale)
+        data = _encoded(model, data_of(store, world, eyes.part, "train", scale), seed)
+        found = WorldModel.for_data(data, family, seed, **dynamics.settings)
+        found.action_space = model.action_space
         config = TrainingConfig(
             steps=scale.steps[0],
             batch_size=scale.batch_size,
@@ -63,7 +65,7 @@ def encoded_dynamics(
             seed=seed,
             folder=str(folder),
         )
-        train(WorldModel.for_data(data, family, seed, **dynamics.settings), data, config).save(folder)
+        train(found, data, config).save(folder)
 
     inputs = {"eyes": trained_inputs(world, eyes, scale), "dynamics": dynamics, "seed": seed}
     modules = (*world.modules(), __name__)

@@ -131,7 +131,7 @@ class EyesQuestion(TrainedQuestion):
         "told": Measure("", "what it is told beside clouds and actions of the slice"),
     }  # fmt: skip
     small: ClassVar[dict[str, Any]] = {
-        "episodes": 2, "max_steps": 3, "where": ("in slice",), "sensing": ("clean",), "dynamics": ("augmented",),
+        "episodes": 2, "max_steps": 3, "where": ("in slice",), "sensing": ("clean",), "dynamics": ("canonical",),
         "net_steps": 10, "looks": 2, "look_steps": 1,
     }  # fmt: skip
 
