@@ -48,6 +48,7 @@ QUESTIONS: dict[str, str] = {
     "layer-speed": "equiworld.benchmarks.questions.layer_speed:LayerSpeed",
     "speed": "equiworld.benchmarks.questions.speed:Speed",
     "device": "equiworld.benchmarks.questions.device:Device",
+    "eyes": "equiworld.benchmarks.questions.eyes:EyesQuestion",
 }
 """By name, the module and the class of each question; imported when asked for."""
 

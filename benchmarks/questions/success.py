@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,10 +14,10 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, share_of
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.cloudpush import within_slice
-from equiworld.benchmarks.worlds.loops import SOLVED, run_trials, solved_row
+from equiworld.benchmarks.worlds.loops import SOLVED, Ended, run_trials, solved_row
 from equiworld.errors import ArgumentError
 
-__all__ = ["Success"]
+__all__ = ["STRIDE", "Success", "end_figures"]
 
 STRIDE = 10_000
 """Between the first episodes of training seeds."""
@@ -98,10 +98,11 @@ class Success(TrainedQuestion):
         row = {**solved_row(ended), "parameters": model.parameter_count}
         close = share_of("close", [one.figures for one in ended])
         row |= {key: value for key, value in close.items() if key.startswith("close")}
-        return [row | _figures(ended)]
+        return [row | end_figures(ended)]
 
 
-def _figures(ended: list[Any]) -> Row:
+def end_figures(ended: Sequence[Ended]) -> Row:
+    """How episodes ended, beside whether they were solved: coverage; or distance and angle of body and goal."""
     values = {name: np.array([one.figures[name] for one in ended]) for name in ended[0].figures}
     row: Row = {}
     if "coverage" in values:

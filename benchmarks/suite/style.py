@@ -49,6 +49,12 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
     "small": (_ORANGE, "v", (0, (3, 1, 1, 1))),
     "large": (_BLACK, "X", (0, (7, 2))),
     "soft": (_ORANGE, "h", (0, (1, 1))),
+    # eyes
+    "true": (_BLACK, "o", "-"),
+    "ICP": (_ORANGE, "s", "--"),
+    "pose net": (_PINK, "^", "-."),
+    "learned": (_SKY, "P", (0, (5, 1))),
+    "latent": (_BLUE, "D", ":"),
     # planners
     "CEM": (_BLUE, "o", "-"),
     "ICEM": (_RED, "s", "--"),

@@ -14,7 +14,7 @@ from equiworld.nn.hull_attention import hull_attention
 from equiworld.nn.mlp import MLP
 from equiworld.symmetry.features import Features, FeatureType
 
-__all__ = ["CloudEncoder"]
+__all__ = ["CloudEncoder", "PooledPerceptron"]
 
 _SOFTNESS = 0.02  # of the axes, as a share of the length scale
 
@@ -95,10 +95,10 @@ class CloudEncoder(nn.Module):
         ones = torch.eye(count, dtype=torch.float32)  # whatever torch's default says, as all parameters
         starts = ones[:arrows] - ones.roll(1, 0)[:arrows]
         self.axes = nn.Parameter(starts)
-        self.guess = _Pooled(dim, spreads, dim * count + (spreads > 0), width, generator)
+        self.guess = PooledPerceptron(dim, spreads, dim * count + (spreads > 0), width, generator)
         last = dim * out_type.vectors + out_type.scalars
         self.corrections = nn.ModuleList(
-            _Pooled(
+            PooledPerceptron(
                 dim, dim * count, dim * count + (last if index == refinements - 1 else 0), width, generator
             )
             for index in range(refinements)
@@ -182,8 +182,16 @@ class CloudEncoder(nn.Module):
         return soft_axes(arrows, self.group.proper, _SOFTNESS)
 
 
-class _Pooled(nn.Module):
-    """A perceptron for each point, mean and maximum over the points, a perceptron for what comes out."""
+class PooledPerceptron(nn.Module):
+    """A perceptron for each point, mean and maximum over the points, a perceptron for what comes out.
+
+    Args:
+        inputs: numbers of each point.
+        extra: further numbers of the cloud.
+        outputs: numbers that come out.
+        width: channels of each point.
+        generator: of the initial weights.
+    """
 
     def __init__(self, inputs: int, extra: int, outputs: int, width: int, generator: torch.Generator) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
 from equiworld.benchmarks.arms import ARMS
+from equiworld.benchmarks.questions.eyes import TOLD
 from equiworld.benchmarks.suite.style import (
     angle_axis,
     draw_orbit_on_circle,
@@ -33,7 +34,9 @@ def without_colour(name):
     return style["marker"], str(style["linestyle"])
 
 
-@pytest.mark.parametrize("names", [KINDS, list(ARMS), [*NAMES, *PEERS]], ids=["kinds", "arms", "planners"])
+@pytest.mark.parametrize(
+    "names", [KINDS, list(ARMS), [*NAMES, *PEERS], list(TOLD)], ids=["kinds", "arms", "planners", "eyes"]
+)
 def test_what_stands_in_one_picture_is_told_apart_without_colour(names):
     for one, other in itertools.combinations(names, 2):
         assert without_colour(one) != without_colour(other), (one, other)

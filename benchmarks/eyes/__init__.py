@@ -1,0 +1,1 @@
+"""Eyes: what turns a cloud of points into a few numbers that a model without clouds is told."""
