@@ -110,7 +110,7 @@ class WhatCarries(TrainedQuestion):
     def table(self, rows: Sequence[Row]) -> str:
         """Of each arm, seeds together, what is left without each part, and whether the loss can be chance."""
         lines = []
-        for (world, arm), of in grouped_by_arm(rows).items():
+        for (world, arm), of in _by_arm(rows).items():
             whole = _solved(of.get(NOTHING, []))
             for removed, some in of.items():
                 solved = _solved(some)
@@ -205,7 +205,7 @@ def mcnemar(first: str, second: str) -> float:
     return float(binomtest(only[0], sum(only), 0.5).pvalue) if any(only) else 1.0
 
 
-def grouped_by_arm(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
+def _by_arm(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
     """Rows by world and arm, and of each by what is removed."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
