@@ -9,6 +9,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,16 @@ def versions() -> dict[str, str | None]:
     >>> sorted(versions())
     ['equiworld', 'gym-pusht', 'gymnasium', 'mujoco', 'numpy', 'pymunk', 'python', 'torch']
     """
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
-    return found
+    return {"python": platform.python_version()} | {package: _version(package) for package in _PACKAGES}
+
+
+@cache
+def _version(package: str) -> str | None:
+    """Read once: looking through all that is installed takes milliseconds, and every row asks."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def make_result(

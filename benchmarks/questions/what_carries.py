@@ -106,7 +106,7 @@ class WhatCarries(TrainedQuestion):
     def table(self, rows: Sequence[Row]) -> str:
         """Of each arm, seeds together, what is left without each part, and whether the loss can be chance."""
         lines = []
-        for (world, arm), of in grouped_by_arm(rows).items():
+        for (world, arm), of in _by_arm(rows).items():
             whole = _solved(of.get(NOTHING, []))
             for removed, some in of.items():
                 solved = _solved(some)
@@ -179,7 +179,7 @@ def _plainer(cost: Objective, parts: Collection[str]) -> Objective:
     return cost.objective if isinstance(cost, Sharpened) and "sharpening" in parts else cost
 
 
-def grouped_by_arm(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
+def _by_arm(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, list[Row]]]:
     """Rows by world and arm, and of each by what is removed."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
