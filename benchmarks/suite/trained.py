@@ -217,7 +217,7 @@ def _settings(world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> dict[s
     family = arm.family(world.kind)
     settings = {"seed": seed, **world.network(family, scale.width), **arm.settings}
     own = recipe_of(family).network
-    if scale.periodic:
+    if scale.periodic and hasattr(own, "periodic"):
         hidden = settings.get("hidden") or own.hidden  # type: ignore[attr-defined]
         settings["periodic"] = round(scale.periodic[0] * hidden[0])
     if arm.grow != 1:

@@ -18,6 +18,7 @@ from equiworld.benchmarks.suite.run import Run, run
 from equiworld.benchmarks.suite.scale import FEW
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import chosen, trained_inputs, trained_model
+from equiworld.benchmarks.worlds.cloudpush import CLOUDPUSH, POSE
 from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import SE2
@@ -44,6 +45,15 @@ def test_any_arm_is_had_with_the_door_off_and_on():
     for wrong in ("plain,door", ", door", "nobody, door", "plain, door, door"):
         with pytest.raises(UnknownNameError):
             arm_of(wrong)
+
+
+@pytest.mark.parametrize("world", [PUSHT, CLOUDPUSH, POSE], ids=lambda world: world.name)
+def test_every_arm_is_had_at_every_scale(world):
+    """Those of networks without sines at scales that say how many, too."""
+    for arm in ARMS.values():
+        for scale in [*world.scales.values(), world.scales["full"].few(2_000)]:
+            if world.kind in arm.families:
+                assert trained_inputs(world, arm, scale)["family"] == arm.families[world.kind]
 
 
 def test_what_is_varied_is_a_field_or_a_setting_of_the_model():
