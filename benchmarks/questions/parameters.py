@@ -12,6 +12,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.summary import summarised
 from equiworld.benchmarks.suite.trained import data_of
 from equiworld.errors import ArgumentError
 from equiworld.results import text_table
@@ -69,7 +70,7 @@ class Parameters(TrainedQuestion):
 
     def table(self, rows: Sequence[Row]) -> str:
         """One line a model, and how much smaller an equivariant one of its error is."""
-        lines = []
+        rows, lines = summarised(rows, self.measures), []
         for row in rows:
             line = {name: row[name] for name in ("world", "arm", "hidden", "parameters", "relative_error")}
             ours = [one for one in rows if one["arm"] == REFERENCE and one["world"] == row["world"]]

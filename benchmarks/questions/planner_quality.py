@@ -21,6 +21,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.summary import summarised
 from equiworld.benchmarks.suite.timing import TIMES, race, summary
 from equiworld.benchmarks.suite.trained import trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
@@ -216,7 +217,8 @@ class PlannerQuality(Question):
     def table(self, rows: Sequence[Row]) -> str:
         """How long ours take, as a share of each peer's time."""
         names = ("world", "envs", "against", "peer", "arm", "planner", "ratio", "ratio_low", "ratio_high")
-        return text_table([{name: row.get(name) for name in names} for row in rows if "against" in row])
+        found = summarised(rows, self.measures)
+        return text_table([{name: row.get(name) for name in names} for row in found if "against" in row])
 
 
 def equal_cost(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.rows import Measure, Row, checked_rows
 from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.summary import summarised
 from equiworld.errors import UnknownNameError
 from equiworld.results import text_table
 
@@ -138,9 +139,9 @@ class Question(ABC):
         return None
 
     def table(self, rows: Sequence[Row]) -> str:
-        """Rows as plain text."""
-        hidden = ("question", "tasks_solved")  # the latter may be hundreds of signs
-        return text_table([{k: v for k, v in row.items() if k not in hidden} for row in rows])
+        """Rows as they were measured as plain text; by default those of several seeds are one line."""
+        hidden, found = ("question", "tasks_solved"), summarised(rows, self.measures)  # hundreds of signs
+        return text_table([{k: v for k, v in row.items() if k not in hidden} for row in found])
 
 
 def _smaller(value: Any, small: Any) -> Any:

@@ -10,7 +10,6 @@ from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks import demo as demos
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.run import Run, run
-from equiworld.benchmarks.suite.summary import summarised
 from equiworld.commands.outcome import Outcome
 from equiworld.errors import ArgumentError, EquiworldError
 from equiworld.files import check_folder
@@ -83,7 +82,7 @@ def _fitting(asked: Sequence[Question], settings: Run) -> tuple[list[Question], 
 
 def _said(asked: Question, result: dict[str, Any]) -> str:
     """Its table, and what is missing."""
-    parts = [asked.title, asked.table(summarised(result["rows"], asked.measures))]
+    parts = [asked.title, asked.table(result["rows"])]
     missing: Sequence[str] = result["config"]["missing"]
     if missing:
         more = f", and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
