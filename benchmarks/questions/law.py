@@ -65,9 +65,7 @@ class Law(TrainedQuestion):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """A row of random elements, and one of the identity."""
         world, model = self.world(cell.world), self.model(cell, store)
-        policy = MPCPolicy(
-            model, world.planner, seed=cell.seed, task=world.task, door=bool(cell.point["door"])
-        )
+        policy = world.policy(model, cell.seed, door=bool(cell.point["door"]))
         half_width = self.scale_in(world).half_width
         env, seen = world.make(**world.loop_arguments(half_width)), list[Any]()
         try:

@@ -100,9 +100,9 @@ class TrainedQuestion(Question):
         disjoint(store, world, arm.part, scale)
         return trained_model(store, world, arm, cell.seed, scale)
 
-    def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32") -> MPCPolicy:
+    def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32", **others: Any) -> MPCPolicy:
         """The policy of a cell's arm over its model, behind the door or not as the arm has it."""
-        return self.world_at(cell).policy(model, cell.seed, dtype, self.arm_at(cell).door)
+        return self.world_at(cell).policy(model, cell.seed, dtype, self.arm_at(cell).door, **others)
 
     def cells(self, plan: Plan) -> list[Cell]:
         """As for every question; unless arms are named, those of the world's own, or that have a family for it."""

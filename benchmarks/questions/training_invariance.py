@@ -14,7 +14,7 @@ from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.suite.trained import data_of, disjoint
+from equiworld.benchmarks.suite.trained import data_of, disjoint, settings_of
 from equiworld.models import WorldModel
 from equiworld.training import Dataset, TrainingConfig, train
 
@@ -95,9 +95,8 @@ class TrainingInvariance(TrainedQuestion):
     def _trained(self, cell: Cell, data: Dataset, steps: int) -> WorldModel:
         world, arm = self.world(cell.world), self.arm_at(cell)
         scale = self.scale_in(world)
-        family = arm.family(world.kind)
-        settings = {"seed": cell.seed, **world.network(family, scale.width), **arm.settings}
-        model = WorldModel.for_data(data, family=family, **settings)
+        settings = settings_of(world, arm, cell.seed, scale)
+        model = WorldModel.for_data(data, family=arm.family(world.kind), **settings)
         model.to(getattr(torch, cell.point["dtype"]))
         if not steps:
             return model

@@ -23,7 +23,7 @@ from equiworld.benchmarks.suite.summary import summarised
 from equiworld.benchmarks.worlds.loops import SOLVED, run_trials, solved_row
 from equiworld.envs.pusht.task import push_cost
 from equiworld.errors import ArgumentError
-from equiworld.planners import MPCPolicy, Planner
+from equiworld.planners import Planner
 from equiworld.results import text_table
 from equiworld.tasks import Approach, FirstOf, Objective, Sharpened, Task
 from equiworld.tasks.objective import WeightedSum
@@ -94,9 +94,8 @@ class WhatCarries(TrainedQuestion):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
         world, model = self.world(cell.world), self.model(cell, store)
-        usual = self.policy(cell, model)
-        task, planner = without(usual.task, usual.planner, _parts(cell.point["removed"]))
-        policy = MPCPolicy(model, planner, seed=usual.seed, task=task, door=usual.door is not None)
+        task, planner = without(world.task, world.planner, _parts(cell.point["removed"]))
+        policy = self.policy(cell, model, task=task, planner=planner)
         trial = next(iter(world.trials.values()))
         first, steps = trial.first + STRIDE * cell.seed, trial.limited(self.max_steps)
         seeds = range(first, first + self.episodes)

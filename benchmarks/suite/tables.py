@@ -59,7 +59,7 @@ def paired_tables(
 
 
 def comparison_tables(rows: Sequence[Row], measures: Sequence[str]) -> list[dict[str, Any]]:
-    """Arms that solve the same tasks, each against the first, as one table; none where there are no two."""
+    """Arms that solve the same tasks, each against each before it, as one table; none where there are no two."""
     found, said = compared(rows, measures), ("difference", "p", "test", "verdict")
     if not found:
         return []

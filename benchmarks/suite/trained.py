@@ -27,6 +27,7 @@ __all__ = [
     "chosen",
     "data_of",
     "disjoint",
+    "settings_of",
     "trained_inputs",
     "trained_model",
 ]
@@ -85,7 +86,7 @@ def trained_inputs(world: TrainingWorld, arm: Arm, scale: Scale) -> dict[str, An
             world has no tasks at this scale.
     """
     world.check(scale)
-    _settings(world, arm, 0, scale)
+    settings_of(world, arm, 0, scale)
     if arm.averaged is not None and world.kind != "state":
         raise ArgumentError(
             "--world", f"a world of {world.kind}s", "one of states for an arm that is averaged"
@@ -167,7 +168,7 @@ def chosen(store: Store, world: TrainingWorld, arm: Arm, scale: Scale) -> Scale:
 
 
 def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> WorldModel:
-    family, settings = arm.family(world.kind), _settings(world, arm, seed, scale)
+    family, settings = arm.family(world.kind), settings_of(world, arm, seed, scale)
     stages = (scale.steps[0], scale.encoder_steps, scale.joint_steps)
     steps, encoder_steps, joint_steps = (round(arm.compute * each) for each in stages)
     training = TrainingConfig(
@@ -212,7 +213,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
     return WorldModel.load(store.artefact("models", name, inputs, modules, make))
 
 
-def _settings(world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> dict[str, Any]:
+def settings_of(world: TrainingWorld, arm: Arm, seed: int, scale: Scale) -> dict[str, Any]:
     """Of the model of an arm."""
     family = arm.family(world.kind)
     settings = {"seed": seed, **world.network(family, scale.width), **arm.settings}

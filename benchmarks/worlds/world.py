@@ -142,16 +142,22 @@ class World(ABC):
         return self.task.planner or CEM()
 
     def policy(
-        self, model: WorldModel, seed: int, dtype: str = "float32", door: bool | None = None
+        self,
+        model: WorldModel,
+        seed: int,
+        dtype: str = "float32",
+        door: bool | None = None,
+        task: Task | None = None,
+        planner: Planner | None = None,
     ) -> MPCPolicy:
-        """A policy over a model, posed at the door as the slice of orientations is.
+        """A policy over a model, posed at the door as the slice of orientations is; task and planner are the world's.
 
         Behind the door any policy is equivariant; unless told, models without the symmetry plan along the world's axes,
         without it.
         """
         door = model.equivariant if door is None else door
         where: dict[str, Any] = {"dtype": dtype, "door": door}
-        policy = MPCPolicy(model, self.planner, seed=seed, task=self.task, **where)
+        policy = MPCPolicy(model, planner or self.planner, seed=seed, task=task or self.task, **where)
         if policy.door is None or model.equivariant or (pose := self.pose(policy.door)) is None:
             return policy
         return policy.behind(Door(policy.symmetry, policy.door.names, model.scales, model.single, pose))
