@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO2, Group
-from equiworld.symmetry.constants import constant
+from equiworld.symmetry.constants import constant, made_once
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.representative import MARGIN, representative
 
@@ -120,11 +119,10 @@ def _plane_axes(axis: Tensor) -> Tensor:
     return (axis @ constant(_QUARTER_TURN, axis.dtype, axis.device)).unflatten(-1, (2, 2))
 
 
-@lru_cache(maxsize=8)
+@made_once
 def _basis(group: Group, dtype: torch.dtype, device: torch.device) -> Tensor:
     assert group.axis is not None
-    with torch.inference_mode(False):
-        return torch.as_tensor(group.axis.basis, dtype=dtype, device=device)
+    return torch.as_tensor(group.axis.basis, dtype=dtype, device=device)
 
 
 def _of_two_arrows(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -188,19 +186,17 @@ def _signed(
     )
 
 
-@lru_cache(maxsize=8)
+@made_once
 def _mirrors(dim: int, posed: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The diagonal matrices of signs, `(k, d, d)`; those that leave the first axis if it is a heading."""
-    with torch.inference_mode(False):
-        signs = itertools.product((1.0,) if posed else (1.0, -1.0), *[(1.0, -1.0)] * (dim - 1))
-        return torch.diag_embed(torch.tensor(list(signs), dtype=dtype, device=device))
+    signs = itertools.product((1.0,) if posed else (1.0, -1.0), *[(1.0, -1.0)] * (dim - 1))
+    return torch.diag_embed(torch.tensor(list(signs), dtype=dtype, device=device))
 
 
-@lru_cache(maxsize=32)
+@made_once
 def _elements(group: Group, dtype: torch.dtype, device: torch.device) -> Tensor:
     """All matrices of a finite group, `(k, d, d)`."""
-    with torch.inference_mode(False):
-        return torch.as_tensor(group.elements().matrix, dtype=dtype, device=device)
+    return torch.as_tensor(group.elements().matrix, dtype=dtype, device=device)
 
 
 def _first_direction(arrows: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from equiworld.symmetry.constants import made_once
 
 __all__ = ["MARGIN", "Representative", "irrational", "representative"]
 
@@ -79,9 +80,8 @@ def representative(
     )
 
 
-@lru_cache(maxsize=64)
+@made_once
 def irrational(count: int, dtype: torch.dtype = torch.float64, device: torch.device | None = None) -> Tensor:
     """Numbers between 1/2 and 3/2 that no symmetry relates, the same on every device; not to be written to."""
-    with torch.inference_mode(False):
-        roots = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").sqrt()
-        return (0.5 + roots.mul(math.sqrt(2)).frac()).to(dtype).to(device=device)
+    roots = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").sqrt()
+    return (0.5 + roots.mul(math.sqrt(2)).frac()).to(dtype).to(device=device)

@@ -96,7 +96,9 @@ def test_models_and_declarations_keep_gradients() -> None:
 
 def test_nothing_leaves_the_device() -> None:
     pose = {"place": Point(), "pose": Rotation(form="wxyz"), "mass": Scalar()}
-    symmetry = Symmetry(SE3(), {"state": Parts(pose, at={"mass": (0,)})}, Vector(), flat=True)
+    # A centre of its own: other tests give numbers to tensors on meta, and constants are kept by device.
+    centre = (0.25, -1.5, 3.25)
+    symmetry = Symmetry(SE3(), {"state": Parts(pose, at={"mass": (0,)})}, Vector(), centre=centre, flat=True)
     on_meta = torch.empty(5, 8, device="meta")
     features = features_of_tensors(symmetry, on_meta)
     assert features.vectors.device.type == "meta"
@@ -104,7 +106,23 @@ def test_nothing_leaves_the_device() -> None:
     whole = torch.arange(8.0).repeat(2, 1)
     found = features_of_tensors(symmetry, whole)
     assert found.scalars.flatten().tolist() == [0.0, 0.0]
-    assert found.points[0, :, 0].tolist() == [1.0, 2.0, 3.0]
+    assert found.points[0, :, 0].tolist() == [0.75, 3.5, -0.25]
+
+
+def test_what_is_traced_is_not_kept() -> None:
+    """A centre that was first met while torch exported a program serves what comes after."""
+    symmetry = Symmetry(SE2(), {"place": Point()}, Vector(), centre=(0.123, 4.567))
+    place = torch.arange(6.0).reshape(3, 2)
+
+    class Encoder(torch.nn.Module):
+        def forward(self, place: torch.Tensor) -> torch.Tensor:
+            return features_of_tensors(symmetry, {"place": place}).points
+
+    program = torch.export.export(Encoder(), (place,), strict=False).module()
+    found = features_of_tensors(symmetry, {"place": place}).points
+    assert type(found) is torch.Tensor
+    assert (found[..., 0] - (place - torch.tensor([0.123, 4.567]))).abs().max() <= 1e-6
+    assert torch.equal(program(place), found)
 
 
 @pytest.mark.parametrize(
