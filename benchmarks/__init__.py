@@ -18,6 +18,7 @@ __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, str] = {
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
+    "published-step": "equiworld.benchmarks.questions.published_step:PublishedStep",
     "rollout": "equiworld.benchmarks.questions.rollout:Rollout",
     "residual": "equiworld.benchmarks.questions.residual:Residual",
     "broken-symmetry": "equiworld.benchmarks.questions.broken_symmetry:BrokenSymmetry",
