@@ -105,10 +105,8 @@ def collected(count: int, seed: int) -> Steps:
             after = _packed(info)
             if np.linalg.norm(after[4:6]) * PLACE < INTERIOR:
                 rows.append((before, action, after))
-    state, action, following = (
-        torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*rows[:count], strict=True)
-    )
-    return Steps(state, action, following)
+    parts = [torch.tensor(np.array(part), dtype=torch.float32) for part in zip(*rows[:count], strict=True)]
+    return Steps(*parts)
 
 
 def _packed(info: dict[str, Any]) -> Array:
