@@ -111,6 +111,14 @@ class Door:
         single = "observations are float32: equal in law only; float64 observations make it exact"
         return (single, *self._limits) if self._rounded else self._limits
 
+    @property
+    def kernel(self) -> Door:
+        """The door of what moves no labels: itself where nothing does."""
+        if self._cosets is None:
+            return self
+        assert isinstance(self._cosets.door, Door)
+        return self._cosets.door
+
     def enter(self, observation: Any) -> Canonical:
         """Bring observations into their frames.
 
@@ -174,7 +182,7 @@ class Door:
         units = {kind: each.to(points.device) for kind, each in layout.units.items()}
         axial = layout.pseudo["vectors"].to(points.device)
         vectors = channels["vectors"] / units["vectors"]
-        origin = self._stand(points)
+        origin = self.stand(points)
         seen = (points - origin.unsqueeze(-1)) @ layout.arrows.to(points.device) / self.symmetry.length_scale
         arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
         arrows += [seen, vectors[..., ~axial] if layout.mirrors else vectors]
@@ -250,7 +258,7 @@ class Door:
         certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
         return inside, Pose(rotation, origin, near, certainty, fixed)
 
-    def _stand(self, points: Tensor) -> Tensor:
+    def stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
         if self.layout.origin.ndim != 1:
             return points.new_zeros(points.shape[:-1])
