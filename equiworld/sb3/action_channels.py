@@ -102,7 +102,10 @@ class ActionChannels:
 
     def back(self, row: Tensor) -> Tensor:
         """The actions `(…, m)` whose channels these are."""
-        row = row if self._middle is None else row + self._middle.like(row)
+        return self.ordered(row if self._middle is None else row + self._middle.like(row))
+
+    def ordered(self, row: Tensor) -> Tensor:
+        """Numbers `(…, m)` of channels in the order of the action's."""
         return row[..., self._back.like(row)]
 
     def turn(self, frame: Frame) -> Tensor:
