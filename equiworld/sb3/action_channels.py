@@ -73,6 +73,7 @@ class ActionChannels:
         order = features_of_action(bare, row).flatten().long()
         kind = symmetry.action.feature_type(dim)
         self._order, self._back = Constant(order), Constant(order.argsort())
+        self._in_order = bool((order == torch.arange(self.size)).all())
         middle = np.zeros(self.size)
         if kind.points:
             middle[self.size - dim * kind.points :] = np.tile(symmetry.centre, kind.points)
@@ -97,7 +98,7 @@ class ActionChannels:
 
     def of(self, action: Tensor) -> Tensor:
         """The channels `(…, m)` of actions `(…, m)`."""
-        row = action[..., self._order.like(action)]
+        row = action if self._in_order else action[..., self._order.like(action)]
         return row if self._middle is None else row - self._middle.like(row)
 
     def back(self, row: Tensor) -> Tensor:
@@ -106,7 +107,7 @@ class ActionChannels:
 
     def ordered(self, row: Tensor) -> Tensor:
         """Numbers `(…, m)` of channels in the order of the action's."""
-        return row[..., self._back.like(row)]
+        return row if self._in_order else row[..., self._back.like(row)]
 
     def turn(self, frame: Frame) -> Tensor:
         """The matrices `(B, m, m)` that bring channels from a frame to the world, where no labels are moved.

@@ -56,7 +56,9 @@ class EquivariantGaussian(DiagGaussianDistribution):
 
     def proba_distribution(self, mean_actions: Tensor, log_std: Tensor) -> EquivariantGaussian:
         """The distribution of means `(B, m)` and log standard deviations of orbits."""
-        super().proba_distribution(mean_actions, log_std[..., self._orbit.like(log_std)])
+        if self.orbits > 1:
+            log_std = log_std[..., self._orbit.like(log_std)]
+        super().proba_distribution(mean_actions, log_std)
         return self
 
 

@@ -6,6 +6,7 @@ import weakref
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from equiworld.groups.arrays import Array
 from equiworld.models.labels import block_images, turned
 from equiworld.nn.constant import Constant
 from equiworld.sb3.action_channels import ActionChannels
+from equiworld.sb3.recording import Recorded
 from equiworld.sb3.sight import Sight
 from equiworld.symmetry import Cloud, Door, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import leaves
@@ -73,6 +75,7 @@ class ObservationForm(BaseFeaturesExtractor):
         self.cosets = needs_cosets(symmetry)
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self._order, self._middle = _places(symmetry, names, observation_space)
+        self._recorded: dict[tuple[tuple[str, ...] | None, torch.dtype], Recorded] = {}
         self._known: list[tuple[tuple[weakref.ref[Tensor], ...], tuple[int, ...], torch.dtype, Sight]] = []
 
     def forward(self, observations: Tensor | Mapping[str, Tensor]) -> Sight:
@@ -83,11 +86,21 @@ class ObservationForm(BaseFeaturesExtractor):
             same = len(tensors) == len(parts) and all(a() is b for a, b in zip(tensors, parts, strict=True))
             if same and kept == dtype and versions == tuple(part._version for part in parts):
                 return sight
-        sight = Sight(*(None if each is None else each.to(dtype) for each in self._see(self._channels(observations))))
+        keys = tuple(observations) if isinstance(observations, Mapping) else None
+        if (keys, dtype) not in self._recorded:
+            self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
+        sight = Sight(*self._recorded[keys, dtype](*parts))
         if not any(part.requires_grad or part.is_inference() for part in parts):
             one = (tuple(weakref.ref(part) for part in parts), tuple(part._version for part in parts), dtype, sight)
             self._known = [one, *self._known[:1]]
         return sight
+
+    def _seen(
+        self, keys: tuple[str, ...] | None, dtype: torch.dtype, *parts: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        """The parts of a Sight in some dtype, of an observation's arrays."""
+        observations = parts[0] if keys is None else dict(zip(keys, parts, strict=True))
+        return tuple(None if each is None else each.to(dtype) for each in self._see(self._channels(observations)))
 
     @abstractmethod
     def _see(self, channels: Channels) -> Sight:
@@ -135,7 +148,7 @@ class ObservationForm(BaseFeaturesExtractor):
         return {"scalars": found.scalars, "vectors": found.vectors, "points": found.points}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_known": []}  # a copy or a file remembers nothing
+        return {**self.__dict__, "_known": [], "_recorded": {}}  # a copy or a file remembers nothing
 
 
 def _units(door: Door, dim: int) -> Tensor:

@@ -68,7 +68,8 @@ class SteerableForm(ObservationForm):
         """A network on rows of numbers, its initial weights from torch's generator as those of stable-baselines3.
 
         Args:
-            outputs: "action" for its channels, "noise" for a number for each of its blocks; or how many invariants.
+            outputs: "action" for its channels, "noisy action" for what `split` takes apart into these and a number for
+                each of their blocks; or how many invariants.
             hidden: sizes of the hidden layers. Of steerable ones the first is the number of scalar channels, and half
                 of it that of vectors; there are as many blocks as sizes.
             activation: of tied layers.
@@ -80,12 +81,18 @@ class SteerableForm(ObservationForm):
             source = seen + acted if with_action else seen
             if outputs == "action":
                 target = acted
-            elif outputs == "noise":
-                target = Representation(seen.labels, self.actions.mixing)
+            elif outputs == "noisy action":
+                target = acted + Representation(seen.labels, self.actions.mixing)
             else:
                 target = Representation.trivial(seen.labels, int(outputs))
             return RegularNetwork(source, target, hidden=hidden, activation=activation(), generator=generator)
         return self._of_vectors(outputs, hidden, with_action, generator)
+
+    def split(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """The channels of an action `(B, m)`, and a number for each of their blocks `(B, c)`, of a "noisy action"."""
+        count, size = len(self.actions.blocks), self.actions.size
+        first = size if self.tied else self.acted_type.scalars
+        return torch.cat((row[..., :first], row[..., first + count :]), -1), row[..., first : first + count]
 
     def _of_vectors(
         self, outputs: str | int, hidden: Sequence[int], with_action: bool, generator: torch.Generator
@@ -98,9 +105,10 @@ class SteerableForm(ObservationForm):
         none = Representation.trivial(images[0].labels, 0)
         if outputs == "action":
             target, found = self.acted_type, self.acted_images
-        elif outputs == "noise":
+        elif outputs == "noisy action":
             noise = Representation(images[0].labels, self.actions.mixing)
-            target, found = FeatureType(kind.dim, scalars=noise.dim), (noise, none)
+            target = self.acted_type + FeatureType(kind.dim, scalars=noise.dim)
+            found = self.acted_images[0] + noise, self.acted_images[1]
         else:
             target = FeatureType(kind.dim, scalars=int(outputs))
             found = Representation.trivial(images[0].labels, int(outputs)), none
