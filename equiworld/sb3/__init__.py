@@ -10,16 +10,30 @@ from equiworld.sb3.with_symmetry import with_symmetry
 
 if TYPE_CHECKING:
     from equiworld.sb3.actor_critic import EquivariantActorCriticPolicy
+    from equiworld.sb3.buffers import (
+        AugmentedDictReplayBuffer,
+        AugmentedDictRolloutBuffer,
+        AugmentedReplayBuffer,
+        AugmentedRolloutBuffer,
+    )
+    from equiworld.sb3.callbacks import EquivarianceCallback
+    from equiworld.sb3.mirror_loss import MirrorLossPolicy
     from equiworld.sb3.recurrent import EquivariantRecurrentPolicy
     from equiworld.sb3.sac import EquivariantSACPolicy
     from equiworld.sb3.td3 import EquivariantTD3Policy
 
 __all__ = [
+    "AugmentedDictReplayBuffer",
+    "AugmentedDictRolloutBuffer",
+    "AugmentedReplayBuffer",
+    "AugmentedRolloutBuffer",
+    "EquivarianceCallback",
     "EquivariantActorCriticPolicy",
     "EquivariantRecurrentPolicy",
     "EquivariantSACPolicy",
     "EquivariantTD3Policy",
     "FunctionPolicy",
+    "MirrorLossPolicy",
     "Symmetrised",
     "SymmetrisedState",
     "symmetrise",
@@ -31,6 +45,12 @@ _NEEDS_SB3 = {
     "EquivariantRecurrentPolicy": "equiworld.sb3.recurrent",
     "EquivariantSACPolicy": "equiworld.sb3.sac",
     "EquivariantTD3Policy": "equiworld.sb3.td3",
+    "AugmentedDictReplayBuffer": "equiworld.sb3.buffers",
+    "AugmentedDictRolloutBuffer": "equiworld.sb3.buffers",
+    "AugmentedReplayBuffer": "equiworld.sb3.buffers",
+    "AugmentedRolloutBuffer": "equiworld.sb3.buffers",
+    "EquivarianceCallback": "equiworld.sb3.callbacks",
+    "MirrorLossPolicy": "equiworld.sb3.mirror_loss",
 }
 """What is imported when it is asked for, for stable-baselines3 is an extra and takes long to import."""
 
