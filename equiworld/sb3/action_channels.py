@@ -64,7 +64,9 @@ class ActionChannels:
         for leaf in leaves(symmetry.action):
             if isinstance(leaf, Heading | Rotation) or getattr(leaf, "mirror", None):
                 raise ArgumentError(
-                    "action", repr(leaf), "an action of scalars, joints, vectors or points, such as a turning rate"
+                    "action",
+                    repr(leaf),
+                    "an action of scalars, joints, vectors or points, such as a turning rate",
                 )
         symmetry.action.check_features("action", symmetry.group)
         self.size = symmetry.action.size(dim)
@@ -129,7 +131,9 @@ def _blocks(scalars: Array, arrows: int, dim: int) -> list[Block]:
     else:
         found = [Block(tuple(map(int, each)), len(each) > 1) for each in orbits(scalars)]
         if [place for block in found for place in block.places] != list(range(count)):
-            raise ArgumentError("action", "labels that mix numbers that do not lie side by side", "side by side")
+            raise ArgumentError(
+                "action", "labels that mix numbers that do not lie side by side", "side by side"
+            )
     return found + [
         Block(tuple(range(count + dim * index, count + dim * (index + 1))), True) for index in range(arrows)
     ]

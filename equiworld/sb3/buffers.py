@@ -45,7 +45,12 @@ class _Augmented(BaseBuffer):
     scaled = False
 
     def __init__(
-        self, *args: Any, symmetry: Any = None, scale: float | None = None, seed: int | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        symmetry: Any = None,
+        scale: float | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.symmetry: Symmetry = symmetry_for(self.observation_space, symmetry).sized(self.observation_space)

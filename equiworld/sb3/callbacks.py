@@ -45,12 +45,16 @@ class EquivarianceCallback(BaseCallback):
         self._next = self.every
 
     def _init_callback(self) -> None:
-        self.symmetry = symmetry_for(self.model.observation_space, self._given).sized(self.model.observation_space)
+        self.symmetry = symmetry_for(self.model.observation_space, self._given).sized(
+            self.model.observation_space
+        )
 
     def _on_step(self) -> bool:
         seen = self.locals.get("new_obs")
         if seen is not None:
-            self._seen.append({name: np.array(a) for name, a in seen.items()} if isinstance(seen, dict) else np.array(seen))
+            self._seen.append(
+                {name: np.array(a) for name, a in seen.items()} if isinstance(seen, dict) else np.array(seen)
+            )
             most = -(-self.samples // self.training_env.num_envs)
             self._seen = self._seen[-most:]
         if self.num_timesteps >= self._next and self._seen:

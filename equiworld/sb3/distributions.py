@@ -49,7 +49,9 @@ class EquivariantGaussian(DiagGaussianDistribution):
         self._orbit = Constant(actions.ordered(torch.tensor(actions.orbit)))
         self.orbits = max(actions.orbit, default=-1) + 1
 
-    def proba_distribution_net(self, latent_dim: int, log_std_init: float = 0.0) -> tuple[nn.Module, nn.Parameter]:
+    def proba_distribution_net(
+        self, latent_dim: int, log_std_init: float = 0.0
+    ) -> tuple[nn.Module, nn.Parameter]:
         """The last layer, and one log standard deviation for each orbit of numbers."""
         layer = WorldAction(nn.Linear(latent_dim, self.action_dim), self.actions)
         return layer, nn.Parameter(torch.full((self.orbits,), float(log_std_init)), requires_grad=True)
@@ -78,7 +80,9 @@ class SquashedEquivariantGaussian(EquivariantGaussian):
 
     def proba_distribution(self, mean_actions: Tensor, log_std: Tensor) -> SquashedEquivariantGaussian:
         """The distribution of means `(B, m)` and log standard deviations of blocks `(B, c)`, both by channels."""
-        DiagGaussianDistribution.proba_distribution(self, mean_actions, log_std[..., self._block.like(log_std)])
+        DiagGaussianDistribution.proba_distribution(
+            self, mean_actions, log_std[..., self._block.like(log_std)]
+        )
         return self
 
     def sample(self) -> Tensor:
@@ -151,4 +155,3 @@ def _length(part: Tensor) -> Tensor:
 
 def _shrink(length: Tensor) -> Tensor:
     return torch.tanh(length) / length
-

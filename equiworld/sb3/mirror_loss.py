@@ -78,18 +78,26 @@ class MirrorLossPolicy(ActorCriticPolicy):
 
     def mirror_loss(self, obs: Any) -> Tensor:
         """The mean of |μ(g·s) − ρ(g) μ(s)|² over observations `(B, …)`; a scalar."""
-        arrays = {name: each.cpu().numpy() for name, each in obs.items()} if isinstance(obs, dict) else obs.cpu().numpy()
+        arrays = (
+            {name: each.cpu().numpy() for name, each in obs.items()}
+            if isinstance(obs, dict)
+            else obs.cpu().numpy()
+        )
         count = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
         g = self.symmetry.group.sample(self._rng, count, scale=self.symmetry.length_scale)
         found = self.symmetry.transform_observation(g, arrays)
-        turned: Any = {name: torch.as_tensor(a, device=self.device) for name, a in found.items()} if isinstance(
-            found, dict
-        ) else torch.as_tensor(found, device=self.device)
+        turned: Any = (
+            {name: torch.as_tensor(a, device=self.device) for name, a in found.items()}
+            if isinstance(found, dict)
+            else torch.as_tensor(found, device=self.device)
+        )
         here, there = (self.get_distribution(each).distribution.mean for each in (obs, turned))
         # The way of actions is affine: columns of ρ(g), once for the batch.
         size = here.shape[-1]
         nought = self.symmetry.transform_action(g, np.zeros((count, size)))
-        columns = [self.symmetry.transform_action(g, np.tile(row, (count, 1))) - nought for row in np.eye(size)]
+        columns = [
+            self.symmetry.transform_action(g, np.tile(row, (count, 1))) - nought for row in np.eye(size)
+        ]
         matrix = torch.as_tensor(np.stack(columns, -1)).to(here)
         image = (matrix @ here.unsqueeze(-1)).squeeze(-1) + torch.as_tensor(nought).to(here)
         return (there - image).square().sum(-1).mean()

@@ -91,7 +91,12 @@ class ObservationForm(BaseFeaturesExtractor):
             self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
         sight = Sight(*self._recorded[keys, dtype](*parts))
         if not any(part.requires_grad or part.is_inference() for part in parts):
-            one = (tuple(weakref.ref(part) for part in parts), tuple(part._version for part in parts), dtype, sight)
+            one = (
+                tuple(weakref.ref(part) for part in parts),
+                tuple(part._version for part in parts),
+                dtype,
+                sight,
+            )
             self._known = [one, *self._known[:1]]
         return sight
 
@@ -100,7 +105,9 @@ class ObservationForm(BaseFeaturesExtractor):
     ) -> tuple[Tensor | None, ...]:
         """The parts of a Sight in some dtype, of an observation's arrays."""
         observations = parts[0] if keys is None else dict(zip(keys, parts, strict=True))
-        return tuple(None if each is None else each.to(dtype) for each in self._see(self._channels(observations)))
+        return tuple(
+            None if each is None else each.to(dtype) for each in self._see(self._channels(observations))
+        )
 
     @abstractmethod
     def _see(self, channels: Channels) -> Sight:
@@ -154,10 +161,14 @@ class ObservationForm(BaseFeaturesExtractor):
 def _units(door: Door, dim: int) -> Tensor:
     """The scale of each number in a row."""
     units = door.layout.units
-    return torch.cat([units["scalars"], *(units[kind].repeat_interleave(dim) for kind in ("vectors", "points"))])
+    return torch.cat(
+        [units["scalars"], *(units[kind].repeat_interleave(dim) for kind in ("vectors", "points"))]
+    )
 
 
-def _places(symmetry: Symmetry, names: tuple[str, ...], space: spaces.Space) -> tuple[Constant | None, Constant | None]:
+def _places(
+    symmetry: Symmetry, names: tuple[str, ...], space: spaces.Space
+) -> tuple[Constant | None, Constant | None]:
     """Which number of an observation in a row each channel is, and what it is measured from; None if it is none."""
     fields = [leaf for name in names for leaf in leaves(symmetry.observation[name])]
     if any(isinstance(leaf, Heading | Rotation) for leaf in fields):

@@ -21,11 +21,15 @@ __all__ = ["EquivariantCritic", "OffPolicyParts"]
 class EquivariantCritic(ContinuousCritic):
     """Invariant critics Q(g·s, g·a) = Q(s, a): they see actions in the frame of the observation."""
 
-    def __init__(self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
+    ) -> None:
         super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
         form = self.features_extractor
         if isinstance(form, SteerableForm):
-            self.q_networks = [form.network(1, net_arch, activation_fn, with_action=True) for _ in self.q_networks]
+            self.q_networks = [
+                form.network(1, net_arch, activation_fn, with_action=True) for _ in self.q_networks
+            ]
             for index, network in enumerate(self.q_networks):
                 setattr(self, f"qf{index}", network)
 
@@ -40,7 +44,9 @@ class EquivariantCritic(ContinuousCritic):
         form = self.features_extractor
         assert isinstance(form, ObservationForm)
         sight: Sight = form(obs)
-        return torch.cat((sight.numbers, sight.to_frame(form.actions.of(actions).to(sight.numbers.dtype))), -1)
+        return torch.cat(
+            (sight.numbers, sight.to_frame(form.actions.of(actions).to(sight.numbers.dtype))), -1
+        )
 
 
 class OffPolicyParts(BasePolicy):

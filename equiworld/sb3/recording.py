@@ -40,7 +40,11 @@ class Recorded:
         record = self._records.get(key)
         if record is None or any(each.requires_grad for each in tensors):
             self._calls[key] += 1
-            if self._calls[key] == _OFTEN and len(self._records) < _MOST and not any(t.requires_grad for t in tensors):
+            if (
+                self._calls[key] == _OFTEN
+                and len(self._records) < _MOST
+                and not any(t.requires_grad for t in tensors)
+            ):
                 self._record(key, tensors)
             return self._function(*tensors)
         found = iter(record(*tensors))

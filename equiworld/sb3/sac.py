@@ -23,7 +23,9 @@ __all__ = ["EquivariantSACPolicy"]
 class _Actor(Actor):
     """An actor whose distribution turns with the world."""
 
-    def __init__(self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
+    ) -> None:
         super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
         form = self._form
         self.action_dist = SquashedEquivariantGaussian(form.actions)  # type: ignore[assignment]
@@ -97,4 +99,6 @@ class EquivariantSACPolicy(OffPolicyParts, SACPolicy):
 
     def make_actor(self, features_extractor: Any = None) -> _Actor:
         """The actor of the equivariant kind."""
-        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(self.device)
+        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(
+            self.device
+        )

@@ -58,7 +58,9 @@ def settled(
     if form not in FORMS:
         raise ArgumentError("form", form, "a form of equivariant policies", tuple(FORMS))
     if given.get("use_sde"):
-        expected = "use_sde=False: gSDE draws one matrix of noise for all states, which does not turn with them"
+        expected = (
+            "use_sde=False: gSDE draws one matrix of noise for all states, which does not turn with them"
+        )
         raise ArgumentError("use_sde", True, expected)
     for name in ("features_extractor_class", "features_extractor_kwargs"):
         if given.get(name) is not None:

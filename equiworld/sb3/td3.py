@@ -23,7 +23,9 @@ __all__ = ["EquivariantTD3Policy"]
 class _Actor(Actor):
     """A deterministic actor that turns with the world."""
 
-    def __init__(self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
+    ) -> None:
         super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
         form = self.features_extractor
         assert isinstance(form, ObservationForm)
@@ -83,4 +85,6 @@ class EquivariantTD3Policy(OffPolicyParts, TD3Policy):
 
     def make_actor(self, features_extractor: Any = None) -> _Actor:
         """The actor of the equivariant kind."""
-        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(self.device)
+        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(
+            self.device
+        )

@@ -60,14 +60,22 @@ CASES = {
         reference="at",
         heading="ahead",
     ),
-    "space, vectors": Symmetry(SO3(), {"a": Vector(2), "spin": Pseudovector()}, Concatenation((Vector(), Vector()))),
-    "space, mirrors": Symmetry(O3(), {"a": Vector(3), "spin": Pseudovector()}, Concatenation((Vector(), Pseudovector()))),
-    "space, a body": Symmetry(SE3(), {"at": Point(), "turn": Rotation(), "to": Point()}, Vector(), reference="at"),
+    "space, vectors": Symmetry(
+        SO3(), {"a": Vector(2), "spin": Pseudovector()}, Concatenation((Vector(), Vector()))
+    ),
+    "space, mirrors": Symmetry(
+        O3(), {"a": Vector(3), "spin": Pseudovector()}, Concatenation((Vector(), Pseudovector()))
+    ),
+    "space, a body": Symmetry(
+        SE3(), {"at": Point(), "turn": Rotation(), "to": Point()}, Vector(), reference="at"
+    ),
     "about gravity": Symmetry(SE2(axis=UP), {"at": Point(), "way": Vector(), "load": Scalar()}, Vector()),
     "about gravity, mirrors": Symmetry(O2(axis=UP), {"way": Vector(2), "rate": Pseudoscalar()}, Vector()),
     "left and right": Symmetry(left_right(), {"q": joints, "height": Scalar(), "v": Vector()}, joints),
     "quarter turns": Symmetry(
-        Cyclic(4), {"v": Vector(2), "feet": SignedPermutation([(3, 0, 1, 2)])}, SignedPermutation([(3, 0, 1, 2)])
+        Cyclic(4),
+        {"v": Vector(2), "feet": SignedPermutation([(3, 0, 1, 2)])},
+        SignedPermutation([(3, 0, 1, 2)]),
     ),
     "a square and a mixed pair": Symmetry(
         Dihedral(4),

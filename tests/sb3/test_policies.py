@@ -6,10 +6,9 @@ import torch
 
 pytest.importorskip("stable_baselines3")
 
-from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 from policy_cases import CASES, Drift, linear, tensors
+from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
-from equiworld.errors import ArgumentError
 from equiworld.sb3 import EquivariantActorCriticPolicy, EquivariantSACPolicy, EquivariantTD3Policy
 from equiworld.symmetry.sampling import random_observation
 
@@ -73,7 +72,10 @@ def off_policy_residual(model, symmetry):
     with torch.no_grad():
         a, b = policy.actor(tensors(seen)), policy.actor(tensors(moved))
         if isinstance(model, SAC):
-            a, b = policy.actor(tensors(seen), deterministic=True), policy.actor(tensors(moved), deterministic=True)
+            a, b = (
+                policy.actor(tensors(seen), deterministic=True),
+                policy.actor(tensors(moved), deterministic=True),
+            )
             mean, spread, _ = policy.actor.get_action_dist_params(tensors(seen))
             mean2, spread2, _ = policy.actor.get_action_dist_params(tensors(moved))
             dist, actions = policy.actor.action_dist, policy.actor.action_dist.actions
@@ -90,7 +92,9 @@ def off_policy_residual(model, symmetry):
             assert a1.abs().max() <= 1
         q1 = policy.critic(tensors(seen), a.double())
         q2 = policy.critic(tensors(moved), torch.as_tensor(symmetry.transform_action(g, a.double().numpy())))
-        found += [float((x - y).abs().max() / x.abs().max().clamp(min=1.0)) for x, y in zip(q1, q2, strict=True)]
+        found += [
+            float((x - y).abs().max() / x.abs().max().clamp(min=1.0)) for x, y in zip(q1, q2, strict=True)
+        ]
     assert a.abs().max() > 1e-6
     return max(*found, apart(symmetry, g, a.double().numpy(), b.double().numpy()))
 
