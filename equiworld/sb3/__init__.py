@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from equiworld.sb3.callbacks import EquivarianceCallback
     from equiworld.sb3.mirror_loss import MirrorLossPolicy
+    from equiworld.sb3.normalise import VecNormalizeEquivariant
     from equiworld.sb3.recurrent import EquivariantRecurrentPolicy
     from equiworld.sb3.sac import EquivariantSACPolicy
     from equiworld.sb3.td3 import EquivariantTD3Policy
@@ -36,6 +37,7 @@ __all__ = [
     "MirrorLossPolicy",
     "Symmetrised",
     "SymmetrisedState",
+    "VecNormalizeEquivariant",
     "symmetrise",
     "with_symmetry",
 ]
@@ -51,6 +53,7 @@ _NEEDS_SB3 = {
     "AugmentedRolloutBuffer": "equiworld.sb3.buffers",
     "EquivarianceCallback": "equiworld.sb3.callbacks",
     "MirrorLossPolicy": "equiworld.sb3.mirror_loss",
+    "VecNormalizeEquivariant": "equiworld.sb3.normalise",
 }
 """What is imported when it is asked for, for stable-baselines3 is an extra and takes long to import."""
 

@@ -35,7 +35,7 @@ class _Augmented(BaseBuffer):
         args: of stable-baselines3's buffer, as are the keywords that are not named here.
         symmetry: of the environment, or its id; what the observation space carries if None.
         scale: the longest translation of elements; the symmetry's length scale if None.
-        seed: of the elements; drawn from NumPy's generator, which stable-baselines3 seeds, if None.
+        seed: of the elements; drawn from torch's generator, which stable-baselines3 seeds, if None.
 
     Raises:
         ArgumentError: no symmetry, or actions whose scaling does not commute with it; on sampling, observations that
@@ -55,7 +55,7 @@ class _Augmented(BaseBuffer):
         super().__init__(*args, **kwargs)
         self.symmetry: Symmetry = symmetry_for(self.observation_space, symmetry).sized(self.observation_space)
         self.scale = self.symmetry.length_scale if scale is None else float(scale)
-        self.generator = np.random.default_rng(np.random.randint(2**31 - 1) if seed is None else seed)
+        self.generator = np.random.default_rng(int(torch.randint(2**31 - 1, (1,))) if seed is None else seed)
         if self.scaled:
             check_scaled(self.symmetry, self.action_space)  # type: ignore[arg-type]
 

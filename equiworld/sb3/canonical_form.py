@@ -35,7 +35,8 @@ class CanonicalForm(ObservationForm):
     >>> import numpy as np
     >>> from equiworld.groups import SO2
     >>> from equiworld.symmetry import Vector
-    >>> form = CanonicalForm(spaces.Box(-1, 1, (4,)), Symmetry(SO2(), {"a": Vector(), "b": Vector()}, Vector(), flat=True))
+    >>> symmetry = Symmetry(SO2(), {"a": Vector(), "b": Vector()}, Vector(), flat=True)
+    >>> form = CanonicalForm(spaces.Box(-1, 1, (4,)), symmetry)
     >>> form(torch.tensor([[0.0, 0.5, -0.5, 0.0]])).numbers  # turned by a quarter
     tensor([[0.5000, 0.0000, 0.0000, 0.5000]])
     """

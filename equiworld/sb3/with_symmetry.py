@@ -26,7 +26,8 @@ def with_symmetry(env: gym.Env, symmetry: Any = None) -> gym.Env:
     """The environment with a symmetry that its observation space carries to whoever is made of its spaces.
 
     stable-baselines3 makes policies of spaces alone, so that this is where `EquivariantActorCriticPolicy` and its kin
-    look if `policy_kwargs` name no symmetry. Wrappers that make a new space, such as those that stack frames, go inside.
+    look if `policy_kwargs` name no symmetry. Wrappers that make a new space, such as those that stack frames, go
+    inside.
 
     Args:
         env: one environment.
