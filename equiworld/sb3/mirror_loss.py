@@ -67,7 +67,9 @@ class MirrorLossPolicy(ActorCriticPolicy):
         self.symmetry = symmetry_for(observation_space, symmetry).sized(observation_space)
         self.mirror_weight = number("mirror_weight", mirror_weight, least=0)
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
-        self._rng = np.random.default_rng(int(torch.randint(2**31 - 1, (1,))))
+        self._rng = np.random.default_rng(
+            torch.initial_seed() % 2**63
+        )  # that of torch, of which nothing is drawn
 
     def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """As that of stable-baselines3; a loss rides on the values."""

@@ -81,6 +81,11 @@ def check_scaled(symmetry: Symmetry, space: spaces.Box) -> None:
     Raises:
         ArgumentError: actions that take each other's place have other bounds, or a vector's are not about 0.
     """
+    if symmetry.action.feature_type(symmetry.dim).points:
+        expected = (
+            "relative actions: bounds of absolute positions are walls of the world, and do not move with it"
+        )
+        raise ArgumentError("action space", f"one of {symmetry.action!r}", expected)
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     middle, half = (low + high) / 2, (high - low) / 2
     elements = list(symmetry.group.section())
