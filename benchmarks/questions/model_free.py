@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelFree"]
 
-SETTINGS: dict[str, Any] = {"n_steps": 256, "batch_size": 128, "n_epochs": 10}
+SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
 """What PPO is given beyond stable-baselines3's defaults; the same for all arms."""
 
-ENVS = 8
+ENVS = 16
 FIRST = 1_000_000
 """Seed of the first episode that is tested."""
 
