@@ -152,7 +152,7 @@ def test_what_does_not_turn_is_refused():
     sac = {"algorithm": SAC, "policy": EquivariantSACPolicy}
     refused("action space", symmetry=CASES["points, an absolute action"], **sac)
     lame = Drift(CASES["left and right"])
-    lame.action_space = gym.spaces.Box(np.array([-1.0, -2.0, -1.0, -1.0]), np.array([2.0, 1.0, 1.0, 1.0]))
+    lame.action_space = gym.spaces.Box(np.array([-1.0, -1.0, -1.0, -1.0]), np.array([2.0, 1.0, 1.0, 1.0]))
     refused("action space", symmetry=CASES["left and right"], env=lame, **sac)
     wide = Drift(WAY)
     wide.action_space = gym.spaces.Box(np.array([-1.0, -2.0]), np.array([1.0, 2.0]))
