@@ -45,6 +45,7 @@ QUESTIONS: dict[str, str] = {
     "door-bits": "equiworld.benchmarks.questions.door_bits:DoorBits",
     "declarations": "equiworld.benchmarks.questions.declarations:Declarations",
     "exact-policy": "equiworld.benchmarks.questions.exact_policy:ExactPolicy",
+    "model-free": "equiworld.benchmarks.questions.model_free:ModelFree",
     "peers-task": "equiworld.benchmarks.questions.peers_task:PeersTask",
     "layer-speed": "equiworld.benchmarks.questions.layer_speed:LayerSpeed",
     "speed": "equiworld.benchmarks.questions.speed:Speed",

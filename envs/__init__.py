@@ -2,7 +2,15 @@
 
 from equiworld.envs import cloudpush, known, pusht  # noqa: F401  they register themselves
 from equiworld.envs.group_action import GroupAction, RandomGroupAction
+from equiworld.envs.phase_input import PhaseInput
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 
-__all__ = ["Ball", "GroupAction", "RandomGroupAction", "VectorGroupAction", "VectorRandomGroupAction"]
+__all__ = [
+    "Ball",
+    "GroupAction",
+    "PhaseInput",
+    "RandomGroupAction",
+    "VectorGroupAction",
+    "VectorRandomGroupAction",
+]

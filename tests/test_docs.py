@@ -67,6 +67,14 @@ def test_exact_policy_runs_and_says_what_the_page_claims(tmp_path):
     assert lines[-1].startswith("active PASSED")
 
 
+def test_the_page_for_stable_baselines3_runs(tmp_path):
+    pytest.importorskip("stable_baselines3")
+    pytest.importorskip("mujoco")
+    done = run(program((ROOT / "docs" / "sb3.md").read_text(encoding="utf-8")), tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("deviation ")
+
+
 def test_your_own_environment_runs_and_says_what_the_page_claims(tmp_path):
     pytest.importorskip("mujoco")
     done = run(program((ROOT / "docs" / "your-own-env.md").read_text(encoding="utf-8")), tmp_path)

@@ -111,6 +111,14 @@ class Door:
         single = "observations are float32: equal in law only; float64 observations make it exact"
         return (single, *self._limits) if self._rounded else self._limits
 
+    @property
+    def kernel(self) -> Door:
+        """The door of what moves no labels: itself where nothing does."""
+        if self._cosets is None:
+            return self
+        assert isinstance(self._cosets.door, Door)
+        return self._cosets.door
+
     def enter(self, observation: Any) -> Canonical:
         """Bring observations into their frames.
 
@@ -164,6 +172,29 @@ class Door:
         carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
         return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
 
+    def frame(self, channels: Channels) -> Frame:
+        """The frame that channels fix, in torch, where no labels are moved; as it is, without a reference pose.
+
+        Args:
+            channels: by kind scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, of `names`.
+        """
+        layout, points = self.layout, channels["points"]
+        units = {kind: each.to(points.device) for kind, each in layout.units.items()}
+        axial = layout.pseudo["vectors"].to(points.device)
+        vectors = channels["vectors"] / units["vectors"]
+        origin = self.stand(points)
+        seen = (points - origin.unsqueeze(-1)) @ layout.arrows.to(points.device) / self.symmetry.length_scale
+        arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
+        arrows += [seen, vectors[..., ~axial] if layout.mirrors else vectors]
+        pseudo: dict[str, Tensor] = {}
+        if layout.mirrors:
+            scalars = channels["scalars"] / units["scalars"]
+            pseudo = {
+                "pseudoscalars": scalars[..., layout.pseudo["scalars"].to(points.device)],
+                "pseudovectors": vectors[..., axial],
+            }
+        return frame_of(torch.cat(arrows, -1), self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
+
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         return self._passage.relative(before, now)
@@ -191,7 +222,7 @@ class Door:
             return limits
         (channels,) = read(symmetry, some, self.names)
         seen = dict(zip(channels, as_tensors(channels, torch.float64), strict=True))
-        fixed = self._frame(seen).fixed
+        fixed = self.frame(seen).fixed
         if self.turns and fixed is not None and not bool(fixed.any()):
             more = "a heading" if symmetry.dim == 2 else "a Rotation"
             return (
@@ -221,30 +252,17 @@ class Door:
 
     def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
         """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
-        frame, rotation, origin = self._posed(self._frame(channels))
+        frame, rotation, origin = self._posed(self.frame(channels))
         inside, near = self.layout.snapped(frame, rotation, origin, channels)
         surely = torch.ones_like(near)
         certainty, fixed = (surely if each is None else each for each in (frame.certainty, frame.fixed))
         return inside, Pose(rotation, origin, near, certainty, fixed)
 
-    def _frame(self, channels: Channels) -> Frame:
-        layout, points = self.layout, channels["points"]
-        vectors, axial = channels["vectors"] / layout.units["vectors"], layout.pseudo["vectors"]
-        origin = self._stand(points)
-        seen = (points - origin.unsqueeze(-1)) @ layout.arrows / self.symmetry.length_scale
-        arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
-        arrows += [seen, vectors[..., ~axial] if layout.mirrors else vectors]
-        pseudo: dict[str, Tensor] = {}
-        if layout.mirrors:
-            scalars = (channels["scalars"] / layout.units["scalars"])[..., layout.pseudo["scalars"]]
-            pseudo = {"pseudoscalars": scalars, "pseudovectors": vectors[..., axial]}
-        return frame_of(torch.cat(arrows, -1), self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
-
-    def _stand(self, points: Tensor) -> Tensor:
+    def stand(self, points: Tensor) -> Tensor:
         """Where frames stand, `(B, d)`, among points `(B, d, n)`."""
         if self.layout.origin.ndim != 1:
             return points.new_zeros(points.shape[:-1])
-        found = points @ self.layout.origin
+        found = points @ self.layout.origin.to(points.device)
         return self._passage.shifts(found)
 
     def _posed(self, frame: Frame) -> tuple[Frame, Tensor, Tensor]:

@@ -71,32 +71,41 @@ class Layout:
         step = max(self.step, _CLOUD) if self._clouds([name]) else self.step
         return step * power_of_two(self.scales[name])
 
-    def snapped(
+    def seen_in(
         self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Mapping[Kind, Tensor]
-    ) -> tuple[dict[Kind, Tensor], Tensor]:
-        """Channels as seen in a frame, on the grid, and how far from its seams.
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Channels as seen in a frame: scalars `(B, n)`, vectors and points `(B, d, n)`.
 
         Args:
             frame: that they are seen in.
             rotation: `(B, d, d)`, its axes, none of them missing.
             origin: `(B, d)`, where it stands.
-            channels: by kind: scalars `(B, n)`, vectors and points `(B, d, n)`.
+            channels: by kind, likewise.
         """
         back, scalars = frame.axes.mT, channels["scalars"]
         apart = channels["points"] - origin.unsqueeze(-1)
         points = back @ apart
         if self.exchanges:
             # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
-            whole, exchange = rotation.mT @ apart, self.exchange
+            exchange = self.exchange.to(points.device)
+            whole = rotation.mT @ apart
             mirrored = torch.linalg.det(rotation)[:, None, None] < 0
             whole = torch.where(mirrored, whole[..., exchange], whole)
-            points = torch.where(exchange != torch.arange(len(exchange)), whole, points)
+            points = torch.where(exchange != torch.arange(len(exchange), device=points.device), whole, points)
         vectors = back @ channels["vectors"]
         if frame.handedness is not None and frame.axial is not None:
             # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
+            pseudo = {kind: each.to(scalars.device) for kind, each in self.pseudo.items()}
             negated = frame.handedness[:, None] * scalars
-            scalars = torch.where(self.pseudo["scalars"], negated, scalars)
-            vectors = torch.where(self.pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
+            scalars = torch.where(pseudo["scalars"], negated, scalars)
+            vectors = torch.where(pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
+        return scalars, vectors, points
+
+    def snapped(
+        self, frame: Frame, rotation: Tensor, origin: Tensor, channels: Mapping[Kind, Tensor]
+    ) -> tuple[dict[Kind, Tensor], Tensor]:
+        """Channels as `seen_in` gives them, on the grid, and how far from its seams."""
+        scalars, vectors, points = self.seen_in(frame, rotation, origin, channels)
         flat, margin = snap(torch.cat([scalars, vectors.flatten(1), points.flatten(1)], -1), self.steps)
         scalars, vectors, points = flat.split(self.sizes, -1)
         dim = self.symmetry.dim

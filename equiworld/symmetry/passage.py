@@ -46,7 +46,7 @@ class Passage:
 
     def shifts(self, vectors: Tensor) -> Tensor:
         """`Group.shifts` of tensors `(B, d)`."""
-        return vectors if self._whole else vectors @ self._shifted
+        return vectors if self._whole else vectors @ self._shifted.to(vectors.device)
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """See `Door.relative`."""

@@ -1,0 +1,165 @@
+"""Observations as typed numbers, for networks that are equivariant layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import Representation
+from equiworld.models.labels import block_images
+from equiworld.nn import MLP, LabelledSteerableNetwork, RegularNetwork, SteerableNetwork
+from equiworld.sb3.observation_form import Channels, ObservationForm
+from equiworld.sb3.sight import Sight
+from equiworld.symmetry import Features, FeatureType, Symmetry
+from equiworld.symmetry.images import block_diagonal
+
+__all__ = ["SteerableForm", "SteerableOnRows", "shrink"]
+
+
+class SteerableForm(ObservationForm):
+    """Observations as they are, in units of their scales, points as vectors from the origin of the body.
+
+    It also makes the networks that such numbers go through: weights tied along orbits for finite groups, scalars and
+    vectors for the others.
+
+    Args:
+        observation_space: that the symmetry declares.
+        symmetry: of observations and actions.
+        scales: see `ObservationForm`.
+    """
+
+    def __init__(
+        self, observation_space: spaces.Space, symmetry: Symmetry, scales: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__(observation_space, symmetry, scales)
+        group = self.symmetry.group
+        fields = [self.symmetry.observation[name] for name in self.names]
+        seen, acted = (block_images(each, self.symmetry) for each in (fields, [self.symmetry.action]))
+        labels = group.labels
+
+        def both(images: dict) -> tuple[Representation, Representation]:
+            arrows = block_diagonal([images["vectors"], images["points"]])
+            return Representation(labels, images["scalars"]), Representation(labels, arrows)
+
+        self.seen_images, self.acted_images = both(seen), both(acted)
+        kind, action = self.kind, self.actions.kind
+        self.seen_type = FeatureType(kind.dim, kind.scalars, kind.vectors + kind.points)
+        self.acted_type = FeatureType(kind.dim, action.scalars, action.vectors + action.points)
+        self.tied = group.finite
+        if self.tied:
+            self.rows = Representation(labels, self.images()), Representation(labels, self.actions.images)
+
+    def _see(self, channels: Channels) -> Sight:
+        origin = self.door.stand(channels["points"])
+        points = channels["points"] - origin.unsqueeze(-1)
+        return Sight(self.row({**channels, "points": points}), None, self.shift(origin))
+
+    def network(
+        self,
+        outputs: str | int,
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        with_action: bool = False,
+    ) -> nn.Module:
+        """A network on rows of numbers, its initial weights from torch's generator as those of stable-baselines3.
+
+        Args:
+            outputs: "action" for its channels, "noisy action" for what `split` takes apart into these and a number for
+                each of their blocks; or how many invariants.
+            hidden: sizes of the hidden layers. Of steerable ones the first is the number of scalar channels, and half
+                of it that of vectors; there are as many blocks as sizes.
+            activation: of tied layers.
+            with_action: whether the channels of an action come in behind the observation's.
+        """
+        generator = torch.Generator().manual_seed(int(torch.randint(2**31 - 1, (1,))))
+        if self.tied:
+            seen, acted = self.rows
+            source = seen + acted if with_action else seen
+            if outputs == "action":
+                target = acted
+            elif outputs == "noisy action":
+                target = acted + Representation(seen.labels, self.actions.mixing)
+            else:
+                target = Representation.trivial(seen.labels, int(outputs))
+            return RegularNetwork(source, target, hidden=hidden, activation=activation(), generator=generator)
+        return self._of_vectors(outputs, hidden, with_action, generator)
+
+    def split(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """The channels of an action `(B, m)`, and a number for each of their blocks `(B, c)`, of a "noisy action"."""
+        count, size = len(self.actions.blocks), self.actions.size
+        first = size if self.tied else self.acted_type.scalars
+        return torch.cat((row[..., :first], row[..., first + count :]), -1), row[..., first : first + count]
+
+    def _of_vectors(
+        self, outputs: str | int, hidden: Sequence[int], with_action: bool, generator: torch.Generator
+    ) -> nn.Module:
+        kind, images, group = self.seen_type, self.seen_images, self.symmetry.group
+        kinds = [kind, self.acted_type] if with_action else [kind]
+        if with_action:
+            kind = kind + self.acted_type
+            images = images[0] + self.acted_images[0], images[1] + self.acted_images[1]
+        none = Representation.trivial(images[0].labels, 0)
+        if outputs == "action":
+            target, found = self.acted_type, self.acted_images
+        elif outputs == "noisy action":
+            noise = Representation(images[0].labels, self.actions.mixing)
+            target = self.acted_type + FeatureType(kind.dim, scalars=noise.dim)
+            found = self.acted_images[0] + noise, self.acted_images[1]
+        else:
+            target = FeatureType(kind.dim, scalars=int(outputs))
+            found = Representation.trivial(images[0].labels, int(outputs)), none
+        if not hidden:
+            raise ArgumentError("net_arch", hidden, "one hidden size or more for form='steerable'")
+        sizes = {"scalars": hidden[0], "vectors": max(hidden[0] // 2, 1), "depth": len(hidden)}
+        if not kind.vectors:
+            if group.labels.order > 1:
+                network: nn.Module = RegularNetwork(images[0], found[0], hidden=hidden, generator=generator)
+            else:
+                network = MLP(kind.scalars, target.scalars, hidden=hidden, generator=generator)
+            return network
+        if group.labels.order > 1 or group.axis is not None:
+            network = LabelledSteerableNetwork(
+                kind, target, group, in_images=images, out_images=found, generator=generator, **sizes
+            )
+        else:
+            network = SteerableNetwork(kind, target, group, generator=generator, **sizes)
+        return SteerableOnRows(network, kinds, target)
+
+
+class SteerableOnRows(nn.Module):
+    """A network of Features on numbers in a row.
+
+    Args:
+        network: from the joined types that come in to that which goes out.
+        kinds: of the rows that come in one behind the other.
+        target: of the row that goes out.
+    """
+
+    def __init__(self, network: nn.Module, kinds: Sequence[FeatureType], target: FeatureType) -> None:
+        super().__init__()
+        self.network, self.kinds, self.target = network, tuple(kinds), target
+
+    def forward(self, row: Tensor) -> Tensor:
+        parts = row.split([kind.size for kind in self.kinds], -1)
+        found = [Features.unflatten(part, kind) for part, kind in zip(parts, self.kinds, strict=True)]
+        return self.network(found[0] if len(found) == 1 else Features.concatenate(found)).flatten()
+
+
+def shrink(network: nn.Module, gain: float) -> None:
+    """Multiply the last layer of a network that `SteerableForm.network` made, in place."""
+    inner = network.network if isinstance(network, SteerableOnRows) else network
+    if isinstance(inner, RegularNetwork | MLP):
+        last: list[nn.Module | None] = [inner.layers[-1]]
+    elif isinstance(inner, SteerableNetwork):
+        last = [inner.read_scalars, inner.read_vectors]
+    else:
+        assert isinstance(inner, LabelledSteerableNetwork)
+        last = [inner.read, inner.read_vectors]
+    with torch.no_grad():
+        for layer in last:
+            for weight in () if layer is None else layer.parameters():
+                weight.mul_(gain)

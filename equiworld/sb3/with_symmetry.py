@@ -1,0 +1,40 @@
+"""Environments whose observation space carries their symmetry, so that a policy knows it from its spaces."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gymnasium as gym
+
+from equiworld.symmetry import Symmetry, symmetry_of
+
+__all__ = ["with_symmetry"]
+
+
+class _WithSymmetry(gym.Wrapper):
+    """See `with_symmetry`."""
+
+    def __init__(self, env: gym.Env, symmetry: Symmetry) -> None:
+        super().__init__(env)
+        self.symmetry = symmetry
+        self.observation_space = copy.deepcopy(env.observation_space)
+        self.observation_space.symmetry = symmetry  # type: ignore[attr-defined]
+
+
+def with_symmetry(env: gym.Env, symmetry: Any = None) -> gym.Env:
+    """The environment with a symmetry that its observation space carries to whoever is made of its spaces.
+
+    stable-baselines3 makes policies of spaces alone, so that this is where `EquivariantActorCriticPolicy` and its kin
+    look if `policy_kwargs` name no symmetry. Wrappers that make a new space, such as those that stack frames, go
+    inside.
+
+    Args:
+        env: one environment.
+        symmetry: of it, or its id; that which `symmetry_of` finds if None.
+
+    >>> import gymnasium as gym
+    >>> with_symmetry(gym.make("Reacher-v5")).observation_space.symmetry.group
+    O2()
+    """
+    return _WithSymmetry(env, symmetry_of(env if symmetry is None else symmetry))
