@@ -86,12 +86,12 @@ class Door:
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
         self.layout: Layout
-        self._cosets: Cosets | None = None
+        self.cosets: Cosets | None = None
         if needs_cosets(symmetry):
             under = fields_by_name(kernel_symmetry(symmetry), self.names)
             known = {name: size for name, size in sizes.items() if name in under.observation}
-            self._cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
-            self.layout = self._cosets.door.layout
+            self.cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
+            self.layout = self.cosets.door.layout
         else:
             self.layout = Layout(symmetry, self.names, sizes, single)
         pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
@@ -121,11 +121,11 @@ class Door:
         Raises:
             ArgumentError: a field is missing, misshapen, not numeric or not finite.
         """
-        door = self._suited_to(observation)
-        if door._cosets is not None:
-            return door._cosets.enter(observation)
+        door = self.suited_to(observation)
+        if door.cosets is not None:
+            return door.cosets.enter(observation)
         (channels,) = read(door.symmetry, observation, door.names)
-        inside, pose = door._framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
+        inside, pose = door.framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
         plain, found = pose.leave(self.symmetry.group, self.turns, *inside.values())
         return replace(found, observation=door._decoded(dict(zip(inside, plain, strict=True))))
 
@@ -151,15 +151,15 @@ class Door:
             seen_by: whose Features are wanted, if not those of the door's own symmetry: a model that knows a part of
                 the group only may see what labels move, such as the heading of a body, as something else.
         """
-        door = self._suited_to(observation)
-        if shown or door._cosets is not None:
+        door = self.suited_to(observation)
+        if shown or door.cosets is not None:
             found = door.enter(observation)
             start = moved(self.symmetry, self.relative(before, found.element), plans)
             return Framed.seen(seen_by or door.symmetry, found, groups, start)
         (channels,) = read(door.symmetry, observation, door.names)
         past = {"plan": plans, "axes": before.matrix, "place": before.translation}
         *parts, held, axes, place = as_tensors(channels | past, torch.float64)
-        inside, pose = door._framed(dict(zip(channels, parts, strict=True)))
+        inside, pose = door.framed(dict(zip(channels, parts, strict=True)))
         features = door.layout.features(inside, groups)
         carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
         return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
@@ -181,9 +181,9 @@ class Door:
                 f"{symmetry.action!r} under {symmetry.group!r} where no point is observed",
                 "an observed point that absolute actions can be seen from, or a Vector",
             )
-        if self._cosets is not None:
-            limits = self._cosets.door.inexact
-            if not limits and self._cosets.never_fixed(some):
+        if self.cosets is not None:
+            limits = self.cosets.door.inexact
+            if not limits and self.cosets.never_fixed(some):
                 limits = (
                     f"nothing observed tells the labels of {symmetry.group!r} apart: equal in law only; observe what "
                     "they move, such as joints",
@@ -200,7 +200,7 @@ class Door:
             )
         return ()
 
-    def _suited_to(self, observation: Any) -> Door:
+    def suited_to(self, observation: Any) -> Door:
         """This door, or its like for clouds of as many points as are observed, and for numbers that are rounded."""
         single = self.single or is_rounded(self.symmetry, observation, self.names)
         self._rounded = self._rounded or single  # only to say so
@@ -219,7 +219,7 @@ class Door:
 
     # --- the way in ----------------------------------------------------------------------------------
 
-    def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
+    def framed(self, channels: Channels) -> tuple[Channels, Pose]:
         """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
         frame, rotation, origin = self._posed(self._frame(channels))
         inside, near = self.layout.snapped(frame, rotation, origin, channels)
