@@ -47,6 +47,13 @@ class OnnxPolicy:
         self.content = self.path.read_bytes()
         self._open()
 
+    @staticmethod
+    def of(content: bytes, path: str | os.PathLike[str] = "policy.onnx") -> OnnxPolicy:
+        """What a file would be that has not been written yet."""
+        made = OnnxPolicy.__new__(OnnxPolicy)
+        made.__setstate__({"path": Path(path), "content": content})
+        return made
+
     def _open(self) -> None:
         runtime = optional("onnxruntime", "onnx")
         options = runtime.SessionOptions()
