@@ -35,7 +35,20 @@ label_cases = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(label_cases)
 
 ROWS = 24
-SPATIAL = [SE2(), E2(), SO2(), O2(), Cyclic(4), Dihedral(4), SE3(), SO3(), O3(), E3(), SO3(), SE2(axis=(0, 0, 1))]
+SPATIAL = [
+    SE2(),
+    E2(),
+    SO2(),
+    O2(),
+    Cyclic(4),
+    Dihedral(4),
+    SE3(),
+    SO3(),
+    O3(),
+    E3(),
+    SO3(),
+    SE2(axis=(0, 0, 1)),
+]
 
 
 def tensors(observation):
