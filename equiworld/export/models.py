@@ -169,7 +169,7 @@ def _expected(model: WorldModel, kind: str, inputs: Mapping[str, NDArray[np.floa
             z = model.encode(_whole(model, inputs))
         else:
             state = {name: array for name, array in inputs.items() if name != "action"}
-            before = model.latent.to_features(state, dtype=model.dtype).to(device=model.device)
+            before = model.latent.to_features(Apart(state), dtype=model.dtype).to(device=model.device)
             z = model.predict(before, torch.from_numpy(inputs["action"]).to(before.vectors))
     arrays = model.latent.observation_arrays(z.to(torch.float64, "cpu"))
     prefix = "latent" if kind == "encode" else "next"
