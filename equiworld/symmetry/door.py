@@ -86,12 +86,12 @@ class Door:
         self.names = ranked if names is None or symmetry.flat else tuple(n for n in ranked if n in names)
         self.symmetry, self.single, self.reference_pose = symmetry, single, reference_pose
         self.layout: Layout
-        self.cosets: Cosets | None = None
+        self._cosets: Cosets | None = None
         if needs_cosets(symmetry):
             under = fields_by_name(kernel_symmetry(symmetry), self.names)
             known = {name: size for name, size in sizes.items() if name in under.observation}
-            self.cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
-            self.layout = self.cosets.door.layout
+            self._cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
+            self.layout = self._cosets.door.layout
         else:
             self.layout = Layout(symmetry, self.names, sizes, single)
         pose = None if reference_pose is None else torch.from_numpy(reference_pose.matrix)
@@ -122,8 +122,8 @@ class Door:
             ArgumentError: a field is missing, misshapen, not numeric or not finite.
         """
         door = self.suited_to(observation)
-        if door.cosets is not None:
-            return door.cosets.enter(observation)
+        if door._cosets is not None:
+            return door._cosets.enter(observation)
         (channels,) = read(door.symmetry, observation, door.names)
         inside, pose = door.framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
         plain, found = pose.leave(self.symmetry.group, self.turns, *inside.values())
@@ -152,7 +152,7 @@ class Door:
                 the group only may see what labels move, such as the heading of a body, as something else.
         """
         door = self.suited_to(observation)
-        if shown or door.cosets is not None:
+        if shown or door._cosets is not None:
             found = door.enter(observation)
             start = moved(self.symmetry, self.relative(before, found.element), plans)
             return Framed.seen(seen_by or door.symmetry, found, groups, start)
@@ -163,6 +163,11 @@ class Door:
         features = door.layout.features(inside, groups)
         carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
         return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
+
+    @property
+    def cosets(self) -> Cosets | None:
+        """What chooses the label of an observation; None where no labels are moved."""
+        return self._cosets
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
@@ -181,9 +186,9 @@ class Door:
                 f"{symmetry.action!r} under {symmetry.group!r} where no point is observed",
                 "an observed point that absolute actions can be seen from, or a Vector",
             )
-        if self.cosets is not None:
-            limits = self.cosets.door.inexact
-            if not limits and self.cosets.never_fixed(some):
+        if self._cosets is not None:
+            limits = self._cosets.door.inexact
+            if not limits and self._cosets.never_fixed(some):
                 limits = (
                     f"nothing observed tells the labels of {symmetry.group!r} apart: equal in law only; observe what "
                     "they move, such as joints",
