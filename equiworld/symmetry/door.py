@@ -164,14 +164,14 @@ class Door:
         carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
         return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
 
+    def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
+        """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
+        return self._passage.relative(before, now)
+
     @property
     def cosets(self) -> Cosets | None:
         """What chooses the label of an observation; None where no labels are moved."""
         return self._cosets
-
-    def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
-        """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
-        return self._passage.relative(before, now)
 
     # --- the declaration -----------------------------------------------------------------------------
 
