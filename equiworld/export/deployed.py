@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from equiworld.errors import ArgumentError
 from equiworld.export.door import TorchDoor, put_together
-from equiworld.export.inner import Mean, inner_module
+from equiworld.export.inner import Mean, inner_module, kept
 from equiworld.sb3 import Symmetrised
-from equiworld.symmetry.limits import Limits, project
+from equiworld.symmetry.limits import Limits
 
 __all__ = ["DeployedPolicy"]
 
@@ -61,12 +61,4 @@ class DeployedPolicy(nn.Module):
         )
         shown = put_together(self.door.symmetry, inside)
         action = self.door.leave(self.inner(shown["observation"] if self.door.symmetry.flat else shown), way)
-        return self._kept(action), way.degenerate, way.margin
-
-    def _kept(self, action: Tensor) -> Tensor:
-        """Within the action space, and of its dtype: see `Limits.keep`."""
-        action, space = project(action.clone(), self.limits.bounds), self.limits.space
-        if space.low is not None and space.high is not None:
-            low, high = (torch.tensor(side, dtype=torch.float64) for side in (space.low, space.high))
-            action = torch.minimum(torch.maximum(action, low), high)
-        return action.to(getattr(torch, space.dtype))
+        return kept(action, self.limits), way.degenerate, way.margin

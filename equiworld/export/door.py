@@ -57,7 +57,9 @@ class TorchDoor(nn.Module):
         if set(door.names) != set(symmetry.observation):
             raise ArgumentError("door", f"one that sees {door.names}", "one that sees all declared fields")
         cosets = door.cosets
-        self.inner = door if cosets is None else cosets.door  # type: ignore[assignment]
+        inner = door if cosets is None else cosets.door
+        assert isinstance(inner, Door)
+        self.inner = inner
         group, centre = symmetry.group, symmetry.centre
         kernel = self.inner.symmetry
         self.act = Mover(kernel.action, kernel.group, centre)
@@ -91,7 +93,9 @@ class TorchDoor(nn.Module):
         inside, pose = self.inner.framed(
             {"scalars": seen.scalars, "vectors": seen.vectors, "points": seen.points}
         )
-        found = tensors_of_features(symmetry, Features(**inside), names)
+        found = tensors_of_features(
+            symmetry, Features(inside["scalars"], inside["vectors"], inside["points"]), names
+        )
         return found, pose
 
     def _of_labels(self, arrays: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Way]:
@@ -111,7 +115,7 @@ class TorchDoor(nn.Module):
         inner = Element(*(each[rows] for each in (kernel.matrix, kernel.shift, kernel.label)))
         outer = _row(self._section, chosen)
         lost = self._differ(kernel, tied, inner, outer)
-        fixed = (pose.fixed[rows] == 0) & self.inner.turns  # type: ignore[attr-defined]
+        fixed = (pose.fixed[rows] == 0) & self.inner.turns
         way = Way(inner, outer, fixed | lost, pose.margin[rows])
         return {name: found[rows] for name, found in inside.items()}, way
 

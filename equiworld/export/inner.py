@@ -13,8 +13,9 @@ from equiworld.export.door import put_together, taken_apart
 from equiworld.export.moving import Element, Mover
 from equiworld.sb3.modules import ModulePolicy
 from equiworld.symmetry import Symmetry
+from equiworld.symmetry.limits import Limits, project
 
-__all__ = ["Mean", "inner_module"]
+__all__ = ["Mean", "inner_module", "kept"]
 
 Observed = Tensor | Mapping[str, Tensor]
 
@@ -69,6 +70,8 @@ class _OfStableBaselines(nn.Module):
     def __init__(self, policy: Any) -> None:
         super().__init__()
         self.policy, self.squashed = policy, bool(policy.squash_output)
+        # Of policies that are equivariant themselves, which shorten vectors instead of clipping them to a box.
+        self.limits = getattr(policy, "_limits", None)
         space = policy.action_space
         for name in ("low", "high"):
             if not hasattr(space, name):
@@ -77,9 +80,20 @@ class _OfStableBaselines(nn.Module):
 
     def forward(self, observation: Observed) -> Tensor:
         action = self.policy._predict(observation, deterministic=True).flatten(1)
+        if isinstance(self.limits, Limits):
+            return kept(action.to(torch.float64), self.limits)
         if self.squashed:
             return self.low + 0.5 * (action + 1.0) * (self.high - self.low)
         return action.clamp(self.low.to(action.dtype), self.high.to(action.dtype))
+
+
+def kept(action: Tensor, limits: Limits) -> Tensor:
+    """Actions `(B, size)`, float64, within an action space and of its dtype: see `Limits.keep`."""
+    action, space = project(action.clone(), limits.bounds), limits.space
+    if space.low is not None and space.high is not None:
+        low, high = (torch.tensor(side, dtype=torch.float64) for side in (space.low, space.high))
+        action = torch.minimum(torch.maximum(action, low), high)
+    return action.to(getattr(torch, space.dtype))
 
 
 class Mean(nn.Module):

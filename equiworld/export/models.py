@@ -90,9 +90,10 @@ def world_model(
         ("encode", "predict"), (encoding, predicting), (encoded, stepped), files, strict=True
     ):
         expected = _expected(model, kind, inputs)
-        claimed = (drawn, model.latent) if model.equivariant else (None, None)
-        moved = {name: name.partition(".")[2] for name in expected} if model.equivariant else {}
-        test = SelfTest(inputs, expected, *claimed, moved, *tolerances)
+        claimed = model.equivariant
+        moved = {name: name.partition(".")[2] for name in expected} if claimed else {}
+        over = (drawn, model.latent) if claimed else (None, None)
+        test = SelfTest(inputs, expected, over[0], over[1], moved, *tolerances)
         examples = {name: torch.from_numpy(array[:3]) for name, array in inputs.items()}
         graph = graph_of(module, examples, tuple(expected))
         details = {

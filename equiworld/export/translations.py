@@ -1,4 +1,4 @@
-"""Angles in double precision for runtimes that have none: ONNX's arc tangent is float32 in most of them."""
+"""Operations that runtimes lack or get wrong, as ONNX writes them: angles in double precision, matrices times vectors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ _FLOAT, _DOUBLE = 1, 11  # of onnx.TensorProto
 
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """What the exporter is to write for torch's inverse trigonometric operations."""
+    """What the exporter is to write for some of torch's operations."""
     return {
+        torch.ops.aten.matmul.default: _matmul,
         torch.ops.aten.atan2.default: _atan2,
         torch.ops.aten.asin.default: lambda sine: _atan2(sine, _leg(sine)),
         torch.ops.aten.acos.default: lambda cosine: _atan2(_leg(cosine), cosine),
@@ -27,7 +28,7 @@ def _atan2(y: Any, x: Any) -> Any:
 
     θ₀ = atan2 in float32, s = (y cos θ₀ − x sin θ₀)/r = sin(θ − θ₀), θ = θ₀ + s + s³/6, wrong by s⁵ ~ 1e-35.
     """
-    from onnxscript import opset18 as op
+    op = _opset()
 
     def number(value: float) -> Any:
         return op.CastLike(op.Constant(value_float=value), first)
@@ -36,7 +37,8 @@ def _atan2(y: Any, x: Any) -> Any:
         return op.Constant(value=_double(value))
 
     given = y
-    first, second = op.Cast(y, to=_FLOAT), op.Cast(x, to=_FLOAT)
+    first: Any = op.Cast(y, to=_FLOAT)
+    second: Any = op.Cast(x, to=_FLOAT)
     zero = number(0.0)
     nowhere = op.And(op.Equal(first, zero), op.Equal(second, zero))
     second = op.Where(nowhere, number(1.0), second)
@@ -51,9 +53,22 @@ def _atan2(y: Any, x: Any) -> Any:
     return op.CastLike(op.Add(start, op.Add(apart, op.Div(cubed, exact(6.0)))), given)
 
 
+def _matmul(first: Any, second: Any) -> Any:
+    """A product; of a vector as of a matrix of one column.
+
+    onnxruntime 1.32 joins a transposition with a product by a vector into one operation that is wrong.
+    """
+    op = _opset()
+
+    if len(second.shape) != 1 or len(first.shape) == 1:
+        return op.MatMul(first, second)
+    columns = op.Unsqueeze(second, op.Constant(value_ints=[1]))
+    return op.Squeeze(op.MatMul(first, columns), op.Constant(value_ints=[-1]))
+
+
 def _leg(side: Any) -> Any:
     """√(1 − side²), at least 0."""
-    from onnxscript import opset18 as op
+    op = _opset()
 
     one = op.CastLike(op.Constant(value_float=1.0), side)
     return op.Sqrt(op.Relu(op.Sub(one, op.Mul(side, side))))
@@ -63,3 +78,10 @@ def _double(value: float) -> Any:
     from onnx import helper
 
     return helper.make_tensor("value", _DOUBLE, [], [value])
+
+
+def _opset() -> Any:
+    """ONNX's operations, of the version that the exporter writes."""
+    from onnxscript import opset18
+
+    return opset18

@@ -72,7 +72,7 @@ class Drawn:
         now = self._elements(observation, memory, begins, deterministic)
         seen = self.symmetry.transform_observation(now.inverse(), observation)
         action, inner = ask(seen, memory.inner)
-        moved = self.symmetry.transform_action(now, action)
+        moved = np.asarray(self.symmetry.transform_action(now, action), np.float64)
         return moved, _Kept(inner, now.matrix, now.stored_label)
 
     def _elements(
@@ -88,7 +88,7 @@ class Drawn:
         for row in np.flatnonzero(fresh):
             rng = self._generator
             if deterministic:
-                rng = np.random.default_rng([self.seed, _STREAM, _digest(observation, row)])
+                rng = np.random.default_rng([self.seed, _STREAM, _digest(observation, int(row))])
             drawn = group.sample(rng, scale=0.0)
             matrix[row] = drawn.matrix
             if label is not None:
@@ -131,7 +131,7 @@ class Averaged:
         after = []
         for k, before in zip(many, states, strict=True):
             action, inner = ask(symmetry.transform_observation(k.inverse(), observation), before)
-            moved = symmetry.transform_action(k, action)
+            moved = np.asarray(symmetry.transform_action(k, action), np.float64)
             total = moved if total is None else total + moved
             after.append(inner)
         assert total is not None

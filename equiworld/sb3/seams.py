@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ class Seams:
         )
 
 
-def largest_distance(first: Any, others: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def largest_distance(first: Any, others: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
     """`(B,)`, of actions `(B, size)` from the farthest of others."""
     apart = [np.linalg.norm(np.asarray(other) - first, axis=-1) for other in others]
     return np.max(apart, axis=0) if apart else np.zeros(len(first))

@@ -89,7 +89,7 @@ class Starts:
 
     def draw(self, rng: np.random.Generator, count: int) -> Any:
         """`count` observations as the environment shows them, float64."""
-        found = {}
+        found: dict[str, NDArray[np.float64]] = {}
         for part in (self._states, self._goals):
             if part:
                 rows = rng.integers(len(next(iter(part.values()))), size=count)
