@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equiworld.models import WorldModel
+from equiworld.models.decoding import observation_after, predicts_observations
 
 __all__ = ["imagined"]
 
@@ -18,17 +19,14 @@ def imagined(prior: Any, model: WorldModel, horizon: int, observation: Any, z: A
 
     Where the model does not predict all that the policy observes, its first action is held on.
     """
-    symmetry, actions, like = model.symmetry, list[Tensor](), next(model.parameters())
-    # Future observations can be rebuilt only if every field is in the state or the goal.
-    named = {*symmetry.state, *symmetry.goal} == {*symmetry.observation}
-    whole = named and not symmetry.flat and not symmetry.shapes and model.latent is symmetry
-    for _ in range(horizon):
+    actions, like, whole = list[Tensor](), next(model.parameters()), predicts_observations(model)
+    for step in range(horizon):
         if whole or not actions:
             action, _ = prior.predict(observation, deterministic=True)
             actions.append(torch.as_tensor(np.asarray(action)).to(like))
         else:
             actions.append(actions[-1])
-        if whole:
+        if whole and step + 1 < horizon:
             z = model.predict(z, actions[-1])
-            observation = observation | symmetry.observation_arrays(z)
+            observation = observation_after(model, observation, z)
     return torch.stack(actions, 1)

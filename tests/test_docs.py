@@ -88,3 +88,16 @@ def test_your_own_environment_runs_and_says_what_the_page_claims(tmp_path):
     assert int(solved.split()[1].split("/")[0]) >= 8
     assert any(line.startswith("joints: declared SignedPermutation") for line in lines)
     assert any(line.startswith("relMSE") for line in lines)
+
+
+def test_deployment_runs_and_says_what_the_page_claims(tmp_path):
+    for library in ("stable_baselines3", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library)
+    done = run(program((ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")), tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("out/policy.onnx: from the original")
+    assert lines[1].startswith("out/policy.onnx PASSED: hashes agree, 144 inputs")
+    assert sum(line.startswith("active PASSED") for line in lines) == 2
+    assert any(line.startswith("worst of 3 others") for line in lines)
+    assert {file.name for file in (tmp_path / "out").iterdir()} >= {"policy.onnx", "policy.certificate.json"}

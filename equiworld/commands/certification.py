@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from equiworld import export
 from equiworld.arguments import integer
 from equiworld.commands.environment import arguments_of, make_env, named_or_known, symmetric_arguments
 from equiworld.commands.outcome import Outcome
@@ -41,6 +42,8 @@ class Certify:
         seed: of episodes, elements and planner.
         planner: and its settings; that of the environment's task if none is named.
         quick: few elements and short episodes.
+        check: an exported ONNX file, or its certificate: verify hashes and self-test instead, by onnxruntime; nothing
+            else is read or written.
     """
 
     model: Path = Path("runs/model")
@@ -58,9 +61,13 @@ class Certify:
     seed: int = 0
     planner: AnyPlanner | None = None
     quick: bool = False
+    check: Path | None = None
 
     def run(self) -> Outcome:
-        """Run the orbit, write result and figure."""
+        """Run the orbit, write result and figure; or check an exported file."""
+        if self.check is not None:
+            report = export.check(self.check)
+            return Outcome(str(report), report.passed)
         seed = integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out or self.model, ["certificate.json", "certificate.png"])
         model = WorldModel.load(self.model)

@@ -1,9 +1,12 @@
-"""Equivariant policies for stable-baselines3, and policies with its protocol, whoever made them, behind the door."""
+"""Equivariant policies for stable-baselines3; policies with its protocol, whoever made them, behind the door; world models to train in."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 from equiworld.sb3.functions import FunctionPolicy
+from equiworld.sb3.modules import ModulePolicy
+from equiworld.sb3.onnx_file import OnnxPolicy
+from equiworld.sb3.seams import Seams
 from equiworld.sb3.symmetrise import symmetrise
 from equiworld.sb3.symmetrised import Symmetrised, SymmetrisedState
 from equiworld.sb3.with_symmetry import with_symmetry
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
         AugmentedRolloutBuffer,
     )
     from equiworld.sb3.callbacks import EquivarianceCallback
+    from equiworld.sb3.imagined import ImaginedVecEnv
     from equiworld.sb3.mirror_loss import MirrorLossPolicy
     from equiworld.sb3.normalise import VecNormalizeEquivariant
     from equiworld.sb3.recurrent import EquivariantRecurrentPolicy
@@ -34,7 +38,11 @@ __all__ = [
     "EquivariantSACPolicy",
     "EquivariantTD3Policy",
     "FunctionPolicy",
+    "ImaginedVecEnv",
     "MirrorLossPolicy",
+    "ModulePolicy",
+    "OnnxPolicy",
+    "Seams",
     "Symmetrised",
     "SymmetrisedState",
     "VecNormalizeEquivariant",
@@ -54,6 +62,7 @@ _NEEDS_SB3 = {
     "EquivarianceCallback": "equiworld.sb3.callbacks",
     "MirrorLossPolicy": "equiworld.sb3.mirror_loss",
     "VecNormalizeEquivariant": "equiworld.sb3.normalise",
+    "ImaginedVecEnv": "equiworld.sb3.imagined",
 }
 """What is imported when it is asked for, for stable-baselines3 is an extra and takes long to import."""
 

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from equiworld.errors import ArgumentError
+from equiworld.sb3.modules import ModulePolicy
+from equiworld.sb3.onnx_file import OnnxPolicy, is_onnx_file
 from equiworld.symmetry.batches import each_row
 
 __all__ = ["FunctionPolicy", "as_policy"]
 
 _KINDS = (
-    "an object with predict(observation, …), a function observation -> action, or for planners and whatever else "
-    "remembers something equiworld.planners.PerEnvironment(factory)"
+    "an object with predict(observation, …), a function observation -> action, a torch module, the path of an ONNX "
+    "file, or for planners and whatever else remembers something equiworld.planners.PerEnvironment(factory)"
 )
 
 
@@ -43,16 +46,20 @@ class FunctionPolicy:
 
 
 def as_policy(policy: Any) -> Any:
-    """The policy, if it is one; a function becomes one.
+    """The policy, if it is one; a function, a torch module and the path of an ONNX file become one.
 
     Raises:
-        ArgumentError: neither, or a class; or a callable that is reset between episodes, whose rows would share what it
-            remembers.
+        ArgumentError: none of these, or a class; or a callable that is reset between episodes, whose rows would share
+            what it remembers.
     """
     if isinstance(policy, type):
         raise ArgumentError("policy", f"the class {policy.__name__}", f"an instance: {_KINDS}")
     if callable(getattr(policy, "predict", None)):
         return policy
+    if isinstance(policy, nn.Module):
+        return ModulePolicy(policy)
+    if is_onnx_file(policy):
+        return OnnxPolicy(policy)
     if not callable(policy):
         raise ArgumentError("policy", type(policy).__name__, _KINDS)
     if callable(getattr(policy, "reset", None)):

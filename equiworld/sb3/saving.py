@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equiworld.arguments import number
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError, CheckpointError
 from equiworld.files import check_folder, write_atomically
 from equiworld.groups import GroupElement
+from equiworld.sb3.frames import HOW, How
 from equiworld.symmetry import Door
 from equiworld.symmetry.limits import Limits
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
@@ -23,7 +24,13 @@ _VERSION = 1
 
 
 def save_door(
-    folder: str | os.PathLike[str], policy: Any, door: Door, ignore: Sequence[str], limits: Limits
+    folder: str | os.PathLike[str],
+    policy: Any,
+    door: Door,
+    ignore: Sequence[str],
+    limits: Limits,
+    how: How,
+    seed: int,
 ) -> Path:
     """Write the policy by its own `save`, and then the door's settings.
 
@@ -42,6 +49,8 @@ def save_door(
         "reference_pose": None if door.reference_pose is None else door.reference_pose.to_dict(),
         "ignore": list(ignore),
         "limits": limits.to_dict(),
+        "how": how,
+        "seed": seed,
     }
     text = json.dumps(settings, indent=2, allow_nan=False)
     target.mkdir(parents=True, exist_ok=True)
@@ -50,8 +59,8 @@ def save_door(
     return target
 
 
-def load_door(folder: str | os.PathLike[str]) -> tuple[Door, tuple[str, ...], Limits]:
-    """The door, the keys that are withheld, and the limits of actions.
+def load_door(folder: str | os.PathLike[str]) -> tuple[Door, tuple[str, ...], Limits, How, int]:
+    """The door, the keys that are withheld, the limits of actions, in which frames to ask, and the seed of those.
 
     Raises:
         FileNotFoundError: no such file.
@@ -69,9 +78,12 @@ def load_door(folder: str | os.PathLike[str]) -> tuple[Door, tuple[str, ...], Li
             raise ArgumentError("settings", settings, "a flag and names of keys")
         door = Door(symmetry, None, scales, single, None if pose is None else GroupElement.from_dict(pose))
         limits = Limits.from_dict(symmetry, settings["limits"])
+        how, seed = settings.get("how", HOW[0]), integer("seed", settings.get("seed", 0), least=0)
+        if how not in HOW:
+            raise ArgumentError("how", repr(how), "in which frames the policy is asked", HOW)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged, or of another version: {error}") from error
-    return door, tuple(ignore), limits
+    return door, tuple(ignore), limits, how, seed
 
 
 def loaded(folder: str | os.PathLike[str], policy: Any) -> Any:

@@ -11,8 +11,10 @@ import gymnasium as gym
 from equiworld.arguments import flag, instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.sb3.frames import HOW, How
 from equiworld.sb3.functions import as_policy
 from equiworld.sb3.symmetrised import Symmetrised
+from equiworld.sb3.worlds import check_world
 from equiworld.symmetry import Door, Symmetry, symmetry_of
 from equiworld.symmetry.limits import Limits
 from equiworld.symmetry.spaces import scales_of_space
@@ -20,6 +22,7 @@ from equiworld.symmetry.validation import names_of
 
 if TYPE_CHECKING:
     from equiworld.verify.certificate import Certificate
+    from equiworld.verify.check_symmetry import SymmetryCheck
 
 __all__ = ["symmetrise"]
 
@@ -34,8 +37,10 @@ def symmetrise(
     ignore: Sequence[str] = (),
     scales: Mapping[str, float] | None = None,
     bound: Literal["ball", "box"] = "ball",
-    certificate: Certificate | None = None,
+    certificate: Certificate | SymmetryCheck | Any = None,
     anyway: bool = False,
+    how: How = "representative",
+    seed: int = 0,
 ) -> Any:
     """Make any policy exactly equivariant, without training it again.
 
@@ -46,8 +51,9 @@ def symmetrise(
 
     Args:
         policy: anything with `predict(observation, state, episode_start, deterministic)`, of stable-baselines3 say; or
-            a function `observation -> action (size,)` of one observation, without memory. Planners that remember
-            something come as `equiworld.planners.PerEnvironment(factory)`.
+            a function `observation -> action (size,)` of one observation, without memory; a torch module, whose
+            outputs are actions or a distribution of them; or the path of an ONNX file, run by onnxruntime. Planners
+            that remember something come as `equiworld.planners.PerEnvironment(factory)`.
         symmetry: how observations and actions transform; or an environment, vectorised or not, or its id, whose
             symmetry is registered: then actions stay within its action space and have its dtype.
         reference_pose: where the body stands in what the policy is shown: at the symmetry's centre, unturned, if None.
@@ -55,8 +61,14 @@ def symmetrise(
         scales: by field, a typical size of its numbers; see `Door`.
         bound: what of a box bounds a vector: the largest "ball" in it, which turns; or the whole "box", which cuts off
             what is turned out of it.
-        certificate: what `certify` found in this environment, with its mode "active".
-        anyway: whether to go on where that certificate shows that the world does not carry the symmetry.
+        certificate: what `certify` found in this environment, with its mode "active"; what `check_symmetry` found; or
+            an audit that says in `passed` whether the world carries the symmetry.
+        anyway: whether to go on where that shows that the world does not carry the symmetry.
+        how: "representative" asks in one frame, the canonical one, and jumps where that changes (see
+            `Symmetrised.seams`). "average", of a finite group, asks in all frames and takes the mean, which does not
+            jump, but may be between two good actions; a draw is never averaged, it is made in one frame. "random" asks
+            in one frame, drawn for each episode: for policies that are to be judged in all poses they know.
+        seed: of frames that are drawn.
 
     Returns:
         A policy with the same protocol. What decides behind a door already comes back as it is; an `MPCPolicy` without
@@ -86,17 +98,21 @@ def symmetrise(
     if scales is not None:
         instance("scales", scales, Mapping)
     if not flag("anyway", anyway) and certificate is not None:
-        _check_world(certificate)
+        check_world(certificate)
+    if not isinstance(how, str) or how not in HOW:
+        raise ArgumentError("how", repr(how), "in which frames the policy is asked", HOW)
     if getattr(policy, "door", None) is not None:
+        if how != "representative":
+            raise ArgumentError("how", repr(how), "a policy that does not decide behind a door already")
         return policy
     observed, acted = _spaces(symmetry)
     known, single = ({}, False) if observed is None else scales_of_space(found, observed)
     limits = Limits.of_space(found, acted, bound) if isinstance(acted, gym.spaces.Box) else Limits()
     door = Door(found, None, {**known, **(scales or {})}, single, reference_pose)
     _warn_of_goals(found, bare=observed is None)
-    if callable(getattr(policy, "behind", None)) and not ignore and reference_pose is None:
+    if callable(getattr(policy, "behind", None)) and not ignore and reference_pose is None and how == HOW[0]:
         return policy.behind(door, limits)  # which knows how to carry its memory from frame to frame
-    return Symmetrised(policy, door, ignore, limits)
+    return Symmetrised(policy, door, ignore, limits, how, seed)
 
 
 def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
@@ -115,22 +131,6 @@ def _spaces(env: Any) -> tuple[gym.Space | None, gym.Space | None]:
         getattr(env, "single_observation_space", None) or env.observation_space,
         getattr(env, "single_action_space", None) or env.action_space,
     )
-
-
-def _check_world(certificate: Certificate) -> None:
-    """Refuse a world of which the certificate shows that it does not carry the symmetry, whoever acts in it."""
-    if isinstance(certificate, type) or not callable(getattr(certificate, "orbit", None)):
-        raise ArgumentError("certificate", certificate, "what `certify` found, or None")
-    orbit = certificate.orbit("active")
-    apart = orbit.world_deviation
-    # Above what rounding grows to: an environment that rounds actions to float32 is not refused.
-    if apart is not None and not apart <= max(certificate.tolerance, certificate.least_motion):
-        raise ArgumentError(
-            "certificate",
-            f"one of {certificate.config['env']} whose world, started at g·s and given the same actions turned, is "
-            f"{apart:.2g} away from the unturned one (declared to hold {certificate.config['holds']})",
-            "a world that carries the symmetry: a smaller group, or starts away from what breaks it; or anyway=True",
-        )
 
 
 def _warn_of_goals(symmetry: Symmetry, bare: bool) -> None:

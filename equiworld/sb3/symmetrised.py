@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import array_of
+from equiworld.arguments import array_of, integer
 from equiworld.errors import ArgumentError
+from equiworld.sb3.frames import HOW, How, frames_of
 from equiworld.sb3.functions import as_policy
 from equiworld.sb3.saving import load_door, loaded, save_door
+from equiworld.sb3.seams import Seams, largest_distance
 from equiworld.symmetry import Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.limits import Limits, rounding_note
@@ -47,11 +49,23 @@ class Symmetrised:
         door: the frame.
         ignore: keys of observations that are withheld from the policy.
         limits: what the action space leaves of the actions that were brought back.
+        how: in which frames the policy is asked; see `symmetrise`.
+        seed: of frames that are drawn.
     """
 
     def __init__(
-        self, policy: Any, door: Door, ignore: Sequence[str] = (), limits: Limits | None = None
+        self,
+        policy: Any,
+        door: Door,
+        ignore: Sequence[str] = (),
+        limits: Limits | None = None,
+        how: How = "representative",
+        seed: int = 0,
     ) -> None:
+        if not isinstance(how, str) or how not in HOW:
+            raise ArgumentError("how", repr(how), "in which frames the policy is asked", HOW)
+        self.how, self.seed = how, integer("seed", seed, least=0)
+        self._frames = frames_of(door.symmetry, how, self.seed)
         self.policy, self.door, self.symmetry, self.ignore = policy, door, door.symmetry, tuple(ignore)
         self.limits = Limits() if limits is None else limits
 
@@ -97,16 +111,63 @@ class Symmetrised:
         memory, decisions = self._recalled(state, episode_start, count)
         # Of arrays of several axes nobody else can tell one observation from several.
         several = batched or bool(self.symmetry.shapes)
-        action, inner = self.policy.predict(
-            inside.observation if several else rows_of(inside.observation, 0),
-            state=None if memory is None else memory.inner,
-            episode_start=episode_start,
-            deterministic=deterministic,
-        )
-        turned = self.symmetry.transform_action(inside.element, self._checked(action, count, several))
+
+        def ask(shown: Any, before: Any) -> tuple[NDArray[np.float64], Any]:
+            action, after = self.policy.predict(
+                shown if several else rows_of(shown, 0),
+                state=before,
+                episode_start=episode_start,
+                deterministic=deterministic,
+            )
+            return self._checked(action, count, several), after
+
+        before = None if memory is None else memory.inner
+        if self._frames is None:
+            action, inner = ask(inside.observation, before)
+        else:
+            action, inner = self._frames.decide(
+                ask, inside.observation, before, decisions == 0, deterministic
+            )
+        turned = self.symmetry.transform_action(inside.element, action)
         kept, clipped = self.limits.keep(np.asarray(turned, np.float64))
         after = SymmetrisedState(inner, decisions + 1, inside.degenerate, inside.margin, clipped)
         return (kept if batched else kept[0]), after
+
+    def seams(self, observation: Any, state: Any = None) -> Seams:
+        """How far decisions jump where the frame changes, at a batch of observations; the policy inside is asked.
+
+        Args:
+            observation: of B environments, stacked.
+            state: of the policy inside; None for one without memory, or at the beginning.
+
+        Raises:
+            ArgumentError: see `predict`; or frames are drawn, and change with every episode.
+        """
+        if self.how == "random":
+            raise ArgumentError(
+                "how", "'random'", "frames that are chosen: how='representative' or 'average'"
+            )
+        if isinstance(observation, Mapping):
+            observation = {name: value for name, value in observation.items() if name not in self.ignore}
+        inside = self.door.enter(as_batch(self.symmetry, observation)[0])
+        group, count = self.symmetry.group, len(inside.margin)
+        others = list(group.elements() if group.finite else group.section())[1:]
+
+        def decided(seen: Any) -> NDArray[np.float64]:
+            starts = np.ones(count, bool)
+            action, _ = self.policy.predict(seen, state=state, episode_start=starts, deterministic=True)
+            return self._checked(action, count, True)
+
+        symmetry, jump = self.symmetry, np.zeros(count)
+        if self.how == "representative":
+            moved = [
+                symmetry.transform_action(
+                    k, decided(symmetry.transform_observation(k.inverse(), inside.observation))
+                )
+                for k in others
+            ]
+            jump = largest_distance(decided(inside.observation), moved)
+        return Seams(1.0 - inside.degeneracy, jump, len(others))
 
     def _recalled(
         self, state: Any, episode_start: ArrayLike | None, count: int
@@ -151,7 +212,7 @@ class Symmetrised:
         Raises:
             ArgumentError: the policy has no `save`; nothing was written.
         """
-        return save_door(folder, self.policy, self.door, self.ignore, self.limits)
+        return save_door(folder, self.policy, self.door, self.ignore, self.limits, self.how, self.seed)
 
     @staticmethod
     def load(folder: str | os.PathLike[str], policy: Any) -> Symmetrised:
@@ -167,5 +228,5 @@ class Symmetrised:
             CheckpointError: a file is damaged, or of another version.
             ArgumentError: no policy, and no class that loads one.
         """
-        door, ignore, limits = load_door(folder)
-        return Symmetrised(as_policy(loaded(folder, policy)), door, ignore, limits)
+        settings = load_door(folder)
+        return Symmetrised(as_policy(loaded(folder, policy)), *settings)

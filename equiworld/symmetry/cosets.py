@@ -68,13 +68,13 @@ class Cosets:
 
     def __init__(self, symmetry: Symmetry, door: KernelDoor) -> None:
         self.symmetry, self.door = symmetry, door
-        self._section = symmetry.group.section()
-        self._back = self._section.inverse()
-        self._units = {name: power_of_two(scale) for name, scale in door.layout.scales.items()}
+        self.section = symmetry.group.section()
+        self._back = self.section.inverse()
+        self.units = {name: power_of_two(scale) for name, scale in door.layout.scales.items()}
 
     def enter(self, observation: Any) -> Canonical:
         """As `Door.enter`, of float64 observations."""
-        symmetry, names, count = self.symmetry, self.door.names, len(self._section)
+        symmetry, names, count = self.symmetry, self.door.names, len(self.section)
         arrays = symmetry.observed(observation, names)
         fields = symmetry.observation
         values = {name: numbers(arrays[name], fields[name].size(symmetry.dim), name) for name in names}
@@ -97,7 +97,7 @@ class Cosets:
         tied = score >= best - MARGIN
         gap = best - np.where(tied, -np.inf, score).max(0)
         rows = chosen * batch + np.arange(batch)
-        elements = self._section[np.repeat(np.arange(count), batch)] @ inside.element.within(symmetry.group)
+        elements = self.section[np.repeat(np.arange(count), batch)] @ inside.element.within(symmetry.group)
         lost = self._differ(elements, rows, tied)
         found = rows_of(inside.observation, rows)
         whole = len(found) == len(fields)
@@ -112,7 +112,7 @@ class Cosets:
 
     def _scores(self, observation: Mapping[str, NDArray[Any]]) -> Array:
         """How near observations `(n, …)` come to a fixed direction, `(n,)`, each number in units of its scale."""
-        whole = np.concatenate([observation[name] / self._units[name] for name in self.door.names], -1)
+        whole = np.concatenate([observation[name] / self.units[name] for name in self.door.names], -1)
         return whole @ irrational(whole.shape[-1]).numpy()
 
     def _differ(

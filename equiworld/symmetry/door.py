@@ -129,11 +129,11 @@ class Door:
         Raises:
             ArgumentError: a field is missing, misshapen, not numeric or not finite.
         """
-        door = self._suited_to(observation)
+        door = self.suited_to(observation)
         if door._cosets is not None:
             return door._cosets.enter(observation)
         (channels,) = read(door.symmetry, observation, door.names)
-        inside, pose = door._framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
+        inside, pose = door.framed(dict(zip(channels, as_tensors(channels, torch.float64), strict=True)))
         plain, found = pose.leave(self.symmetry.group, self.turns, *inside.values())
         return replace(found, observation=door._decoded(dict(zip(inside, plain, strict=True))))
 
@@ -159,7 +159,7 @@ class Door:
             seen_by: whose Features are wanted, if not those of the door's own symmetry: a model that knows a part of
                 the group only may see what labels move, such as the heading of a body, as something else.
         """
-        door = self._suited_to(observation)
+        door = self.suited_to(observation)
         if shown or door._cosets is not None:
             found = door.enter(observation)
             start = moved(self.symmetry, self.relative(before, found.element), plans)
@@ -167,7 +167,7 @@ class Door:
         (channels,) = read(door.symmetry, observation, door.names)
         past = {"plan": plans, "axes": before.matrix, "place": before.translation}
         *parts, held, axes, place = as_tensors(channels | past, torch.float64)
-        inside, pose = door._framed(dict(zip(channels, parts, strict=True)))
+        inside, pose = door.framed(dict(zip(channels, parts, strict=True)))
         features = door.layout.features(inside, groups)
         carried = self._passage.carried(held, axes, place, pose.rotation, pose.origin)
         return Framed(features, carried, partial(pose.leave, self.symmetry.group, self.turns))
@@ -198,6 +198,11 @@ class Door:
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""
         return self._passage.relative(before, now)
+
+    @property
+    def cosets(self) -> Cosets | None:
+        """What chooses the label of an observation; None where no labels are moved."""
+        return self._cosets
 
     # --- the declaration -----------------------------------------------------------------------------
 
@@ -231,7 +236,7 @@ class Door:
             )
         return ()
 
-    def _suited_to(self, observation: Any) -> Door:
+    def suited_to(self, observation: Any) -> Door:
         """This door, or its like for clouds of as many points as are observed, and for numbers that are rounded."""
         single = self.single or is_rounded(self.symmetry, observation, self.names)
         self._rounded = self._rounded or single  # only to say so
@@ -250,7 +255,7 @@ class Door:
 
     # --- the way in ----------------------------------------------------------------------------------
 
-    def _framed(self, channels: Channels) -> tuple[Channels, Pose]:
+    def framed(self, channels: Channels) -> tuple[Channels, Pose]:
         """Scalars `(B, n)`, vectors and points `(B, d, n)` about the symmetry's centre, in their frames."""
         frame, rotation, origin = self._posed(self.frame(channels))
         inside, near = self.layout.snapped(frame, rotation, origin, channels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from equiworld.arguments import flag, instance, integer, number
 from equiworld.errors import ArgumentError
-from equiworld.groups import Group, GroupElement
+from equiworld.groups import Group
 from equiworld.made_with import arguments_as_text
 from equiworld.rollout import EnvLike, Policy, as_policy, close_copies, dtype_of, env_copies
 from equiworld.symmetry import Symmetry, symmetry_of
@@ -19,13 +19,10 @@ from equiworld.verify.certification.recording import Decisions
 from equiworld.verify.certification.report import Certificate
 from equiworld.verify.certification.runner import Runner
 from equiworld.verify.distances import GoalError, goal_error
-from equiworld.verify.elements import NOTHING_TO_COMPARE
+from equiworld.verify.elements import ELEMENTS_STREAM, orbit_elements
 from equiworld.verify.success import Success, SuccessRule
 
 __all__ = ["Certificate", "certify"]
-
-_STREAM = 0x63657274
-"""Keeps the elements' random numbers apart from those that the environment draws from the same seed."""
 
 
 def certify(
@@ -129,7 +126,9 @@ def certify(
         symmetry = symmetry_of(envs[0]) if symmetry is None else symmetry
         group = _claimed(policy, symmetry) if group is None else group
         scale = symmetry.length_scale if translation_scale is None else translation_scale
-        drawn = _draw(group, symmetry, elements, np.random.default_rng([seed, _STREAM]), scale)
+        drawn = orbit_elements(
+            group, symmetry.dim, elements, np.random.default_rng([seed, ELEMENTS_STREAM]), scale
+        )
         allowed = 1e-8 * symmetry.length_scale if tolerance is None else tolerance
         runner = Runner(
             policy=policy,
@@ -202,17 +201,3 @@ def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:
     if decisions.clipped:
         notes.append(f"action space cut off {decisions.clipped} of {decisions.total} actions")
     return tuple(notes)
-
-
-def _draw(
-    group: Group, symmetry: Symmetry, count: int, rng: np.random.Generator, scale: float
-) -> GroupElement:
-    """The identity, and `count` elements that are not the identity (all others, of a small finite group)."""
-    if group.dim != symmetry.dim:
-        raise ArgumentError("group", f"{group!r} of dimension {group.dim}", f"dimension {symmetry.dim}")
-    identity = group.identity()
-    pool = group.grid(count + 1) if group.finite else group.sample(rng, count, scale=scale)
-    others = [g for g in pool if not g.is_close(identity)][:count]
-    if not others:
-        raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
-    return GroupElement.stack([identity, *others])

@@ -7,12 +7,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.groups import GroupElement
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group, GroupElement
 from equiworld.groups.rotations import rotation_vector
 
-__all__ = ["NOTHING_TO_COMPARE", "describe", "element_columns", "rotation_angle", "rotation_axis"]
+__all__ = [
+    "ELEMENTS_STREAM",
+    "NOTHING_TO_COMPARE",
+    "describe",
+    "element_columns",
+    "orbit_elements",
+    "rotation_angle",
+    "rotation_axis",
+]
 
 NOTHING_TO_COMPARE = "a group with elements besides the identity: with it alone there is nothing to compare"
+
+ELEMENTS_STREAM = 0x63657274
+"""Keeps elements' random numbers apart from those that environments draw from the same seed."""
+
+
+def orbit_elements(
+    group: Group, dim: int, count: int, rng: np.random.Generator, scale: float
+) -> GroupElement:
+    """The identity, and `count` elements that are not the identity (all others, of a small finite group).
+
+    Args:
+        group: of them.
+        dim: of the space that they have to move.
+        count: how many besides the identity.
+        rng: that they are drawn with; of a finite group they are even.
+        scale: longest translation.
+
+    Raises:
+        ArgumentError: a group of another dimension, or one that has the identity alone.
+    """
+    if group.dim != dim:
+        raise ArgumentError("group", f"{group!r} of dimension {group.dim}", f"dimension {dim}")
+    identity = group.identity()
+    pool = group.grid(count + 1) if group.finite else group.sample(rng, count, scale=scale)
+    others = [g for g in pool if not g.is_close(identity)][:count]
+    if not others:
+        raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
+    return GroupElement.stack([identity, *others])
 
 
 def rotation_angle(g: GroupElement) -> float:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, overload
 
 import gymnasium as gym
 import numpy as np
 
 from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.groups import Group, GroupElement
 from equiworld.made_with import arguments_as_text
 from equiworld.rollout import (
+    Begin,
     EnvLike,
     Policy,
     Start,
@@ -21,12 +24,15 @@ from equiworld.rollout import (
     close_copies,
     dtype_of,
     env_copies,
+    reset_env,
     rollout,
 )
-from equiworld.verify.evaluation import Episode, Evaluation
+from equiworld.symmetry import Symmetry
+from equiworld.verify.evaluation import Episode, Evaluation, OrbitEvaluation
+from equiworld.verify.over_orbit import Mode, Orbit
 from equiworld.verify.success import Success, SuccessRule
 
-__all__ = ["Episode", "Evaluation", "EvaluationError", "evaluate"]
+__all__ = ["Episode", "Evaluation", "EvaluationError", "OrbitEvaluation", "evaluate"]
 
 
 UNLIMITED = 10_000
@@ -41,6 +47,7 @@ class EvaluationError(SimulationError):
         self.partial = partial
 
 
+@overload
 def evaluate(
     policy: Policy,
     env: EnvLike,
@@ -53,7 +60,50 @@ def evaluate(
     max_steps: int | None = None,
     deterministic: bool = True,
     progress: bool = False,
-) -> Evaluation:
+    group: None = None,
+    elements: int = 8,
+    mode: Mode = "active",
+    symmetry: Symmetry | None = None,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    policy: Policy,
+    env: EnvLike,
+    *,
+    group: Group | GroupElement,
+    episodes: int = 100,
+    seed: int = 0,
+    n_envs: int = 8,
+    options: Mapping[str, Any] | None = None,
+    success: SuccessRule = "is_success",
+    max_steps: int | None = None,
+    deterministic: bool = True,
+    progress: bool = False,
+    elements: int = 8,
+    mode: Mode = "active",
+    symmetry: Symmetry | None = None,
+) -> OrbitEvaluation: ...
+
+
+def evaluate(
+    policy: Policy,
+    env: EnvLike,
+    *,
+    episodes: int = 100,
+    seed: int = 0,
+    n_envs: int = 8,
+    options: Mapping[str, Any] | None = None,
+    success: SuccessRule = "is_success",
+    max_steps: int | None = None,
+    deterministic: bool = True,
+    progress: bool = False,
+    group: Group | GroupElement | None = None,
+    elements: int = 8,
+    mode: Mode = "active",
+    symmetry: Symmetry | None = None,
+) -> Evaluation | OrbitEvaluation:
     """Run a policy for some episodes, add up what it gets and count its successes.
 
     Episode i begins with `env.reset(seed=seed + i)`: choose seeds that training did not use. Several copies
@@ -75,9 +125,15 @@ def evaluate(
             without a `TimeLimit` around the environment, an episode of 10,000 steps is taken for one that never ends.
         deterministic: handed to the policy.
         progress: whether to show a progress bar.
+        group: to evaluate over the orbit: the same episodes, by the same seeds, at the identity and at some elements of
+            this group; or at these elements, one batch.
+        elements: how many besides the identity; a finite group may have fewer.
+        mode: of an orbit: "active", the simulator itself begins at g·s, by the function that `register_symmetry(…,
+            move=…)` was given or by `options={"group_element": g}`; or "passive", it is shown turned.
+        symmetry: of an orbit: how observations and actions transform; what the environment is registered with if None.
 
     Returns:
-        The evaluation; print it, or save it.
+        The evaluation; print it, or save it. With `group` an `OrbitEvaluation`, one at each element.
 
     Raises:
         ArgumentError: an argument is wrong, or the first `info` does not say what success is; lists its keys.
@@ -102,7 +158,7 @@ def evaluate(
     deterministic, progress = flag("deterministic", deterministic), flag("progress", progress)
     if options is not None and not isinstance(options, Mapping):
         raise ArgumentError("options", options, "a mapping, or None")
-    began = time.perf_counter()
+    asked = None if group is None else Orbit.asked(group, elements, seed, mode, symmetry)
     envs = env_copies(env, min(n_envs, episodes))
     config = {
         "env": getattr(envs[0].spec, "id", str(envs[0])),
@@ -114,27 +170,62 @@ def evaluate(
         "max_steps": max_steps,
         "dtype": dtype_of(policy),
     }
-    done: list[Episode] = []
-
-    def finished() -> Evaluation:
-        ordered = tuple(sorted(done, key=lambda episode: episode.seed))
-        return Evaluation(ordered, config, time.perf_counter() - began)
-
-    starts = (Start(each, options) for each in range(seed, seed + episodes))
-    running = rollout(policy, envs, starts, steps=max_steps, deterministic=deterministic)
-    found = _episodes(running, envs, judge, max_steps is None)
-    if progress:
-        from tqdm.auto import tqdm
-
-        found = tqdm(found, total=episodes, desc="evaluate", unit="episode")
+    run = _Run(
+        policy, judge, range(seed, seed + episodes), options or {}, max_steps, deterministic, progress, config
+    )
     try:
-        for episode in found:
-            done.append(episode)
-    except SimulationError as error:
-        raise EvaluationError(f"{error}; {len(done)} episodes were finished before", finished()) from error
+        if asked is None:
+            return run.evaluated(envs)
+        began, found = time.perf_counter(), list[Evaluation]()
+        orbit = asked.of(envs[0], seed, options or {})
+        for g in orbit.elements:
+            found.append(run.evaluated(orbit.shown(envs, g), orbit.begin(g), orbit.options(g)))
+        config = {**config, **orbit.config}
+        return OrbitEvaluation(orbit.elements, tuple(found), config, time.perf_counter() - began)
     finally:
         close_copies(envs, env)
-    return finished()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is the same at every element."""
+
+    policy: Policy
+    judge: Success
+    seeds: range
+    options: Mapping[str, Any]
+    max_steps: int | None
+    deterministic: bool
+    progress: bool
+    config: Mapping[str, Any]
+
+    def evaluated(
+        self, envs: list[gym.Env], begin: Begin = reset_env, more: Mapping[str, Any] | None = None
+    ) -> Evaluation:
+        """The evaluation in environments, of episodes that begin so, with these options besides."""
+        began, done = time.perf_counter(), list[Episode]()
+
+        def finished() -> Evaluation:
+            ordered = tuple(sorted(done, key=lambda episode: episode.seed))
+            return Evaluation(ordered, self.config, time.perf_counter() - began)
+
+        options = {**self.options, **(more or {})} or None
+        starts = (Start(each, options) for each in self.seeds)
+        running = rollout(
+            self.policy, envs, starts, steps=self.max_steps, deterministic=self.deterministic, begin=begin
+        )
+        found = _episodes(running, envs, self.judge, self.max_steps is None)
+        if self.progress:
+            from tqdm.auto import tqdm
+
+            found = tqdm(found, total=len(self.seeds), desc="evaluate", unit="episode")
+        try:
+            for episode in found:
+                done.append(episode)
+        except SimulationError as error:
+            message = f"{error}; {len(done)} episodes were finished before"
+            raise EvaluationError(message, finished()) from error
+        return finished()
 
 
 def _episodes(
