@@ -146,7 +146,8 @@ class Layout:
         return [
             name
             for name in symmetry.state
-            if name in self.names and (isinstance(fields[name], Rotation) or name == symmetry.heading)
+            if name in self.names
+            and (name == symmetry.heading or all(isinstance(leaf, Rotation) for leaf in leaves(fields[name])))
         ]
 
     def _scale(self, name: str, scales: Mapping[str, float]) -> float:
