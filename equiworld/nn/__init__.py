@@ -1,7 +1,7 @@
 """Equivariant layers and networks on typed features."""
 
-from equiworld.nn.bodies import BodiesNetwork, BodyChannels
 from equiworld.nn.block import ResidualBlock
+from equiworld.nn.bodies import BodiesNetwork, BodyChannels
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
 from equiworld.nn.gate import gate

@@ -20,9 +20,9 @@ __all__ = ["Named"]
 
 @dataclass(frozen=True)
 class Named(Objective):
-    """An objective of the body that the goal names: Σᵢ wᵢ xᵢ takes the place of the bodies' x₁ … xₙ.
+    """An objective of the body that the goal names: its x_k takes the place of the bodies' x₁ … xₙ, k = argmax w.
 
-    The weights w, of which one is 1 and the others are 0, are exchanged with the bodies: the order of these means
+    The weights w, 1 for the named body and 0 for the others, are exchanged with the bodies: the order of these means
     nothing, and exchanging all alike changes no bit of what is chosen.
 
     Attributes:
@@ -56,7 +56,8 @@ class Named(Objective):
         parts = _parts(symmetry, self.fields, count)
 
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
-            shares = goal.select(weights).unbind(-1)
+            named = goal.select(weights)
+            shares = torch.nn.functional.one_hot(named.argmax(-1), count).to(named.dtype).unbind(-1)
             chosen: dict[Kind, list[Tensor]] = {kind: [] for kind in KINDS}
             for bodies in parts:
                 kind = bodies[0].kind

@@ -31,10 +31,10 @@ class BodiesExploration:
     """
 
     def __init__(
-        self, one: CloudPushExploration, bodies: int, crowd: float = 0.12, clearance: float = 0.008
+        self, one: CloudPushExploration, bodies: int, crowd: float = 0.12, clearance: float = 0.004
     ) -> None:
         self.one, self.bodies, self.crowd, self.clearance = one, bodies, crowd, clearance
-        self.action_repeat, self.steps_per_start = one.action_repeat, one.steps_per_start
+        self.action_repeat, self.steps_per_start = one.action_repeat, 12
 
     def start(self, rng: np.random.Generator) -> dict[str, Any]:
         """Reset options for an episode that begins a short way from contact, at rest."""

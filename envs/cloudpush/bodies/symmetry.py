@@ -28,7 +28,7 @@ def bodies_symmetry(env: Any) -> Symmetry:
             **goal,
         },
         action=Vector(),
-        goal={name: None for name in goal},
+        goal=dict.fromkeys(goal),
         action_origin="agent_pos",
         length_scale=_LENGTH,
         info={**poses, **goal},
