@@ -23,7 +23,7 @@ from equiworld.envs.cloudpush.bodies import ENV_ID
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
-from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry import Symmetry
 from equiworld.tasks import task_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify.evaluate import evaluate

@@ -107,7 +107,8 @@ def test_starts_touch_nothing_and_name_any_place_alike():
     for seed in range(12):
         observation, info = env.reset(seed=seed)
         assert env.observation_space.contains(observation)
-        assert observation["named"].sum() == 1.0 and not info["is_success"]
+        assert observation["named"].sum() == 1.0
+        assert not info["is_success"]
         state = env.get_state()
         assert env.exploration.is_free(state)
         named.add(state.named)
