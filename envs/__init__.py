@@ -2,8 +2,8 @@
 
 from equiworld.envs import cloudpush, known, pusht  # noqa: F401  they register themselves
 from equiworld.envs.cloudpush import bodies  # noqa: F401  likewise
-from equiworld.envs.pusht import blocks  # noqa: F401  likewise
 from equiworld.envs.group_action import GroupAction, RandomGroupAction
+from equiworld.envs.pusht import blocks  # noqa: F401  likewise
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
 

@@ -154,9 +154,10 @@ class Layout:
         field = self.symmetry.observation[name]
         if field.scale is not None:
             return field.scale
-        if isinstance(field, Heading | Rotation):
-            return 1.0
-        if isinstance(field, Point | Cloud):
+        parts = list(leaves(field))
+        if all(isinstance(part, Heading | Rotation) for part in parts):
+            return 1.0  # of unit length they are frames
+        if all(isinstance(part, Point | Cloud) for part in parts):
             return self.symmetry.length_scale
         return float(scales.get(name) or 1.0)
 

@@ -27,7 +27,7 @@ def blocks_symmetry(env: Any) -> Symmetry:
             **goal,
         },
         action=Vector(),
-        goal={name: None for name in goal},
+        goal=dict.fromkeys(goal),
         action_origin="agent_pos",
         centre=geometry.CENTRE,
         length_scale=_LENGTH,
