@@ -50,7 +50,7 @@ def propose_named_pushes(
     radius: float,
     action_repeat: int,
 ) -> Tensor:
-    """`propose_pushes` at the named block: around it where it is in the way; what others do to a push the model says."""
+    """`propose_pushes` at the named block, as if it were alone: what the others do to a push the model says."""
     alone = _alone(state, channels, goal, goal_channels)
     return propose_pushes(*alone, goal, goal_channels, uniform, horizon, radius, action_repeat)
 
