@@ -90,7 +90,8 @@ def interchangeable(symmetry: Symmetry) -> int | None:
 def body_channels(layout: StateLayout, count: int) -> BodyChannels:
     """Which of a layout's channels belong to which body; places come first among each body's vectors."""
     symmetry, points = layout.symmetry, layout.state_type.points
-    scalars, vectors = ([[] for _ in range(count)] for _ in range(2))
+    scalars: list[list[int]] = [[] for _ in range(count)]
+    vectors: list[list[int]] = [[] for _ in range(count)]
     poses = list[bool]()
     for body, kind, channel, is_pose in _owned(symmetry, points, count):
         (scalars if kind == "scalars" else vectors)[body].append(channel)
