@@ -37,6 +37,7 @@ QUESTIONS: dict[str, str] = {
     "data-efficiency": "equiworld.benchmarks.questions.data_efficiency:DataEfficiency",
     "training-invariance": "equiworld.benchmarks.questions.training_invariance:TrainingInvariance",
     "safety": "equiworld.benchmarks.questions.safety:Safety",
+    "bodies": "equiworld.benchmarks.questions.bodies:BodiesQuestion",
     "parameters": "equiworld.benchmarks.questions.parameters:Parameters",
     "planner-success": "equiworld.benchmarks.questions.planner_success:PlannerSuccess",
     "planner-speed": "equiworld.benchmarks.questions.planner_speed:PlannerSpeed",

@@ -7,7 +7,7 @@ from equiworld.models import FAMILIES
 STATE_FAMILIES = [
     name
     for name, family in FAMILIES.items()
-    if not family.encoder.learns and not family.network.of_finite_groups
+    if not family.encoder.learns and not (family.network.of_finite_groups or family.network.of_bodies)
 ]
 CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.encoder.of_clouds]
 STATE_LATENT_FAMILIES = [

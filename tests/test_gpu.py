@@ -27,7 +27,7 @@ CONFIG = ew.TrainingConfig(steps=60, batch_size=64, checkpoint_every=20, device=
 STATES = [
     name
     for name, recipe in FAMILIES.items()
-    if not (recipe.encoder.learns or recipe.network.of_finite_groups)
+    if not (recipe.encoder.learns or recipe.network.of_finite_groups or recipe.network.of_bodies)
 ]
 
 

@@ -95,13 +95,14 @@ class Physics:
         return tuple(name for name, present in found.items() if present)
 
 
-def make_model(shape: Shape, physics: Physics) -> Any:
-    """The compiled model; joints in the order agent x, y, z, body."""
-    model = load_mujoco().MjModel.from_xml_string(_xml(shape, physics))
+def make_model(shape: Shape, physics: Physics, bodies: int = 1) -> Any:
+    """The compiled model of an agent and some bodies of one shape; joints in the order agent x, y, z, bodies."""
+    model = load_mujoco().MjModel.from_xml_string(_xml(shape, physics, bodies))
     moment = float(np.trace(_inertia(shape))) / 3
-    # Implicit in Euler's method. The body's frame is at its centre of mass: a force there, and a torque.
-    model.dof_damping[3:6] = np.array(physics.rates) * BODY_MASS
-    model.dof_damping[6:9] = np.mean(physics.rates) * moment
+    # Implicit in Euler's method. A body's frame is at its centre of mass: a force there, and a torque.
+    for first in range(3, 3 + 6 * bodies, 6):
+        model.dof_damping[first : first + 3] = np.array(physics.rates) * BODY_MASS
+        model.dof_damping[first + 3 : first + 6] = np.mean(physics.rates) * moment
     return model
 
 
@@ -109,7 +110,7 @@ def _inertia(shape: Shape) -> np.ndarray:
     return shape.surface.inertia * (BODY_MASS / shape.surface.volume)
 
 
-def _xml(shape: Shape, physics: Physics) -> str:
+def _xml(shape: Shape, physics: Physics, bodies: int) -> str:
     inertia = _inertia(shape)
     moments = [inertia[i, j] for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
     slides = [
@@ -118,6 +119,14 @@ def _xml(shape: Shape, physics: Physics) -> str:
     ]
     motors = [f'<position joint="{name}" kp="{FOLLOW_RATE**2 * AGENT_MASS!r}"/>' for name in "xyz"]
     table = '<geom name="table" type="plane" size="0 0 0.1"/>' if physics.table else ""
+    free = "\n".join(
+        f"""    <body name="body{number or ""}">
+      <freejoint/>
+      <inertial pos="0 0 0" mass="{BODY_MASS}" fullinertia="{_numbers(moments)}"/>
+      {" ".join(_geom(solid) for solid in shape.surface.solids)}
+    </body>"""
+        for number in range(bodies)
+    )
     # Newton iterations until nothing improves: two orientations must not stop at two places.
     return f"""
 <mujoco>
@@ -143,11 +152,7 @@ def _xml(shape: Shape, physics: Physics) -> str:
       <inertial pos="0 0 0" mass="{AGENT_MASS}" diaginertia="1e-4 1e-4 1e-4"/>
       <geom name="agent" type="sphere" size="{AGENT_RADIUS}"/>
     </body>
-    <body name="body">
-      <freejoint/>
-      <inertial pos="0 0 0" mass="{BODY_MASS}" fullinertia="{_numbers(moments)}"/>
-      {" ".join(_geom(solid) for solid in shape.surface.solids)}
-    </body>
+{free}
   </worldbody>
   <actuator>{" ".join(motors)}</actuator>
 </mujoco>"""

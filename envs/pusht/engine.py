@@ -11,7 +11,7 @@ from pymunk._chipmunk_cffi import lib as chipmunk
 
 from equiworld.envs.pusht import geometry
 
-__all__ = ["Engine", "block_pose", "new_engine", "remembers_contact"]
+__all__ = ["Engine", "block_pose", "new_engine", "new_space", "remembers_contact"]
 
 
 class Engine(NamedTuple):
@@ -49,12 +49,29 @@ def new_engine(walls: bool, inset: float = 0.0) -> Engine:
         walls: whether the four walls stand.
         inset: how much nearer to the centre they do than gym-pusht's [px].
     """
+    space, agent, (block,) = new_space(1, walls, inset)
+    return Engine(space, agent, block, walls)
+
+
+def new_space(
+    count: int, walls: bool = False, inset: float = 0.0, iterations: int | None = None
+) -> tuple[Any, Any, list[Any]]:
+    """A fresh Chipmunk space, its agent, and some of gym-pusht's blocks; see `new_engine`.
+
+    Args:
+        count: of blocks.
+        walls, inset: see there.
+        iterations: of the solver in an engine step; Chipmunk's own number, 10, if None.
+    """
     tee = _stock_tee()
     space, fixed = chipmunk.cpSpaceNew(), chipmunk.cpBodyNewStatic()
-    agent, block = chipmunk.cpBodyNewKinematic(), chipmunk.cpBodyNew(tee.mass, tee.moment)
+    agent = chipmunk.cpBodyNewKinematic()
+    blocks = [chipmunk.cpBodyNew(tee.mass, tee.moment) for _ in range(count)]
     shapes = []
     chipmunk.cpSpaceSetGravity(space, (0.0, 0.0))
     chipmunk.cpSpaceSetDamping(space, 0.0)
+    if iterations is not None:
+        chipmunk.cpSpaceSetIterations(space, iterations)
     chipmunk.cpSpaceAddBody(space, fixed)
     low, high = geometry.WALL_LOW + inset, geometry.WALL_HIGH - inset
     corners = (low, high), (low, low), (high, low), (high, high)
@@ -64,10 +81,11 @@ def new_engine(walls: bool, inset: float = 0.0) -> Engine:
     chipmunk.cpBodySetPosition(agent, (256.0, 400.0))
     shapes.append(chipmunk.cpCircleShapeNew(agent, geometry.AGENT_RADIUS, (0.0, 0.0)))
     chipmunk.cpSpaceAddBody(space, agent)
-    shapes += [chipmunk.cpPolyShapeNewRaw(block, len(corners), corners, 0.0) for corners in tee.polygons]
-    chipmunk.cpBodySetCenterOfGravity(block, tee.gravity)
-    chipmunk.cpBodySetPosition(block, (256.0, 300.0))
-    chipmunk.cpSpaceAddBody(space, block)
+    for block in blocks:
+        shapes += [chipmunk.cpPolyShapeNewRaw(block, len(corners), corners, 0.0) for corners in tee.polygons]
+        chipmunk.cpBodySetCenterOfGravity(block, tee.gravity)
+        chipmunk.cpBodySetPosition(block, (256.0, 300.0))
+        chipmunk.cpSpaceAddBody(space, block)
     for shape in shapes:
         chipmunk.cpSpaceAddShape(space, shape)
 
@@ -75,10 +93,10 @@ def new_engine(walls: bool, inset: float = 0.0) -> Engine:
         chipmunk.cpSpaceFree(pointer)  # first: it still looks at its bodies
         for shape in shapes:
             chipmunk.cpShapeFree(shape)
-        for body in (fixed, agent, block):
+        for body in (fixed, agent, *blocks):
             chipmunk.cpBodyFree(body)
 
-    return Engine(ffi.gc(space, free), agent, block, walls)
+    return ffi.gc(space, free), agent, blocks
 
 
 def remembers_contact(engine: Engine) -> bool:

@@ -5,6 +5,7 @@ from equiworld.models.families import FAMILIES, register_family
 from equiworld.models.networks import (
     NETWORKS,
     Averaged,
+    Bodies,
     Canonical,
     Network,
     Plain,
@@ -21,6 +22,7 @@ __all__ = [
     "FAMILIES",
     "NETWORKS",
     "Averaged",
+    "Bodies",
     "Canonical",
     "Cloud",
     "Encoder",

@@ -78,7 +78,7 @@ class Dynamics(nn.Module):
         is_heading[layout.headings] = 1.0
         self.register_buffer("is_heading", is_heading, persistent=False)
         self.register_buffer("is_other", 1.0 - is_heading, persistent=False)
-        self.tied = network.ties_labels(symmetry)
+        self.tied, self.one_length = network.ties_labels(symmetry), network.one_length
         self.network = network.build(layout, generator)
 
     @property
@@ -222,6 +222,9 @@ class Dynamics(nn.Module):
             dim = self.symmetry.dim**0.5
             seen = scale * dim
             seen[self.layout.units_in] = 1.0  # not 1 up to rounding: frames rely on it
+            if self.one_length:
+                places = self.layout.places
+                seen[places] = seen[places].square().mean().sqrt()
             mean, size = inputs.scalars.mean(0).to(self.dtype), inputs.scalars.abs().amax(0)
             varied = (inputs.scalars - mean).square().mean(0).sqrt()
             moved, largest = wanted.scalars.square().mean(0).sqrt(), z.scalars.abs().amax(0)

@@ -8,7 +8,7 @@ from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import Group
 from equiworld.models.encoders import Cloud, State
-from equiworld.models.networks import Averaged, Canonical, Plain, Regular, Soft, Steerable
+from equiworld.models.networks import Averaged, Bodies, Canonical, Plain, Regular, Soft, Steerable
 from equiworld.models.recipe import Recipe
 from equiworld.symmetry import Cloud as CloudField
 from equiworld.symmetry import Field, Rotation, Symmetry
@@ -23,6 +23,7 @@ FAMILIES: dict[str, Recipe] = {
     "state": Recipe(Canonical()),
     "state-steerable": Recipe(Steerable()),
     "state-regular": Recipe(Regular()),
+    "state-bodies": Recipe(Bodies()),
     "mlp": Recipe(Plain(), centred=False),
     "mlp-centred": Recipe(Plain()),
     "augmented": Recipe(Plain(), augmented=True),
@@ -72,6 +73,8 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     if any(isinstance(field, CloudField) for _, field in fields):
         return "latent"
     posed = any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields)
+    if Bodies().carries(symmetry):
+        return "state-bodies"
     if symmetry.group.finite and needs_cosets(symmetry):
         return "state-regular"
     if symmetry.group.axis is not None:  # vectors in space know no up

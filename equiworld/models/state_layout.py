@@ -37,6 +37,7 @@ class StateLayout:
         headings, rotations: channels of the state's vectors that have length 1, and slices of three that are axes.
         units_in, units_out: vectors of length 1 among those that come in and go out.
         pose: which of the vectors that come in are the axes of a body; None if none are.
+        places: which of them are points.
 
     Raises:
         ArgumentError: a state with points without an order.
@@ -75,6 +76,8 @@ class StateLayout:
         self.units_out = [state.points + index for index in self.headings + axes]
         self.units_in = [index + arrows - self.out_type.vectors for index in self.units_out]
         self.pose = self._pose()
+        placed = state.points - len(self.left_out)
+        self.places = [*range(placed), *range(arrows + action.vectors, self.in_type.vectors)]
 
     def relative(self) -> Tensor:
         """Weights `(C, C_in)` that subtract the reference from the points and leave out what is zero then."""

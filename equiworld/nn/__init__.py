@@ -1,6 +1,7 @@
 """Equivariant layers and networks on typed features."""
 
 from equiworld.nn.block import ResidualBlock
+from equiworld.nn.bodies import BodiesNetwork, BodyChannels
 from equiworld.nn.canonical import CanonicalNetwork
 from equiworld.nn.clouds import CloudEncoder
 from equiworld.nn.gate import gate
@@ -16,6 +17,8 @@ from equiworld.nn.vectors import VectorLinear, quarter_turn, relative_vectors
 
 __all__ = [
     "MLP",
+    "BodiesNetwork",
+    "BodyChannels",
     "CanonicalNetwork",
     "CloudEncoder",
     "EquivariantLinear",

@@ -1,4 +1,4 @@
-"""Equivariant policies for stable-baselines3; policies with its protocol, whoever made them, behind the door; world models to train in."""
+"""Policies of stable-baselines3 that are equivariant, anybody's behind the door, and world models to train them in."""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -155,16 +155,18 @@ class Layout:
         return [
             name
             for name in symmetry.state
-            if name in self.names and (isinstance(fields[name], Rotation) or name == symmetry.heading)
+            if name in self.names
+            and (name == symmetry.heading or all(isinstance(leaf, Rotation) for leaf in leaves(fields[name])))
         ]
 
     def _scale(self, name: str, scales: Mapping[str, float]) -> float:
         field = self.symmetry.observation[name]
         if field.scale is not None:
             return field.scale
-        if isinstance(field, Heading | Rotation):
-            return 1.0
-        if isinstance(field, Point | Cloud):
+        parts = list(leaves(field))
+        if all(isinstance(part, Heading | Rotation) for part in parts):
+            return 1.0  # of unit length they are frames
+        if all(isinstance(part, Point | Cloud) for part in parts):
             return self.symmetry.length_scale
         return float(scales.get(name) or 1.0)
 

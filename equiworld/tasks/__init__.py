@@ -1,6 +1,7 @@
 """Tasks: an invariant cost, first proposals, a default planner."""
 
 from equiworld.tasks.first_of import FirstOf
+from equiworld.tasks.named import Named
 from equiworld.tasks.objective import FunctionObjective, Objective
 from equiworld.tasks.objectives import (
     ActionCost,
@@ -21,6 +22,7 @@ __all__ = [
     "FunctionObjective",
     "KeypointDistance",
     "LatentDistance",
+    "Named",
     "Objective",
     "PoseDistance",
     "Proposal",

@@ -127,7 +127,7 @@ def _models() -> list[Call]:
     families = [
         name
         for name, family in FAMILIES.items()
-        if not family.encoder.learns and not family.network.of_finite_groups
+        if not family.encoder.learns and not (family.network.of_finite_groups or family.network.of_bodies)
     ]
     return [
         *(

@@ -12,9 +12,9 @@ from family_cases import CLOUD_FAMILIES, STATE_FAMILIES
 from model_cases import model_of, toy_symmetry
 from second_device import SecondDevice, here
 
-from equiworld.groups import E2, SE2, SE3, Dihedral
+from equiworld.groups import E2, SE2, SE3, Dihedral, Permutation, Product
 from equiworld.models import FAMILIES, WorldModel
-from equiworld.symmetry import Features
+from equiworld.symmetry import Features, Objects, Point, Symmetry, Vector
 from equiworld.symmetry.sampling import random_observation
 
 
@@ -23,6 +23,10 @@ def small(family: str) -> WorldModel:
         return cloud_model(family)
     if FAMILIES[family].network.of_finite_groups:
         return WorldModel.for_symmetry(toy_symmetry(Dihedral(3)), family, hidden=(12,))
+    if FAMILIES[family].network.of_bodies:
+        fields = {"hand": Point(), "bodies": Objects(Point(), 2)}
+        symmetry = Symmetry(Product(SE2(), Permutation(2)), fields, action=Vector())
+        return WorldModel.for_symmetry(symmetry, family, hidden=(12,), pair=(12,))
     return model_of(toy_symmetry(SE2()), family)
 
 

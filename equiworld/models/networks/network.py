@@ -22,10 +22,14 @@ class Network(ABC):
     Attributes:
         equivariant: whether what it builds commutes with the group, exactly: tests hold it to that.
         of_finite_groups: whether it is for these alone.
+        of_bodies: whether it is for interchangeable bodies alone.
+        one_length: whether places have one unit of length, so that it may see them from one another.
     """
 
     equivariant: ClassVar[bool] = True
     of_finite_groups: ClassVar[bool] = False
+    of_bodies: ClassVar[bool] = False
+    one_length: ClassVar[bool] = False
 
     def carries(self, symmetry: Symmetry) -> bool:
         """Whether it commutes with all of a declaration whose labels mix channels."""
