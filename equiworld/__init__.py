@@ -21,7 +21,7 @@ True
 from importlib.metadata import PackageNotFoundError, version
 
 # The environments first: they register themselves with Gymnasium.
-from equiworld import envs, planners, tasks
+from equiworld import envs, export, planners, tasks
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, GroupElement, Permutation
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
@@ -64,6 +64,7 @@ __all__ = [
     "collect",
     "envs",
     "evaluate",
+    "export",
     "planners",
     "prediction_error",
     "register_symmetry",
