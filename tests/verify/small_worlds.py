@@ -27,10 +27,15 @@ class World(gym.Env):
         actions: int,
         rule: Callable[[dict[str, np.ndarray], np.ndarray], dict[str, np.ndarray]],
     ) -> None:
-        self.start = {name: (np.atleast_1d(np.asarray(mean, float)), spread) for name, (mean, spread) in start.items()}
+        self.start = {
+            name: (np.atleast_1d(np.asarray(mean, float)), spread) for name, (mean, spread) in start.items()
+        }
         self.rule = rule
         self.observation_space = spaces.Dict(
-            {name: spaces.Box(-np.inf, np.inf, mean.shape, np.float64) for name, (mean, _) in self.start.items()}
+            {
+                name: spaces.Box(-np.inf, np.inf, mean.shape, np.float64)
+                for name, (mean, _) in self.start.items()
+            }
         )
         self.action_space = spaces.Box(-1.0, 1.0, (actions,), np.float64)
 
@@ -92,7 +97,7 @@ def pair(dim: int, force: Any = 0.0, pivot: bool = False) -> World:
 
     zero = np.zeros(dim)
     names = ("first", "second", "first_speed", "second_speed")
-    return World({name: (zero, 1.0) for name in names}, dim, rule)
+    return World(dict.fromkeys(names, (zero, 1.0)), dim, rule)
 
 
 def unicycle() -> World:
@@ -134,7 +139,12 @@ SYSTEMS: dict[str, tuple[Callable[[], gym.Env], int, int, int]] = {
     "so(2)": (lambda: particle(2, centre=(1.0, -0.5)), 2, 1, 0),
     "so(3)": (lambda: particle(3), 3, 3, 0),
     "so(2), uneven drag": (lambda: particle(2, force=lambda p, v: -v * (0.0, 0.6)), 2, 0, 0),
-    "so(3), gravity": (lambda: particle(3, force=lambda p, v: np.array([0, 0, -1.0 - 0.3 * p[2] ** 2])), 3, 1, 0),
+    "so(3), gravity": (
+        lambda: particle(3, force=lambda p, v: np.array([0, 0, -1.0 - 0.3 * p[2] ** 2])),
+        3,
+        1,
+        0,
+    ),
     "se(2)": (lambda: pair(2), 2, 1, 2),
     "se(3)": (lambda: pair(3), 3, 3, 3),
     "none": (lambda: particle(2, force=uneven), 2, 0, 0),

@@ -99,7 +99,9 @@ def _point(
         return None
     again = _last_two(env, seed, actions, parts)
     if again is None or any(not np.array_equal(base[1][name], again[1][name]) for name in base[1]):
-        raise ArgumentError("env", "one that does not repeat itself", "the same seed and actions to lead to the same")
+        raise ArgumentError(
+            "env", "one that does not repeat itself", "the same seed and actions to lead to the same"
+        )
     before, after, pushed = list[dict[str, Array]](), list[dict[str, Array]](), list[Array]()
     for step in range(len(actions)):
         for number in range(actions.shape[1]):

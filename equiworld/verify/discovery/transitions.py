@@ -56,7 +56,9 @@ class Transitions:
         jumps = np.abs(self.after[name] - values)
         low, wide = values.min(), np.ptp(values)
         fills = 0.9 * TURN < wide <= TURN + 1e-6 and (abs(low + TURN / 2) < 0.3 or abs(low) < 0.3)
-        return bool(fills or (jumps.max() > 0.9 * TURN and np.median(jumps) < 0.25 * TURN and wide <= TURN + 1e-6))
+        return bool(
+            fills or (jumps.max() > 0.9 * TURN and np.median(jumps) < 0.25 * TURN and wide <= TURN + 1e-6)
+        )
 
     @property
     def still(self) -> tuple[str, ...]:
@@ -94,7 +96,9 @@ def gathered(env: gym.Env, count: int, seed: int, parts: Mapping[str, int] | Non
     while len(rows) < count:
         actions = [action for _, action in zip(range(_LENGTH), held_actions(space, rng), strict=False)]
         before = None
-        for step in rollout(Replay([each[None] for each in actions]), [env], [Start(seed + episode)], steps=_LENGTH):
+        for step in rollout(
+            Replay([each[None] for each in actions]), [env], [Start(seed + episode)], steps=_LENGTH
+        ):
             seen = split(step.observation, parts)
             if before is not None:
                 rows.append((before, actions[step.number - 1].astype(np.float64), seen, episode))
