@@ -117,7 +117,7 @@ def _share(algebra: Algebra, motions: Sequence[Array], number: int) -> float:
 
 def _shifts(algebra: Algebra, movers: Sequence[tuple[int, Mover]], motions: Sequence[Array]) -> bool:
     """Whether arrows are places: they shift in the null space, or turn about another place than 0."""
-    for number, mover in movers:
+    for number, _ in movers:
         rows = algebra.coordinates(number, "shift")
         if not rows:
             return False

@@ -9,7 +9,7 @@ import numpy as np
 
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, Group
 from equiworld.groups.arrays import Array
-from equiworld.symmetry import Concatenation, Field, Parts, Symmetry
+from equiworld.symmetry import Concatenation, Field, Parts, Point, Symmetry
 from equiworld.verify.discovery.algebra import Algebra
 from equiworld.verify.discovery.field_types import FieldGuess
 
@@ -111,7 +111,9 @@ def as_code(symmetry: Symmetry, guesses: Sequence[FieldGuess] = ()) -> str:
 def _written(field: Field) -> str:
     """A field as code, without what is the default."""
     text = re.sub(r"\b(low=-3\.14159\d*|axis=0\.0|signs=None|mirror=None|count=1)\b(, )?", "", repr(field))
-    return re.sub(r", (?=\))", "", re.sub(r"\bcount=(\d+)", r"\1", text))
+    text = re.sub(r", (?=\))", "", re.sub(r"\bcount=(\d+)", r"\1", text))
+    mirror = field.mirror if isinstance(field, Point) else None
+    return text if mirror is None else f"{text[:-1]}, mirror={mirror})"
 
 
 def _all_fields(symmetry: Symmetry) -> list[Field]:
