@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from equiworld.arguments import integer
+from equiworld.arguments import flag, integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.groups.arrays import Array
@@ -48,6 +49,7 @@ def discover(
     points: int = 40,
     transitions: int = 3000,
     parts: Mapping[str, int] | None = None,
+    finite: bool = True,
     move: Move | None = None,
     seed: int = 0,
 ) -> Discovery:
@@ -67,6 +69,7 @@ def discover(
         points: at which derivatives are taken.
         transitions: that the model of finite candidates is fitted to.
         parts: of an observation that is one array, the numbers of each of its parts by name, in order.
+        finite: whether finite candidates are searched for, where the simulator cannot be brought to g·s.
         move: `move(env, g)` brings the simulator from s to g·s, as in `check_symmetry`; needs no declaration.
         seed: of resets and actions.
 
@@ -77,7 +80,7 @@ def discover(
         ArgumentError: an argument is wrong; actions are no Box of floats; or the environment does not repeat itself.
 
     >>> import gymnasium as gym, equiworld.envs
-    >>> found = discover(gym.make("equiworld/PushT-v0", walls=False), points=12, transitions=300)
+    >>> found = discover(gym.make("equiworld/PushT-v0", walls=False), points=6, transitions=100)
     >>> found.algebra.dimension, found.symmetry.group, found.audit.verdict
     (3, E2(), 'exact')
     """
@@ -91,7 +94,8 @@ def discover(
         made = copies[0]
         if symmetry is not None:
             return _begun_with(env, made, symmetry, move, seed, began)
-        return _from_nothing(env, made, dim, points, transitions, parts, move, seed, began)
+        settings = _Settings(dim, points, transitions, parts, flag("finite", finite), move, seed)
+        return _from_nothing(env, made, settings, began)
     finally:
         close_copies(copies, env)
 
@@ -118,62 +122,54 @@ def _begun_with(
     return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), time.perf_counter() - began)
 
 
-def _from_nothing(
-    env: EnvLike,
-    made: gym.Env,
-    dim: int | None,
-    points: int,
-    transitions: int,
-    parts: Mapping[str, int] | None,
-    move: Move | None,
-    seed: int,
-    began: float,
-) -> Discovery:
-    data = gathered(made, transitions, seed, parts)
-    algebra = _algebra(made, data, dim, points, parts, seed)
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of `discover`."""
+
+    dim: int | None
+    points: int
+    transitions: int
+    parts: Mapping[str, int] | None
+    finite: bool
+    move: Move | None
+    seed: int
+
+
+def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, began: float) -> Discovery:
+    """From transitions and replays alone."""
+    data = gathered(made, told.transitions, told.seed, told.parts)
+    algebra = _algebra(made, data, told)
     guesses = field_guesses(algebra, data)
     group, centre = group_of(algebra), centre_of(algebra, guesses)
     tried: tuple[FiniteGuess, ...] = ()
-    notes = list(_notes(data, algebra, parts))
-    move = move_of(made) if move is None else move
+    notes = list(_notes(data, algebra, told.parts))
+    move = move_of(made) if told.move is None else told.move
     audit, flat = None, not isinstance(made.observation_space, gym.spaces.Dict)
-    settings = {**_CHECK, "seed": seed}
-    proposed = None if group is None else declared(group, guesses, centre, parts, flat)
+    settings = {**_CHECK, "seed": told.seed}
+    proposed = None if group is None else declared(group, guesses, centre, told.parts, flat)
     if proposed is not None:
         proposed, audit = _audited(env, proposed, move, settings, notes)
-    if audit is None:
-        rng = np.random.default_rng([seed, 0x66696E69])
+    if audit is None and told.finite:
+        rng = np.random.default_rng([told.seed, 0x66696E69])
         model = fitted(data, rng)
         guesses = as_points(guesses, data, algebra.dim)
         tried = tuple(finite_guesses(model, data, guesses, algebra.dim, centre, rng, proper=group is None))
-        proposed, guesses = _with_finite(proposed, group, guesses, centre, tried, algebra.dim, parts, flat)
+        proposed, guesses = _with_finite(
+            proposed, group, guesses, centre, tried, algebra.dim, told.parts, flat
+        )
         if group is None and proposed is not None:
             proposed, audit = _audited(env, proposed, move, settings, notes)
         notes.append("mirrors and finite turns were tried in a fitted model, which errs; confirm them")
-    return Discovery(
-        _named(made),
-        algebra,
-        tuple(guesses),
-        tried,
-        proposed,
-        audit,
-        tuple(notes),
-        time.perf_counter() - began,
-    )
+    seconds = time.perf_counter() - began
+    return Discovery(_named(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds)
 
 
-def _algebra(
-    made: gym.Env,
-    data: Transitions,
-    dim: int | None,
-    points: int,
-    parts: Mapping[str, int] | None,
-    seed: int,
-) -> Algebra:
+def _algebra(made: gym.Env, data: Transitions, told: _Settings) -> Algebra:
     """Of the dimension that was asked for, or of that with the larger one, the plane if both are alike."""
     width = sum(array.shape[1] for name, array in data.before.items() if name not in data.still)
-    found = perturbed(made, points, seed, parts, data.angles, width)
-    algebras = [algebra_of(found, data, each, seed) for each in ((2, 3) if dim is None else (dim,))]
+    found = perturbed(made, told.points, told.seed, told.parts, data.angles, width)
+    dims = (2, 3) if told.dim is None else (told.dim,)
+    algebras = [algebra_of(found, data, each, told.seed) for each in dims]
     widths = [data.action.shape[1], *(array.shape[1] for array in data.before.values())]
     return max(
         algebras,

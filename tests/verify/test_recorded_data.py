@@ -34,20 +34,20 @@ def test_true_claims_are_not_contradicted_by_chance(seed):
 
 
 PLANTED = {
-    "body for world": (dict(frame="body"), dict(frame="world"), "frame of the step", "body"),
-    "world for body": (dict(frame="world"), dict(frame="body"), "frame of the step", "world"),
-    "target for step": (dict(frame="target"), dict(frame="world"), "frame of the step", "target"),
-    "step for target": (dict(frame="world"), dict(frame="target"), "frame of the step", "world"),
-    "base turned by 90°": (dict(base=QUARTER), dict(), "frame of the step", "base"),
-    "base mirrored": (dict(base=MIRROR), dict(), "frame of the step", "base, mirrored"),
-    "Euler for axis-angle": (dict(form="xyz"), dict(form="rotvec"), "form of the orientation", "xyz"),
-    "axis-angle for Euler": (dict(form="rotvec"), dict(form="xyz"), "form of the orientation", "rotvec"),
-    "ZYX for xyz": (dict(form="ZYX"), dict(form="xyz"), "form of the orientation", "ZYX"),
-    "xyzw for wxyz": (dict(form="xyzw"), dict(form="wxyz"), "form of the orientation", "xyzw"),
-    "wxyz for xyzw": (dict(form="wxyz"), dict(form="xyzw"), "form of the orientation", "wxyz"),
-    "rows for columns": (dict(form="6d, rows"), dict(form="6d"), "form of the orientation", "6d, rows"),
-    "body turns for world's": (dict(turn_frame="body"), dict(), "frame of the turn", "body"),
-    "frame drifts by 20°": (dict(drift=0.35), dict(), "drift of the frame", "drift"),
+    "body for world": ({"frame": "body"}, {"frame": "world"}, "frame of the step", "body"),
+    "world for body": ({"frame": "world"}, {"frame": "body"}, "frame of the step", "world"),
+    "target for step": ({"frame": "target"}, {"frame": "world"}, "frame of the step", "target"),
+    "step for target": ({"frame": "world"}, {"frame": "target"}, "frame of the step", "world"),
+    "base turned by 90°": ({"base": QUARTER}, {}, "frame of the step", "base"),
+    "base mirrored": ({"base": MIRROR}, {}, "frame of the step", "base, mirrored"),
+    "Euler for axis-angle": ({"form": "xyz"}, {"form": "rotvec"}, "form of the orientation", "xyz"),
+    "axis-angle for Euler": ({"form": "rotvec"}, {"form": "xyz"}, "form of the orientation", "rotvec"),
+    "ZYX for xyz": ({"form": "ZYX"}, {"form": "xyz"}, "form of the orientation", "ZYX"),
+    "xyzw for wxyz": ({"form": "xyzw"}, {"form": "wxyz"}, "form of the orientation", "xyzw"),
+    "wxyz for xyzw": ({"form": "wxyz"}, {"form": "xyzw"}, "form of the orientation", "wxyz"),
+    "rows for columns": ({"form": "6d, rows"}, {"form": "6d"}, "form of the orientation", "6d, rows"),
+    "body turns for world's": ({"turn_frame": "body"}, {}, "frame of the turn", "body"),
+    "frame drifts by 20°": ({"drift": 0.35}, {}, "drift of the frame", "drift"),
 }
 
 
@@ -184,12 +184,12 @@ def test_minari_datasets_are_read(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (dict(position=("nothing", (0, 1, 2))), "a key of the recording"),
-        (dict(position=("state", (0, 1))), "places below"),
-        (dict(position=("state", (0, 1, 99))), "places below"),
-        (dict(step=("action", (0, 1, 2)), frame="moon"), "frame"),
-        (dict(commanded=("action", (0,))), "with measured"),
-        (dict(position=("state", (0, 1, 2)), step=("action", (0, 1, 2)), frame="body"), "allow"),
+        ({"position": ("nothing", (0, 1, 2))}, "a key of the recording"),
+        ({"position": ("state", (0, 1))}, "places below"),
+        ({"position": ("state", (0, 1, 99))}, "places below"),
+        ({"step": ("action", (0, 1, 2)), "frame": "moon"}, "frame"),
+        ({"commanded": ("action", (0,))}, "with measured"),
+        ({"position": ("state", (0, 1, 2)), "step": ("action", (0, 1, 2)), "frame": "body"}, "allow"),
     ],
 )
 def test_wrong_claims_are_refused(said, message):

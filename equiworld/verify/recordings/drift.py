@@ -33,10 +33,8 @@ def turning_drift(moved: Sequence[Array], asked: Sequence[Array], rng: np.random
     thirds = [(_thirds(x), _thirds(y)) for x, y in zip(asked, moved, strict=True) if len(x) >= 9]
     if len(thirds) < _EPISODES:
         return Verdict(claim, declared, declared, {}, "untestable", 1.0, f"fewer than {_EPISODES} episodes")
-
     whole = [np.concatenate(parts) for parts in zip(*((*x, *y) for x, y in thirds), strict=True)]
-    early, middle, late = zip(whole[:3], whole[3:], strict=True)
-    del middle
+    early, _, late = zip(whole[:3], whole[3:], strict=True)
     found = _angle(early, late)
     # Without a drift, rows of the first and of the last third may be exchanged.
     both = [np.concatenate(pair) for pair in zip(early, late, strict=True)]
