@@ -9,7 +9,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from equiworld.groups import SE2, SE3, SO2, SO3, Group
+
 STEP = 0.2
+UP = (0.0, 0.0, 1.0)
 
 
 class World(gym.Env):
@@ -134,23 +137,30 @@ def uneven(place: np.ndarray, speed: np.ndarray) -> np.ndarray:
     return np.array([-0.8 * place[0] - 0.4 * np.sin(place[1]), 0.6 * np.cos(place[0]) - 0.2 * place[1] ** 2])
 
 
-SYSTEMS: dict[str, tuple[Callable[[], gym.Env], int, int, int]] = {
-    # name: (make, dimension of space, turns, shifts)
-    "so(2)": (lambda: particle(2, centre=(1.0, -0.5)), 2, 1, 0),
-    "so(3)": (lambda: particle(3), 3, 3, 0),
-    "so(2), uneven drag": (lambda: particle(2, force=lambda p, v: -v * (0.0, 0.6)), 2, 0, 0),
+SYSTEMS: dict[str, tuple[Callable[[], gym.Env], int, int, int, Group | None]] = {
+    # name: (make, dimension of space, turns, shifts, the group of the library)
+    "so(2)": (lambda: particle(2, centre=(1.0, -0.5)), 2, 1, 0, SO2()),
+    "so(3)": (lambda: particle(3), 3, 3, 0, SO3()),
+    "so(2), uneven drag": (lambda: particle(2, force=lambda p, v: -v * (0.0, 0.6)), 2, 0, 0, None),
     "so(3), gravity": (
         lambda: particle(3, force=lambda p, v: np.array([0, 0, -1.0 - 0.3 * p[2] ** 2])),
         3,
         1,
         0,
+        SO2(UP),
     ),
-    "se(2)": (lambda: pair(2), 2, 1, 2),
-    "se(3)": (lambda: pair(3), 3, 3, 3),
-    "none": (lambda: particle(2, force=uneven), 2, 0, 0),
-    "free fall": (lambda: particle(3, pull=False, force=lambda p, v: np.array([0, 0, -1.0])), 3, 1, 3),
-    "wind": (lambda: pair(2, force=np.array([0.8, 0.0])), 2, 0, 2),
-    "hanging pair": (lambda: pair(3, force=np.array([0.0, 0.0, -1.0]), pivot=True), 3, 1, 0),
-    "unicycle": (unicycle, 2, 1, 2),
-    "square well": (lambda: particle(2, centre=(2.0, 1.0), pull=False, force=squared), 2, 0, 0),
+    "se(2)": (lambda: pair(2), 2, 1, 2, SE2()),
+    "se(3)": (lambda: pair(3), 3, 3, 3, SE3()),
+    "none": (lambda: particle(2, force=uneven), 2, 0, 0, None),
+    "free fall": (
+        lambda: particle(3, pull=False, force=lambda p, v: np.array([0, 0, -1.0])),
+        3,
+        1,
+        3,
+        SE2(UP, along=True),
+    ),
+    "wind": (lambda: pair(2, force=np.array([0.8, 0.0])), 2, 0, 2, None),
+    "hanging pair": (lambda: pair(3, force=np.array([0.0, 0.0, -1.0]), pivot=True), 3, 1, 0, SO2(UP)),
+    "unicycle": (unicycle, 2, 1, 2, SE2()),
+    "square well": (lambda: particle(2, centre=(2.0, 1.0), pull=False, force=squared), 2, 0, 0, None),
 }

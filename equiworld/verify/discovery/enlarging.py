@@ -40,22 +40,40 @@ def audited(
     Raises:
         ArgumentError: nothing brings the simulator to g·s.
     """
-    found = check_symmetry(env, proposed, move=move, **settings)
-    if _holds(found):
-        return proposed, found
-    centre = _centre_by_example(found, proposed)
-    if centre is not None:
-        about = replaced(proposed, centre=centre)
-        found_there = check_symmetry(env, about, move=move, **settings)
-        if _holds(found_there):
-            return about, found_there
-        proposed, found = about, found_there
+    for _ in range(_ROUNDS):
+        found = check_symmetry(env, proposed, move=move, **settings)
+        if _holds(found):
+            return proposed, found
+        mended = {
+            each.name: other
+            for each in found.fields
+            if each.role == "observation" and each.verdict == "false"
+            if (other := _retyped(each, proposed, found.elements)) is not None
+        }
+        centre = _centre_by_example(found, proposed) or proposed.centre
+        if not mended and centre == proposed.centre:
+            break
+        proposed = replaced(proposed, fields=mended, centre=centre)
     for group in _parts_of(proposed):
         tried = replaced(proposed, group=group)
         less = check_symmetry(env, tried, move=move, **settings)
         if _holds(less):
             return tried, less
     return proposed, found
+
+
+def _retyped(found: FieldCheck, symmetry: Symmetry, elements: GroupElement) -> Field | None:
+    """A vector that is a point, or the other way round, as one example shows; None if it is neither."""
+    declared = symmetry.observation[found.name]
+    if found.element is None or not isinstance(declared, Point | Vector):
+        return None
+    g, before, after = elements[found.element], np.array(found.before), np.array(found.after)
+    others: tuple[Field, ...] = (Vector(declared.count), Point(declared.count), Scalar(len(before)))
+    for other in others:
+        apart = np.abs(other.transform(g, before, symmetry.centre) - after).max()
+        if type(other) is not type(declared) and apart < 1e-6 * (np.abs(after).max() + 1e-12):
+            return other
+    return None
 
 
 def _holds(found: SymmetryCheck) -> bool:
