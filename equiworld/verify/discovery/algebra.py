@@ -24,7 +24,7 @@ __all__ = ["Algebra", "algebra_of"]
 
 _RESAMPLES = 50
 _SMALL = 1e-3  # of a typical motion's residual: what is larger is no symmetry
-_REACHED = 1e-4  # of the largest change that actions make: what is smaller is rounding
+_REACHED = 1e-5  # of the largest change that actions make: what is smaller is rounding
 _TAKES_PART = 1e-3  # of the null space's own size, in a mover's coordinates
 _SHARED = 1e-2  # how far a motion that all share may lie from the null space
 
