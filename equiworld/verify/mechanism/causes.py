@@ -29,9 +29,10 @@ class Cause:
     Attributes:
         name: such as "stiffness of joint", "derived constants", "solver".
         words: what differs, with the names of the elements and the values.
-        share: the deviation that is left if everything but this is mended, as a share of the sum of these over all
-            causes, so that shares do not depend on an order.
-        alone: that deviation, of velocities [m/s, rad/s].
+        share: the deviation of velocities that is left if everything but this is mended, as a share of the one as
+            shipped, averaged over the states that deviate; of the sum of these over all causes. So shares do not depend
+            on an order, nor on the few states in which contacts amplify everything.
+        alone: the largest deviation of velocities that is left then [m/s, rad/s].
         after: the deviation of velocities after this and all causes before it were mended, one after another.
         differences: that it consists of.
     """
@@ -44,7 +45,7 @@ class Cause:
     differences: tuple[Difference, ...] = ()
 
     def __str__(self) -> str:
-        return f"{100 * self.share:.2g} %: {self.words} (alone {self.alone:.1e}, mended up to here {self.after:.1e})"
+        return f"{100 * self.share:.3g} %: {self.words} (alone {self.alone:.1e}, mended up to here {self.after:.1e})"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -94,10 +95,10 @@ def causes_of(
     rest = measure(mended(model, everything))
     alone = [measure(mended(model, [each for each in everything if each is not one])) for one in everything]
     excess = np.array([max(0.0, each.velocity - rest.velocity) for each in alone])
-    total = float(excess.sum())
+    shares = _shares(deviation, alone, rest)
     order = sorted(
         range(len(everything)),
-        key=lambda i: (everything[i] in chosen, everything[i] is constants, -excess[i]),
+        key=lambda i: (everything[i] in chosen, everything[i] is constants, -shares[i]),
     )
     found, harmless, applied = list[Cause](), list[str](), list[Mend]()
     for i in order:
@@ -108,9 +109,21 @@ def causes_of(
                 harmless.append(mend.words)
             continue
         after = measure(mended(model, _constants_last(applied, constants)))
-        share = float(excess[i]) / total if total else 0.0
-        found.append(Cause(mend.name, mend.words, share, alone[i].velocity, after.velocity, mend.differences))
+        cause = Cause(mend.name, mend.words, shares[i], alone[i].velocity, after.velocity, mend.differences)
+        found.append(cause)
     return Causes(tuple(found), tuple(harmless), rest)
+
+
+def _shares(deviation: Deviation, alone: Sequence[Deviation], rest: Deviation) -> list[float]:
+    """By cause its part, each state that deviates counting the same: contacts amplify a few of them beyond measure."""
+    whole = np.array(deviation.velocities)
+    affected = whole > EXACT
+    if not affected.any():
+        return [1.0 / len(alone)] * len(alone)
+    left = [np.maximum(np.array(each.velocities) - np.array(rest.velocities), 0.0) for each in alone]
+    parts = [float(np.minimum(each[affected] / whole[affected], 1.0).mean()) for each in left]
+    total = sum(parts)
+    return [part / total if total else 0.0 for part in parts]
 
 
 def _needed(

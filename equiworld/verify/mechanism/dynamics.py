@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from equiworld.verify.mechanism.model_map import Array, Model
 __all__ = ["Deviation", "Moving", "Start", "deviation_of", "starts_of"]
 
 _FREE, _BALL, _HINGE = 0, 1, 3
-_PUSHES = (0.0, 0.5, 1.5)  # added to velocities [m/s, rad/s]: friction tells directions apart where something slips
+_PUSHES = (0.0, 0.5, 1.5, 3.0)  # added to velocities [m/s, rad/s]: friction tells directions apart where something slips
 _LONGEST = 600  # steps between starts, at most
 
 
@@ -60,6 +60,7 @@ class Deviation:
         starts: how many.
         touching: in how many of them something touched, at the start or later.
         steps: how many each.
+        velocities: by start, of velocities.
     """
 
     position: float
@@ -69,10 +70,11 @@ class Deviation:
     starts: int
     touching: int
     steps: int
+    velocities: tuple[float, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return dict(self.__dict__)
+        return {name: value for name, value in self.__dict__.items() if name != "velocities"}
 
 
 def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int) -> list[Start]:
@@ -150,6 +152,7 @@ def deviation_of(
         len(starts),
         touching,
         steps,
+        tuple(velocities),
     )
 
 

@@ -26,8 +26,8 @@ _ANGLE = 0.7  # [rad], no fraction of a turn
 
 def explain(
     source: Any,
-    starts: int = 20,
-    steps: int = 20,
+    starts: int = 24,
+    steps: int = 30,
     seed: int = 0,
     reference: ArrayLike | None = None,
     tolerance: float | None = None,
