@@ -13,7 +13,8 @@ from equiworld.verify.mechanism.model_map import Array, Model
 __all__ = ["Deviation", "Moving", "Start", "deviation_of", "starts_of"]
 
 _FREE, _BALL, _HINGE = 0, 1, 3
-_PUSHES = (0.0, 0.5, 1.5, 3.0)  # added to velocities [m/s, rad/s]: friction tells directions apart where something slips
+_PUSHES = (0.0, 0.5, 2.0)  # added to velocities [m/s, rad/s]
+_SKID = 3.0  # [m/s]: friction tells directions apart where something slips
 _LONGEST = 600  # steps between starts, at most
 
 
@@ -85,7 +86,7 @@ def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int)
     found = list[Start]()
     for index in range(count):
         mujoco.mj_resetData(model, data)
-        data.qpos[:] = _near(model, reference, rng)
+        data.qpos[:] = _near(model, reference, rng, tumbled=index % (len(_PUSHES) + 1) == len(_PUSHES))
         data.qvel[:] = 0.3 * rng.normal(size=model.nv)
         _on_the_floor(model, data)
         for _ in range(int(rng.integers(0, _LONGEST) * (index + 1) / count)):
@@ -95,7 +96,7 @@ def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int)
             if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max(initial=0.0) > 1e3:
                 data.qpos[:], data.qvel[:] = before[0], 0.0
                 break
-        qvel = data.qvel + _PUSHES[index % len(_PUSHES)] * rng.normal(size=model.nv)
+        qvel = data.qvel + _pushed(model, rng, index)
         push = np.zeros(model.nv)
         if not model.nu:
             push = 0.3 * np.median(model.body_mass[1:]) * rng.normal(size=model.nv)
@@ -184,6 +185,21 @@ def _run(
     return _Path(found, data.qvel.copy(), touched)
 
 
+def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:
+    """Velocities to be added: none, some of all joints, or those of a whole robot that slips along the floor."""
+    mode, push = index % (len(_PUSHES) + 1), rng.normal(size=model.nv)
+    if mode < len(_PUSHES):
+        return np.asarray(_PUSHES[mode] * push)
+    found = np.zeros(model.nv)
+    length = np.linalg.norm(model.opt.gravity)
+    up = model.opt.gravity / length if length else np.array([0.0, 0.0, 1.0])
+    for joint in np.flatnonzero(model.jnt_type == _FREE):
+        at = int(model.jnt_dofadr[joint])
+        along = push[at : at + 3] - up * (up @ push[at : at + 3])
+        found[at : at + 3] = _SKID * along / (np.linalg.norm(along) or 1.0)
+    return found
+
+
 def _apart(model: Model, one: Array, other: Array) -> float:
     """The largest difference of positions; quaternions up to their sign."""
     one = one.copy()
@@ -193,12 +209,15 @@ def _apart(model: Model, one: Array, other: Array) -> float:
     return float(np.abs(one - other).max(initial=0.0))
 
 
-def _near(model: Model, reference: Array, rng: np.random.Generator) -> Array:
-    """A pose near another one, in the joints' ranges."""
+def _near(model: Model, reference: Array, rng: np.random.Generator, tumbled: bool) -> Array:
+    """A pose near another one, in the joints' ranges; tumbled with floating bodies turned in any way."""
     qpos = np.array(reference)
     for joint in range(model.njnt):
         at, kind = int(model.jnt_qposadr[joint]), int(model.jnt_type[joint])
         if kind == _FREE:
+            turn = rng.normal(size=4)
+            if tumbled:
+                qpos[at + 3 : at + 7] = turn / np.linalg.norm(turn)
             continue
         if kind == _BALL:
             qpos[at : at + 4] += 0.1 * rng.normal(size=4)
