@@ -4,5 +4,6 @@ from equiworld.verify.mechanism.derive import DerivedMaps, derive_map, derive_ma
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.model_map import ModelMap
 from equiworld.verify.mechanism.report import Explanation, Mechanism
+from equiworld.verify.mechanism.propose import Proposal, propose
 
-__all__ = ["DerivedMaps", "Explanation", "Mechanism", "ModelMap", "derive_map", "derive_maps", "explain"]
+__all__ = ["DerivedMaps", "Explanation", "Mechanism", "ModelMap", "Proposal", "derive_map", "derive_maps", "explain", "propose"]

@@ -41,8 +41,8 @@ def candidate_isometries(kinematics: Kinematics) -> list[Candidate]:
     axes = [np.roll(up, 1), np.roll(up, 2)]  # horizontal, right-handed with up
     normals = {"xyz"[int(axis.argmax())]: axis for axis in (*axes, up)}
     ordered = [letter for letter in "yxz" if letter in normals]  # left and right first
-    found = [(f"turn by 1/{n}", _turn(axes, up, 2 * np.pi / n)) for n in _TURNS]
-    found += [(f"mirror {letter}", _mirror(normals[letter])) for letter in ordered]
+    found = [(f"mirror {letter}", _mirror(normals[letter])) for letter in ordered]
+    found += [(f"turn by 1/{n}", _turn(axes, up, 2 * np.pi / n)) for n in _TURNS]
     for step in range(_MIRRORS):
         if step % (_MIRRORS // 2):
             angle = np.pi * step / _MIRRORS

@@ -134,8 +134,18 @@ def _derived(kinematics: Kinematics, tolerance: float) -> DerivedMaps:
             if _key(each) not in closed:
                 maps.append(each)
                 closed = _closure(maps)
-    mirrors_first = sorted(maps, key=lambda each: each.determinant)
+    mirrors_first = sorted(_generators(maps), key=lambda each: each.determinant)
     return DerivedMaps(tuple(mirrors_first), tuple(rejected), kinematics.size)
+
+
+def _generators(maps: list[ModelMap]) -> list[ModelMap]:
+    """Without those that the others generate; of mirrors those found last go first."""
+    left = list(maps)
+    for each in sorted(reversed(maps), key=lambda one: one.determinant):
+        others = [one for one in left if one is not each]
+        if others and _key(each) in _closure(others):
+            left = others
+    return left
 
 
 def _plausible(kinematics: Kinematics, maps: list[ModelMap]) -> tuple[list[ModelMap], str]:
