@@ -6,4 +6,14 @@ from equiworld.verify.mechanism.model_map import ModelMap
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 from equiworld.verify.mechanism.propose import Proposal, propose
 
-__all__ = ["DerivedMaps", "Explanation", "Mechanism", "ModelMap", "Proposal", "derive_map", "derive_maps", "explain", "propose"]
+__all__ = [
+    "DerivedMaps",
+    "Explanation",
+    "Mechanism",
+    "ModelMap",
+    "Proposal",
+    "derive_map",
+    "derive_maps",
+    "explain",
+    "propose",
+]

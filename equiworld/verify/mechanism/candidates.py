@@ -71,7 +71,11 @@ def _mirror(normal: Array) -> Array:
 def _turn(axes: list[Array], up: Array, angle: float) -> Array:
     """The rotation by an angle about `up`, quarters exact."""
     cosine, sine = np.cos(angle), np.sin(angle)
-    cosine, sine = (float(np.round(each)) if abs(each - np.round(each)) < 1e-12 else each for each in (cosine, sine))
+    cosine, sine = (
+        float(np.round(each)) if abs(each - np.round(each)) < 1e-12 else each for each in (cosine, sine)
+    )
     first, second = axes
     plane = np.outer(first, first) + np.outer(second, second)
-    return np.asarray(np.outer(up, up) + cosine * plane + sine * (np.outer(second, first) - np.outer(first, second)))
+    return np.asarray(
+        np.outer(up, up) + cosine * plane + sine * (np.outer(second, first) - np.outer(first, second))
+    )

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
 from equiworld.verify.mechanism.parameters import Flags, Numbers, Parameter
-from equiworld.verify.mechanism.shapes import Anchors, BodyPlaces, Equalities, Geometry, Inertia, Places, SpringReferences
+from equiworld.verify.mechanism.shapes import (
+    Anchors,
+    BodyPlaces,
+    Equalities,
+    Geometry,
+    Inertia,
+    Places,
+    SpringReferences,
+)
 
 __all__ = ["parameters_of"]
 

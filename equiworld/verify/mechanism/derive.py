@@ -106,9 +106,15 @@ def derive_map(
     given = array_of("isometry", isometry)
     pose = np.array(model.qpos0) if reference is None else _checked(model, reference)
     kinematics = Kinematics.of(model, pose)
-    found = _of_candidate(kinematics, Candidate("given", np.asarray(given, np.float64)), tolerance or _TOLERANCE * kinematics.size)
+    found = _of_candidate(
+        kinematics,
+        Candidate("given", np.asarray(given, np.float64)),
+        tolerance or _TOLERANCE * kinematics.size,
+    )
     if isinstance(found, Misfit):
-        raise ArgumentError("isometry", f"one under which {found}", "one that takes each body to another's place")
+        raise ArgumentError(
+            "isometry", f"one under which {found}", "one that takes each body to another's place"
+        )
     return found[0]
 
 
@@ -248,7 +254,9 @@ def _map(
     turns = np.where(np.abs(turns - whole) < 1e-12, whole, turns) + 0.0
     origins = np.stack([moved(kinematics.positions[j][None], int(j))[0] for j in sources])
     shifts = np.einsum("kji,kj->ki", frames, origins - kinematics.positions)
-    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = 0.0  # an error of the model, no other choice of frames
+    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = (
+        0.0  # an error of the model, no other choice of frames
+    )
     roots = kinematics.children(0)
     own = turns[roots[0]] if roots else isometry
     slides[np.abs(slides) < 1e-12] = 0.0

@@ -144,7 +144,9 @@ def _contacts(model: Model, found: ModelMap) -> Iterator[Difference]:
     for pair in sorted(pairs):
         image = tuple(sorted(int(images[body]) for body in pair))
         if image not in pairs:
-            names = [" with ".join(element_name(model, "body", body) for body in each) for each in (pair, image)]
+            names = [
+                " with ".join(element_name(model, "body", body) for body in each) for each in (pair, image)
+            ]
             yield Difference("excluded contact without its image", "body", tuple(names), (), "", 1.0)
 
 
@@ -160,7 +162,10 @@ def option_differences(model: Model, found: ModelMap) -> tuple[Difference, ...]:
         if np.abs(found.isometry @ vector - vector).max() > _LEAST:
             add(name, f"({', '.join(f'{value:.4g}' for value in vector)}) is not its own image")
     if int(model.opt.cone) == 0:
-        add("friction cone", "pyramidal: its edges stand along axes, and friction is not the same in all directions")
+        add(
+            "friction cone",
+            "pyramidal: its edges stand along axes, and friction is not the same in all directions",
+        )
     if int(model.opt.solver) == 0:
         add("solver", "PGS goes through contacts in an order")
     if int(model.opt.noslip_iterations) > 0:

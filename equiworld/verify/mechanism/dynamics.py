@@ -164,9 +164,7 @@ class _Path:
     touched: bool
 
 
-def _run(
-    model: Model, data: Any, start: Start, steps: int, prepare: Callable[[Any], None] | None
-) -> _Path:
+def _run(model: Model, data: Any, start: Start, steps: int, prepare: Callable[[Any], None] | None) -> _Path:
     """Positions after the first and the last step."""
     import mujoco
 

@@ -49,7 +49,11 @@ class Layout:
         found = []
         for piece in self.pieces:
             if piece.source is None:
-                where = f"{piece.key}[{piece.at[0]}:{piece.at[-1] + 1}]" if piece.key else f"[{piece.at[0]}:{piece.at[-1] + 1}]"
+                where = (
+                    f"{piece.key}[{piece.at[0]}:{piece.at[-1] + 1}]"
+                    if piece.key
+                    else f"[{piece.at[0]}:{piece.at[-1] + 1}]"
+                )
                 found.append(f"{where}: no number of MuJoCo's equals it")
         return tuple(found)
 

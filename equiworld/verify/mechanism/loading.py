@@ -47,9 +47,13 @@ def load_model(source: Any) -> tuple[Model, str]:
         model = getattr(model, "ptr", model)  # dm_control wraps it
         if isinstance(model, mujoco.MjModel):
             spec = getattr(base, "spec", None)
-            return model, source if isinstance(source, str) else getattr(spec, "id", None) or type(base).__name__
+            return model, source if isinstance(source, str) else getattr(spec, "id", None) or type(
+                base
+            ).__name__
     raise ArgumentError(
-        "source", f"a {type(base).__name__}", "a MuJoCo model, its file, or an environment with MuJoCo's `model`"
+        "source",
+        f"a {type(base).__name__}",
+        "a MuJoCo model, its file, or an environment with MuJoCo's `model`",
     )
 
 
@@ -80,7 +84,9 @@ def add_floor(source: Any, model: Model) -> Model:
     import mujoco
 
     if not isinstance(source, str | os.PathLike) or not os.fspath(source).endswith(".xml"):
-        raise ArgumentError("floor", "True without a file", "the path of an XML file, to which a floor is added")
+        raise ArgumentError(
+            "floor", "True without a file", "the path of an XML file, to which a floor is added"
+        )
     spec = mujoco.MjSpec.from_file(os.fspath(source))
     if any(geom.type == mujoco.mjtGeom.mjGEOM_PLANE for geom in spec.worldbody.geoms):
         return model

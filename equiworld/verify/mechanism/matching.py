@@ -35,9 +35,7 @@ class Misfit:
     def __str__(self) -> str:
         if self.nearest is None:
             return f"body {self.body!r} has no partner with joints like its own"
-        return (
-            f"body {self.body!r} has no partner: the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} off"
-        )
+        return f"body {self.body!r} has no partner: the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} off"
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,7 @@ class Matching:
         for below in self._of_sets(children, others, shift):
             yield own.joined(below)
 
-    def _worst_of_sets(
-        self, bodies: list[int], images: list[int], shift: Array
-    ) -> tuple[float, Misfit]:
+    def _worst_of_sets(self, bodies: list[int], images: list[int], shift: Array) -> tuple[float, Misfit]:
         """The assignment that misses least in sum, and what misses most in it."""
         from scipy.optimize import linear_sum_assignment
 

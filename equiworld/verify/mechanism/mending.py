@@ -23,7 +23,9 @@ __all__ = ["Mend", "mended", "option_mends", "parameter_mends"]
 
 _LONGEST = 64
 _NEWTON, _ELLIPTIC = 2, 1
-_NO_MIDPHASE = 1 << 14  # mjDSBL_MIDPHASE: boxes around geoms are made when a file is read, and do not move with them
+_NO_MIDPHASE = (
+    1 << 14
+)  # mjDSBL_MIDPHASE: boxes around geoms are made when a file is read, and do not move with them
 _SHOWN = 3
 
 
@@ -81,7 +83,11 @@ class Constants(Mend):
     """What MuJoCo derives from the parameters, made anew."""
 
     def __init__(self, stale: Sequence[str]) -> None:
-        said = f"{', '.join(stale)} are not those of the parameters" if stale else "they follow from what differs"
+        said = (
+            f"{', '.join(stale)} are not those of the parameters"
+            if stale
+            else "they follow from what differs"
+        )
         super().__init__("derived constants", f"constants that mj_setConst derives: {said}")
 
     def apply(self, model: Model) -> None:
@@ -144,7 +150,13 @@ def option_mends(model: Model, isometry: np.ndarray) -> list[Mend]:
         if len(orbit) > 1:
             mends.append(_Direction(name, vector, np.mean(orbit, axis=0)))
     if solver_name(model) == "PGS":
-        mends.append(_Option("solver", "the solver PGS goes through contacts in an order, and stops before that does not matter", solver=_NEWTON))
+        mends.append(
+            _Option(
+                "solver",
+                "the solver PGS goes through contacts in an order, and stops before that does not matter",
+                solver=_NEWTON,
+            )
+        )
     if int(option.noslip_iterations) > 0:
         words = f"{int(option.noslip_iterations)} noslip iterations go through contacts in an order"
         mends.append(_Option("noslip", words, noslip_iterations=0))

@@ -93,7 +93,9 @@ def _move(model: Any, data: Any, found: ModelMap) -> None:
     spatial = Concatenation((Pseudovector(), Vector()))
     inertia = Concatenation((SymmetricMatrix(), Vector(), Scalar()))
     element = _element(found)
-    left = {name: spatial.transform(element, getattr(data, name)[found.bodies]) for name in ("cvel", "cfrc_ext")}
+    left = {
+        name: spatial.transform(element, getattr(data, name)[found.bodies]) for name in ("cvel", "cfrc_ext")
+    }
     left["cinert"] = inertia.transform(element, data.cinert[found.bodies])
     about = found.centre - found.isometry @ found.centre
     for name in ("xpos", "xipos", "subtree_com"):

@@ -16,7 +16,15 @@ _PLANE = 0  # mjGEOM_PLANE
 _JOINT, _JOINT_IN_PARENT, _TENDON, _SITE, _BODY = 0, 1, 3, 4, 5  # mjTRN_…, but for the slider-crank, 2
 _WRAP_JOINT, _WRAP_PULLEY, _WRAP_SITE = 1, 2, 3  # mjWRAP_…; spheres and cylinders are geoms
 _EQ_CONNECT, _EQ_WELD, _EQ_JOINT, _EQ_TENDON = 0, 1, 2, 3  # mjEQ_…
-_OBJECTS = {1: "bodies", 2: "bodies", 3: "joints", 5: "geoms", 6: "sites", 18: "tendons", 19: "actuators"}  # mjOBJ_…
+_OBJECTS = {
+    1: "bodies",
+    2: "bodies",
+    3: "joints",
+    5: "geoms",
+    6: "sites",
+    18: "tendons",
+    19: "actuators",
+}  # mjOBJ_…
 
 
 class Parts:
@@ -79,7 +87,9 @@ class Parts:
         )
         return found, tuple(self._left)
 
-    def _nearest(self, kind: str, sources: Sequence[int], places: Sequence[int], costs: Array) -> dict[int, int]:
+    def _nearest(
+        self, kind: str, sources: Sequence[int], places: Sequence[int], costs: Array
+    ) -> dict[int, int]:
         """Each of some elements to the nearest of others; those too far have no partner."""
         from scipy.optimize import linear_sum_assignment
 
@@ -98,7 +108,9 @@ class Parts:
         for body in range(model.nbody):
             sources = np.flatnonzero(model.site_bodyid == body).tolist()
             places = np.flatnonzero(model.site_bodyid == self._bodies[body]).tolist()
-            costs = _distances(self._moved(self._of.site_positions[sources], body), self._of.site_positions[places])
+            costs = _distances(
+                self._moved(self._of.site_positions[sources], body), self._of.site_positions[places]
+            )
             matched = self._nearest("site", sources, places, costs)
             found |= matched
         # a site is a mark: one without a partner matters only to what is measured there
@@ -202,7 +214,10 @@ class Parts:
         for each in range(model.neq):
             kind = int(model.eq_type[each])
             objects = {_EQ_JOINT: "joints", _EQ_TENDON: "tendons"}.get(kind, "bodies")
-            if kind in (_EQ_CONNECT, _EQ_WELD) and getattr(model, "eq_objtype", np.ones(model.neq))[each] == 6:
+            if (
+                kind in (_EQ_CONNECT, _EQ_WELD)
+                and getattr(model, "eq_objtype", np.ones(model.neq))[each] == 6
+            ):
                 objects = "sites"
             pair = [int(model.eq_obj1id[each]), int(model.eq_obj2id[each])]
             image = [self._images[objects].get(one, -1) if one >= 0 else -1 for one in pair]

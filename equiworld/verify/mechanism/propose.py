@@ -77,7 +77,9 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
     base: Any = getattr(env, "unwrapped", env)
     data = getattr(base, "data", None)
     if not isinstance(data, mujoco.MjData):
-        raise ArgumentError("env", f"a {type(base).__name__}", "an environment with MuJoCo's `model` and `data`")
+        raise ArgumentError(
+            "env", f"a {type(base).__name__}", "an environment with MuJoCo's `model` and `data`"
+        )
     model, _ = load_model(env)
     mechanism = explain(env, starts=starts, seed=seed, gravity=False)
     maps = [_in_world(each, model, world) for each in mechanism.maps]
@@ -173,4 +175,6 @@ def _holds(mechanism: Mechanism) -> str:
     if not broken:
         return "everywhere"
     causes = dict.fromkeys(cause.words for each in broken for cause in each.causes.causes)
-    return f"nowhere, because of {'; '.join(causes)}" if causes else "nowhere, for reasons that were not found"
+    return (
+        f"nowhere, because of {'; '.join(causes)}" if causes else "nowhere, for reasons that were not found"
+    )

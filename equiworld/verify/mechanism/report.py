@@ -56,7 +56,9 @@ class Explanation:
     def lines(self) -> list[str]:
         """As text."""
         deviation, causes = self.deviation, self.causes
-        mismatch = f"; joints miss by {self.map.mismatch:.1g} m" if self.map and self.map.mismatch > 1e-9 else ""
+        mismatch = (
+            f"; joints miss by {self.map.mismatch:.1g} m" if self.map and self.map.mismatch > 1e-9 else ""
+        )
         found = [
             f"{self.name}: {self.verdict}: positions differ by {deviation.position:.1e} (median {deviation.median:.1e}), "
             f"velocities by {deviation.velocity:.1e}, after {deviation.steps} steps from {deviation.starts} states, "
@@ -64,7 +66,9 @@ class Explanation:
         ]
         found += [f"  {cause}" for cause in causes.causes]
         if causes.causes or not self.exact:
-            found.append(f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation")
+            found.append(
+                f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation"
+            )
         if causes.harmless:
             shown = "; ".join(causes.harmless[:_SHOWN])
             more = f"; and {len(causes.harmless) - _SHOWN} more" if len(causes.harmless) > _SHOWN else ""
@@ -122,7 +126,9 @@ class Mechanism:
         return tuple(cause for each in self.explanations for cause in each.causes.causes)
 
     def __str__(self) -> str:
-        parts = [f"{self.model}: {len(self.maps)} of {len(self.maps) + len(self.rejected)} isometries map it to itself"]
+        parts = [
+            f"{self.model}: {len(self.maps)} of {len(self.maps) + len(self.rejected)} isometries map it to itself"
+        ]
         for each in self.explanations:
             parts += each.lines()
         if self.stale:

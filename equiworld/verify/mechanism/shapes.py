@@ -129,7 +129,9 @@ class Geometry(Parameter):
             if kind != _SPHERE:
                 model.geom_quat[place] = quaternion_of(axes)
             model.geom_sameframe[place] = 0
-            model.geom_rbound[place] = max(model.geom_rbound[place], float(np.linalg.norm([first, second, third])))
+            model.geom_rbound[place] = max(
+                model.geom_rbound[place], float(np.linalg.norm([first, second, third]))
+            )
 
     def _ordered(self, before: Array, squares: Array, axes: Array) -> tuple[Array, Array]:
         """The axes nearest to those that it had, in their order."""

@@ -50,7 +50,9 @@ def sources_of_model(model: Model) -> Iterator[Source]:
     yield Source("qfrc_constraint", _copy("qfrc_constraint"), lambda found: found.tangent_matrix)
     yield Source("xpos", _copy("xpos"), lambda found: _bodies(found, found.isometry), (), _about)
     yield Source("xipos", _copy("xipos"), lambda found: _bodies(found, found.isometry), (), _about)
-    yield Source("subtree_com", _copy("subtree_com"), lambda found: _bodies(found, found.isometry), (), _about)
+    yield Source(
+        "subtree_com", _copy("subtree_com"), lambda found: _bodies(found, found.isometry), (), _about
+    )
     if model.nsite:
         yield Source("site_xpos", _copy("site_xpos"), _sites, (), _about_sites)
     if model.nu:

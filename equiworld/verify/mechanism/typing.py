@@ -31,7 +31,10 @@ def mixing_field(matrices: Sequence[Array]) -> Field | None:
             return Scalar(len(matrices[0]))
         if all((np.abs(np.abs(each).max(1) - 1) < 1e-9).all() for each in matrices):
             orders = [np.abs(each).argmax(1) for each in matrices]
-            signs = [np.sign(each[np.arange(len(each)), order]) for each, order in zip(matrices, orders, strict=True)]
+            signs = [
+                np.sign(each[np.arange(len(each)), order])
+                for each, order in zip(matrices, orders, strict=True)
+            ]
             return SignedPermutation(
                 [order.tolist() for order in orders], [sign.astype(int).tolist() for sign in signs]
             )
