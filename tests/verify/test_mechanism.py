@@ -10,9 +10,10 @@ import pytest
 
 mujoco = pytest.importorskip("mujoco")
 
+from mechanism_cases import BIPED, hexapod  # noqa: E402
+
 from equiworld.errors import ArgumentError  # noqa: E402
 from equiworld.verify.mechanism import derive_map, derive_maps, explain  # noqa: E402
-from mechanism_cases import BIPED, hexapod  # noqa: E402
 
 MIRROR = np.diag([1.0, -1.0, 1.0])
 EXACT, RIGHT = 1e-10, 0.5
@@ -89,8 +90,8 @@ def test_no_map_where_legs_differ_and_the_body_is_named():
     found = explain(text, starts=2, gravity=False)
     assert found.maps == ()
     reason = next(str(each) for each in found.rejected if each.name == "mirror y")
-    assert "shin" in reason and "no partner" in reason
-    assert "no mirror y" in str(found) or "shin" in str(found)
+    assert "shin" in reason
+    assert "no partner" in reason
 
 
 def test_what_is_at_fault_is_found_with_its_share():

@@ -7,9 +7,10 @@ import pytest
 
 mujoco = pytest.importorskip("mujoco")
 
+from mechanism_cases import BIPED  # noqa: E402
+
 from equiworld.verify.mechanism import derive_maps, explain  # noqa: E402
 from equiworld.verify.mechanism.differences import differences_of, option_differences  # noqa: E402
-from mechanism_cases import BIPED  # noqa: E402
 
 
 def scaled(array, kind, name, factor=1.1, column=None):

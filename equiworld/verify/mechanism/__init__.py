@@ -3,8 +3,8 @@
 from equiworld.verify.mechanism.derive import DerivedMaps, derive_map, derive_maps
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.model_map import ModelMap
-from equiworld.verify.mechanism.report import Explanation, Mechanism
 from equiworld.verify.mechanism.propose import Proposal, propose
+from equiworld.verify.mechanism.report import Explanation, Mechanism
 
 __all__ = [
     "DerivedMaps",

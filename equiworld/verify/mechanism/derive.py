@@ -92,7 +92,7 @@ def derive_maps(
 def derive_map(
     model: Model, isometry: ArrayLike, reference: ArrayLike | None = None, tolerance: float | None = None
 ) -> ModelMap:
-    """What one isometry R of space `(3, 3)` does to a mechanism; the first of several ways, if there are any.
+    """What one isometry R of space `(3, 3)` does to a mechanism; of several ways that which exchanges something.
 
     Raises:
         ArgumentError: it takes a body to where there is none like it: says which.
@@ -115,7 +115,9 @@ def derive_map(
         raise ArgumentError(
             "isometry", f"one under which {found}", "one that takes each body to another's place"
         )
-    return found[0]
+    moving = [each for each in found if not each.trivial]
+    plausible = _plausible(kinematics, moving)[0] if len(found) > 1 else []
+    return (plausible or found)[0]
 
 
 def _checked(model: Model, reference: ArrayLike) -> Array:
@@ -146,8 +148,9 @@ def _derived(kinematics: Kinematics, tolerance: float) -> DerivedMaps:
 
 def _generators(maps: list[ModelMap]) -> list[ModelMap]:
     """Without those that the others generate; of mirrors those found last go first."""
-    left = list(maps)
-    for each in sorted(reversed(maps), key=lambda one: one.determinant):
+    left, last_first = list(maps), maps[::-1]
+    last_first.sort(key=lambda one: one.determinant)
+    for each in last_first:
         others = [one for one in left if one is not each]
         if others and _key(each) in _closure(others):
             left = others

@@ -157,7 +157,7 @@ def option_differences(model: Model, found: ModelMap) -> tuple[Difference, ...]:
     def add(what: str, words: str) -> None:
         listed.append(Difference(what, "option", (words,), (), "", 0.0))
 
-    for name, change in (("gravity", False), ("wind", False)):
+    for name in ("gravity", "wind"):
         vector = np.array(getattr(model.opt, name))
         if np.abs(found.isometry @ vector - vector).max() > _LEAST:
             add(name, f"({', '.join(f'{value:.4g}' for value in vector)}) is not its own image")

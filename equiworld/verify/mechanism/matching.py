@@ -35,7 +35,8 @@ class Misfit:
     def __str__(self) -> str:
         if self.nearest is None:
             return f"body {self.body!r} has no partner with joints like its own"
-        return f"body {self.body!r} has no partner: the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} off"
+        nearest = f"the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} off"
+        return f"body {self.body!r} has no partner: {nearest}"
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Matching:
             if kind == _SLIDE:  # slides in a row may change places, what turns may not
                 options = [each for each in left if types[each] == _SLIDE]
             apart, sign, chosen = min(
-                (self._apart(joint, each, shift, int(kind)) + (each,) for each in options),
+                ((*self._apart(joint, each, shift, int(kind)), each) for each in options),
                 key=lambda option: option[0],
             )
             left.remove(chosen)

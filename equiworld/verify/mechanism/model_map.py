@@ -43,8 +43,8 @@ class Orders:
 class ModelMap:
     """The action of one isometry on the state of a MuJoCo model: space by R, the mechanism's parts by their places.
 
-    In the reference pose the mechanism is its own image: the body that comes to place k stands, after x ↦ c + R (x − c),
-    where body k stands, with its axes turned by h_k against those of body k: X_k h_k = R X_j, j = bodies[k].
+    In the reference pose the mechanism is its own image: the body that comes to place k stands, after
+    x ↦ c + R (x − c), where body k stands, with its axes turned by h_k: X_k h_k = R X_j, j = bodies[k].
 
     Attributes:
         name: such as "mirror y" or "turn by 1/4".

@@ -11,15 +11,14 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry
-from equiworld.symmetry.concatenation import Concatenation
-from equiworld.symmetry.fields import Pseudovector, Scalar, Vector
-from equiworld.symmetry.labelled import SymmetricMatrix
-from equiworld.verify.mechanism.model_map import Array, ModelMap
+from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
+from equiworld.verify.mechanism.tensors import six_of, tensor_of
 from equiworld.verify.moving import observe_now
 
-__all__ = ["Mover"]
+__all__ = ["Mover", "move_data"]
 
 _EQUAL = 1e-3
+_FREE = 0
 
 
 class Mover:
@@ -43,7 +42,7 @@ class Mover:
         """
         base: Any = env.unwrapped
         for index in reversed(self._word(g)):
-            _move(base.model, base.data, self._maps[index])
+            move_data(base.model, base.data, self._maps[index])
         return observe_now(env)
 
     def _word(self, g: GroupElement) -> list[int]:
@@ -87,22 +86,29 @@ class Mover:
         return True
 
 
-def _move(model: Any, data: Any, found: ModelMap) -> None:
+def move_data(model: Model, data: Any, found: ModelMap, shift: Array | None = None) -> None:
+    """Bring a simulation from s to g·s, with what its last step left behind.
+
+    Args:
+        model: a mujoco.MjModel.
+        data: its mujoco.MjData.
+        found: the map.
+        shift: by which floating bodies are shifted besides, `(3,)` [m].
+    """
     import mujoco
 
-    spatial = Concatenation((Pseudovector(), Vector()))
-    inertia = Concatenation((SymmetricMatrix(), Vector(), Scalar()))
-    element = _element(found)
-    left = {
-        name: spatial.transform(element, getattr(data, name)[found.bodies]) for name in ("cvel", "cfrc_ext")
-    }
-    left["cinert"] = inertia.transform(element, data.cinert[found.bodies])
-    about = found.centre - found.isometry @ found.centre
+    turn, away = found.isometry, np.zeros(3) if shift is None else shift
+    about = found.centre - turn @ found.centre + away
+    left = {name: spatial_moved(getattr(data, name)[found.bodies], turn) for name in ("cvel", "cfrc_ext")}
+    left["cinert"] = inertia_moved(data.cinert[found.bodies], turn)
     for name in ("xpos", "xipos", "subtree_com"):
-        left[name] = getattr(data, name)[found.bodies] @ found.isometry.T + about
+        left[name] = getattr(data, name)[found.bodies] @ turn.T + about
     for name in ("qfrc_actuator", "qacc_warmstart", "qfrc_constraint"):
         left[name] = found.move_tangents(getattr(data, name))
     data.qpos[:], data.qvel[:] = found.move_positions(data.qpos), found.move_tangents(data.qvel)
+    for joint in np.flatnonzero(model.jnt_type == _FREE):
+        at = int(model.jnt_qposadr[joint])
+        data.qpos[at : at + 3] += away
     if model.nu:
         data.ctrl[:] = found.move_controls(data.ctrl)
     mujoco.mj_forward(model, data)
@@ -110,8 +116,13 @@ def _move(model: Any, data: Any, found: ModelMap) -> None:
         getattr(data, name)[:] = array
 
 
-def _element(found: ModelMap) -> GroupElement:
-    from equiworld.groups.isometries import Isometries
+def spatial_moved(rows: Array, isometry: Array) -> Array:
+    """Six numbers a body in world axes, an axial vector and a vector, `(n, 6)`."""
+    axial = np.sign(np.linalg.det(isometry)) * isometry
+    return np.concatenate([rows[:, :3] @ axial.T, rows[:, 3:] @ isometry.T], axis=1)
 
-    elements = Isometries([found.isometry]).elements()
-    return elements[min(1, len(elements.matrix) - 1)]
+
+def inertia_moved(rows: Array, isometry: Array) -> Array:
+    """Ten numbers a body in world axes: six of a symmetric matrix, a vector, a mass, `(n, 10)`."""
+    turned = six_of(isometry @ tensor_of(rows[:, :6]) @ isometry.T)
+    return np.concatenate([turned, rows[:, 6:9] @ isometry.T, rows[:, 9:]], axis=1)

@@ -1,4 +1,4 @@
-"""The parameters of a MuJoCo model by kind: how each transforms under a map, so that they can be compared and mended."""
+"""The parameters of a MuJoCo model by kind, and how each transforms under a map: to be compared and mended."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ def fit_of(kinematics: Kinematics, found: ModelMap) -> Fit:
         shared = min(own[1], image[1]) - max(own[0], image[0])
         if shared < _OVERLAP * (max(own[1], image[1]) - min(own[0], image[0])):
             joints += 1
-            example = f"the range of joint {kinematics.name('joint', source)!r} does not fit {kinematics.name('joint', place)!r}"
+            names = kinematics.name("joint", source), kinematics.name("joint", place)
+            example = f"the range of joint {names[0]!r} does not fit {names[1]!r}"
     if not (found.isometry - np.eye(3)).any():  # what merely changes places is in one place
         for place in np.flatnonzero(model.body_mass[1:] > 0) + 1:
             image = found.turns[place] @ model.body_ipos[found.bodies[place]] + found.shifts[place]

@@ -11,7 +11,6 @@ import numpy as np
 from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 from equiworld.groups.isometries import Isometries
 from equiworld.symmetry import Field, Parts, SignedPermutation, Symmetry
 from equiworld.verify.mechanism.explain import explain

@@ -60,9 +60,9 @@ class Explanation:
             f"; joints miss by {self.map.mismatch:.1g} m" if self.map and self.map.mismatch > 1e-9 else ""
         )
         found = [
-            f"{self.name}: {self.verdict}: positions differ by {deviation.position:.1e} (median {deviation.median:.1e}), "
-            f"velocities by {deviation.velocity:.1e}, after {deviation.steps} steps from {deviation.starts} states, "
-            f"{deviation.touching} of them with contacts{mismatch}"
+            f"{self.name}: {self.verdict}: positions differ by {deviation.position:.1e} "
+            f"(median {deviation.median:.1e}), velocities by {deviation.velocity:.1e}, after {deviation.steps} steps "
+            f"from {deviation.starts} states, {deviation.touching} of them with contacts{mismatch}"
         ]
         found += [f"  {cause}" for cause in causes.causes]
         if causes.causes or not self.exact:

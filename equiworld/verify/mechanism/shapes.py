@@ -9,6 +9,7 @@ import numpy as np
 from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
 from equiworld.verify.mechanism.parameters import Kind, Parameter
 from equiworld.verify.mechanism.quaternions import matrix_of, quaternion_of
+from equiworld.verify.mechanism.tensors import six_of, tensor_of
 
 __all__ = ["Anchors", "BodyPlaces", "Equalities", "Geometry", "Inertia", "Places", "SpringReferences"]
 
@@ -59,14 +60,14 @@ class Inertia(Parameter):
 
     def read(self, model: Model) -> Array:
         frames = np.stack([matrix_of(each) for each in model.body_iquat])
-        return _six(np.einsum("kij,kj,klj->kil", frames, model.body_inertia, frames))
+        return six_of(np.einsum("kij,kj,klj->kil", frames, model.body_inertia, frames))
 
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
-        tensors = _tensor(rows)[found.bodies]
-        return _six(found.turns @ tensors @ found.turns.swapaxes(1, 2))
+        tensors = tensor_of(rows)[found.bodies]
+        return six_of(found.turns @ tensors @ found.turns.swapaxes(1, 2))
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
-        for place, tensor in zip(places, _tensor(rows), strict=True):
+        for place, tensor in zip(places, tensor_of(rows), strict=True):
             moments, axes = np.linalg.eigh(tensor)
             axes[:, 2] *= np.sign(np.linalg.det(axes))
             model.body_inertia[place], model.body_iquat[place] = moments, quaternion_of(axes)
@@ -87,7 +88,7 @@ class Geometry(Parameter):
         rows = np.zeros((model.ngeom, 6))
         for geom in range(model.ngeom):
             axes = matrix_of(model.geom_quat[geom])
-            rows[geom] = _six((axes * self._halves(model, geom) ** 2) @ axes.T)
+            rows[geom] = six_of((axes * self._halves(model, geom) ** 2) @ axes.T)
         return rows
 
     def _halves(self, model: Model, geom: int) -> Array:
@@ -107,12 +108,12 @@ class Geometry(Parameter):
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
         order, bodies = found.orders.geoms, model.geom_bodyid
         turns = found.turns[bodies]
-        moved = _six(turns @ _tensor(rows[order]) @ turns.swapaxes(1, 2))
+        moved = six_of(turns @ tensor_of(rows[order]) @ turns.swapaxes(1, 2))
         moved[order < 0] = np.nan
         return moved
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
-        for place, tensor in zip(places, _tensor(rows), strict=True):
+        for place, tensor in zip(places, tensor_of(rows), strict=True):
             kind = int(model.geom_type[place])
             if kind not in (_SPHERE, _CAPSULE, _CYLINDER, _ELLIPSOID, _BOX):
                 continue
@@ -240,14 +241,3 @@ class Equalities(Parameter):
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
         model.eq_data[places] = rows
-
-
-def _tensor(rows: Array) -> Array:
-    """Symmetric matrices `(n, 3, 3)` of rows xx yy zz xy xz yz."""
-    xx, yy, zz, xy, xz, yz = rows.T
-    return np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
-
-
-def _six(tensors: Array) -> Array:
-    places = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]
-    return np.stack([tensors[..., i, j] for i, j in places], axis=-1)

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equiworld.symmetry.labelled import SymmetricMatrix
-from equiworld.groups.isometries import Isometries
 from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
+from equiworld.verify.mechanism.tensors import six_of, tensor_of
 
 __all__ = ["Source", "sources_of_model"]
 
@@ -145,9 +144,7 @@ def _spatial(found: ModelMap) -> Array:
 def _inertia(isometry: Array) -> Array:
     """Six numbers of a symmetric matrix, a vector, and a mass."""
     matrix = np.zeros((10, 10))
-    element = Isometries([isometry]).elements()
-    moved = SymmetricMatrix().transform(element[min(1, len(element.matrix) - 1)], np.eye(6))
-    matrix[:6, :6] = np.asarray(moved).T
+    matrix[:6, :6] = six_of(isometry @ tensor_of(np.eye(6)) @ isometry.T).T
     matrix[6:9, 6:9], matrix[9, 9] = isometry, 1.0
     return matrix
 

@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from equiworld.symmetry import Field, Orthogonal, Rotation, Scalar, SignedPermutation, SymmetricMatrix, Vector
-from equiworld.symmetry import Permuted, Point, Pseudovector
+from equiworld.symmetry import (
+    Field,
+    Orthogonal,
+    Permuted,
+    Point,
+    Pseudovector,
+    Rotation,
+    Scalar,
+    SignedPermutation,
+    SymmetricMatrix,
+    Vector,
+)
 from equiworld.verify.mechanism.layout import Piece
 from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
 from equiworld.verify.mechanism.sources import Source
