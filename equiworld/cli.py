@@ -1,4 +1,4 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME | report DIR`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | audits | bench NAME | report DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 
-from equiworld.commands import Certify, Collect, Demo, Evaluate, Outcome, Report, Train
+from equiworld.commands import Audits, Certify, Collect, Demo, Evaluate, Outcome, Report, Train
 from equiworld.commands.benchmarks import answer, bench_settings
 from equiworld.errors import EquiworldError
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "evaluate": Evaluate,
     "certify": Certify,
+    "audits": Audits,
     "report": Report,
 }
 DESCRIPTION = (

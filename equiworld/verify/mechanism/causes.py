@@ -47,6 +47,14 @@ class Cause:
     def __str__(self) -> str:
         return f"{100 * self.share:.3g} %: {self.words} (alone {self.alone:.1e}, mended up to here {self.after:.1e})"
 
+    @property
+    def short(self) -> str:
+        """The words with one of several differences, the largest."""
+        if len(self.differences) < 2:
+            return self.words
+        largest = max(self.differences, key=lambda each: each.relative)
+        return f"{largest}, and {len(self.differences) - 1} more"
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
         found: dict[str, Any] = {"name": self.name, "words": self.words, "share": self.share}

@@ -18,7 +18,7 @@ from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
 from equiworld.verify.mechanism.parts import Parts
 from equiworld.verify.mechanism.plausibility import fit_of
 
-__all__ = ["DerivedMaps", "Rejection", "derive_map", "derive_maps"]
+__all__ = ["DerivedMaps", "Rejection", "derive_map", "derive_maps", "generated"]
 
 _TOLERANCE = 5e-3  # of the mechanism's size: calibrated models are off by less, other legs by more
 _MOST = 64
@@ -195,6 +195,11 @@ def _closure(maps: Sequence[ModelMap]) -> set[bytes]:
         if len(found) > min(_MOST, MOST_LABELS):
             break
     return keys
+
+
+def generated(maps: Sequence[ModelMap]) -> int:
+    """How many elements maps generate; as many as are counted at most."""
+    return len(_closure(maps))
 
 
 def _of_candidate(kinematics: Kinematics, candidate: Candidate, tolerance: float) -> list[ModelMap] | Misfit:

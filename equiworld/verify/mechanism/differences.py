@@ -61,7 +61,7 @@ class Difference:
         names = " and ".join(dict.fromkeys(self.elements))
         chosen: list[int] = []
         if self.values:
-            apart = np.abs(np.subtract(*self.values))
+            apart = np.abs(np.subtract(self.values[0], self.values[1]))
             chosen = sorted(np.argsort(-apart)[:_SHOWN].tolist())
         numbers = " against ".join(" ".join(f"{each[i]:.6g}" for i in chosen) for each in self.values)
         far = f" ({self.relative:.2g} apart)" if self.relative else ""

@@ -66,10 +66,10 @@ def fit_of(kinematics: Kinematics, found: ModelMap) -> Fit:
             names = kinematics.name("joint", source), kinematics.name("joint", place)
             example = f"the range of joint {names[0]!r} does not fit {names[1]!r}"
     if not (found.isometry - np.eye(3)).any():  # what merely changes places is in one place
-        for place in np.flatnonzero(model.body_mass[1:] > 0) + 1:
+        for place in (np.flatnonzero(model.body_mass[1:] > 0) + 1).tolist():
             image = found.turns[place] @ model.body_ipos[found.bodies[place]] + found.shifts[place]
             if np.linalg.norm(image - model.body_ipos[place]) > _BESIDE * kinematics.size:
-                name = kinematics.name("body", int(place))
+                name = kinematics.name("body", place)
                 return Fit(1, 1, 0, 0, f"body {name!r} and its partner are not in one place")
     for root in [body for body in range(model.nbody) if model.body_weldid[body] == body]:
         for place in kinematics.geoms(root):

@@ -138,7 +138,9 @@ def _spatial(found: ModelMap) -> Array:
     """An axial vector and a vector, in world axes."""
     matrix = np.zeros((6, 6))
     matrix[:3, :3], matrix[3:, 3:] = np.linalg.det(found.isometry) * found.isometry, found.isometry
-    return np.where(np.abs(matrix - np.round(matrix)) < 1e-12, np.round(matrix), matrix)
+    return np.asarray(
+        np.where(np.abs(matrix - np.round(matrix)) < 1e-12, np.round(matrix), matrix), np.float64
+    )
 
 
 def _inertia(isometry: Array) -> Array:
