@@ -99,7 +99,8 @@ def move_data(model: Model, data: Any, found: ModelMap, shift: Array | None = No
 
     turn, away = found.isometry, np.zeros(3) if shift is None else shift
     about = found.centre - turn @ found.centre + away
-    left = {name: spatial_moved(getattr(data, name)[found.bodies], turn) for name in ("cvel", "cfrc_ext")}
+    left: dict[str, Array] = {}
+    left |= {name: spatial_moved(getattr(data, name)[found.bodies], turn) for name in ("cvel", "cfrc_ext")}
     left["cinert"] = inertia_moved(data.cinert[found.bodies], turn)
     for name in ("xpos", "xipos", "subtree_com"):
         left[name] = getattr(data, name)[found.bodies] @ turn.T + about

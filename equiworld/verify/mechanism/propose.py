@@ -93,7 +93,7 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
     group = Isometries([each.isometry for each in maps], [each.own for each in maps])
     flat = isinstance(env.observation_space, spaces.Box)
     observation: dict[str, Field] = {
-        (key or "observation"): _parts(fields) for key, fields in _by_key(typed).items()
+        (key or "observation"): _parts(key, fields) for key, fields in _by_key(typed).items()
     }
     move = Mover(maps)
     symmetry = Symmetry(group, observation, action, flat=flat, holds=_holds(mechanism))
@@ -124,6 +124,7 @@ def _observation(
 ) -> tuple[list[tuple[str, Typed]], tuple[str, ...]]:
     """Typed fields with their keys, and what is not typed."""
     layout = layout_of(env, model, data, seed)
+    keys = {piece.key for piece in layout.pieces}
     sources = {source.name: source for source in sources_of_model(model)}
     typed, untyped, taken = list[tuple[str, Typed]](), list(layout.unknown), dict[str, int]()
     for piece in layout.pieces:
@@ -131,8 +132,9 @@ def _observation(
         fields, left = fields_of_piece(piece, source, model, maps)
         untyped += left
         for name, field, at in fields:
-            taken[name] = taken.get(name, 0) + 1
-            own = name if taken[name] == 1 else f"{name}_{taken[name]}"
+            own = f"{name}_of_{piece.key}" if name in keys else name
+            taken[own] = taken.get(own, 0) + 1
+            own = own if taken[own] == 1 else f"{own}_{taken[own]}"
             typed.append((piece.key, (own, field, at)))
     return typed, tuple(untyped)
 
@@ -144,8 +146,12 @@ def _by_key(typed: Sequence[tuple[str, Typed]]) -> dict[str, list[Typed]]:
     return found
 
 
-def _parts(fields: Sequence[Typed]) -> Parts:
+def _parts(key: str, fields: Sequence[Typed]) -> Field:
+    """The fields of one key; of one that is all of it, that."""
     ordered = sorted(fields, key=lambda each: each[2])
+    name, field, at = ordered[0]
+    if key and len(ordered) == 1 and at == tuple(range(len(at))):
+        return field
     return Parts({name: field for name, field, _ in ordered}, {name: at for name, _, at in ordered})
 
 

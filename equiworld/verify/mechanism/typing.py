@@ -131,16 +131,17 @@ def _segments(
 def _linear(source: Source, model: Model, indices: list[int], maps: Sequence[ModelMap]) -> Field | str:
     """The field of some of a source's numbers; or why there is none."""
     matrices = [source.matrix(found) for found in maps]
-    outside = np.setdiff1d(np.arange(len(matrices[0])), indices)
+    inside = np.array(indices)
+    outside = np.setdiff1d(np.arange(len(matrices[0])), inside)
     for found, matrix in zip(maps, matrices, strict=True):
-        if matrix[np.ix_(indices, outside)].any():
+        if matrix[np.ix_(inside, outside)].any():
             return f"under {found.name} some come from numbers that are not observed"
         if not np.abs(matrix[indices]).any(axis=1).all():
             return f"under {found.name} nothing comes to some of them"
         if source.offset is not None and np.abs(source.offset(found)[indices]).max(initial=0.0) > 1e-9:
             return f"under {found.name} they are shifted as well as turned"
     named = _named(source, model, indices, maps)
-    field = named or mixing_field([matrix[np.ix_(indices, indices)] for matrix in matrices])
+    field = named or mixing_field([matrix[np.ix_(inside, inside)] for matrix in matrices])
     return field if field is not None else "they are mixed by matrices that are not orthogonal"
 
 
