@@ -95,9 +95,12 @@ def _of_turn(model: Model, begun: list[Start], steps: int) -> list[Explanation]:
     """Rotation of the world about gravity, where its roots can do that."""
     try:
         turn = WorldTurn(model, _ANGLE)
-        for start in begun:
-            turn.move_positions(start.qpos)
     except ArgumentError:
+        return []
+    begun = [
+        start for start in begun if turn.within_ranges(start.qpos)
+    ]  # not beyond the range of what slides
+    if not begun:
         return []
 
     def measure(changed: Model) -> Any:

@@ -111,11 +111,11 @@ def _pieces(
     while start < count:
         best: tuple[int, int, int] = (0, -1, -1)  # how many in a row, the source, its first number
         for which, fit in enumerate(fits):
-            for first in np.flatnonzero(fit[start]):
-                length = _run(fit, start, int(first))
+            for first in np.flatnonzero(fit[start]).tolist():
+                length = _run(fit, start, first)
                 constant = np.ptp(observed[:, start : start + length], axis=0).max() == 0
                 if not constant and length > best[0]:
-                    best = (length, which, int(first))
+                    best = (length, which, first)
         length, which, first = best
         if length:
             at, places = range(start, start + length), range(first, first + length)

@@ -35,7 +35,7 @@ class Misfit:
     def __str__(self) -> str:
         if self.nearest is None:
             return f"body {self.body!r} has no partner with joints like its own"
-        nearest = f"the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} off"
+        nearest = f"the joints of {self.nearest!r}, the nearest, are {self.distance:.2g} m off"
         return f"body {self.body!r} has no partner: {nearest}"
 
 

@@ -80,7 +80,7 @@ class Numbers(Parameter):
             moved[turned] = -moved[turned][:, ::-1]
         elif self.signed == "first":
             moved[turned, 0] *= -1.0
-        if self.kind == "joint" and self.signed == "interval":
+        if self.array == "jnt_range":
             return self._about_reference(model, found, moved)
         return moved
 

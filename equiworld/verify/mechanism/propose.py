@@ -149,7 +149,7 @@ def _by_key(typed: Sequence[tuple[str, Typed]]) -> dict[str, list[Typed]]:
 def _parts(key: str, fields: Sequence[Typed]) -> Field:
     """The fields of one key; of one that is all of it, that."""
     ordered = sorted(fields, key=lambda each: each[2])
-    name, field, at = ordered[0]
+    _, field, at = ordered[0]
     if key and len(ordered) == 1 and at == tuple(range(len(at))):
         return field
     return Parts({name: field for name, field, _ in ordered}, {name: at for name, _, at in ordered})

@@ -28,10 +28,10 @@ def roots_of(model: Model) -> Iterator[int]:
 
 
 class Root:
-    """A body that hangs on the world, by joints one after the other."""
+    """A body that hangs on the world, by joints one after the other; `ranged` if these must stay in their ranges."""
 
-    def __init__(self, model: Model, data: Any, body: int) -> None:
-        self.model, self.data, self.body = model, data, body
+    def __init__(self, model: Model, data: Any, body: int, ranged: bool = True) -> None:
+        self.model, self.data, self.body, self.ranged = model, data, body, ranged
         first = model.body_jntadr[body]
         self.joints = list(range(first, first + model.body_jntnum[body]))
         kinds = model.jnt_type[self.joints].tolist()
@@ -119,7 +119,7 @@ class Root:
         for joint in joints:
             low, high = self.model.jnt_range[joint]
             value = qpos[self.model.jnt_qposadr[joint]]
-            if self.model.jnt_limited[joint] and not low - _SLACK <= value <= high + _SLACK:
+            if self.ranged and self.model.jnt_limited[joint] and not low - _SLACK <= value <= high + _SLACK:
                 got = f"one that takes joint {self.model.joint(joint).name!r} to {value:.4g}"
                 raise ArgumentError("g", got, f"one that keeps it in its range, [{low:.4g}, {high:.4g}]")
 

@@ -114,7 +114,7 @@ def _placed(order: Indices, block: Array) -> Array:
     permutation = np.zeros((len(order), len(order)))
     known = order >= 0
     permutation[np.flatnonzero(known), order[known]] = 1.0
-    return np.kron(permutation, block)
+    return np.asarray(np.kron(permutation, block), np.float64)
 
 
 def _sites(found: ModelMap) -> Array:

@@ -44,6 +44,15 @@ class WorldTurn:
             raise ArgumentError("model", "nothing that moves, or mocap bodies", "bodies on joints")
         self.move_positions(np.array(model.qpos0))  # refuses what cannot be done
 
+    def within_ranges(self, qpos: Array) -> bool:
+        """Whether roots stay in the ranges of their joints."""
+        model, moved = self._model, self.move_positions(qpos)
+        limited = np.flatnonzero(model.jnt_limited)
+        single = moved[model.jnt_qposadr[limited]]
+        low, high = model.jnt_range[limited].T
+        changed = single != qpos[model.jnt_qposadr[limited]]
+        return not (changed & ((single < low) | (single > high))).any()
+
     def move_positions(self, qpos: Array) -> Array:
         """ρ(g) of positions `(nq,)`."""
         return self._moved(qpos, np.zeros(self._model.nv))[0]
@@ -63,5 +72,7 @@ class WorldTurn:
         mujoco.mj_kinematics(self._model, self._data)
         found, turned = np.array(qpos), np.array(rates)
         for body in self._roots:
-            Root(self._model, self._data, body).move(self.isometry, np.zeros(3), found, (turned,))
+            Root(self._model, self._data, body, ranged=False).move(
+                self.isometry, np.zeros(3), found, (turned,)
+            )
         return found, turned
