@@ -17,6 +17,7 @@ from equiworld.verify.mechanism.loading import add_floor, load_model
 from equiworld.verify.mechanism.mending import constants_mend, option_mends, parameter_mends
 from equiworld.verify.mechanism.model_map import Model, ModelMap
 from equiworld.verify.mechanism.report import Explanation, Mechanism
+from equiworld.verify.mechanism.root_mends import root_mends
 from equiworld.verify.mechanism.turn import WorldTurn
 
 __all__ = ["explain"]
@@ -107,6 +108,6 @@ def _of_turn(model: Model, begun: list[Start], steps: int) -> list[Explanation]:
         return deviation_of(changed, turn, begun, steps)
 
     deviation = measure(model)
-    causes = causes_of(model, deviation, measure, [], None, option_mends(model, turn.isometry))
+    causes = causes_of(model, deviation, measure, root_mends(model), None, option_mends(model, turn.isometry))
     differences = tuple(one for cause in causes.causes for one in cause.differences)
     return [Explanation("turn of the world about gravity", None, {}, deviation, differences, causes)]
