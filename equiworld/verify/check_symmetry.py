@@ -34,7 +34,7 @@ from equiworld.verify.check.trials import (
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.elements import describe
 
-__all__ = ["FieldCheck", "SymmetryCheck", "check_symmetry"]
+__all__ = ["FieldCheck", "SymmetryCheck", "check_spaces", "check_symmetry"]
 
 _STREAM = 0x6465636C
 """Keeps the elements' random numbers apart from those that the environment draws from the same seed."""
@@ -118,7 +118,7 @@ def check_symmetry(
     try:
         made = copies[0]
         declared = symmetry_of(made) if symmetry is None else symmetry
-        _check_spaces(made, declared)
+        check_spaces(made, declared)
         rng = np.random.default_rng([seed, _STREAM])
         drawn = drawn_elements(declared.group, elements, rng, declared.length_scale)
         simulator = Simulator(made, declared, move_of(made) if move is None else move)
@@ -160,7 +160,7 @@ def _reported(judge: Judge, notes: list[str], config: dict[str, Any], began: flo
     )
 
 
-def _check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
+def check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
     """Refuse spaces that are not those of the declared fields, naming the field."""
     check_observation_space(symmetry, env.observation_space)
     space, size = env.action_space, symmetry.action.size(symmetry.dim)

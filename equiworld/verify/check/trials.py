@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -19,7 +19,8 @@ from equiworld.symmetry.field import numbers
 from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.moving import observe_now
 
-__all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Trial", "drawn_elements", "drawn_starts"]
+__all__ = ["HOW_TO_MOVE", "Move", "Restore", "Run", "Seen", "Simulator", "Trial", "drawn_elements", "drawn_starts"]
+__all__ += ["within"]
 
 Move = Callable[[gym.Env, GroupElement], Any]
 
@@ -40,11 +41,20 @@ class Trial:
         seed: of the reset.
         walk: actions `(size,)` from the reset to s.
         actions: those from s on.
+        state: what a simulator that can be put there remembers of s; None where s is reached by the walk again.
     """
 
     seed: int
     walk: tuple[Array, ...]
     actions: tuple[Array, ...]
+    state: Any = None
+
+
+class Restore(Protocol):
+    """Puts a simulator where it was, and from there to g·s."""
+
+    def begin(self, env: gym.Env, state: Any, g: GroupElement) -> Any:
+        """Bring the simulator to g·s, of a state s that was remembered; what is observed there."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +89,13 @@ class Simulator:
         env: is reset again and again.
         symmetry: what it is said to carry.
         move: brings it to g·s; None if its reset does, by `options={"group_element": g}`.
+        restore: puts it where it was; None if only a reset and a walk lead there.
     """
 
-    def __init__(self, env: gym.Env, symmetry: Symmetry, move: Move | None) -> None:
-        self.env, self.symmetry, self.move = env, symmetry, move
+    def __init__(
+        self, env: gym.Env, symmetry: Symmetry, move: Move | None, restore: Restore | None = None
+    ) -> None:
+        self.env, self.symmetry, self.move, self.restore = env, symmetry, move, restore
         self.dtype: np.dtype | None = None  # of actions; None for float64, which rounds nothing
         self.roundings: dict[
             tuple[str, str], float
@@ -97,6 +110,8 @@ class Simulator:
             SimulationError: the environment failed.
         """
         self._seed = start.seed
+        if self.restore is not None and start.state is not None:
+            return self._restored(self.restore, start, self.symmetry.group.identity() if g is None else g)
         if self.move is not None:
             return self._moved(start, self.symmetry.group.identity() if g is None else g)
         if g is None:
@@ -110,6 +125,14 @@ class Simulator:
                 f"the environment failed at reset of seed {start.seed} at g·s: {error}"
             ) from error
         return self.seen(*found)
+
+    def _restored(self, restore: Restore, start: Trial, g: GroupElement) -> Seen:
+        try:
+            return self.seen(restore.begin(self.env, start.state, g), {})
+        except (ArgumentError, SimulationError):
+            raise
+        except Exception as error:
+            raise SimulationError(f"restoring a state of seed {start.seed} failed: {error}") from error
 
     def _moved(self, start: Trial, g: GroupElement) -> Seen:
         assert self.move is not None
@@ -147,7 +170,8 @@ class Simulator:
 
     def steps_of(self, start: Trial) -> list[Array]:
         """The actions that are compared: also those of the walk where an episode begins at g·s with its reset."""
-        return [*start.actions] if self.move is not None else [*start.walk, *start.actions]
+        alone = self.move is not None or start.state is not None
+        return [*start.actions] if alone else [*start.walk, *start.actions]
 
     def cut(self, start: Trial) -> Trial:
         """The same with a walk that ends before its episode does."""
@@ -249,7 +273,7 @@ def drawn_starts(
 
     def drawn() -> Array:
         nonlocal inside
-        action, stays = _within(space, symmetry, elements, np.asarray(space.sample(), np.float64))
+        action, stays = within(space, symmetry, elements, np.asarray(space.sample(), np.float64))
         inside = inside and stays
         return action
 
@@ -268,7 +292,7 @@ def drawn_starts(
     return starts, walks, inside
 
 
-def _within(
+def within(
     space: gym.Space, symmetry: Symmetry, elements: GroupElement, action: Array
 ) -> tuple[Array, bool]:
     """The action, drawn towards what no element moves until all images lie in the space, if they ever do."""
