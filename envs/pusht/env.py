@@ -202,6 +202,12 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._stock_goal = geometry.to_stock_pose(self._goal)
         self._covered: tuple[Pose, float] | None = None
 
+    def fresh_state(self) -> PushTState:
+        """The present state as a start of its own: what the engine remembers of contacts is not in it."""
+        check_begun(self._begun, "fresh_state")
+        simulation = self.simulation
+        return PushTState(simulation.agent_pos, simulation.agent_vel, simulation.block_pose, self._goal)
+
     def region(self) -> str:
         """Where the state lies: "against what is fixed" within 1 px of a wall, "in contact", or "free"."""
         check_begun(self._begun, "region")

@@ -34,11 +34,11 @@ from equiworld.verify.auditing.regions import Region, region_of
 from equiworld.verify.auditing.report import Audit
 from equiworld.verify.auditing.runs import Runs, run_all
 from equiworld.verify.auditing.setup import States, audited_symmetry, prepared, settled
-from equiworld.verify.auditing.subgroups import Subgroup, Tested, subgroups_of, tested_elements
+from equiworld.verify.auditing.subgroups import Subgroup, name_of, subgroups_of, tested_elements
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator
 from equiworld.verify.check.whole import notes_of
-from equiworld.verify.check_symmetry import check_spaces
+from equiworld.verify.check_symmetry import check_beginning, check_spaces
 from equiworld.verify.elements import NOTHING_TO_COMPARE
 
 __all__ = ["Audit", "assert_env_symmetric", "audit"]
@@ -133,11 +133,12 @@ def audit(
         made = copies[0]
         declared = audited_symmetry(made, symmetry, group)
         check_spaces(made, declared)
-        subgroups, tested = _elements(made, declared, seed)
+        subgroups, elements = _elements(made, declared, seed)
         simulator = prepared(made, declared, move, access, state_fields, seed)
         settled(simulator, seed)
-        work = _Work(simulator, subgroups, tested, tolerance, confidence, seed)
+        work = _Work(simulator, subgroups, elements, tolerance, confidence, seed)
         work.draw(states, horizon, policy)
+        check_beginning(simulator, work.origins[0].trial, elements)
         work.run(region_of(made) if region is None else region)
         return work.reported(explain, began, {"states": states, "horizon": horizon})
     finally:
@@ -164,7 +165,7 @@ def assert_env_symmetric(
     return found
 
 
-def _elements(env: gym.Env, symmetry: Symmetry, seed: int) -> tuple[list[Subgroup], list[Tested]]:
+def _elements(env: gym.Env, symmetry: Symmetry, seed: int) -> tuple[list[Subgroup], GroupElement]:
     """Subgroups, those of the simulator's gravity among them, and the elements that are tried."""
     gravity = None
     known = model_and_data(env)
@@ -173,10 +174,10 @@ def _elements(env: gym.Env, symmetry: Symmetry, seed: int) -> tuple[list[Subgrou
         gravity = (arrow / np.linalg.norm(arrow)).tolist()
     subgroups = subgroups_of(symmetry.group, gravity)
     rng = np.random.default_rng([seed, _STREAM])
-    tested = tested_elements(symmetry.group, subgroups, rng, symmetry.length_scale)
-    if not tested:
+    elements = tested_elements(symmetry.group, subgroups, rng, symmetry.length_scale)
+    if elements is None:
         raise ArgumentError("group", repr(symmetry.group), NOTHING_TO_COMPARE)
-    return subgroups, tested
+    return subgroups, elements
 
 
 class _Work:
@@ -186,14 +187,13 @@ class _Work:
         self,
         simulator: Simulator,
         subgroups: Sequence[Subgroup],
-        tested: Sequence[Tested],
+        elements: GroupElement,
         tolerance: float,
         confidence: float,
         seed: int,
     ) -> None:
-        self.simulator, self.subgroups, self.tested = simulator, subgroups, tested
+        self.simulator, self.subgroups, self.elements = simulator, subgroups, elements
         self.tolerance, self.confidence, self.seed = tolerance, confidence, seed
-        self.elements = GroupElement.stack([each.element for each in tested])
         self.origins: list[Origin] = []
         self.runs = Runs()
         self.law: Law | None = None
@@ -211,7 +211,9 @@ class _Work:
     def run(self, region: Region | None) -> None:
         """Make the runs, and compare laws of what they do not settle."""
         simulator = self.simulator
-        self.runs = run_all(simulator, self.origins, self.tested, region, self.tolerance)
+        self.runs = run_all(
+            simulator, self.origins, self.subgroups, self.elements, region, self.tolerance
+        )
         if not self.runs.turned:
             reason = next(iter(self.runs.refused.values()), "nothing was tried")
             raise ArgumentError("env", f"one that begins at no g·s ({reason})", "one that can be brought there")
@@ -233,7 +235,7 @@ class _Work:
         chosen = sorted({each.element for each in self.outcomes} if not runs.floor.same else off)
         if chosen:
             asked = self.origins[: min(_LAW_STATES, len(self.origins))]
-            self.law = tested_law(simulator, asked, self.tested, chosen, _DRAWS, self.seed)
+            self.law = tested_law(simulator, asked, self.elements, chosen, _DRAWS, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""
@@ -259,7 +261,7 @@ class _Work:
         trials = [each.trial for each in self.origins]
         return Audit(
             env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
-            group=repr(symmetry.group),
+            group=name_of(symmetry.group),
             declared=symmetry.holds,
             subgroups=tuple(findings),
             largest=largest,

@@ -34,7 +34,7 @@ from equiworld.verify.check.trials import (
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.elements import describe
 
-__all__ = ["FieldCheck", "SymmetryCheck", "check_spaces", "check_symmetry"]
+__all__ = ["FieldCheck", "SymmetryCheck", "check_beginning", "check_spaces", "check_symmetry"]
 
 _STREAM = 0x6465636C
 """Keeps the elements' random numbers apart from those that the environment draws from the same seed."""
@@ -123,7 +123,7 @@ def check_symmetry(
         drawn = drawn_elements(declared.group, elements, rng, declared.length_scale)
         simulator = Simulator(made, declared, move_of(made) if move is None else move)
         starts, walks, inside = drawn_starts(made, declared, drawn, states, steps, seed)
-        _check_beginning(simulator, starts[0], drawn)
+        check_beginning(simulator, starts[0], drawn)
         starts = [simulator.cut(start) for start in starts]
         judge, notes = _run(simulator, starts, walks, drawn, tolerance)
         notes = [*notes, *_static_notes(made, declared, inside)]
@@ -170,7 +170,7 @@ def check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
         raise ArgumentError("action space", got, f"a Box of floats, shape ({size},), of {symmetry.action!r}")
 
 
-def _check_beginning(simulator: Simulator, start: Trial, elements: GroupElement) -> None:
+def check_beginning(simulator: Simulator, start: Trial, elements: GroupElement) -> None:
     """Refuse what shows no finite numbers, and what nothing brings to g·s."""
     env = simulator.env
     try:
@@ -186,7 +186,7 @@ def _check_beginning(simulator: Simulator, start: Trial, elements: GroupElement)
             "move", got, "an environment without it, or one that begins at g·s with its reset"
         )
     reasons: list[ArgumentError] = []
-    ignored = simulator.move is None
+    ignored = simulator.move is None and simulator.restore is None
     for g in elements:
         try:
             there = simulator.begin(start, g)

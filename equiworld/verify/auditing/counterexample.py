@@ -20,10 +20,10 @@ from equiworld.symmetry.registry import known_id
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import replayed
+from equiworld.verify.auditing.subgroups import words_of
 from equiworld.verify.auditing.setup import States, prepared, settled
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator, Trial
-from equiworld.verify.elements import describe
 
 __all__ = ["Counterexample", "worst_counterexample"]
 
@@ -68,7 +68,7 @@ class Counterexample:
     def __str__(self) -> str:
         return (
             f"{self.field} is {self.deviation:.3g} ({self.relative:.2g} of its scale) off after {self.step} steps "
-            f"under {describe(self.element)}, {self.region}, from {len(self.walk)} steps after the reset of seed "
+            f"under {words_of(self.element)}, {self.region}, from {len(self.walk)} steps after the reset of seed "
             f"{self.seed}"
         )
 

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 from equiworld.verify.auditing.runs import Runs
-from equiworld.verify.auditing.subgroups import Subgroup
+from equiworld.verify.auditing.subgroups import Subgroup, members_of, words_of
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.pairs import EXACT
 from equiworld.verify.check.report import kind_of
-from equiworld.verify.elements import describe
 
 __all__ = ["ElementFinding", "Holds", "Outcome", "RegionFinding", "SubgroupFinding", "bound_of_none", "outcomes"]
 __all__ += ["by_element", "by_region", "by_subgroup", "maximal"]
@@ -155,7 +154,7 @@ def by_element(
         result.append(
             ElementFinding(
                 index,
-                describe(g),
+                words_of(g),
                 kind_of(g),
                 len(own),
                 sum(not each.dynamics for each in own),
@@ -228,7 +227,7 @@ def by_subgroup(
         confidence: of the bounds.
         in_law: of a noisy world, by element whether its law is kept; None where runs are compared one by one.
     """
-    members = [{index for index, g in enumerate(elements) if each.contains(g)} for each in subgroups]
+    members = members_of(subgroups, elements)
     result = []
     for which, each in enumerate(subgroups):
         inside = members[which]
@@ -261,7 +260,7 @@ def by_subgroup(
     return result
 
 
-def _verdict(own: Sequence[Outcome], inside: set[int], smaller: Sequence[set[int]], horizon: float) -> Holds:
+def _verdict(own: Sequence[Outcome], inside: frozenset[int], smaller: Sequence[frozenset[int]], horizon: float) -> Holds:
     tried = {one.element for one in own}
     proper = inside.difference(*smaller) or inside  # what no smaller subgroup has says more than they do
     if any(not one.dynamics for one in own):
@@ -278,7 +277,7 @@ def maximal(
     kept: Callable[[SubgroupFinding], bool],
 ) -> list[SubgroupFinding]:
     """Of those that are kept, the ones that lie in no other one, the largest first."""
-    members = [{index for index, g in enumerate(elements) if each.contains(g)} for each in subgroups]
+    members = members_of(subgroups, elements)
     good = [which for which, each in enumerate(found) if kept(each)]
     return [found[one] for one in good if not any(members[one] < members[other] for other in good)]
 

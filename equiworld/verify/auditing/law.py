@@ -12,7 +12,6 @@ from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import reseed
 from equiworld.verify.auditing.drawing_states import Origin
-from equiworld.verify.auditing.subgroups import Tested
 from equiworld.verify.check.trials import Run, Simulator, Trial
 
 __all__ = ["Law", "energy_test", "holm", "is_noisy", "tested_law"]
@@ -62,7 +61,7 @@ def is_noisy(simulator: Simulator, origins: Sequence[Origin]) -> bool:
 def tested_law(
     simulator: Simulator,
     origins: Sequence[Origin],
-    tested: Sequence[Tested],
+    elements: GroupElement,
     chosen: Sequence[int],
     draws: int,
     seed: int,
@@ -72,7 +71,7 @@ def tested_law(
     Args:
         simulator: in which they are drawn.
         origins: states and actions.
-        tested: elements.
+        elements: a batch.
         chosen: which of them are asked about.
         draws: from each side, of each state.
         seed: of random numbers and permutations.
@@ -86,9 +85,9 @@ def tested_law(
         if here is None:
             continue
         for index in chosen:
-            there = _drawn(simulator, origin.trial, tested[index].element, draws, rng)
+            there = _drawn(simulator, origin.trial, elements[index], draws, rng)
             if there is not None and len(next(iter(there.values()))) == draws:
-                moved = _moved(simulator, here, tested[index].element)
+                moved = _moved(simulator, here, elements[index])
                 clouds[index].append((moved, there))
     scales = _scales(simulator, clouds)
 

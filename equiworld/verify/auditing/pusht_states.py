@@ -19,8 +19,7 @@ __all__ = ["pusht_states"]
 def pusht_states(env: gym.Env, symmetry: Symmetry) -> FunctionStates | None:
     """For `gym_pusht/PushT-v0`; None of any other environment.
 
-    What the engine remembers of contacts cannot be read: a state begins without, on both sides. The goal stays where
-    it is; so the reward does not go with it.
+    What the engine remembers of contacts cannot be read: a state begins without, on both sides.
     """
     base: Any = env.unwrapped
     if not all(hasattr(base, name) for name in ("space", "agent", "block", "_setup", "goal_pose")):
@@ -36,6 +35,8 @@ def pusht_states(env: gym.Env, symmetry: Symmetry) -> FunctionStates | None:
         "block_angle": heading,
         "block_velocity": Vector(),
         "block_rate": Pseudoscalar(),
+        "goal_place": place,
+        "goal_angle": heading,
     }
     return FunctionStates(_get, _set, symmetry, fields)
 
@@ -49,6 +50,8 @@ def _get(env: gym.Env) -> dict[str, Any]:
         "block_angle": np.array([base.block.angle]),
         "block_velocity": np.array(base.block.velocity),
         "block_rate": np.array([base.block.angular_velocity]),
+        "goal_place": np.array(base.goal_pose[:2], np.float64),
+        "goal_angle": np.array(base.goal_pose[2:], np.float64),
     }
 
 
@@ -61,4 +64,5 @@ def _set(env: gym.Env, state: Mapping[str, Array]) -> Any:
     base.block.position = tuple(state["block_place"].tolist())
     base.block.velocity = tuple(state["block_velocity"].tolist())
     base.block.angular_velocity = float(state["block_rate"][0])
+    base.goal_pose = np.concatenate([state["goal_place"], state["goal_angle"]])
     return None

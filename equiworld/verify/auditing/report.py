@@ -115,9 +115,21 @@ class Audit:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the declaration, a line each, and what would fit instead; else what breaks it."""
-        found = [each.problem(self.drawn) for each in self.fields]
+        """What is wrong with the declaration, a line each, and what would fit instead.
+
+        A field that fits right after the move, and that nothing else fits better later, is not the declaration's fault.
+        """
+        found = [each.problem(self.drawn) for each in self.fields if each.fits or each.first_step == 0]
         return tuple(problem for problem in found if problem is not None)
+
+    @property
+    def deviating(self) -> tuple[str, ...]:
+        """The fields that deviate though nothing is wrong with how they are declared: the world breaks the symmetry."""
+        return tuple(
+            each.name
+            for each in self.fields
+            if each.verdict in ("false", "broken") and not each.fits and each.first_step != 0
+        )
 
     def subgroup(self, name: str) -> SubgroupFinding | None:
         """The finding of a name; None if that subgroup was not asked about."""
@@ -143,6 +155,8 @@ class Audit:
         if self.counterexample is not None:
             lines.append(f"worst: {self.counterexample}")
         lines += [f"  FALSE {problem}" for problem in self.problems]
+        if self.deviating:
+            lines.append(f"as declared, but broken by the world: {', '.join(dict.fromkeys(self.deviating))}")
         lines += [f"  cause: {each}" for each in self.causes]
         lines.append(f"recommendation: {self.recommendation}")
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
@@ -247,6 +261,7 @@ class Audit:
             "fields": self.fields,
             "field_laws": self.field_laws,
             "problems": self.problems,
+            "deviating": self.deviating,
             "floor": self.floor,
             "noise": self.noise,
             "infeasible": self.infeasible,

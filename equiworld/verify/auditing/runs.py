@@ -13,10 +13,9 @@ from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import Origin
 from equiworld.verify.auditing.regions import UNREAD, Region, worse
-from equiworld.verify.auditing.subgroups import Tested
+from equiworld.verify.auditing.subgroups import Subgroup, schedule, words_of
 from equiworld.verify.check.chaos import before_chaos
 from equiworld.verify.check.trials import Run, Seen, Simulator
-from equiworld.verify.elements import describe
 
 __all__ = ["Floor", "Runs", "followed", "run_all"]
 
@@ -62,7 +61,8 @@ class Runs:
 def run_all(
     simulator: Simulator,
     origins: Sequence[Origin],
-    tested: Sequence[Tested],
+    subgroups: Sequence[Subgroup],
+    elements: GroupElement,
     region: Region | None,
     tolerance: float,
 ) -> Runs:
@@ -71,12 +71,12 @@ def run_all(
     Args:
         simulator: in which they are made.
         origins: states and actions.
-        tested: elements, each for some of the states.
+        subgroups: that are asked about.
+        elements: a batch, each of which is tried in some of the states.
         region: what tells where a state lies.
         tolerance: relative, for telling chaos from a symmetry that is broken.
     """
     found = Runs()
-    elements = GroupElement.stack([each.element for each in tested])
     restored = simulator.restore if isinstance(simulator.restore, Restored) else None
     floors: list[tuple[bool, float, bool]] = []
     for state, origin in enumerate(origins):
@@ -85,21 +85,20 @@ def run_all(
         reference, where, after = followed(simulator, simulator.begin(start, None), actions, region, restored)
         found.reference.append(reference)
         floors.append(_floor(simulator, origin, reference, actions))
-        for index, each in enumerate(tested):
-            if (state + index) % each.every:
-                continue
+        for index in schedule(subgroups, elements, state):
+            g = elements[index]
             try:
-                first = simulator.begin(start, each.element)
+                first = simulator.begin(start, g)
             except ArgumentError as error:
-                found.refused[state, index] = f"{describe(each.element)}: {error.__cause__ or error}"
+                found.refused[state, index] = f"{words_of(g)}: {error.__cause__ or error}"
                 continue
             moved = [
-                np.asarray(simulator.symmetry.transform_action(each.element, one), np.float64)
+                np.asarray(simulator.symmetry.transform_action(g, one), np.float64)
                 for one in actions
             ]
             run, there, _ = followed(simulator, first, moved, region, None, turned=True)
             if restored is not None and after is not None and len(run) > 1:
-                pair = _numbers(simulator, restored, first, moved, start, after, each.element)
+                pair = _numbers(simulator, restored, first, moved, start, after, g)
                 if pair:
                     found.numbers[state, index] = pair
             found.turned[state, index] = before_chaos(simulator, reference, run, elements, index, tolerance)

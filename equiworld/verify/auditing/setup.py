@@ -60,6 +60,7 @@ def prepared(
 ) -> Simulator:
     """The simulator with the first access to its states that works; without one if only resets and walks lead there."""
     known = move_of(env) if move is None else move
+    env.reset(seed=seed)  # some make their engine there
     for access in _accesses(env, symmetry, known, move is not None, states, state_fields):
         restored = Restored(access)
         if states is not None or _works(env, symmetry, restored, seed):

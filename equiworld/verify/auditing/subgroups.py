@@ -24,9 +24,9 @@ from equiworld.groups import (
     Isometries,
     left_right,
 )
-from equiworld.verify.elements import describe
+from equiworld.verify.elements import describe, rotation_angle, rotation_axis
 
-__all__ = ["Subgroup", "Tested", "subgroups_of", "tested_elements"]
+__all__ = ["Subgroup", "members_of", "name_of", "schedule", "subgroups_of", "tested_elements", "words_of"]
 
 _CLOSE = 1e-9
 _TURNS = (6, 4, 3, 2)
@@ -52,17 +52,24 @@ class Subgroup:
     group: Group | None = None
 
 
-@dataclass(frozen=True)
-class Tested:
-    """An element that is tried.
+def schedule(subgroups: Sequence[Subgroup], elements: GroupElement, state: int) -> list[int]:
+    """Which elements are tried in a state: of each subgroup one that no smaller one has, another in the next state.
 
-    Attributes:
-        element: g, of the audited group.
-        every: it is tried in one of so many states.
+    So each is asked about in every state, and what each has that others do not is.
     """
+    members = members_of(subgroups, elements)
+    found: set[int] = set()
+    for inside in members:
+        own = sorted(inside.difference(*(each for each in members if each < inside)))
+        if own:
+            found.add(own[state % len(own)])
+    return sorted(found)
 
-    element: GroupElement
-    every: int = 1
+
+def members_of(subgroups: Sequence[Subgroup], elements: GroupElement) -> list[frozenset[int]]:
+    """By subgroup, which elements of a batch belong to it."""
+    every = list(elements)
+    return [frozenset(index for index, g in enumerate(every) if each.contains(g)) for each in subgroups]
 
 
 def subgroups_of(group: Group, gravity: Sequence[float] | None = None) -> list[Subgroup]:
@@ -87,17 +94,25 @@ def subgroups_of(group: Group, gravity: Sequence[float] | None = None) -> list[S
     else:
         found = [_of_group(each) for each in _families(group, gravity) if group.includes(each)]
         found += list(_shifts(group))
-    whole = Subgroup(repr(group), lambda g: True, _size(group), group)
+    whole = Subgroup(name_of(group), lambda g: True, _size(group), group)
     rest = [each for each in found if each.name != whole.name]
     return [whole, *sorted(rest, key=lambda each: each.size, reverse=True)]
 
 
+def name_of(group: Group) -> str:
+    """A group as it is written, of finite ones that would fill lines in words."""
+    if isinstance(group, Isometries) and group.order == 2 and not group.stores_labels and not group.proper:
+        values, vectors = np.linalg.eigh(group.elements().matrix[1])
+        if (values[1:] > 0).all():  # a reflection
+            normal = np.round(vectors[:, 0] * np.sign(vectors[:, 0].sum() or 1.0), 6) + 0.0
+            return f"left_right({tuple(normal.tolist())})"
+    if isinstance(group, Isometries):
+        return f"Isometries of {group.order} elements"
+    return repr(group)
+
+
 def _of_group(group: Group) -> Subgroup:
-    name = repr(group)
-    if isinstance(group, Isometries) and group.order == 2:  # of left_right
-        normal = np.linalg.eigh(group.elements().matrix[1])[1][:, 0]
-        name = f"left_right({tuple(np.abs(np.round(normal, 6)).tolist())})"
-    return Subgroup(name, lambda g: _contains(group, g), _size(group), group)
+    return Subgroup(name_of(group), lambda g: _contains(group, g), _size(group), group)
 
 
 def _contains(group: Group, g: GroupElement) -> bool:
@@ -170,7 +185,7 @@ def _finite(group: Group) -> Iterator[Subgroup]:
             continue
         known.add(members)
         moved = sorted(members - {0})
-        name = f"{len(members)} of {len(table)} elements: {'; '.join(describe(every[each]) for each in moved)}"
+        name = f"{len(members)} of {len(table)} elements: {'; '.join(words_of(every[each]) for each in moved)}"
         own = group.subgroup(moved) if isinstance(group, Isometries) else None
         if isinstance(group, Dihedral | Cyclic) and max(moved) < group.n:
             own = Cyclic(len(members), None if group.axis is None else group.axis.direction)
@@ -178,6 +193,26 @@ def _finite(group: Group) -> Iterator[Subgroup]:
         yield Subgroup(
             name, lambda g, members=members: int(g.label) in members, (0.0, float(len(members))), own
         )
+
+
+def words_of(g: GroupElement) -> str:
+    """One element in words: what it turns about, or mirrors across, where it shifts, which label."""
+    if g.dim != 3:
+        return describe(g)
+    words = []
+    axis, angle = rotation_axis(g), float(np.degrees(rotation_angle(g)))
+    about = "" if axis is None else f"({', '.join(f'{each:.3g}' for each in np.round(axis, 3) + 0.0)})"
+    if g.determinant < 0:  # minus a turn: by half a turn that is a mirror
+        plain = np.isclose(angle, 180.0, atol=1e-6)
+        words.append(f"mirror across {about}" if plain else f"inversion, {angle:.1f}° about {about}")
+    elif axis is not None:
+        words.append(f"{angle:.1f}° about {about}")
+    shift = float(np.linalg.norm(g.translation))
+    if shift > 0:
+        words.append(f"shifted {shift:.3g}")
+    if g.stored_label is not None and int(g.stored_label):
+        words.append(f"label {int(g.stored_label)}")
+    return ", ".join(words) or "identity"
 
 
 def _closed(table: np.ndarray, generators: Sequence[int]) -> frozenset[int]:
@@ -221,51 +256,46 @@ def _labelled(group: Group) -> Iterator[Subgroup]:
 
 def tested_elements(
     group: Group, subgroups: Sequence[Subgroup], rng: np.random.Generator, scale: float
-) -> list[Tested]:
-    """Elements by which the subgroups can be told apart; of continuous ones drawn, of finite ones all.
+) -> GroupElement | None:
+    """Elements by which the subgroups can be told apart, a batch; of continuous ones drawn, of finite ones all.
 
     Args:
         group: that is audited.
         subgroups: as `subgroups_of` lists them.
         rng: of the drawing.
         scale: the longest shift.
+
+    Returns:
+        The batch, without the identity; None if there is nothing else.
     """
-    found: list[Tested] = []
-
-    def add(g: GroupElement, every: int) -> None:
+    found: list[GroupElement] = []
+    for g in _candidates(group, subgroups, rng, scale):
         own = g.within(group) if g.group != group else g
-        if not any(_same(own, each.element) for each in found) and not _same(own, group.identity()):
-            found.append(Tested(own, every))
+        if not any(_same(own, other) for other in (group.identity(), *found)):
+            found.append(own)
+    return GroupElement.stack(found) if found else None
 
+
+def _candidates(
+    group: Group, subgroups: Sequence[Subgroup], rng: np.random.Generator, scale: float
+) -> Iterator[GroupElement]:
     for each in subgroups:
         members = each.group
         if members is None or (group.stores_labels and members is not group):
             continue
-        if members.finite:
-            few = members.order <= _MOST_TESTED
-            drawn = members.elements() if few else members.sample(rng, _DRAWN * 2)
-            for g in drawn:
-                add(g, 1 if group.finite else 2)
+        if members.finite and members.order <= _MOST_TESTED:
+            yield from members.elements()
         else:
-            for g in members.sample(rng, _DRAWN, scale=scale):
-                add(g, 2)
+            yield from members.sample(rng, _DRAWN, scale=scale)
     if group.stores_labels and not group.finite:
-        for g in (*group.section(), *group.kernel().sample(rng, _DRAWN, scale=scale)):
-            add(g.within(group), 1)
-    if group.has_translations:
-        for arrow in np.eye(group.dim):
-            shift = group.shifts(arrow) * scale * rng.uniform(0.3, 1.0)
-            if np.abs(shift).max() > _CLOSE:
-                add(GroupElement(group, np.eye(group.dim), shift), 2)
-        shift = group.shifts(rng.normal(size=group.dim)) * scale / np.sqrt(group.dim)
-        add(GroupElement(group, np.eye(group.dim), shift), 2)
-    return _thinned(found)
-
-
-def _thinned(found: list[Tested]) -> list[Tested]:
-    """Rarer in each state where there are many."""
-    factor = max(1, round(len(found) / 20))
-    return [Tested(each.element, each.every * factor) for each in found]
+        yield from group.section()
+        yield from group.kernel().sample(rng, _DRAWN, scale=scale)
+    if not group.has_translations:
+        return
+    for number in range(2):
+        for arrow in (*np.eye(group.dim), rng.normal(size=group.dim) / np.sqrt(group.dim)):
+            shift = group.shifts(arrow) * scale * rng.uniform(0.3, 1.0) * (-1.0) ** number
+            yield GroupElement(group, np.eye(group.dim), shift)
 
 
 def _same(g: GroupElement, other: GroupElement) -> bool:
