@@ -28,7 +28,7 @@ from equiworld.verify.auditing.findings import (
     maximal,
     outcomes,
 )
-from equiworld.verify.auditing.law import Law, holm, is_noisy, tested_law
+from equiworld.verify.auditing.law import Law, is_noisy, tested_law
 from equiworld.verify.auditing.mujoco_states import model_and_data
 from equiworld.verify.auditing.regions import Region, region_of
 from equiworld.verify.auditing.report import Audit
@@ -44,7 +44,7 @@ from equiworld.verify.elements import NOTHING_TO_COMPARE
 __all__ = ["Audit", "assert_env_symmetric", "audit"]
 
 _STREAM = 0x617564
-_LAW_STATES, _DRAWS = 8, 32
+_LAW_STATES = 8
 
 
 def audit(
@@ -202,11 +202,8 @@ class _Work:
     def draw(self, states: int, horizon: int, policy: Policy | None) -> None:
         """Reach the states, and ask which turned actions are allowed."""
         env, symmetry = self.simulator.env, self.simulator.symmetry
-        restored = self.simulator.restore if isinstance(self.simulator.restore, Restored) else None
         self.allowed = feasibility(env, symmetry, self.elements, self.seed)
-        self.origins = drawn_trials(
-            env, symmetry, self.elements, restored, states, horizon, policy, self.seed
-        )
+        self.origins = drawn_trials(self.simulator, self.elements, states, horizon, policy, self.seed)
 
     def run(self, region: Region | None) -> None:
         """Make the runs, and compare laws of what they do not settle."""
@@ -232,10 +229,13 @@ class _Work:
             for each in self.outcomes
             if not (each.dynamics and (each.rewarded or not symmetry.reward) and each.ended)
         }
-        chosen = sorted({each.element for each in self.outcomes} if not runs.floor.same else off)
+        chosen = {each.element for each in self.outcomes} if not runs.floor.same else off
         if chosen:
             asked = self.origins[: min(_LAW_STATES, len(self.origins))]
-            self.law = tested_law(simulator, asked, self.elements, chosen, _DRAWS, self.seed)
+            level = 1.0 - self.confidence
+            self.law = tested_law(
+                simulator, asked, self.subgroups, self.elements, chosen, level, self.seed
+            )
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""
@@ -243,7 +243,8 @@ class _Work:
         kept = self._kept()
         findings = by_subgroup(self.subgroups, self.elements, self.outcomes, self.confidence, kept)
         if kept is not None:
-            findings = [replace(each, reward=self._law_of_reward()) for each in findings]
+            assert self.law is not None
+            findings = [replace(each, reward=self.law.rewarded) for each in findings]
         good = maximal(self.subgroups, self.elements, findings, lambda each: _holds(each))
         rewarded = maximal(
             self.subgroups, self.elements, findings, lambda each: _holds(each) and each.reward
@@ -299,11 +300,7 @@ class _Work:
         if self.law is None:
             return None
         kept = {each.element: True for each in self.outcomes}
-        return kept | holm(self.law.p_values, 1.0 - self.confidence)
-
-    def _law_of_reward(self) -> bool:
-        assert self.law is not None
-        return all(holm(self.law.rewards, 1.0 - self.confidence).values())
+        return kept | dict(self.law.kept)
 
     def _broken(self, kept: Mapping[int, bool] | None) -> list[Any]:
         if kept is None:
@@ -335,7 +332,7 @@ class _Work:
             notes.append(f"{len(self.runs.refused)} of {tried} beginnings at g·s were refused; {first}")
         if self.law is not None:
             asked = f"{self.law.draws} draws from each side of {self.law.states} states"
-            notes.append(f"laws were compared by energy distances, {asked}; Holm's correction over the elements")
+            notes.append(f"laws were compared by energy distances, {asked}; Holm's correction over the subgroups")
         if kept is None:
             notes += list(notes_of(self.judge))
         return notes

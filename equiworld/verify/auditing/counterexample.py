@@ -109,7 +109,7 @@ class Counterexample:
     def _again(self, simulator: Simulator) -> float:
         trial = Trial(self.seed, *(tuple(map(np.array, each)) for each in (self.walk, self.actions)))
         if isinstance(simulator.restore, Restored):
-            state = replayed(simulator.env, simulator.restore, trial) if self.state is None else self.state
+            state = replayed(simulator, simulator.restore, trial) if self.state is None else self.state
             trial = Trial(trial.seed, trial.walk, trial.actions, state)
         actions = simulator.steps_of(trial)
         moved = [

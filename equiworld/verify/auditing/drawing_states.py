@@ -14,7 +14,7 @@ from equiworld.groups.arrays import Array
 from equiworld.rollout import Policy, Replay, Start, rollout
 from equiworld.symmetry import Symmetry
 from equiworld.verify.auditing.access import Restored
-from equiworld.verify.check.trials import Trial, within
+from equiworld.verify.check.trials import Simulator, Trial, within
 
 __all__ = ["Feasibility", "Origin", "drawn_trials", "replayed"]
 
@@ -73,10 +73,8 @@ def _holds(space: gym.Space, action: Array) -> bool:
 
 
 def drawn_trials(
-    env: gym.Env,
-    symmetry: Symmetry,
+    simulator: Simulator,
     elements: GroupElement,
-    restored: Restored | None,
     states: int,
     horizon: int,
     policy: Policy | None,
@@ -87,66 +85,57 @@ def drawn_trials(
     Half of them along the policy's rollouts where there is one; else half by the environment's own exploration, if it
     has one that speaks its actions.
     """
+    env = simulator.env
     lengths = [_FAR * index // max(states - 1, 1) for index in range(states)]
     order = np.random.default_rng([seed, _STREAM]).permutation(lengths).tolist()
     explorer = _Explorer.of(env)
     found: list[Origin] = []
     for index, length in enumerate(order):
         rng = np.random.default_rng([seed, _STREAM, index])
-        actor, by = _Random(env, symmetry, elements, rng), "random actions"
+        actor, by = _Random(simulator, elements, rng), "random actions"
         if index % 2 and policy is not None:
             actor, by = policy, "policy"
         elif index % 2 and explorer is not None:
             actor, by = replace(explorer, rng=rng), "exploration"
-        found.append(Origin(_reached(env, actor, restored, seed + index, length, horizon), by))
+        found.append(Origin(_reached(simulator, actor, seed + index, length, horizon), by))
     return found
 
 
-def _reached(
-    env: gym.Env, actor: Any, restored: Restored | None, seed: int, length: int, horizon: int
-) -> Trial:
+def _reached(simulator: Simulator, actor: Any, seed: int, length: int, horizon: int) -> Trial:
     """The state after so many steps, or as many as leave the horizon before the episode ends."""
     taken: list[Array] = []
     ended = False
-    for step in rollout(actor, [env], [Start(seed)], steps=length + horizon):
+    for step in rollout(actor, [simulator.env], [Start(seed)], steps=length + horizon):
         if step.number:
             taken.append(np.asarray(step.action, np.float64).ravel())
             ended = step.terminated or step.truncated
     walk = min(length, max(0, len(taken) - (horizon if not ended else 1 + seed % horizon)))
     trial = Trial(seed, tuple(taken[:walk]), tuple(taken[walk:]))
-    return trial if restored is None else replace(trial, state=replayed(env, restored, trial))
+    if not isinstance(simulator.restore, Restored):
+        return trial
+    return replace(trial, state=replayed(simulator, simulator.restore, trial))
 
 
-def replayed(env: gym.Env, restored: Restored, trial: Trial) -> Any:
+def replayed(simulator: Simulator, restored: Restored, trial: Trial) -> Any:
     """The snapshot of a trial's state, reached from its seed by its walk."""
+    env = simulator.env
     if not trial.walk:
         env.reset(seed=trial.seed)
         return restored.get(env)
     state: Any = None
-    actions = [_as_taken(env, each)[None] for each in trial.walk]
+    actions = [each.astype(simulator.dtype or np.float64)[None] for each in trial.walk]
     for step in rollout(Replay(actions), [env], [Start(trial.seed)], steps=len(actions)):
         if step.number == len(actions):
             state = restored.get(env)
     return state
 
 
-def _as_taken(env: gym.Env, action: Array) -> Array:
-    dtype = env.action_space.dtype
-    return action if dtype is None or dtype == np.float64 else action
-
-
 class _Random:
     """Actions drawn from the space, towards what no element moves out of it, each held for a while."""
 
-    def __init__(
-        self, env: gym.Env, symmetry: Symmetry, elements: GroupElement, rng: np.random.Generator
-    ) -> None:
-        self.space, self.symmetry, self.elements, self.rng = (
-            copy.deepcopy(env.action_space),
-            symmetry,
-            elements,
-            rng,
-        )
+    def __init__(self, simulator: Simulator, elements: GroupElement, rng: np.random.Generator) -> None:
+        self.space = copy.deepcopy(simulator.env.action_space)
+        self.simulator, self.elements, self.rng = simulator, elements, rng
         self.space.seed(int(rng.integers(2**31)))
         self.left, self.action = 0, np.zeros(0)
 
@@ -156,7 +145,8 @@ class _Random:
         """The next one, for a batch of one."""
         if not self.left:
             drawn = np.asarray(self.space.sample(), np.float64)
-            self.action, _ = within(self.space, self.symmetry, self.elements, drawn)
+            near, _ = within(self.space, self.simulator.symmetry, self.elements, drawn)
+            self.action = near.astype(self.simulator.dtype or np.float64)
             self.left = int(self.rng.integers(1, _HELD + 1))
         self.left -= 1
         return self.action[None], state

@@ -33,6 +33,7 @@ class Outcome:
         one_step: the largest relative deviation after at most one action, of what is observed and of the state.
         horizon: the same over all steps that mean anything.
         dynamics: whether that is within the tolerance.
+        exact: whether it is rounding, of the dtype in which it is observed.
         reward: the largest relative deviation of the reward.
         rewarded: whether that is within the tolerance.
         ended: whether the episode ended alike.
@@ -44,6 +45,7 @@ class Outcome:
     one_step: float
     horizon: float
     dynamics: bool
+    exact: bool
     reward: float
     rewarded: bool
     ended: bool
@@ -54,7 +56,7 @@ def outcomes(judge: Judge, runs: Runs) -> list[Outcome]:
     keys = {key: row for row, key in enumerate(runs.turned)}
     size = len(keys)
     worst = {name: np.zeros(size) for name in ("one_step", "horizon", "reward")}
-    fine = {name: np.ones(size, bool) for name in ("dynamics", "rewarded", "ended")}
+    fine = {name: np.ones(size, bool) for name in ("dynamics", "exact", "rewarded", "ended")}
     for (role, name), blocks in judge.blocks.items():
         pairs = judge.seen[role][name]
         rows = np.array([keys[key] for key in zip(pairs.state.tolist(), pairs.element.tolist(), strict=True)])
@@ -70,7 +72,9 @@ def outcomes(judge: Judge, runs: Runs) -> list[Outcome]:
             np.maximum.at(worst["reward"], rows, relative)
         part = {"reward": "rewarded", "end": "ended"}.get(role, "dynamics")
         np.logical_and.at(fine[part], rows, within)
-    _with_numbers(runs, keys, worst, fine["dynamics"], judge.tolerance)
+        if part == "dynamics":
+            np.logical_and.at(fine["exact"], rows, np.all([block.within() for block in blocks], 0))
+    _with_numbers(runs, keys, worst, fine, judge.tolerance)
     for key, run in runs.turned.items():
         refused = run[-1].refused is not None
         fine["dynamics"][keys[key]] &= not refused
@@ -81,6 +85,7 @@ def outcomes(judge: Judge, runs: Runs) -> list[Outcome]:
             runs.regions[state, element],
             *(float(worst[name][row]) for name in ("one_step", "horizon")),
             bool(fine["dynamics"][row]),
+            bool(fine["exact"][row]),
             float(worst["reward"][row]),
             bool(fine["rewarded"][row]),
             bool(fine["ended"][row]),
@@ -93,7 +98,7 @@ def _with_numbers(
     runs: Runs,
     keys: Mapping[tuple[int, int], int],
     worst: Mapping[str, NDArray[np.float64]],
-    fine: NDArray[np.bool_],
+    fine: Mapping[str, NDArray[np.bool_]],
     tolerance: float,
 ) -> None:
     """The simulator's own numbers, relative to how much they differ among all states."""
@@ -106,7 +111,8 @@ def _with_numbers(
             apart = float(np.abs(one - other).max(initial=0.0)) / unit
             for each in ("one_step", "horizon"):
                 worst[each][keys[key]] = max(worst[each][keys[key]], apart)
-            fine[keys[key]] &= apart <= max(tolerance, EXACT)
+            fine["dynamics"][keys[key]] &= apart <= max(tolerance, EXACT)
+            fine["exact"][keys[key]] &= apart <= EXACT
 
 
 @dataclass(frozen=True)
@@ -236,7 +242,7 @@ def by_subgroup(
         states = {one.state for one in own}
         horizon = max((one.horizon for one in own), default=0.0)
         verdict = _verdict(
-            own, inside, [members[other] for other in range(len(members)) if members[other] < inside], horizon
+            own, inside, [members[other] for other in range(len(members)) if members[other] < inside]
         )
         if in_law is not None and verdict != "untested":
             tried = [in_law[index] for index in inside if index in in_law]
@@ -260,14 +266,14 @@ def by_subgroup(
     return result
 
 
-def _verdict(own: Sequence[Outcome], inside: frozenset[int], smaller: Sequence[frozenset[int]], horizon: float) -> Holds:
+def _verdict(own: Sequence[Outcome], inside: frozenset[int], smaller: Sequence[frozenset[int]]) -> Holds:
     tried = {one.element for one in own}
     proper = inside.difference(*smaller) or inside  # what no smaller subgroup has says more than they do
     if any(not one.dynamics for one in own):
         return "broken"
     if not tried & proper:
         return "untested"
-    return "exact" if horizon <= EXACT else "to the solver's tolerance"
+    return "exact" if all(one.exact for one in own) else "to the solver's tolerance"
 
 
 def maximal(

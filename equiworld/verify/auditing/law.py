@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +12,19 @@ from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import reseed
 from equiworld.verify.auditing.drawing_states import Origin
+from equiworld.verify.auditing.subgroups import Subgroup, own_elements, schedule
 from equiworld.verify.check.trials import Run, Simulator, Trial
 
 __all__ = ["Law", "energy_test", "holm", "is_noisy", "tested_law"]
 
 _AFTER = 2  # steps after which laws are compared
 _ASKED = 5  # states in which it is asked whether anything is drawn
-_PERMUTATIONS = 1999
+_DRAWS = 24  # from each side, of each state
+_PERMUTATIONS = 999
+_STILL = 1e-9  # of the numbers' size: what scatters by less is not noise
+
+Sides = tuple[Mapping[str, Array], Mapping[str, Array]]
+"""By field, and "reward", what was drawn from g·s, and g·(what was drawn from s): `(draws, size)` each."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,17 @@ class Law:
     """What was found of laws.
 
     Attributes:
-        p_values: by element, that the law is kept as far as the dynamics go.
-        rewards: likewise of the reward.
-        fields: by observed field, over all elements.
+        kept: by element, whether its law is kept, of the dynamics and, where that is asked for, of the reward.
+        p_values: by element, of the elements that only the same subgroup has together, that it is.
+        rewarded: whether that of the reward is, of all elements.
+        fields: by observed field, of the elements whose law is not kept, the p-value that this field's is.
         draws: from each side, of each state.
         states: how many.
     """
 
+    kept: Mapping[int, bool]
     p_values: Mapping[int, float]
-    rewards: Mapping[int, float]
+    rewarded: bool
     fields: Mapping[str, float]
     draws: int
     states: int
@@ -61,56 +69,73 @@ def is_noisy(simulator: Simulator, origins: Sequence[Origin]) -> bool:
 def tested_law(
     simulator: Simulator,
     origins: Sequence[Origin],
+    subgroups: Sequence[Subgroup],
     elements: GroupElement,
-    chosen: Sequence[int],
-    draws: int,
+    chosen: Collection[int],
+    level: float,
     seed: int,
 ) -> Law:
     """Draw what follows from s and from g·s with fresh random numbers on both sides, and compare.
 
+    Elements that only the same subgroup has are tested together, one in each state; Holm's correction is over subgroups.
+
     Args:
         simulator: in which they are drawn.
         origins: states and actions.
+        subgroups: that are asked about.
         elements: a batch.
-        chosen: which of them are asked about.
-        draws: from each side, of each state.
+        chosen: which of them are asked about; the others are known to keep the law.
+        level: how rarely a world that is symmetric may be said not to be.
         seed: of random numbers and permutations.
     """
     rng = np.random.default_rng([seed, 0x6C6177])
-    clouds: dict[int, list[tuple[Mapping[str, Array], Mapping[str, Array]]]] = {
-        index: [] for index in chosen
-    }
-    for origin in origins:
-        here = _drawn(simulator, origin.trial, None, draws, rng)
-        if here is None:
-            continue
-        for index in chosen:
-            there = _drawn(simulator, origin.trial, elements[index], draws, rng)
-            if there is not None and len(next(iter(there.values()))) == draws:
+    sets = own_elements(subgroups, elements)
+    owner = {index: number for number, own in enumerate(sets) for index in own}
+    clouds: dict[int, list[Sides]] = {}
+    for state, origin in enumerate(origins):
+        here = _drawn(simulator, origin.trial, None, rng)
+        for index in schedule(subgroups, elements, state) if here is not None else ():
+            there = _drawn(simulator, origin.trial, elements[index], rng) if index in chosen else None
+            if here is not None and there is not None:
                 moved = _moved(simulator, here, elements[index])
-                clouds[index].append((moved, there))
-    scales = _scales(simulator, clouds)
-
-    def p_value(names: Sequence[str], elements: Sequence[int]) -> float:
-        pairs = [
-            tuple(np.concatenate([side[name] / scales[name] for name in names], -1) for side in pair)
-            for element in elements
-            for pair in clouds[element]
-        ]
-        return energy_test(pairs, rng) if pairs else 1.0
-
-    fields = [name for name in scales if name != "reward"]
+                clouds.setdefault(owner[index], []).append((moved, there))
+    fields = [name for name in simulator.symmetry.observation]
+    p_values = {number: _p_value(pairs, fields, rng) for number, pairs in clouds.items()}
+    rewards = {number: _p_value(pairs, ["reward"], rng) for number, pairs in clouds.items()}
+    kept = holm(p_values, level)
+    lost = [pair for number, pairs in clouds.items() if not kept[number] for pair in pairs]
+    known = {index: number for index, number in owner.items() if number in kept and index in chosen}
     return Law(
-        {index: p_value(fields, [index]) for index in chosen if clouds[index]},
-        {index: p_value(["reward"], [index]) for index in chosen if clouds[index]} if "reward" in scales else {},
-        {name: p_value([name], list(chosen)) for name in fields},
-        draws,
+        {index: kept[number] for index, number in known.items()},
+        {index: p_values[number] for index, number in known.items()},
+        all(holm(rewards, level).values()),
+        {name: _p_value(lost, [name], rng) for name in fields} if lost else {},
+        _DRAWS,
         len(origins),
     )
 
 
+def _p_value(pairs: Sequence[Sides], names: Sequence[str], rng: np.random.Generator) -> float:
+    """That both sides of each pair have one law, as far as these arrays go; those without noise are compared plainly."""
+    scaled: list[tuple[Array, Array]] = []
+    for here, there in pairs:
+        sides: tuple[list[Array], list[Array]] = ([], [])
+        for name in names:
+            one, other = here[name], there[name]
+            size = max(float(np.abs(one).max(initial=0.0)), float(np.abs(other).max(initial=0.0)), 1e-9)
+            noise = float(np.sqrt((one.var(0) + other.var(0)).max(initial=0.0) / 2))
+            if noise > _STILL * size:
+                sides[0].append(one / noise)
+                sides[1].append(other / noise)
+            elif np.abs(one.mean(0) - other.mean(0)).max(initial=0.0) > 1e-6 * size:
+                return 0.0
+        if sides[0]:
+            scaled.append((np.concatenate(sides[0], -1), np.concatenate(sides[1], -1)))
+    return energy_test(scaled, rng) if scaled else 1.0
+
+
 def _drawn(
-    simulator: Simulator, start: Trial, g: GroupElement | None, draws: int, rng: np.random.Generator
+    simulator: Simulator, start: Trial, g: GroupElement | None, rng: np.random.Generator
 ) -> dict[str, Array] | None:
     """By field what was seen after the last step, and the reward, `(draws, size)`; None if it never came to that."""
     symmetry = simulator.symmetry
@@ -118,7 +143,7 @@ def _drawn(
     if g is not None:
         actions = [np.asarray(symmetry.transform_action(g, each), np.float64) for each in actions]
     seen: list[Run] = []
-    for number in rng.integers(2**31, size=draws).tolist():
+    for number in rng.integers(2**31, size=_DRAWS).tolist():
         try:
             first = simulator.begin(start, g)
         except ArgumentError:
@@ -127,7 +152,7 @@ def _drawn(
         run = simulator.follow(first, list(actions), g is not None)
         if len(run) > len(actions):
             seen.append(run)
-    if len(seen) < draws:
+    if len(seen) < _DRAWS:
         return None
     found = {
         name: np.stack([run[-1].observation[name].ravel() for run in seen]) for name in seen[0][-1].observation
@@ -148,19 +173,6 @@ def _moved(simulator: Simulator, here: Mapping[str, Array], g: GroupElement) -> 
         items = rows.reshape(-1, declared.size(symmetry.dim))
         moved = np.asarray(declared.transform(g, items, centre), np.float64)
         found[name] = moved.reshape(rows.shape)
-    return found
-
-
-def _scales(
-    simulator: Simulator, clouds: Mapping[int, Sequence[tuple[Mapping[str, Array], Mapping[str, Array]]]]
-) -> dict[str, float]:
-    """By name the spread of what was drawn; what never changed is left out."""
-    found: dict[str, float] = {}
-    pairs = [pair for each in clouds.values() for pair in each]
-    for name in pairs[0][0] if pairs else ():
-        within = [float(np.std(side[name], axis=0).max()) for pair in pairs for side in pair]
-        if max(within) > 0:
-            found[name] = float(np.mean(within))
     return found
 
 

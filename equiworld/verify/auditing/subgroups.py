@@ -26,7 +26,7 @@ from equiworld.groups import (
 )
 from equiworld.verify.elements import describe, rotation_angle, rotation_axis
 
-__all__ = ["Subgroup", "members_of", "name_of", "schedule", "subgroups_of", "tested_elements", "words_of"]
+__all__ = ["Subgroup", "members_of", "name_of", "own_elements", "schedule", "subgroups_of", "tested_elements", "words_of"]
 
 _CLOSE = 1e-9
 _TURNS = (6, 4, 3, 2)
@@ -57,13 +57,15 @@ def schedule(subgroups: Sequence[Subgroup], elements: GroupElement, state: int) 
 
     So each is asked about in every state, and what each has that others do not is.
     """
+    return sorted({own[state % len(own)] for own in own_elements(subgroups, elements) if own})
+
+
+def own_elements(subgroups: Sequence[Subgroup], elements: GroupElement) -> list[list[int]]:
+    """By subgroup, which elements of a batch it has and no smaller one does."""
     members = members_of(subgroups, elements)
-    found: set[int] = set()
-    for inside in members:
-        own = sorted(inside.difference(*(each for each in members if each < inside)))
-        if own:
-            found.add(own[state % len(own)])
-    return sorted(found)
+    return [
+        sorted(inside.difference(*(each for each in members if each < inside))) for inside in members
+    ]
 
 
 def members_of(subgroups: Sequence[Subgroup], elements: GroupElement) -> list[frozenset[int]]:
