@@ -79,7 +79,11 @@ class Audit:
             seed=seed,
         )
         env.close()
-        paths = [found.save(folder / _FILES[0]), found.plot(folder / _FILES[1]), found.page(folder / _FILES[2])]
+        paths = [
+            found.save(folder / _FILES[0]),
+            found.plot(folder / _FILES[1]),
+            found.page(folder / _FILES[2]),
+        ]
         if found.counterexample is not None:
             paths.append(found.counterexample.save(folder / _FILES[3]))
         return Outcome("\n".join(map(str, (found, *paths))), found.ok)

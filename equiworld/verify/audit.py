@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
-from equiworld.groups import Group, GroupElement
+from equiworld.groups import Group
 from equiworld.rollout import EnvLike, Policy, close_copies, env_copies
 from equiworld.rollout.policy import as_policy
 from equiworld.symmetry import Field, Symmetry
@@ -34,7 +34,7 @@ from equiworld.verify.auditing.regions import Region, region_of
 from equiworld.verify.auditing.report import Audit
 from equiworld.verify.auditing.runs import Runs, run_all
 from equiworld.verify.auditing.setup import States, audited_symmetry, prepared, settled
-from equiworld.verify.auditing.subgroups import Subgroup, name_of, subgroups_of, tested_elements
+from equiworld.verify.auditing.subgroups import Lattice, name_of, subgroups_of, tested_elements
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator
 from equiworld.verify.check.whole import notes_of
@@ -133,12 +133,12 @@ def audit(
         made = copies[0]
         declared = audited_symmetry(made, symmetry, group)
         check_spaces(made, declared)
-        subgroups, elements = _elements(made, declared, seed)
+        lattice = _lattice(made, declared, seed)
         simulator = prepared(made, declared, move, access, state_fields, seed)
         settled(simulator, seed)
-        work = _Work(simulator, subgroups, elements, tolerance, confidence, seed)
+        work = _Work(simulator, lattice, tolerance, confidence, seed)
         work.draw(states, horizon, policy)
-        check_beginning(simulator, work.origins[0].trial, elements)
+        check_beginning(simulator, work.origins[0].trial, lattice.elements)
         work.run(region_of(made) if region is None else region)
         return work.reported(explain, began, {"states": states, "horizon": horizon})
     finally:
@@ -165,7 +165,7 @@ def assert_env_symmetric(
     return found
 
 
-def _elements(env: gym.Env, symmetry: Symmetry, seed: int) -> tuple[list[Subgroup], GroupElement]:
+def _lattice(env: gym.Env, symmetry: Symmetry, seed: int) -> Lattice:
     """Subgroups, those of the simulator's gravity among them, and the elements that are tried."""
     gravity = None
     known = model_and_data(env)
@@ -177,7 +177,7 @@ def _elements(env: gym.Env, symmetry: Symmetry, seed: int) -> tuple[list[Subgrou
     elements = tested_elements(symmetry.group, subgroups, rng, symmetry.length_scale)
     if elements is None:
         raise ArgumentError("group", repr(symmetry.group), NOTHING_TO_COMPARE)
-    return subgroups, elements
+    return Lattice(subgroups, elements)
 
 
 class _Work:
@@ -186,13 +186,12 @@ class _Work:
     def __init__(
         self,
         simulator: Simulator,
-        subgroups: Sequence[Subgroup],
-        elements: GroupElement,
+        lattice: Lattice,
         tolerance: float,
         confidence: float,
         seed: int,
     ) -> None:
-        self.simulator, self.subgroups, self.elements = simulator, subgroups, elements
+        self.simulator, self.lattice, self.elements = simulator, lattice, lattice.elements
         self.tolerance, self.confidence, self.seed = tolerance, confidence, seed
         self.origins: list[Origin] = []
         self.runs = Runs()
@@ -208,12 +207,12 @@ class _Work:
     def run(self, region: Region | None) -> None:
         """Make the runs, and compare laws of what they do not settle."""
         simulator = self.simulator
-        self.runs = run_all(
-            simulator, self.origins, self.subgroups, self.elements, region, self.tolerance
-        )
+        self.runs = run_all(simulator, self.origins, self.lattice, region, self.tolerance)
         if not self.runs.turned:
             reason = next(iter(self.runs.refused.values()), "nothing was tried")
-            raise ArgumentError("env", f"one that begins at no g·s ({reason})", "one that can be brought there")
+            raise ArgumentError(
+                "env", f"one that begins at no g·s ({reason})", "one that can be brought there"
+            )
         trials = [each.trial for each in self.origins]
         runs = self.runs
         self.judge = Judge(
@@ -233,23 +232,19 @@ class _Work:
         if chosen:
             asked = self.origins[: min(_LAW_STATES, len(self.origins))]
             level = 1.0 - self.confidence
-            self.law = tested_law(
-                simulator, asked, self.subgroups, self.elements, chosen, level, self.seed
-            )
+            self.law = tested_law(simulator, asked, self.lattice, chosen, level, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""
         simulator, symmetry = self.simulator, self.simulator.symmetry
         kept = self._kept()
-        findings = by_subgroup(self.subgroups, self.elements, self.outcomes, self.confidence, kept)
+        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
         if kept is not None:
             assert self.law is not None
             findings = [replace(each, reward=self.law.rewarded) for each in findings]
-        good = maximal(self.subgroups, self.elements, findings, lambda each: _holds(each))
-        rewarded = maximal(
-            self.subgroups, self.elements, findings, lambda each: _holds(each) and each.reward
-        )
-        regions = by_region(self.subgroups, self.elements, self.outcomes, self.confidence)
+        good = maximal(self.lattice, findings, lambda each: _holds(each))
+        rewarded = maximal(self.lattice, findings, lambda each: _holds(each) and each.reward)
+        regions = by_region(self.lattice, self.outcomes, self.confidence)
         fields = tuple(self.judge.fields) if kept is None else ()
         failing = [self.elements[index] for index in sorted({each.element for each in self._broken(kept)})]
         causes: tuple[Cause, ...] = ()
@@ -332,7 +327,9 @@ class _Work:
             notes.append(f"{len(self.runs.refused)} of {tried} beginnings at g·s were refused; {first}")
         if self.law is not None:
             asked = f"{self.law.draws} draws from each side of {self.law.states} states"
-            notes.append(f"laws were compared by energy distances, {asked}; Holm's correction over the subgroups")
+            notes.append(
+                f"laws were compared by energy distances, {asked}; Holm's correction over the subgroups"
+            )
         if kept is None:
             notes += list(notes_of(self.judge))
         return notes

@@ -32,9 +32,7 @@ def advice(
     if whole.holds not in ("broken", "untested") and not whole.reward:
         text += "; the reward or the end of episodes is not the same: declare reward=False, or give the task its goal"
     if infeasible > 0:
-        text += (
-            f"; {100 * infeasible:.0f} % of the allowed actions have images that are not allowed: bound them by a ball"
-        )
+        text += f"; {100 * infeasible:.0f} % of the allowed actions have images that are not allowed: bound them by a ball"
     return text
 
 
@@ -42,9 +40,15 @@ def _of_dynamics(whole: SubgroupFinding, largest: Sequence[str], regions: Sequen
     if whole.holds == "untested":
         return "nothing can be said: no state could be brought to g·s for elements that only this group has"
     if whole.holds != "broken":
-        how = {"exact": "exact", "in law": "true in law", "to the solver's tolerance": "true to the solver's tolerance"}
+        how = {
+            "exact": "exact",
+            "in law": "true in law",
+            "to the solver's tolerance": "true to the solver's tolerance",
+        }
         return f"build all of {whole.name} in: it is {how[whole.holds]}"
-    held = [each for each in regions if each.region != UNREAD and whole.name in each.largest and each.runs > 1]
+    held = [
+        each for each in regions if each.region != UNREAD and whole.name in each.largest and each.runs > 1
+    ]
     lost = [each.region for each in regions if each.broken]
     local = ""
     if held and lost:

@@ -20,8 +20,8 @@ from equiworld.symmetry.registry import known_id
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import replayed
-from equiworld.verify.auditing.subgroups import words_of
 from equiworld.verify.auditing.setup import States, prepared, settled
+from equiworld.verify.auditing.subgroups import words_of
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator, Trial
 
@@ -113,7 +113,8 @@ class Counterexample:
             trial = Trial(trial.seed, trial.walk, trial.actions, state)
         actions = simulator.steps_of(trial)
         moved = [
-            np.asarray(simulator.symmetry.transform_action(self.element, each), np.float64) for each in actions
+            np.asarray(simulator.symmetry.transform_action(self.element, each), np.float64)
+            for each in actions
         ]
         here = simulator.follow(simulator.begin(trial, None), actions)
         there = simulator.follow(simulator.begin(trial, self.element), moved, turned=True)

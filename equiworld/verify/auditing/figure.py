@@ -61,11 +61,17 @@ def _draw_subgroups(axes: Any, audit: Audit, rows: Any) -> None:
     axes.set_xlabel("largest deviation, relative")
     for place, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
         axes.axvline(place, color="0.4", linewidth=0.8, linestyle=":")
-        axes.text(place, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0)
+        axes.text(
+            place, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0
+        )
     known = dict.fromkeys(each.holds for each in rows)
     handles: list[Any] = [Patch(color=_COLOURS[each], label=each) for each in known]
-    handles.append(Line2D([], [], marker="|", linestyle="", color="0.1", markersize=9, label="after one step"))
-    axes.legend(handles=handles, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+    handles.append(
+        Line2D([], [], marker="|", linestyle="", color="0.1", markersize=9, label="after one step")
+    )
+    axes.legend(
+        handles=handles, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4
+    )
 
 
 def _draw_regions(axes: Any, audit: Audit) -> None:

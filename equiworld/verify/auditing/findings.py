@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 
 from equiworld.groups import GroupElement
 from equiworld.verify.auditing.runs import Runs
-from equiworld.verify.auditing.subgroups import Subgroup, members_of, words_of
+from equiworld.verify.auditing.subgroups import Lattice, words_of
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.pairs import EXACT
 from equiworld.verify.check.report import kind_of
 
-__all__ = ["ElementFinding", "Holds", "Outcome", "RegionFinding", "SubgroupFinding", "bound_of_none", "outcomes"]
+__all__ = [
+    "ElementFinding",
+    "Holds",
+    "Outcome",
+    "RegionFinding",
+    "SubgroupFinding",
+    "bound_of_none",
+    "outcomes",
+]
 __all__ += ["by_element", "by_region", "by_subgroup", "maximal"]
 
 Holds = Literal["exact", "to the solver's tolerance", "in law", "broken", "untested"]
@@ -218,8 +226,7 @@ def bound_of_none(trials: int, confidence: float) -> float:
 
 
 def by_subgroup(
-    subgroups: Sequence[Subgroup],
-    elements: GroupElement,
+    lattice: Lattice,
     found: Sequence[Outcome],
     confidence: float,
     in_law: Mapping[int, bool] | None = None,
@@ -227,23 +234,19 @@ def by_subgroup(
     """One finding for each subgroup.
 
     Args:
-        subgroups: the group first.
-        elements: the batch that was tried.
+        lattice: subgroups and elements.
         found: the runs to count.
         confidence: of the bounds.
         in_law: of a noisy world, by element whether its law is kept; None where runs are compared one by one.
     """
-    members = members_of(subgroups, elements)
     result = []
-    for which, each in enumerate(subgroups):
-        inside = members[which]
+    for which, each in enumerate(lattice.subgroups):
+        inside = lattice.members[which]
         own = [one for one in found if one.element in inside]
         broken = {one.state for one in own if not one.dynamics}
         states = {one.state for one in own}
         horizon = max((one.horizon for one in own), default=0.0)
-        verdict = _verdict(
-            own, inside, [members[other] for other in range(len(members)) if members[other] < inside]
-        )
+        verdict = _verdict(own, lattice.own[which] or inside)
         if in_law is not None and verdict != "untested":
             tried = [in_law[index] for index in inside if index in in_law]
             broken = set() if all(tried) else broken
@@ -266,9 +269,9 @@ def by_subgroup(
     return result
 
 
-def _verdict(own: Sequence[Outcome], inside: frozenset[int], smaller: Sequence[frozenset[int]]) -> Holds:
+def _verdict(own: Sequence[Outcome], proper: frozenset[int]) -> Holds:
+    """Of runs under a subgroup's elements; those that no smaller one has say more than they do."""
     tried = {one.element for one in own}
-    proper = inside.difference(*smaller) or inside  # what no smaller subgroup has says more than they do
     if any(not one.dynamics for one in own):
         return "broken"
     if not tried & proper:
@@ -277,13 +280,12 @@ def _verdict(own: Sequence[Outcome], inside: frozenset[int], smaller: Sequence[f
 
 
 def maximal(
-    subgroups: Sequence[Subgroup],
-    elements: GroupElement,
+    lattice: Lattice,
     found: Sequence[SubgroupFinding],
     kept: Callable[[SubgroupFinding], bool],
 ) -> list[SubgroupFinding]:
     """Of those that are kept, the ones that lie in no other one, the largest first."""
-    members = members_of(subgroups, elements)
+    members = lattice.members
     good = [which for which, each in enumerate(found) if kept(each)]
     return [found[one] for one in good if not any(members[one] < members[other] for other in good)]
 
@@ -309,15 +311,13 @@ class RegionFinding:
     largest: tuple[str, ...]
 
 
-def by_region(
-    subgroups: Sequence[Subgroup], elements: GroupElement, found: Sequence[Outcome], confidence: float
-) -> list[RegionFinding]:
+def by_region(lattice: Lattice, found: Sequence[Outcome], confidence: float) -> list[RegionFinding]:
     """One finding for each region that any run went to."""
     result = []
     for region in dict.fromkeys(each.region for each in found):
         own = [each for each in found if each.region == region]
-        judged = by_subgroup(subgroups, elements, own, confidence)
-        largest = maximal(subgroups, elements, judged, lambda each: each.holds not in ("broken", "untested"))
+        judged = by_subgroup(lattice, own, confidence)
+        largest = maximal(lattice, judged, lambda each: each.holds not in ("broken", "untested"))
         result.append(
             RegionFinding(
                 region,

@@ -56,7 +56,9 @@ class FunctionStates(StateAccess):
         fields: Mapping[str, Field] | None = None,
     ) -> None:
         if not callable(get) or not callable(set):
-            raise ArgumentError("states", f"({get!r}, {set!r})", "two functions, get(env) and set(env, state)")
+            raise ArgumentError(
+                "states", f"({get!r}, {set!r})", "two functions, get(env) and set(env, state)"
+            )
         self._get, self._set, self.symmetry = get, set, symmetry
         self.fields = {**symmetry.observation, **(fields or {})}
 

@@ -12,7 +12,7 @@ from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import reseed
 from equiworld.verify.auditing.drawing_states import Origin
-from equiworld.verify.auditing.subgroups import Subgroup, own_elements, schedule
+from equiworld.verify.auditing.subgroups import Lattice
 from equiworld.verify.check.trials import Run, Simulator, Trial
 
 __all__ = ["Law", "energy_test", "holm", "is_noisy", "tested_law"]
@@ -69,8 +69,7 @@ def is_noisy(simulator: Simulator, origins: Sequence[Origin]) -> bool:
 def tested_law(
     simulator: Simulator,
     origins: Sequence[Origin],
-    subgroups: Sequence[Subgroup],
-    elements: GroupElement,
+    lattice: Lattice,
     chosen: Collection[int],
     level: float,
     seed: int,
@@ -82,24 +81,22 @@ def tested_law(
     Args:
         simulator: in which they are drawn.
         origins: states and actions.
-        subgroups: that are asked about.
-        elements: a batch.
+        lattice: subgroups that are asked about, and elements.
         chosen: which of them are asked about; the others are known to keep the law.
         level: how rarely a world that is symmetric may be said not to be.
         seed: of random numbers and permutations.
     """
     rng = np.random.default_rng([seed, 0x6C6177])
-    sets = own_elements(subgroups, elements)
-    owner = {index: number for number, own in enumerate(sets) for index in own}
+    owner = {index: number for number, own in enumerate(lattice.own) for index in own}
     clouds: dict[int, list[Sides]] = {}
     for state, origin in enumerate(origins):
         here = _drawn(simulator, origin.trial, None, rng)
-        for index in schedule(subgroups, elements, state) if here is not None else ():
-            there = _drawn(simulator, origin.trial, elements[index], rng) if index in chosen else None
+        for index in lattice.tried(state) if here is not None else ():
+            there = _drawn(simulator, origin.trial, lattice.elements[index], rng) if index in chosen else None
             if here is not None and there is not None:
-                moved = _moved(simulator, here, elements[index])
+                moved = _moved(simulator, here, lattice.elements[index])
                 clouds.setdefault(owner[index], []).append((moved, there))
-    fields = [name for name in simulator.symmetry.observation]
+    fields = list(simulator.symmetry.observation)
     p_values = {number: _p_value(pairs, fields, rng) for number, pairs in clouds.items()}
     rewards = {number: _p_value(pairs, ["reward"], rng) for number, pairs in clouds.items()}
     kept = holm(p_values, level)
@@ -155,7 +152,8 @@ def _drawn(
     if len(seen) < _DRAWS:
         return None
     found = {
-        name: np.stack([run[-1].observation[name].ravel() for run in seen]) for name in seen[0][-1].observation
+        name: np.stack([run[-1].observation[name].ravel() for run in seen])
+        for name in seen[0][-1].observation
     }
     return found | {"reward": np.array([[sum(each.reward or 0.0 for each in run)] for run in seen])}
 

@@ -42,5 +42,7 @@ class MemoryStates(StateAccess):
 
 def numbers_of(base: Any) -> dict[str, Any]:
     """Copies of the attributes that are numbers or arrays of them: what an environment keeps beside its engine."""
-    kept = {name: each for name, each in vars(base).items() if name not in _APART and isinstance(each, _PLAIN)}
+    kept = {
+        name: each for name, each in vars(base).items() if name not in _APART and isinstance(each, _PLAIN)
+    }
     return copy.deepcopy(kept)

@@ -61,7 +61,9 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         limited = model.actuator_ctrllimited.astype(bool)
         low, high = model.actuator_ctrlrange.T if model.nu else (_NO_NUMBERS, _NO_NUMBERS)
-        self.action_space = spaces.Box(np.where(limited, low, -1.0), np.where(limited, high, 1.0), dtype=np.float64)
+        self.action_space = spaces.Box(
+            np.where(limited, low, -1.0), np.where(limited, high, 1.0), dtype=np.float64
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -23,7 +23,10 @@ def write_page(path: str | os.PathLike[str], audit: Audit) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         picture = audit.plot(Path(folder) / "audit.png").read_bytes()
     text = _template().render(
-        audit=audit, picture=base64.b64encode(picture).decode(), versions=versions(), config=dict(audit.config)
+        audit=audit,
+        picture=base64.b64encode(picture).decode(),
+        versions=versions(),
+        config=dict(audit.config),
     )
     return write_atomically(path, lambda file: file.write(text.encode()))
 
@@ -33,4 +36,6 @@ def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("equiworld.verify.auditing", ".")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("audit.html.jinja")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
+        "audit.html.jinja"
+    )

@@ -191,9 +191,7 @@ class Audit:
         floor = self.floor
         if floor.same:
             return f"the same state and actions gave the same to the last bit, {floor.states} of {floor.states} times"
-        return (
-            f"the same state and actions led up to {floor.deviation:.2g} apart: the simulator does not repeat itself"
-        )
+        return f"the same state and actions led up to {floor.deviation:.2g} apart: the simulator does not repeat itself"
 
     def subgroup_rows(self) -> list[dict[str, Any]]:
         """One line a subgroup."""

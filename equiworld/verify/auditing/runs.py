@@ -13,7 +13,7 @@ from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import Origin
 from equiworld.verify.auditing.regions import UNREAD, Region, worse
-from equiworld.verify.auditing.subgroups import Subgroup, schedule, words_of
+from equiworld.verify.auditing.subgroups import Lattice, words_of
 from equiworld.verify.check.chaos import before_chaos
 from equiworld.verify.check.trials import Run, Seen, Simulator
 
@@ -61,8 +61,7 @@ class Runs:
 def run_all(
     simulator: Simulator,
     origins: Sequence[Origin],
-    subgroups: Sequence[Subgroup],
-    elements: GroupElement,
+    lattice: Lattice,
     region: Region | None,
     tolerance: float,
 ) -> Runs:
@@ -71,8 +70,7 @@ def run_all(
     Args:
         simulator: in which they are made.
         origins: states and actions.
-        subgroups: that are asked about.
-        elements: a batch, each of which is tried in some of the states.
+        lattice: subgroups, and elements, each of which is tried in some of the states.
         region: what tells where a state lies.
         tolerance: relative, for telling chaos from a symmetry that is broken.
     """
@@ -85,23 +83,22 @@ def run_all(
         reference, where, after = followed(simulator, simulator.begin(start, None), actions, region, restored)
         found.reference.append(reference)
         floors.append(_floor(simulator, origin, reference, actions))
-        for index in schedule(subgroups, elements, state):
-            g = elements[index]
+        for index in lattice.tried(state):
+            g = lattice.elements[index]
             try:
                 first = simulator.begin(start, g)
             except ArgumentError as error:
                 found.refused[state, index] = f"{words_of(g)}: {error.__cause__ or error}"
                 continue
-            moved = [
-                np.asarray(simulator.symmetry.transform_action(g, one), np.float64)
-                for one in actions
-            ]
+            moved = [np.asarray(simulator.symmetry.transform_action(g, one), np.float64) for one in actions]
             run, there, _ = followed(simulator, first, moved, region, None, turned=True)
             if restored is not None and after is not None and len(run) > 1:
                 pair = _numbers(simulator, restored, first, moved, start, after, g)
                 if pair:
                     found.numbers[state, index] = pair
-            found.turned[state, index] = before_chaos(simulator, reference, run, elements, index, tolerance)
+            found.turned[state, index] = before_chaos(
+                simulator, reference, run, lattice.elements, index, tolerance
+            )
             found.regions[state, index] = worse(where, there)
     found.floor = Floor(
         len(floors),

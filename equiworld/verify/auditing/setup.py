@@ -25,7 +25,9 @@ from equiworld.verify.mujoco_move import mujoco_move
 
 __all__ = ["States", "audited_symmetry", "prepared", "settled"]
 
-States = StateAccess | tuple[Callable[[gym.Env], Mapping[str, Any]], Callable[[gym.Env, Mapping[str, Any]], Any]]
+States = (
+    StateAccess | tuple[Callable[[gym.Env], Mapping[str, Any]], Callable[[gym.Env, Mapping[str, Any]], Any]]
+)
 """How a simulator's state is read and written: an access, or two functions, get(env) and set(env, state)."""
 
 _CLOSE = 1e-6  # of what a few steps change: a restored state looks the same
@@ -42,7 +44,9 @@ def audited_symmetry(env: gym.Env, symmetry: Symmetry | None, group: Group | Non
     if group is None or group == declared.group:
         return declared
     if group.dim != declared.dim:
-        raise ArgumentError("group", group, f"a group of dimension {declared.dim}, that of {declared.group!r}")
+        raise ArgumentError(
+            "group", group, f"a group of dimension {declared.dim}, that of {declared.group!r}"
+        )
     try:
         return replace(declared, group=group)
     except ArgumentError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from equiworld.groups import (
 )
 from equiworld.verify.elements import describe, rotation_angle, rotation_axis
 
-__all__ = ["Subgroup", "members_of", "name_of", "own_elements", "schedule", "subgroups_of", "tested_elements", "words_of"]
+__all__ = ["Lattice", "Subgroup", "name_of", "subgroups_of", "tested_elements", "words_of"]
 
 _CLOSE = 1e-9
 _TURNS = (6, 4, 3, 2)
@@ -52,26 +53,37 @@ class Subgroup:
     group: Group | None = None
 
 
-def schedule(subgroups: Sequence[Subgroup], elements: GroupElement, state: int) -> list[int]:
-    """Which elements are tried in a state: of each subgroup one that no smaller one has, another in the next state.
+@dataclass(frozen=True)
+class Lattice:
+    """Subgroups, and the elements by which they are told apart.
 
-    So each is asked about in every state, and what each has that others do not is.
+    Attributes:
+        subgroups: the group first, the largest before smaller ones.
+        elements: a batch.
     """
-    return sorted({own[state % len(own)] for own in own_elements(subgroups, elements) if own})
 
+    subgroups: Sequence[Subgroup]
+    elements: GroupElement
 
-def own_elements(subgroups: Sequence[Subgroup], elements: GroupElement) -> list[list[int]]:
-    """By subgroup, which elements of a batch it has and no smaller one does."""
-    members = members_of(subgroups, elements)
-    return [
-        sorted(inside.difference(*(each for each in members if each < inside))) for inside in members
-    ]
+    @cached_property
+    def members(self) -> list[frozenset[int]]:
+        """By subgroup, which of the elements belong to it."""
+        every = list(enumerate(self.elements))
+        return [frozenset(index for index, g in every if each.contains(g)) for each in self.subgroups]
 
+    @cached_property
+    def own(self) -> list[frozenset[int]]:
+        """By subgroup, which elements it has and no smaller one does."""
+        return [
+            inside.difference(*(each for each in self.members if each < inside)) for inside in self.members
+        ]
 
-def members_of(subgroups: Sequence[Subgroup], elements: GroupElement) -> list[frozenset[int]]:
-    """By subgroup, which elements of a batch belong to it."""
-    every = list(elements)
-    return [frozenset(index for index, g in enumerate(every) if each.contains(g)) for each in subgroups]
+    def tried(self, state: int) -> list[int]:
+        """Which elements are tried in a state: one of each subgroup's own, another in the next state.
+
+        So each subgroup is asked about in every state.
+        """
+        return sorted({sorted(own)[state % len(own)] for own in self.own if own})
 
 
 def subgroups_of(group: Group, gravity: Sequence[float] | None = None) -> list[Subgroup]:
@@ -187,7 +199,9 @@ def _finite(group: Group) -> Iterator[Subgroup]:
             continue
         known.add(members)
         moved = sorted(members - {0})
-        name = f"{len(members)} of {len(table)} elements: {'; '.join(words_of(every[each]) for each in moved)}"
+        name = (
+            f"{len(members)} of {len(table)} elements: {'; '.join(words_of(every[each]) for each in moved)}"
+        )
         own = group.subgroup(moved) if isinstance(group, Isometries) else None
         if isinstance(group, Dihedral | Cyclic) and max(moved) < group.n:
             own = Cyclic(len(members), None if group.axis is None else group.axis.direction)

@@ -182,7 +182,9 @@ def mended_action(
     """
     chosen = range(min(len(starts), 3))
     thorough = [
-        (state, element, min(len(reference[state]), _ENOUGH)) for state in chosen for element in range(len(elements))
+        (state, element, min(len(reference[state]), _ENOUGH))
+        for state in chosen
+        for element in range(len(elements))
     ]
     for candidate in action_candidates(simulator.symmetry):
         worst = [0.0]

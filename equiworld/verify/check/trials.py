@@ -19,7 +19,17 @@ from equiworld.symmetry.field import numbers
 from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.moving import observe_now
 
-__all__ = ["HOW_TO_MOVE", "Move", "Restore", "Run", "Seen", "Simulator", "Trial", "drawn_elements", "drawn_starts"]
+__all__ = [
+    "HOW_TO_MOVE",
+    "Move",
+    "Restore",
+    "Run",
+    "Seen",
+    "Simulator",
+    "Trial",
+    "drawn_elements",
+    "drawn_starts",
+]
 __all__ += ["within"]
 
 Move = Callable[[gym.Env, GroupElement], Any]
@@ -292,9 +302,7 @@ def drawn_starts(
     return starts, walks, inside
 
 
-def within(
-    space: gym.Space, symmetry: Symmetry, elements: GroupElement, action: Array
-) -> tuple[Array, bool]:
+def within(space: gym.Space, symmetry: Symmetry, elements: GroupElement, action: Array) -> tuple[Array, bool]:
     """The action, drawn towards what no element moves until all images lie in the space, if they ever do."""
     declared, centre = symmetry.action, np.asarray(symmetry.centre)
     still = declared.decode(
