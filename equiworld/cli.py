@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows `equiworld` on the command line; that of this process if None.
 
     Returns:
-        The exit code: 0, 1 for a certificate or an audit that was not passed, 2 for what cannot be done, 130 after Ctrl-C.
+        The exit code: 0, 1 for a certificate or an audit not passed, 2 for what cannot be done, 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):

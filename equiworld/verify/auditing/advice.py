@@ -32,7 +32,8 @@ def advice(
     if whole.holds not in ("broken", "untested") and not whole.reward:
         text += "; the reward or the end of episodes is not the same: declare reward=False, or give the task its goal"
     if infeasible > 0:
-        text += f"; {100 * infeasible:.0f} % of the allowed actions have images that are not allowed: bound them by a ball"
+        share = f"{100 * infeasible:.0f} % of the allowed actions"
+        text += f"; {share} have images that are not allowed: bound them by a ball"
     return text
 
 

@@ -76,7 +76,8 @@ def tested_law(
 ) -> Law:
     """Draw what follows from s and from g·s with fresh random numbers on both sides, and compare.
 
-    Elements that only the same subgroup has are tested together, one in each state; Holm's correction is over subgroups.
+    Elements that only the same subgroup has are tested together, one in each state. Holm's correction is over subgroups,
+    and half of the level is the reward's, where that is to be invariant.
 
     Args:
         simulator: in which they are drawn.
@@ -99,6 +100,7 @@ def tested_law(
     fields = list(simulator.symmetry.observation)
     p_values = {number: _p_value(pairs, fields, rng) for number, pairs in clouds.items()}
     rewards = {number: _p_value(pairs, ["reward"], rng) for number, pairs in clouds.items()}
+    level = level / 2 if simulator.symmetry.reward else level
     kept = holm(p_values, level)
     lost = [pair for number, pairs in clouds.items() if not kept[number] for pair in pairs]
     known = {index: number for index, number in owner.items() if number in kept and index in chosen}
@@ -113,7 +115,7 @@ def tested_law(
 
 
 def _p_value(pairs: Sequence[Sides], names: Sequence[str], rng: np.random.Generator) -> float:
-    """That both sides of each pair have one law, as far as these arrays go; those without noise are compared plainly."""
+    """That both sides of each pair have one law, by these arrays; those without noise are compared plainly."""
     scaled: list[tuple[Array, Array]] = []
     for here, there in pairs:
         sides: tuple[list[Array], list[Array]] = ([], [])
