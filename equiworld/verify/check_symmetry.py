@@ -18,6 +18,7 @@ from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.verify.check.chaos import before_chaos
+from equiworld.verify.check.drawn import drawn_elements, drawn_starts
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.pairs import EXACT
 from equiworld.verify.check.report import FieldCheck, SymmetryCheck, traits_of
@@ -28,8 +29,6 @@ from equiworld.verify.check.trials import (
     Seen,
     Simulator,
     Trial,
-    drawn_elements,
-    drawn_starts,
 )
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.elements import describe

@@ -20,8 +20,8 @@ from equiworld.symmetry.registry import known_id
 from equiworld.symmetry.serialise import symmetry_from_dict, symmetry_to_dict
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import replayed
+from equiworld.verify.auditing.naming import words_of
 from equiworld.verify.auditing.setup import States, prepared, settled
-from equiworld.verify.auditing.subgroups import words_of
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator, Trial
 

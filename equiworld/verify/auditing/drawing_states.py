@@ -14,7 +14,8 @@ from equiworld.groups.arrays import Array
 from equiworld.rollout import Policy, Replay, Start, rollout
 from equiworld.symmetry import Symmetry
 from equiworld.verify.auditing.access import Restored
-from equiworld.verify.check.trials import Simulator, Trial, within
+from equiworld.verify.check.drawn import within
+from equiworld.verify.check.trials import Simulator, Trial
 
 __all__ = ["Feasibility", "Origin", "drawn_trials", "replayed"]
 

@@ -15,7 +15,7 @@ from equiworld.verify.auditing.drawing_states import Origin
 from equiworld.verify.auditing.subgroups import Lattice
 from equiworld.verify.check.trials import Run, Simulator, Trial
 
-__all__ = ["Law", "energy_test", "holm", "is_noisy", "tested_law"]
+__all__ = ["Law", "compared_laws", "energy_test", "holm", "is_noisy"]
 
 _AFTER = 2  # steps after which laws are compared
 _ASKED = 5  # states in which it is asked whether anything is drawn
@@ -66,7 +66,7 @@ def is_noisy(simulator: Simulator, origins: Sequence[Origin]) -> bool:
     return False
 
 
-def tested_law(
+def compared_laws(
     simulator: Simulator,
     origins: Sequence[Origin],
     lattice: Lattice,
@@ -76,8 +76,8 @@ def tested_law(
 ) -> Law:
     """Draw what follows from s and from g·s with fresh random numbers on both sides, and compare.
 
-    Elements that only the same subgroup has are tested together, one in each state. Holm's correction is over subgroups,
-    and half of the level is the reward's, where that is to be invariant.
+    Elements that only the same subgroup has are tested together, one in each state. Holm's correction is over
+    subgroups, and half of the level is the reward's, where that is to be invariant.
 
     Args:
         simulator: in which they are drawn.

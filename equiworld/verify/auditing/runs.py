@@ -12,8 +12,9 @@ from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import Restored
 from equiworld.verify.auditing.drawing_states import Origin
+from equiworld.verify.auditing.naming import words_of
 from equiworld.verify.auditing.regions import UNREAD, Region, worse
-from equiworld.verify.auditing.subgroups import Lattice, words_of
+from equiworld.verify.auditing.subgroups import Lattice
 from equiworld.verify.check.chaos import before_chaos
 from equiworld.verify.check.trials import Run, Seen, Simulator
 

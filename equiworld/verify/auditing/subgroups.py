@@ -25,9 +25,9 @@ from equiworld.groups import (
     Isometries,
     left_right,
 )
-from equiworld.verify.elements import describe, rotation_angle, rotation_axis
+from equiworld.verify.auditing.naming import name_of, words_of
 
-__all__ = ["Lattice", "Subgroup", "name_of", "subgroups_of", "tested_elements", "words_of"]
+__all__ = ["Lattice", "Subgroup", "subgroups_of", "telling_elements"]
 
 _CLOSE = 1e-9
 _TURNS = (6, 4, 3, 2)
@@ -111,18 +111,6 @@ def subgroups_of(group: Group, gravity: Sequence[float] | None = None) -> list[S
     whole = Subgroup(name_of(group), lambda g: True, _size(group), group)
     rest = [each for each in found if each.name != whole.name]
     return [whole, *sorted(rest, key=lambda each: each.size, reverse=True)]
-
-
-def name_of(group: Group) -> str:
-    """A group as it is written, of finite ones that would fill lines in words."""
-    if isinstance(group, Isometries) and group.order == 2 and not group.stores_labels and not group.proper:
-        values, vectors = np.linalg.eigh(group.elements().matrix[1])
-        if (values[1:] > 0).all():  # a reflection
-            normal = np.round(vectors[:, 0] * np.sign(vectors[:, 0].sum() or 1.0), 6) + 0.0
-            return f"left_right({tuple(normal.tolist())})"
-    if isinstance(group, Isometries):
-        return f"Isometries of {group.order} elements"
-    return repr(group)
 
 
 def _of_group(group: Group) -> Subgroup:
@@ -211,26 +199,6 @@ def _finite(group: Group) -> Iterator[Subgroup]:
         )
 
 
-def words_of(g: GroupElement) -> str:
-    """One element in words: what it turns about, or mirrors across, where it shifts, which label."""
-    if g.dim != 3:
-        return describe(g)
-    words = []
-    axis, angle = rotation_axis(g), float(np.degrees(rotation_angle(g)))
-    about = "" if axis is None else f"({', '.join(f'{each:.3g}' for each in np.round(axis, 3) + 0.0)})"
-    if g.determinant < 0:  # minus a turn: by half a turn that is a mirror
-        plain = np.isclose(angle, 180.0, atol=1e-6)
-        words.append(f"mirror across {about}" if plain else f"inversion, {angle:.1f}° about {about}")
-    elif axis is not None:
-        words.append(f"{angle:.1f}° about {about}")
-    shift = float(np.linalg.norm(g.translation))
-    if shift > 0:
-        words.append(f"shifted {shift:.3g}")
-    if g.stored_label is not None and int(g.stored_label):
-        words.append(f"label {int(g.stored_label)}")
-    return ", ".join(words) or "identity"
-
-
 def _closed(table: np.ndarray, generators: Sequence[int]) -> frozenset[int]:
     found, queue = {0}, [0]
     while queue:
@@ -270,7 +238,7 @@ def _labelled(group: Group) -> Iterator[Subgroup]:
             )
 
 
-def tested_elements(
+def telling_elements(
     group: Group, subgroups: Sequence[Subgroup], rng: np.random.Generator, scale: float
 ) -> GroupElement | None:
     """Elements by which the subgroups can be told apart, a batch; of continuous ones drawn, of finite ones all.
