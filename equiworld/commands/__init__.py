@@ -4,6 +4,7 @@
 """
 
 from equiworld.commands.audits import Audits
+from equiworld.commands.auditing import Audit
 from equiworld.commands.benchmarks import Demo
 from equiworld.commands.certification import Certify
 from equiworld.commands.collection import Collect
@@ -12,4 +13,4 @@ from equiworld.commands.outcome import Outcome
 from equiworld.commands.reporting import Report
 from equiworld.commands.training import Train
 
-__all__ = ["Audits", "Certify", "Collect", "Demo", "Evaluate", "Outcome", "Report", "Train"]
+__all__ = ["Audit", "Audits", "Certify", "Collect", "Demo", "Evaluate", "Outcome", "Report", "Train"]
