@@ -3,8 +3,8 @@
 `run` returns what is to be shown; printing is the command line's.
 """
 
-from equiworld.commands.audits import Audits
 from equiworld.commands.auditing import Audit
+from equiworld.commands.audits import Audits
 from equiworld.commands.benchmarks import Demo
 from equiworld.commands.certification import Certify
 from equiworld.commands.collection import Collect

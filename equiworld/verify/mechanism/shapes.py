@@ -48,6 +48,8 @@ class Places(Parameter):
         return moved
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
+        if self.kind == "body":
+            places, rows = _movable(model, places, rows)
         getattr(model, self._array)[places] = rows
         getattr(model, self._frame)[places] = 0  # shortcuts for what stands in the frame of the body
 
@@ -67,6 +69,7 @@ class Inertia(Parameter):
         return six_of(found.turns @ tensors @ found.turns.swapaxes(1, 2))
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
+        places, rows = _movable(model, places, rows)
         for place, tensor in zip(places, tensor_of(rows), strict=True):
             moments, axes = np.linalg.eigh(tensor)
             axes[:, 2] *= np.sign(np.linalg.det(axes))
@@ -241,3 +244,9 @@ class Equalities(Parameter):
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
         model.eq_data[places] = rows
+
+
+def _movable(model: Model, places: Indices, rows: Array) -> tuple[Indices, Array]:
+    """Without bodies compiled as simple: their centres of mass and axes are those of their frames for good."""
+    free = model.body_simple[places] == 0
+    return places[free], rows[free]
