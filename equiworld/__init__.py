@@ -32,6 +32,7 @@ from equiworld.verify import assert_equivariant
 from equiworld.verify.audit import assert_env_symmetric, audit
 from equiworld.verify.certificate import certify
 from equiworld.verify.check_symmetry import check_symmetry
+from equiworld.verify.discover import discover
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.prediction import prediction_error
 
@@ -65,6 +66,7 @@ __all__ = [
     "certify",
     "check_symmetry",
     "collect",
+    "discover",
     "envs",
     "evaluate",
     "export",

@@ -35,6 +35,7 @@ from equiworld.verify.discovery.perturbed import perturbed
 from equiworld.verify.discovery.proposal import declared, group_of, with_mirrors
 from equiworld.verify.discovery.report import Discovery
 from equiworld.verify.discovery.transitions import Transitions, gathered
+from equiworld.verify.mechanism import propose
 
 __all__ = ["Discovery", "discover"]
 
@@ -61,6 +62,7 @@ def discover(
     do to a key says what it is: a vector, a point, a heading, an orientation, a scalar; and about which centre they
     turn. Turns by a share of a circle, and mirrors, are searched for in a smooth model that is fitted to transitions.
     Where the simulator can be brought to g·s, the proposal is checked there, and enlarged by mirrors that hold.
+    Of MuJoCo's environments the model file is asked first: `equiworld.verify.mechanism.propose`.
 
     Args:
         env: an environment, which is reset many times; its id; or a function that makes one.
@@ -79,7 +81,8 @@ def discover(
     Raises:
         ArgumentError: an argument is wrong; actions are no Box of floats; or the environment does not repeat itself.
 
-    >>> import gymnasium as gym, equiworld.envs
+    >>> import gymnasium as gym
+    >>> import equiworld.envs
     >>> found = discover(gym.make("equiworld/PushT-v0", walls=False), points=6, transitions=100)
     >>> found.algebra.dimension, found.symmetry.group, found.audit.verdict
     (3, E2(), 'exact')
@@ -94,8 +97,13 @@ def discover(
         made = copies[0]
         if symmetry is not None:
             return _begun_with(env, made, symmetry, move, seed, began)
+        notes = list[str]()
+        if parts is None and dim is None and _is_mujoco(made):
+            found = _from_model(env, made, seed, notes, began)
+            if found is not None:
+                return found
         settings = _Settings(dim, points, transitions, parts, flag("finite", finite), move, seed)
-        return _from_nothing(env, made, settings, began)
+        return _from_nothing(env, made, settings, notes, began)
     finally:
         close_copies(copies, env)
 
@@ -135,14 +143,37 @@ class _Settings:
     seed: int
 
 
-def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, began: float) -> Discovery:
+def _is_mujoco(made: gym.Env) -> bool:
+    """Whether it holds MuJoCo's own data; told without importing MuJoCo."""
+    data = getattr(made.unwrapped, "data", None)
+    return type(data).__module__.partition(".")[0] == "mujoco"
+
+
+def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began: float) -> Discovery | None:
+    """What maps a MuJoCo mechanism to itself, and how its observation transforms; None where that proposes nothing."""
+    proposal = propose(made, seed=seed)
+    notes += [f"not typed: {each}" for each in proposal.untyped]
+    if proposal.symmetry is None:
+        notes.append("the MuJoCo model proposes nothing: see verify.mechanism.propose")
+        return None
+    notes.append("read from the MuJoCo model: joints, actuators and bodies that take each other's place")
+    proposed, audit = proposal.symmetry, None
+    try:
+        audit = check_symmetry(env, proposed, move=proposal.move, **_CHECK, seed=seed)
+    except ArgumentError as error:
+        notes.append(f"not audited: {error}")
+    seconds = time.perf_counter() - began
+    return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), seconds)
+
+
+def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str], began: float) -> Discovery:
     """From transitions and replays alone."""
     data = gathered(made, told.transitions, told.seed, told.parts)
     algebra = _algebra(made, data, told)
     guesses = field_guesses(algebra, data)
     group, centre = group_of(algebra), centre_of(algebra, guesses)
     tried: tuple[FiniteGuess, ...] = ()
-    notes = list(_notes(data, algebra, told.parts))
+    notes += _notes(data, algebra, told.parts)
     move = move_of(made) if told.move is None else told.move
     audit, flat = None, not isinstance(made.observation_space, gym.spaces.Dict)
     settings = {**_CHECK, "seed": told.seed}

@@ -92,6 +92,14 @@ def test_the_mirror_of_pusht_is_found_where_se2_was_declared():
     assert any("E2() holds" in note for note in found.notes)
 
 
+def test_mujoco_models_are_asked_first():
+    pytest.importorskip("mujoco")
+    found = discover(gym.make("Walker2d-v5"))
+    assert found.symmetry.action.orders == ((3, 4, 5, 0, 1, 2),)
+    assert found.audit.verdict == "exact"
+    assert "SignedPermutation" in found.code
+
+
 @pytest.mark.slow
 def test_walls_leave_the_square_of_pusht():
     found = discover(gym.make("equiworld/PushT-v0", walls=True), points=16, transitions=300)

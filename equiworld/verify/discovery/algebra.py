@@ -184,7 +184,8 @@ def _moved(mover: Mover, numbers: Array, unknown: Unknown, basis: Array) -> Arra
 def _settled(found: Algebra, residuals: Array) -> Algebra:
     """With the null space of residuals `(points, outputs, unknowns)`, and the turns and shifts that all share."""
     flat = residuals.reshape(-1, residuals.shape[2])
-    _, singular, vectors = np.linalg.svd(flat / np.sqrt(len(residuals)), full_matrices=True)
+    upper = np.linalg.qr(flat / np.sqrt(len(residuals)), mode="r")
+    _, singular, vectors = np.linalg.svd(upper, full_matrices=True)
     singular = np.concatenate([singular, np.zeros(len(vectors) - len(singular))])
     order = np.argsort(singular)
     values = singular[order] / (np.sqrt(np.mean(singular**2)) or 1.0)
