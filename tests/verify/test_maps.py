@@ -146,6 +146,41 @@ def test_a_lawful_wrong_sign_of_the_action_is_found_by_the_simulator():
     assert "12" in found.field("action").fits
 
 
+BIPED = (
+    "<mujoco><worldbody><body name='torso'><freejoint/><geom size='.2'/>"
+    "<body name='head' pos='0 0 .4'><joint name='neck_yaw' axis='0 0 1'/><geom size='.1'/></body>"
+    + "".join(
+        f"<body name='{side}' pos='0 {y} -.3'><joint name='{side}_roll' axis='1 0 0'/>"
+        f"<joint name='{side}_pitch' axis='0 1 0'/><geom size='.1'/>"
+        f"<body name='{side}_shin' pos='0 0 -.4'><joint name='{side}_knee' axis='0 1 0'/>"
+        "<geom size='.1'/></body></body>"
+        for side, y in (("left", 0.2), ("right", -0.2))
+    )
+    + "</body></worldbody></mujoco>"
+)
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_lawful_wrong_sign_is_named_from_the_model_file(place):
+    """Neck, then roll, pitch and knee of either side."""
+    pytest.importorskip("mujoco")
+    right = SignedOrder((0, 4, 5, 6, 1, 2, 3), (-1, -1, 1, 1, -1, 1, 1))
+    whole = SymmetryMap({"joints": [right]}, [right])
+    assert check_map(whole, model=BIPED).ok
+    wrong, other = whole, right.order[place]
+    for array, each in ((array, each) for array in whole.arrays for each in {place, other}):
+        wrong = with_entry(wrong, array, each, sign=-right.signs[each])
+    assert check_map(wrong).ok
+    found = check_map(wrong, model=BIPED)
+    assert {fault.places[0] for fault in found.faults} == {place, other}
+    assert found.mended == whole
+    assert all(
+        ("left" in str(fault)) or ("right" in str(fault)) or "neck" in str(fault) for fault in found.faults
+    )
+    with pytest.raises(ArgumentError, match="joints"):
+        check_map(whole, model=BIPED, joints=["neck_yaw"])
+
+
 def test_images_that_do_not_compose_are_found():
     """Front and back of one joint with the sign of left and right: each is its own inverse, the product is not."""
     given = read_function(anymal_like, 15, 12)

@@ -11,6 +11,7 @@ from equiworld.rollout import EnvLike
 from equiworld.verify.check.report import SymmetryCheck
 from equiworld.verify.check.trials import Move
 from equiworld.verify.check_symmetry import check_symmetry
+from equiworld.verify.maps.against_model import model_faults
 from equiworld.verify.maps.algebra import Laws, order_faults
 from equiworld.verify.maps.fault import MapFault
 from equiworld.verify.maps.mending import Mend, mends
@@ -48,7 +49,7 @@ class MapCheck:
         if not lines:
             lines = [f"the map obeys {self.checked.group!r}"]
         if self.physics is None:
-            lines.append("not asked of a simulator: a wrong sign that is its own inverse may be left")
+            lines.append("not asked of a simulator: a wrong sign that is wrong everywhere may be left")
         else:
             lines.append(str(self.physics))
         return "\n".join(lines)
@@ -65,7 +66,13 @@ class MapCheck:
 
 
 def check_map(
-    given: SymmetryMap, env: EnvLike | None = None, *, move: Move | None = None, **settings: Any
+    given: SymmetryMap,
+    env: EnvLike | None = None,
+    *,
+    move: Move | None = None,
+    model: Any = None,
+    joints: Sequence[str] | None = None,
+    **settings: Any,
 ) -> MapCheck:
     """Check a map of joints: permutations, inverses, ρ(gh) = ρ(g)ρ(h), its own repetitions, and the simulator.
 
@@ -77,6 +84,8 @@ def check_map(
         given: the map, such as `read_function` and `read_morphosymm` give.
         env: the simulator, by `check_symmetry`; None to leave the physics out.
         move: `move(env, g)` brings it from s to g·s, as in `check_symmetry`.
+        model: a MuJoCo model, its file, XML or environment: the joints' places and axes tell what the map has to be.
+        joints: the names of the map's joints in order; those of the model in its own order if None.
         settings: further ones of `check_symmetry`.
 
     Raises:
@@ -99,6 +108,10 @@ def check_map(
         for fault, (_, block, _) in peers_of(mended, number).outliers():
             faults.append(fault)
             mended = _with_place(mended, fault, block)
+    if model is not None and not open_:
+        for fault, start, right in list(model_faults(mended, model, joints)):
+            faults.append(fault)
+            mended = _with_block(mended, fault, start, right)
     physics = None
     if env is not None and not faults:
         physics = check_symmetry(env, given.symmetry(), move=move, **settings)
@@ -154,16 +167,21 @@ def _agreed(given: SymmetryMap, array: str, found: list[Mend]) -> list[Mend]:
     return agreed or found
 
 
-def _with_place(given: SymmetryMap, fault: MapFault, block: SignedOrder) -> SymmetryMap:
-    """The map with the one entry that a fault names as a block has it."""
+def _with_block(given: SymmetryMap, fault: MapFault, start: int, block: SignedOrder) -> SymmetryMap:
+    """The map with one entry as a block that begins at `start` has it."""
     entry, place = given.arrays[fault.array][fault.entry], fault.places[0]
-    size = len(block.order)
-    starts = [start for name, start in peers_of(given, fault.entry).blocks if name == fault.array]
-    start = next(each for each in starts if each <= place < each + size)
     order, signs = list(entry.order), list(entry.signs)
     order[place] = start + block.order[place - start]
     signs[place] = block.signs[place - start]
     return given.with_entry(fault.array, fault.entry, SignedOrder(tuple(order), tuple(signs)))
+
+
+def _with_place(given: SymmetryMap, fault: MapFault, block: SignedOrder) -> SymmetryMap:
+    """The map with the one entry that a fault names as a block has it."""
+    size, place = len(block.order), fault.places[0]
+    starts = [start for name, start in peers_of(given, fault.entry).blocks if name == fault.array]
+    start = next(each for each in starts if each <= place < each + size)
+    return _with_block(given, fault, start, block)
 
 
 def _clusters(places: set[int], entries: Sequence[SignedOrder]) -> list[set[int]]:
