@@ -29,8 +29,10 @@ from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Symmetry, register_symmetry, symmetry_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify import assert_equivariant
+from equiworld.verify.audit import assert_env_symmetric, audit
 from equiworld.verify.certificate import certify
 from equiworld.verify.check_symmetry import check_symmetry
+from equiworld.verify.discover import discover
 from equiworld.verify.evaluate import evaluate
 from equiworld.verify.prediction import prediction_error
 
@@ -58,10 +60,13 @@ __all__ = [
     "TrainingConfig",
     "WorldModel",
     "__version__",
+    "assert_env_symmetric",
     "assert_equivariant",
+    "audit",
     "certify",
     "check_symmetry",
     "collect",
+    "discover",
     "envs",
     "evaluate",
     "export",

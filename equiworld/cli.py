@@ -1,4 +1,4 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | bench NAME | report DIR`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | audit | audits | bench NAME | report DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import gymnasium
 
-from equiworld.commands import Certify, Collect, Demo, Evaluate, Outcome, Report, Train
+from equiworld.commands import Audit, Audits, Certify, Collect, Demo, Evaluate, Outcome, Report, Train
 from equiworld.commands.benchmarks import answer, bench_settings
 from equiworld.errors import EquiworldError
 
@@ -23,6 +23,8 @@ COMMANDS: dict[str, type[Any]] = {
     "train": Train,
     "evaluate": Evaluate,
     "certify": Certify,
+    "audit": Audit,
+    "audits": Audits,
     "report": Report,
 }
 DESCRIPTION = (
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: what follows `equiworld` on the command line; that of this process if None.
 
     Returns:
-        The exit code: 0, 1 for a certificate that was not passed, 2 for what cannot be done, 130 after Ctrl-C.
+        The exit code: 0, 1 for a certificate or an audit not passed, 2 for what cannot be done, 130 after Ctrl-C.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         again = " ".join(["equiworld", *given])
         said = f"`{again}` goes on from the last finished chunk or checkpoint"
-        if given[:1] in (["evaluate"], ["certify"], ["report"]):
+        if given[:1] in (["evaluate"], ["certify"], ["audit"], ["report"]):
             said = "nothing was written"
         print(f"\nequiworld: interrupted; {said}", file=sys.stderr)
         return INTERRUPTED

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.envs.known.mujoco_state import (
+    bodies,
     exchanges,
     floating_fields,
     holding,
@@ -52,7 +53,7 @@ def humanoid_symmetry(env: gym.Env) -> Symmetry:
     at: dict[str, tuple[int, ...]] = {}
     start = structure["qpos"] + structure["qvel"]
     if structure["cinert"]:
-        orders = [each.bodies for each in found]
+        orders = bodies(found)
         first = start + 10 * np.arange(len(orders[0]))[:, None]
         kinds = (
             ("inertias", SymmetricMatrix(), 0, 6),

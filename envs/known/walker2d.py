@@ -8,10 +8,12 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.envs.known.mujoco_state import Exchange, exchange_of, holding, motors, observed
+from equiworld.envs.known.mujoco_state import holding, motors, observed
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement, left_right
 from equiworld.symmetry import Parts, Scalar, SignedPermutation, Symmetry
+from equiworld.verify.mechanism import ModelMap, derive_map
+from equiworld.verify.mechanism.moving import move_data
 
 __all__ = ["move_walker2d", "walker2d_symmetry"]
 
@@ -30,7 +32,7 @@ def walker2d_symmetry(env: gym.Env) -> Symmetry:
         env: as `gym.make("Walker2d-v5", …)` made it, or with a changed model.
 
     Raises:
-        ArgumentError: a joint or body has no twin of its name.
+        ArgumentError: a leg has no partner, or stands elsewhere.
 
     >>> symmetry = walker2d_symmetry(gym.make("Walker2d-v5"))
     >>> mirror = symmetry.group.elements()[1]
@@ -39,7 +41,7 @@ def walker2d_symmetry(env: gym.Env) -> Symmetry:
     """
     base: Any = env.unwrapped
     found = _exchange(base.model)
-    legs = [[joint - _ROOT for joint in found.joints[_ROOT:]]]
+    legs = [(found.orders.joints[_ROOT:] - _ROOT).tolist()]
     fields = {
         "torso": Scalar(_ROOT - base.observation_structure["skipped_qpos"]),
         "joints": SignedPermutation(legs),
@@ -63,35 +65,14 @@ def move_walker2d(env: gym.Env, g: GroupElement) -> NDArray[np.float64] | None:
         What is observed then, or None where wrappers change it.
     """
     base: Any = env.unwrapped
-    data = base.data
     if g.determinant < 0:
-        found = _exchange(base.model)
-        joints = list(found.joints)
-        data.ctrl[:] = data.ctrl[list(found.actuators)]
-        warm = data.qacc_warmstart[joints]
-        base.set_state(data.qpos[joints], data.qvel[joints])
-        data.qacc_warmstart[:] = warm  # last, for mj_forward solves too, and keeps that as its warm start
+        move_data(base.model, base.data, _exchange(base.model))
     return observed(env)
 
 
-def _exchange(model: Any) -> Exchange:
-    """Each leg for the other, by name: no geometry tells them apart."""
-
-    def order(names: list[str]) -> list[int]:
-        try:
-            return [names.index(_twin(name, names)) for name in names]
-        except ValueError as error:
-            raise ArgumentError("model", f"{names} ({error})", "a left one of each of a leg's") from None
-
-    joints = order([model.joint(index).name for index in range(model.njnt)])
-    bodies = order([model.body(index).name for index in range(1, model.nbody)])
-    return exchange_of(model, joints, [1] * len(joints), bodies)
-
-
-def _twin(name: str, names: list[str]) -> str:
-    """The name of the other leg's: "thigh_left_joint" of "thigh_joint"; of what has no other its own."""
-    if "_left" in name:
-        return name.replace("_left", "")
-    part, joined, rest = name.partition("_joint")
-    left = f"{part}_left{joined}{rest}"
-    return left if left in names else name
+def _exchange(model: Any) -> ModelMap:
+    """Each leg for the other: the mirror y ↦ −y leaves the plane of motion alone."""
+    found = derive_map(model, np.diag([1.0, -1.0, 1.0]))
+    if found.trivial or not (found.orders.joint_signs == 1).all() or (found.orders.actuators < 0).any():
+        raise ArgumentError("model", "legs that are not in one place", "two legs, one the other's image")
+    return found

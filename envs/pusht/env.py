@@ -30,6 +30,7 @@ from equiworld.groups import GroupElement
 __all__ = ["PushTEnv"]
 
 _OPTIONS = ("state", "goal", "group_element")
+_TOUCHING = 1.0  # [px] nearer than that things count as in contact
 
 
 class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
@@ -200,6 +201,21 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self._goal_entries = pose_entries("goal", self._goal)
         self._stock_goal = geometry.to_stock_pose(self._goal)
         self._covered: tuple[Pose, float] | None = None
+
+    def fresh_state(self) -> PushTState:
+        """The present state as a start of its own: what the engine remembers of contacts is not in it."""
+        check_begun(self._begun, "fresh_state")
+        simulation = self.simulation
+        return PushTState(simulation.agent_pos, simulation.agent_vel, simulation.block_pose, self._goal)
+
+    def region(self) -> str:
+        """Where the state lies: "against what is fixed" within 1 px of a wall, "in contact", or "free"."""
+        check_begun(self._begun, "region")
+        pose = self.simulation.block_pose
+        if self.walls and geometry.wall_gap(pose) < _TOUCHING:
+            return "against what is fixed"
+        gap = geometry.distance_to_block(self.simulation.agent_pos, pose) - geometry.AGENT_RADIUS
+        return "in contact" if gap < _TOUCHING else "free"
 
     def _draw_start(self) -> PushTState:
         while True:

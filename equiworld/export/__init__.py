@@ -7,12 +7,15 @@ from typing import Any
 
 _WHERE = {
     "check": "checking",
+    "morphosymm": "tables",
+    "pairs": "tables",
     "policy": "policies",
+    "rsl_rl": "augmentation",
     "world_model": "models",
 }
 """By public name, the module that holds it: imported when it is asked for, for some need an extra."""
 
-__all__ = ["check", "policy", "world_model"]
+__all__ = ["check", "morphosymm", "pairs", "policy", "rsl_rl", "world_model"]
 
 
 def __getattr__(name: str) -> Any:

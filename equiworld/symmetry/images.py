@@ -16,6 +16,7 @@ __all__ = [
     "block_diagonal",
     "body_images",
     "checked_orders",
+    "is_monomial",
     "mixed",
     "mixed_bounds",
     "orthogonal_images",
@@ -52,7 +53,7 @@ def body_images(group: Group, dim: int) -> Array:
 
 def mixed(matrix: Array, array: Array) -> Array:
     """M x for `(…, n, n)` and `(…, n)`; signed permutations without any rounding, and infinities stay their own."""
-    if _is_monomial(matrix):
+    if is_monomial(matrix):
         sources = np.abs(matrix).argmax(-1)
         signs = np.take_along_axis(matrix, sources[..., None], -1)[..., 0]
         taken = np.take_along_axis(array, np.broadcast_to(sources, array.shape), -1)
@@ -65,7 +66,7 @@ def mixed(matrix: Array, array: Array) -> Array:
 
 def mixed_bounds(matrix: Array, low: Array, high: Array) -> tuple[Array, Array]:
     """Bounds of M x for x between low and high."""
-    if _is_monomial(matrix):
+    if is_monomial(matrix):
         sources = np.abs(matrix).argmax(-1)
         signs = np.take_along_axis(matrix, sources[..., None], -1)[..., 0]
         lower, upper = (
@@ -78,7 +79,8 @@ def mixed_bounds(matrix: Array, low: Array, high: Array) -> tuple[Array, Array]:
     return products.min(0).sum(-1), products.max(0).sum(-1)
 
 
-def _is_monomial(matrix: Array) -> bool:
+def is_monomial(matrix: Array) -> bool:
+    """Whether every row holds one ±1 and nothing else: exchanges and signs."""
     return bool(((np.abs(matrix) == 1).sum(-1) == 1).all() and ((matrix == 0) | (np.abs(matrix) == 1)).all())
 
 

@@ -18,6 +18,7 @@ from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.verify.check.chaos import before_chaos
+from equiworld.verify.check.drawn import drawn_elements, drawn_starts
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.pairs import EXACT
 from equiworld.verify.check.report import FieldCheck, SymmetryCheck, traits_of
@@ -28,13 +29,11 @@ from equiworld.verify.check.trials import (
     Seen,
     Simulator,
     Trial,
-    drawn_elements,
-    drawn_starts,
 )
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.elements import describe
 
-__all__ = ["FieldCheck", "SymmetryCheck", "check_symmetry"]
+__all__ = ["FieldCheck", "SymmetryCheck", "check_beginning", "check_spaces", "check_symmetry"]
 
 _STREAM = 0x6465636C
 """Keeps the elements' random numbers apart from those that the environment draws from the same seed."""
@@ -118,12 +117,12 @@ def check_symmetry(
     try:
         made = copies[0]
         declared = symmetry_of(made) if symmetry is None else symmetry
-        _check_spaces(made, declared)
+        check_spaces(made, declared)
         rng = np.random.default_rng([seed, _STREAM])
         drawn = drawn_elements(declared.group, elements, rng, declared.length_scale)
         simulator = Simulator(made, declared, move_of(made) if move is None else move)
         starts, walks, inside = drawn_starts(made, declared, drawn, states, steps, seed)
-        _check_beginning(simulator, starts[0], drawn)
+        check_beginning(simulator, starts[0], drawn)
         starts = [simulator.cut(start) for start in starts]
         judge, notes = _run(simulator, starts, walks, drawn, tolerance)
         notes = [*notes, *_static_notes(made, declared, inside)]
@@ -160,7 +159,7 @@ def _reported(judge: Judge, notes: list[str], config: dict[str, Any], began: flo
     )
 
 
-def _check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
+def check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
     """Refuse spaces that are not those of the declared fields, naming the field."""
     check_observation_space(symmetry, env.observation_space)
     space, size = env.action_space, symmetry.action.size(symmetry.dim)
@@ -170,7 +169,7 @@ def _check_spaces(env: gym.Env, symmetry: Symmetry) -> None:
         raise ArgumentError("action space", got, f"a Box of floats, shape ({size},), of {symmetry.action!r}")
 
 
-def _check_beginning(simulator: Simulator, start: Trial, elements: GroupElement) -> None:
+def check_beginning(simulator: Simulator, start: Trial, elements: GroupElement) -> None:
     """Refuse what shows no finite numbers, and what nothing brings to g·s."""
     env = simulator.env
     try:
@@ -186,7 +185,7 @@ def _check_beginning(simulator: Simulator, start: Trial, elements: GroupElement)
             "move", got, "an environment without it, or one that begins at g·s with its reset"
         )
     reasons: list[ArgumentError] = []
-    ignored = simulator.move is None
+    ignored = simulator.move is None and simulator.restore is None
     for g in elements:
         try:
             there = simulator.begin(start, g)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
@@ -53,7 +54,7 @@ def beginning_moved(
 def observe_now(env: gym.Env) -> Any:
     """What is observed now, through the wrappers that change observations."""
     base = env.unwrapped
-    look = getattr(base, "_get_obs", None) or getattr(base, "get_obs", None)
+    look = getattr(base, "_get_obs", None) or getattr(base, "get_obs", None) or _of_dm_control(base)
     if look is None:
         raise ArgumentError(
             "move", "nothing returned", "the observation, from an environment without `_get_obs`"
@@ -66,3 +67,12 @@ def observe_now(env: gym.Env) -> Any:
     for wrapper in reversed(wrappers):
         observation = wrapper.observation(observation)
     return observation
+
+
+def _of_dm_control(base: Any) -> Callable[[], Any] | None:
+    """What dm_control's task shows behind shimmy; None of anything else."""
+    inner = getattr(base, "_env", None)
+    task, physics = getattr(inner, "_task", None), getattr(inner, "physics", None)
+    if physics is None or not callable(getattr(task, "get_observation", None)):
+        return None
+    return lambda: {name: np.asarray(each) for name, each in task.get_observation(physics).items()}

@@ -47,7 +47,7 @@ def field_candidates(
     yield from _inner(declared, symmetry)
     yield from _centred(declared, pairs, elements, symmetry)
     yield from _headings(size, pairs, elements, symmetry)
-    yield from seen_joints(size, pairs, elements, symmetry)
+    yield from seen_joints(declared, pairs, elements, symmetry)
     yield from borrowed(declared, symmetry)
     yield from seen_marks(size, pairs, elements, symmetry)
     yield from _axes(size, dim)

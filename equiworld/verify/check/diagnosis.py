@@ -22,6 +22,7 @@ from equiworld.verify.check.trials import Run, Simulator, Trial
 __all__ = ["false_at_first", "mended_action", "mended_field", "mended_order"]
 
 _MOST_FIELDS = 4  # whose order is tried in all ways
+_ENOUGH = 4  # steps over which other actions are tried: later on rounding may have grown
 _MOST_SWAPS = 3000  # pairs of numbers that are tried
 
 
@@ -181,7 +182,9 @@ def mended_action(
     """
     chosen = range(min(len(starts), 3))
     thorough = [
-        (state, element, len(reference[state])) for state in chosen for element in range(len(elements))
+        (state, element, min(len(reference[state]), _ENOUGH))
+        for state in chosen
+        for element in range(len(elements))
     ]
     for candidate in action_candidates(simulator.symmetry):
         worst = [0.0]

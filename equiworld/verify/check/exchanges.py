@@ -18,9 +18,14 @@ from equiworld.verify.check.report import shown
 
 __all__ = ["borrowed", "renamed_bodies", "renamed_numbers", "seen_joints", "seen_marks"]
 
+_MOST_CHANGES = 4  # places that are named one by one
 
-def seen_joints(size: int, pairs: Pairs, elements: GroupElement, symmetry: Symmetry) -> Iterator[Candidate]:
+
+def seen_joints(
+    declared: Field, pairs: Pairs, elements: GroupElement, symmetry: Symmetry
+) -> Iterator[Candidate]:
     """The signed permutation that was seen: for each generator, which number comes to each place."""
+    size = declared.size(symmetry.dim)
     orders, signs = [], []
     labels = elements.label
     for _, index in symmetry.group.labels.generators:
@@ -38,7 +43,24 @@ def seen_joints(size: int, pairs: Pairs, elements: GroupElement, symmetry: Symme
         field = SignedPermutation(orders, signs)
     except ArgumentError:  # not each number once
         return
-    yield Candidate(field, shown(field))
+    yield Candidate(field, _changes(declared, field) or shown(field))
+
+
+def _changes(declared: Field, seen: SignedPermutation) -> str | None:
+    """The few places in which a declared permutation is another than what was seen; None if they are many."""
+    if not isinstance(declared, SignedPermutation) or len(declared.orders) != len(seen.orders):
+        return None
+    plain = [[1] * seen.count] * len(seen.orders)
+    told = []
+    for number, (old, new, signs, told_signs) in enumerate(
+        zip(declared.orders, seen.orders, declared.signs or plain, seen.signs or plain, strict=True)
+    ):
+        for place, entries in enumerate(zip(old, new, signs, told_signs, strict=True)):
+            if entries[0] != entries[1] or entries[2] != entries[3]:
+                sign = "+" if entries[3] > 0 else "−"
+                under = f" under generator {number}" if len(seen.orders) > 1 else ""
+                told.append(f"place {place} from {entries[1]} with sign {sign}{under}")
+    return "the SignedPermutation with " + ", ".join(told) if 0 < len(told) <= _MOST_CHANGES else None
 
 
 def seen_marks(size: int, pairs: Pairs, elements: GroupElement, symmetry: Symmetry) -> Iterator[Candidate]:

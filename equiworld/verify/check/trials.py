@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 import numpy as np
 
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.groups import Group, GroupElement
+from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.rollout import Replay, Start, Step, reset_env, rollout
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.field import numbers
-from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.moving import observe_now
 
-__all__ = ["HOW_TO_MOVE", "Move", "Run", "Seen", "Simulator", "Trial", "drawn_elements", "drawn_starts"]
+__all__ = ["HOW_TO_MOVE", "Move", "Restore", "Run", "Seen", "Simulator", "Trial"]
 
 Move = Callable[[gym.Env, GroupElement], Any]
 
@@ -27,9 +25,6 @@ HOW_TO_MOVE = (
     "a function move(env, g) that brings the simulator to g·s, given here or to register_symmetry(…, move=…); or an "
     "environment whose reset(seed=…, options={'group_element': g}) starts the same episode there"
 )
-
-_NEAR, _FAR = 30, 100  # steps of walks at most: to s; and of those that are compared all along
-_HELD = (4, 16)  # steps at most that an action of either is held: what changes at every step goes nowhere
 
 
 @dataclass(frozen=True)
@@ -40,11 +35,20 @@ class Trial:
         seed: of the reset.
         walk: actions `(size,)` from the reset to s.
         actions: those from s on.
+        state: what a simulator that can be put there remembers of s; None where s is reached by the walk again.
     """
 
     seed: int
     walk: tuple[Array, ...]
     actions: tuple[Array, ...]
+    state: Any = None
+
+
+class Restore(Protocol):
+    """Puts a simulator where it was, and from there to g·s."""
+
+    def begin(self, env: gym.Env, state: Any, g: GroupElement) -> Any:
+        """Bring the simulator to g·s, of a state s that was remembered; what is observed there."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,13 @@ class Simulator:
         env: is reset again and again.
         symmetry: what it is said to carry.
         move: brings it to g·s; None if its reset does, by `options={"group_element": g}`.
+        restore: puts it where it was; None if only a reset and a walk lead there.
     """
 
-    def __init__(self, env: gym.Env, symmetry: Symmetry, move: Move | None) -> None:
-        self.env, self.symmetry, self.move = env, symmetry, move
+    def __init__(
+        self, env: gym.Env, symmetry: Symmetry, move: Move | None, restore: Restore | None = None
+    ) -> None:
+        self.env, self.symmetry, self.move, self.restore = env, symmetry, move, restore
         self.dtype: np.dtype | None = None  # of actions; None for float64, which rounds nothing
         self.roundings: dict[
             tuple[str, str], float
@@ -97,6 +104,8 @@ class Simulator:
             SimulationError: the environment failed.
         """
         self._seed = start.seed
+        if self.restore is not None and start.state is not None:
+            return self._restored(self.restore, start, self.symmetry.group.identity() if g is None else g)
         if self.move is not None:
             return self._moved(start, self.symmetry.group.identity() if g is None else g)
         if g is None:
@@ -110,6 +119,14 @@ class Simulator:
                 f"the environment failed at reset of seed {start.seed} at g·s: {error}"
             ) from error
         return self.seen(*found)
+
+    def _restored(self, restore: Restore, start: Trial, g: GroupElement) -> Seen:
+        try:
+            return self.seen(restore.begin(self.env, start.state, g), {})
+        except (ArgumentError, SimulationError):
+            raise
+        except Exception as error:
+            raise SimulationError(f"restoring a state of seed {start.seed} failed: {error}") from error
 
     def _moved(self, start: Trial, g: GroupElement) -> Seen:
         assert self.move is not None
@@ -147,7 +164,8 @@ class Simulator:
 
     def steps_of(self, start: Trial) -> list[Array]:
         """The actions that are compared: also those of the walk where an episode begins at g·s with its reset."""
-        return [*start.actions] if self.move is not None else [*start.walk, *start.actions]
+        alone = self.move is not None or start.state is not None
+        return [*start.actions] if alone else [*start.walk, *start.actions]
 
     def cut(self, start: Trial) -> Trial:
         """The same with a walk that ends before its episode does."""
@@ -200,85 +218,3 @@ class Simulator:
             if name in info
         }
         return Seen(observed, told, told="group_element" in info)
-
-
-def drawn_elements(group: Group, count: int, rng: np.random.Generator, scale: float) -> GroupElement:
-    """`count` elements besides the identity; fewer of a small finite group.
-
-    The first moves all there is: it turns, shifts, reflects, and exchanges labels. Among the others are a pure turn, a
-    pure shift and the labels' generators, so that what fails can be named.
-    """
-    generators = [index for _, index in group.labels.generators]
-    if group.finite:
-        every = group.elements()
-        first = [every[index] for index in generators if not every[index].is_close(group.identity())]
-        pool = [*first, *group.grid(len(every))]
-    else:
-        kernel = group.kernel()
-        section = group.section()
-        turn = kernel.sample(rng, scale=0.0).within(group)
-        general = kernel.sample(rng, scale=scale).within(group)
-        pool = [general if not generators else section[generators[-1]] @ general, turn]
-        if group.has_translations:
-            shift = GroupElement(
-                group, np.eye(group.dim), group.kernel().sample(rng, scale=scale).translation
-            )
-            pool.append(shift)
-        pool += [section[index] for index in generators]
-        pool += list(group.sample(rng, count, scale=scale))
-    found: list[GroupElement] = []
-    for g in pool:
-        if not any(_same(g, other) for other in (group.identity(), *found)):
-            found.append(g)
-    if not found:
-        raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
-    return GroupElement.stack(found[:count])
-
-
-def _same(g: GroupElement, other: GroupElement) -> bool:
-    return g.is_close(other) and int(g.label) == int(other.label)
-
-
-def drawn_starts(
-    env: gym.Env, symmetry: Symmetry, elements: GroupElement, states: int, steps: int, seed: int
-) -> tuple[list[Trial], list[Trial], bool]:
-    """States and actions, the first as the reset gives it; walks, two a state; and whether all ρ(g)·a are allowed."""
-    space = copy.deepcopy(env.action_space)
-    space.seed(seed)
-    rng, inside = np.random.default_rng([seed, 0x636865636B]), True
-
-    def drawn() -> Array:
-        nonlocal inside
-        action, stays = _within(space, symmetry, elements, np.asarray(space.sample(), np.float64))
-        inside = inside and stays
-        return action
-
-    def walk(length: int, held: int) -> tuple[Array, ...]:
-        found: list[Array] = []
-        while len(found) < length:
-            found += [drawn()] * int(rng.integers(1, held + 1))
-        return tuple(found[:length])
-
-    lengths = [_NEAR * index // max(states - 1, 1) for index in range(states)]
-    starts = [
-        Trial(seed + index, walk(length, _HELD[0]), tuple(drawn() for _ in range(steps)))
-        for index, length in enumerate(lengths)
-    ]
-    walks = [Trial(seed + states + index, (), walk(_FAR, _HELD[1])) for index in range(2 * states)]
-    return starts, walks, inside
-
-
-def _within(
-    space: gym.Space, symmetry: Symmetry, elements: GroupElement, action: Array
-) -> tuple[Array, bool]:
-    """The action, drawn towards what no element moves until all images lie in the space, if they ever do."""
-    declared, centre = symmetry.action, np.asarray(symmetry.centre)
-    still = declared.decode(
-        {kind: 0.0 * each for kind, each in declared.encode(action, centre).items()}, centre
-    )
-    for power in range(8):
-        near = still + 0.99 * 0.6**power * (action - still)
-        images = declared.transform(elements, np.tile(near, (len(elements), 1)), centre, "action")
-        if all(space.contains(each.astype(space.dtype)) for each in (near, *images)):
-            return near, True
-    return action, False

@@ -1,0 +1,89 @@
+"""`equiworld audit`"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from equiworld.arguments import integer
+from equiworld.commands.environment import make_env
+from equiworld.commands.outcome import Outcome
+from equiworld.files import check_folder
+from equiworld.groups import group_from_name
+from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy
+from equiworld.verify.audit import audit
+
+__all__ = ["Audit"]
+
+QUICK_STATES, QUICK_HORIZON = 6, 3
+_FILES = ("audit.json", "audit.png", "audit.html", "counterexample.json")
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Which symmetry does a simulator really carry, and what breaks it? Exit code 1 if the declared one does not hold.
+
+    Attributes:
+        target: id of the environment, or module:id; or the path of a MuJoCo model, robot.xml.
+        out: folder for `audit.json`, `audit.png`, `audit.html`, and `counterexample.json` if there is one.
+        env_arguments: arguments of `gym.make`, as JSON.
+        group: the group to ask about, such as "E2" or "Cyclic(4)"; the declared one by default.
+        model: folder of `equiworld train`: half of the states lie along the rollouts of its policy.
+        states: how many states, each of another episode.
+        horizon: steps from each.
+        tolerance: relative deviation that passes.
+        confidence: of bounds, and of verdicts of noisy worlds.
+        seed: of states, actions and elements.
+        quick: few states and steps.
+    """
+
+    target: Annotated[str, tyro.conf.Positional]
+    out: Path = Path("runs/audit")
+    env_arguments: str = "{}"
+    group: str | None = None
+    model: Path | None = None
+    states: int = 32
+    horizon: int = 8
+    tolerance: float = 1e-6
+    confidence: float = 0.95
+    seed: int = 0
+    quick: bool = False
+
+    def run(self) -> Outcome:
+        """Audit it, write result, figure and page."""
+        seed = integer("seed", self.seed, least=0)
+        folder = check_folder("--out", self.out, _FILES)
+        group = None if self.group is None else group_from_name(self.group)
+        if self.target.lower().endswith(".xml"):
+            from equiworld.verify.auditing.model_env import ModelEnv
+
+            env = ModelEnv(self.target)
+        else:
+            env = make_env(self.target, self.env_arguments)
+        policy = None if self.model is None else MPCPolicy(WorldModel.load(self.model), seed=seed)
+        states, horizon = self.states, self.horizon
+        if self.quick:
+            states, horizon = min(states, QUICK_STATES), min(horizon, QUICK_HORIZON)
+        found = audit(
+            env,
+            group,
+            policy=policy,
+            states=states,
+            horizon=horizon,
+            tolerance=self.tolerance,
+            confidence=self.confidence,
+            seed=seed,
+        )
+        env.close()
+        paths = [
+            found.save(folder / _FILES[0]),
+            found.plot(folder / _FILES[1]),
+            found.page(folder / _FILES[2]),
+        ]
+        if found.counterexample is not None:
+            paths.append(found.counterexample.save(folder / _FILES[3]))
+        return Outcome("\n".join(map(str, (found, *paths))), found.ok)

@@ -1,0 +1,1 @@
+"""What an audit is made of: states that can be restored, subgroups, runs, verdicts, reports."""

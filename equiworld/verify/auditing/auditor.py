@@ -1,0 +1,216 @@
+"""One audit on its way: states, runs, and what they say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.errors import ArgumentError
+from equiworld.rollout import Policy
+from equiworld.symmetry import Symmetry
+from equiworld.verify.auditing.access import Restored
+from equiworld.verify.auditing.advice import advice
+from equiworld.verify.auditing.cause import Cause, Explain
+from equiworld.verify.auditing.counterexample import worst_counterexample
+from equiworld.verify.auditing.drawing_states import Origin, drawn_trials, feasibility
+from equiworld.verify.auditing.findings import (
+    by_element,
+    by_region,
+    by_subgroup,
+    maximal,
+)
+from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
+from equiworld.verify.auditing.mujoco_states import model_and_data
+from equiworld.verify.auditing.outcome import outcomes
+from equiworld.verify.auditing.regions import Region
+from equiworld.verify.auditing.report import Audit
+from equiworld.verify.auditing.runs import Runs, run_all
+from equiworld.verify.auditing.subgroups import Lattice, name_of, subgroups_of, telling_elements
+from equiworld.verify.check.judge import Judge
+from equiworld.verify.check.trials import Simulator
+from equiworld.verify.check.whole import notes_of
+from equiworld.verify.elements import NOTHING_TO_COMPARE
+
+__all__ = ["Auditor", "lattice_of"]
+
+_STREAM = 0x617564
+_LAW_STATES = 8  # in which laws are compared
+
+
+def lattice_of(env: gym.Env, symmetry: Symmetry, seed: int) -> Lattice:
+    """Subgroups, those of the simulator's gravity among them, and the elements that are tried."""
+    gravity = None
+    known = model_and_data(env)
+    if known is not None and symmetry.dim == 3 and np.any(known[0].opt.gravity):
+        arrow = np.asarray(known[0].opt.gravity, np.float64)
+        gravity = (arrow / np.linalg.norm(arrow)).tolist()
+    subgroups = subgroups_of(symmetry.group, gravity)
+    rng = np.random.default_rng([seed, _STREAM])
+    elements = telling_elements(symmetry.group, subgroups, rng, symmetry.length_scale)
+    if elements is None:
+        raise ArgumentError("group", repr(symmetry.group), NOTHING_TO_COMPARE)
+    return Lattice(subgroups, elements)
+
+
+class Auditor:
+    """One audit on its way: states, runs, and what they say."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        lattice: Lattice,
+        tolerance: float,
+        confidence: float,
+        seed: int,
+    ) -> None:
+        self.simulator, self.lattice, self.elements = simulator, lattice, lattice.elements
+        self.tolerance, self.confidence, self.seed = tolerance, confidence, seed
+        self.origins: list[Origin] = []
+        self.runs = Runs()
+        self.law: Law | None = None
+        self.noisy = False
+
+    def draw(self, states: int, horizon: int, policy: Policy | None) -> None:
+        """Reach the states, and ask which turned actions are allowed."""
+        env, symmetry = self.simulator.env, self.simulator.symmetry
+        self.allowed = feasibility(env, symmetry, self.elements, self.seed)
+        self.origins = drawn_trials(self.simulator, self.elements, states, horizon, policy, self.seed)
+
+    def run(self, region: Region | None) -> None:
+        """Make the runs, and compare laws of what they do not settle."""
+        simulator = self.simulator
+        self.runs = run_all(simulator, self.origins, self.lattice, region, self.tolerance)
+        if not self.runs.turned:
+            reason = next(iter(self.runs.refused.values()), "nothing was tried")
+            raise ArgumentError(
+                "env", f"one that begins at no g·s ({reason})", "one that can be brought there"
+            )
+        trials = [each.trial for each in self.origins]
+        runs = self.runs
+        self.judge = Judge(
+            simulator, self.elements, trials, runs.reference, runs.turned, self.tolerance, runs.floor.acts
+        )
+        self.outcomes = outcomes(self.judge, runs)
+        self.noisy = not runs.floor.same or is_noisy(simulator, self.origins)
+        if not self.noisy:
+            return
+        symmetry = simulator.symmetry
+        off = {
+            each.element
+            for each in self.outcomes
+            if not (each.dynamics and (each.rewarded or not symmetry.reward) and each.ended)
+        }
+        chosen = {each.element for each in self.outcomes} if not runs.floor.same else off
+        if chosen:
+            asked = self.origins[: min(_LAW_STATES, len(self.origins))]
+            level = 1.0 - self.confidence
+            self.law = compared_laws(simulator, asked, self.lattice, chosen, level, self.seed)
+
+    def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
+        """What is handed back."""
+        simulator, symmetry = self.simulator, self.simulator.symmetry
+        kept = self._kept()
+        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
+        if kept is not None:
+            assert self.law is not None
+            findings = [replace(each, reward=self.law.rewarded) for each in findings]
+        good = maximal(self.lattice, findings, lambda each: _holds(each))
+        rewarded = maximal(self.lattice, findings, lambda each: _holds(each) and each.reward)
+        regions = by_region(self.lattice, self.outcomes, self.confidence)
+        fields = tuple(self.judge.fields) if kept is None else ()
+        failing = [self.elements[index] for index in sorted({each.element for each in self._broken(kept)})]
+        causes: tuple[Cause, ...] = ()
+        if explain is not None and failing:
+            causes = tuple(explain(simulator.env, symmetry, failing))
+        mended = any(each.verdict == "false" and each.fits for each in fields)
+        largest = tuple(each.name for each in good)
+        share = self.allowed.refused / max(self.allowed.asked, 1)
+        env = simulator.env
+        trials = [each.trial for each in self.origins]
+        return Audit(
+            env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+            group=name_of(symmetry.group),
+            declared=symmetry.holds,
+            subgroups=tuple(findings),
+            largest=largest,
+            largest_with_reward=tuple(each.name for each in rewarded),
+            elements=tuple(
+                by_element(
+                    self.elements,
+                    self.outcomes,
+                    self.runs,
+                    self.allowed.by_element,
+                    {} if self.law is None else self.law.p_values,
+                )
+            ),
+            regions=tuple(regions),
+            fields=fields,
+            field_laws={} if self.law is None else self.law.fields,
+            drawn=self.elements,
+            floor=self.runs.floor,
+            noise=self._noise(),
+            infeasible=share,
+            counterexample=worst_counterexample(self.judge, trials, self.runs.regions)
+            if kept is None or not all(kept.values())
+            else None,
+            causes=causes,
+            recommendation=advice(findings[0], largest, regions, mended, share),
+            config={**config, "tolerance": self.tolerance, "confidence": self.confidence, "seed": self.seed}
+            | {"restored_by": self._restored_by(), "origins": self._counts()},
+            wants_reward=symmetry.reward,
+            notes=tuple(self._notes(kept)),
+            seconds=time.perf_counter() - began,
+        )
+
+    def _kept(self) -> dict[int, bool] | None:
+        """By element, whether its law is kept; None where runs were compared one by one."""
+        if self.law is None:
+            return None
+        kept = {each.element: True for each in self.outcomes}
+        return kept | dict(self.law.kept)
+
+    def _broken(self, kept: Mapping[int, bool] | None) -> list[Any]:
+        if kept is None:
+            return [each for each in self.outcomes if not each.dynamics]
+        return [each for each in self.outcomes if not kept[each.element]]
+
+    def _noise(self) -> str:
+        if not self.noisy:
+            return "none"
+        return "in law" if self.law is not None else "common random numbers"
+
+    def _restored_by(self) -> str:
+        restore = self.simulator.restore
+        if isinstance(restore, Restored):
+            return type(restore.access).__name__
+        return "resets and walks"
+
+    def _counts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for each in self.origins:
+            found[each.by] = found.get(each.by, 0) + 1
+        return found
+
+    def _notes(self, kept: Mapping[int, bool] | None) -> list[str]:
+        notes = []
+        if self.runs.refused:
+            tried = len(self.runs.refused) + len(self.runs.turned)
+            first = next(iter(self.runs.refused.values()))
+            notes.append(f"{len(self.runs.refused)} of {tried} beginnings at g·s were refused; {first}")
+        if self.law is not None:
+            asked = f"{self.law.draws} draws from each side of {self.law.states} states"
+            notes.append(
+                f"laws were compared by energy distances, {asked}; Holm's correction over the subgroups"
+            )
+        if kept is None:
+            notes += list(notes_of(self.judge))
+        return notes
+
+
+def _holds(found: Any) -> bool:
+    return found.holds not in ("broken", "untested")

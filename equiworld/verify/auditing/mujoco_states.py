@@ -1,0 +1,88 @@
+"""States of environments on MuJoCo: Gymnasium's, Gymnasium-Robotics', dm_control's through shimmy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.groups import GroupElement
+from equiworld.groups.arrays import Array
+from equiworld.verify.auditing.access import StateAccess
+from equiworld.verify.auditing.memory_states import numbers_of
+from equiworld.verify.moving import observe_now
+
+__all__ = ["MujocoStates", "model_and_data"]
+
+_FREE, _BALL = 0, 1  # mjJNT_FREE, mjJNT_BALL
+
+
+def model_and_data(env: gym.Env) -> tuple[Any, Any] | None:
+    """MuJoCo's model and data of an environment; None if it has none.
+
+    Known are `env.unwrapped.model` and `.data`, those of its `simulation`, and `physics` of dm_control behind shimmy.
+    """
+    base: Any = env.unwrapped
+    inside = getattr(getattr(base, "_env", None), "physics", None), getattr(base, "simulation", None)
+    for holder in (base, *inside):
+        model, data = (getattr(holder, name, None) for name in ("model", "data"))
+        model, data = (getattr(each, "ptr", each) for each in (model, data))  # dm_control wraps both
+        if type(model).__name__ == "MjModel" and type(data).__name__ == "MjData":
+            return model, data
+    return None
+
+
+class MujocoStates(StateAccess):
+    """All of MjData, warm start and what the last step derived included, and the environment's own numbers.
+
+    Args:
+        move: `move(env, g)` brings the simulator from s to g·s; what MuJoCo derives is made anew there, also by the
+            identity, so that both sides begin alike.
+    """
+
+    def __init__(self, move: Callable[[gym.Env, GroupElement], Any]) -> None:
+        self.move = move
+
+    def get(self, env: gym.Env) -> tuple[Any, dict[str, Any]]:
+        """A copy of both."""
+        import copy
+
+        found = model_and_data(env)
+        assert found is not None
+        return copy.copy(found[1]), numbers_of(env.unwrapped)
+
+    def begin(self, env: gym.Env, state: tuple[Any, dict[str, Any]], g: GroupElement) -> Any:
+        """Copied back, and then moved."""
+        import copy
+
+        import mujoco
+
+        found = model_and_data(env)
+        assert found is not None
+        mujoco.mj_copyData(found[1], found[0], state[0])
+        vars(env.unwrapped).update(copy.deepcopy(state[1]))
+        observation = self.move(env, g)
+        return observe_now(env) if observation is None else observation
+
+    def numbers(self, env: gym.Env) -> Mapping[str, Array]:
+        """Positions with orientations as matrices, velocities, and the actuators' own state."""
+        import mujoco
+
+        found = model_and_data(env)
+        assert found is not None
+        model, data = found
+        parts: list[Array] = []
+        for kind, place in zip(model.jnt_type.tolist(), model.jnt_qposadr.tolist(), strict=True):
+            if kind in (_FREE, _BALL):
+                start, matrix = place + 3 * (kind == _FREE), np.zeros(9)
+                mujoco.mju_quat2Mat(matrix, data.qpos[start : start + 4].copy())
+                parts += [data.qpos[place:start].copy(), matrix]
+            else:
+                parts.append(data.qpos[place : place + 1].copy())
+        return {
+            "positions": np.concatenate(parts or [np.zeros(0)]),
+            "velocities": data.qvel.copy(),
+            "activations": data.act.copy(),
+        }

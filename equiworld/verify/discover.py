@@ -1,0 +1,268 @@
+"""A symmetry for an environment that has none declared: found in what its simulator does, and then audited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.arguments import flag, integer
+from equiworld.errors import ArgumentError
+from equiworld.groups import Group
+from equiworld.groups.arrays import Array
+from equiworld.rollout import EnvLike, close_copies, env_copies
+from equiworld.symmetry import Symmetry
+from equiworld.symmetry.registry import move_of
+from equiworld.verify.check.report import SymmetryCheck
+from equiworld.verify.check.trials import Move
+from equiworld.verify.check_symmetry import check_symmetry
+from equiworld.verify.discovery.algebra import Algebra, algebra_of
+from equiworld.verify.discovery.enlarging import audited, enlarged
+from equiworld.verify.discovery.field_types import FieldGuess, centre_of, field_guesses
+from equiworld.verify.discovery.finite import (
+    FiniteGuess,
+    as_points,
+    finite_group,
+    finite_guesses,
+    with_signs,
+)
+from equiworld.verify.discovery.local_model import fitted
+from equiworld.verify.discovery.perturbed import perturbed
+from equiworld.verify.discovery.proposal import declared, group_of, with_mirrors
+from equiworld.verify.discovery.report import Discovery
+from equiworld.verify.discovery.transitions import Transitions, gathered
+from equiworld.verify.mechanism import propose
+
+__all__ = ["Discovery", "discover"]
+
+_CHECK: dict[str, Any] = {"states": 4, "steps": 3}
+
+
+def discover(
+    env: EnvLike,
+    symmetry: Symmetry | None = None,
+    *,
+    dim: int | None = None,
+    points: int = 40,
+    transitions: int = 3000,
+    parts: Mapping[str, int] | None = None,
+    finite: bool = True,
+    move: Move | None = None,
+    seed: int = 0,
+) -> Discovery:
+    """Propose a Symmetry for an environment: to be confirmed by a person, audited where that is possible.
+
+    Continuous symmetry is the null space of a linear map: the generators A, a turn and a shift for every item of every
+    key, with f(x + εAx) − f(x) − εA f(x) = 0, where f is one step. Derivatives of f come from replays of the simulator
+    whose actions differ a little, so it has to repeat itself from a seed; its state is never set. What the generators
+    do to a key says what it is: a vector, a point, a heading, an orientation, a scalar; and about which centre they
+    turn. Turns by a share of a circle, and mirrors, are searched for in a smooth model that is fitted to transitions.
+    Where the simulator can be brought to g·s, the proposal is checked there, and enlarged by mirrors that hold.
+    Of MuJoCo's environments the model file is asked first: `equiworld.verify.mechanism.propose`.
+
+    Args:
+        env: an environment, which is reset many times; its id; or a function that makes one.
+        symmetry: a declaration to begin with, such as one whose group may be too small; None to begin with nothing.
+        dim: of space, 2 or 3; that with the larger algebra if None.
+        points: at which derivatives are taken.
+        transitions: that the model of finite candidates is fitted to.
+        parts: of an observation that is one array, the numbers of each of its parts by name, in order.
+        finite: whether finite candidates are searched for, where the simulator cannot be brought to g·s.
+        move: `move(env, g)` brings the simulator from s to g·s, as in `check_symmetry`; needs no declaration.
+        seed: of resets and actions.
+
+    Returns:
+        The discovery; `print` shows it with the code of the declaration.
+
+    Raises:
+        ArgumentError: an argument is wrong; actions are no Box of floats; or the environment does not repeat itself.
+
+    >>> import gymnasium as gym
+    >>> import equiworld.envs
+    >>> found = discover(gym.make("equiworld/PushT-v0", walls=False), points=6, transitions=100)
+    >>> found.algebra.dimension, found.symmetry.group, found.audit.verdict
+    (3, E2(), 'exact')
+    """
+    began = time.perf_counter()
+    points, transitions = integer("points", points, least=4), integer("transitions", transitions, least=50)
+    seed = integer("seed", seed, least=0)
+    if dim is not None and integer("dim", dim) not in (2, 3):
+        raise ArgumentError("dim", dim, "2 or 3, or None")
+    copies = env_copies(env, 1)
+    try:
+        made = copies[0]
+        if symmetry is not None:
+            return _begun_with(env, made, symmetry, move, seed, began)
+        notes = list[str]()
+        if parts is None and dim is None and _is_mujoco(made):
+            found = _from_model(env, made, seed, notes, began)
+            if found is not None:
+                return found
+        settings = _Settings(dim, points, transitions, parts, flag("finite", finite), move, seed)
+        return _from_nothing(env, made, settings, notes, began)
+    finally:
+        close_copies(copies, env)
+
+
+def _begun_with(
+    env: EnvLike, made: gym.Env, symmetry: Symmetry, move: Move | None, seed: int, began: float
+) -> Discovery:
+    """What a declaration lacks."""
+    if not isinstance(symmetry, Symmetry):
+        raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
+    move = move_of(made) if move is None else move
+    settings = {**_CHECK, "seed": seed}
+    audit = check_symmetry(env, symmetry, move=move, **settings)
+    notes, larger = [], None
+    if audit.verdict in ("exact", "approximate"):
+        larger = enlarged(env, symmetry, move, settings)
+        if larger is not None:
+            notes.append(f"{larger[0].group!r} holds, and {symmetry.group!r} was declared")
+        elif with_mirrors(symmetry.group) is not None:
+            notes.append(f"{with_mirrors(symmetry.group)!r} was tried and does not hold")
+    else:
+        notes.append("the declaration does not hold as it is: see the audit")
+    proposed, audit = (symmetry, audit) if larger is None else larger
+    return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), time.perf_counter() - began)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The arguments of `discover`."""
+
+    dim: int | None
+    points: int
+    transitions: int
+    parts: Mapping[str, int] | None
+    finite: bool
+    move: Move | None
+    seed: int
+
+
+def _is_mujoco(made: gym.Env) -> bool:
+    """Whether it holds MuJoCo's own data; told without importing MuJoCo."""
+    data = getattr(made.unwrapped, "data", None)
+    return type(data).__module__.partition(".")[0] == "mujoco"
+
+
+def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began: float) -> Discovery | None:
+    """What maps a MuJoCo mechanism to itself, and how its observation transforms; None where that proposes nothing."""
+    proposal = propose(made, seed=seed)
+    notes += [f"not typed: {each}" for each in proposal.untyped]
+    if proposal.symmetry is None:
+        notes.append("the MuJoCo model proposes nothing: see verify.mechanism.propose")
+        return None
+    notes.append("read from the MuJoCo model: joints, actuators and bodies that take each other's place")
+    proposed, audit = proposal.symmetry, None
+    try:
+        audit = check_symmetry(env, proposed, move=proposal.move, **_CHECK, seed=seed)
+    except ArgumentError as error:
+        notes.append(f"not audited: {error}")
+    seconds = time.perf_counter() - began
+    return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), seconds)
+
+
+def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str], began: float) -> Discovery:
+    """From transitions and replays alone."""
+    data = gathered(made, told.transitions, told.seed, told.parts)
+    algebra = _algebra(made, data, told)
+    guesses = field_guesses(algebra, data)
+    group, centre = group_of(algebra), centre_of(algebra, guesses)
+    tried: tuple[FiniteGuess, ...] = ()
+    notes += _notes(data, algebra, told.parts)
+    move = move_of(made) if told.move is None else told.move
+    audit, flat = None, not isinstance(made.observation_space, gym.spaces.Dict)
+    settings = {**_CHECK, "seed": told.seed}
+    proposed = None if group is None else declared(group, guesses, centre, told.parts, flat)
+    if proposed is not None:
+        proposed, audit = _audited(env, proposed, move, settings, notes)
+    if audit is None and told.finite:
+        rng = np.random.default_rng([told.seed, 0x66696E69])
+        model = fitted(data, rng)
+        guesses = as_points(guesses, data, algebra.dim)
+        tried = tuple(finite_guesses(model, data, guesses, algebra.dim, centre, rng, proper=group is None))
+        proposed, guesses = _with_finite(
+            proposed, group, guesses, centre, tried, algebra.dim, told.parts, flat
+        )
+        if group is None and proposed is not None:
+            proposed, audit = _audited(env, proposed, move, settings, notes)
+        notes.append("mirrors and finite turns were tried in a fitted model, which errs; confirm them")
+    seconds = time.perf_counter() - began
+    return Discovery(_named(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds)
+
+
+def _algebra(made: gym.Env, data: Transitions, told: _Settings) -> Algebra:
+    """Of the dimension that was asked for, or of that with the larger one, the plane if both are alike."""
+    width = sum(array.shape[1] for name, array in data.before.items() if name not in data.still)
+    found = perturbed(made, told.points, told.seed, told.parts, data.angles, width)
+    dims = (2, 3) if told.dim is None else (told.dim,)
+    algebras = [algebra_of(found, data, each, told.seed) for each in dims]
+    widths = [data.action.shape[1], *(array.shape[1] for array in data.before.values())]
+    return max(
+        algebras,
+        key=lambda each: (each.dimension, sum(width % each.dim == 0 for width in widths), -each.dim),
+    )
+
+
+def _audited(
+    env: EnvLike, proposed: Symmetry, move: Move | None, settings: dict[str, Any], notes: list[str]
+) -> tuple[Symmetry, SymmetryCheck | None]:
+    """Checked in the simulator, and enlarged by mirrors, where it can be brought to g·s."""
+    try:
+        proposed, audit = audited(env, proposed, move, settings)
+    except ArgumentError as error:
+        notes.append(f"not audited: {error}")
+        return proposed, None
+    if audit.verdict not in ("exact", "approximate"):
+        notes.append("the audit contradicts the proposal")
+        return proposed, audit
+    larger = enlarged(env, proposed, move, settings)
+    return (proposed, audit) if larger is None else larger
+
+
+def _with_finite(
+    proposed: Symmetry | None,
+    group: Group | None,
+    guesses: list[FieldGuess],
+    centre: Array | None,
+    tried: tuple[FiniteGuess, ...],
+    dim: int,
+    parts: Mapping[str, int] | None,
+    flat: bool,
+) -> tuple[Symmetry | None, list[FieldGuess]]:
+    """The proposal with what the fitted model shows."""
+    holding = [each for each in tried if each.holds]
+    if not holding:
+        return proposed, guesses
+    mirrors = [each for each in holding if np.linalg.det(each.matrix) < 0]
+    if mirrors:
+        guesses = with_signs(guesses, mirrors[0])
+    larger = finite_group(holding, dim) if group is None else with_mirrors(group)
+    if larger is None:
+        return proposed, guesses
+    if group is None:
+        best = min(holding, key=lambda each: each.residual)
+        centre = best.centre
+    return declared(larger, guesses, centre, parts, flat), guesses
+
+
+def _notes(data: Transitions, algebra: Algebra, parts: Mapping[str, int] | None) -> list[str]:
+    found = []
+    if data.still:
+        told = ", ".join(data.still)
+        found.append(f"{told} never change within an episode: what the dynamics makes of them is not known")
+    if list(data.before) == ["observation"] and parts is None:
+        found.append("the observation is one array: tell its parts by parts={name: size, …}")
+    if algebra.confidence < 0.95:
+        found.append(f"only {algebra.confidence:.0%} of resamples of the points give this dimension")
+    if len(algebra.shifts) and not len(algebra.turns):
+        found.append("shifts hold without turns: the library has no group of shifts alone")
+    return found
+
+
+def _named(env: gym.Env) -> str:
+    return getattr(env.spec, "id", None) or type(env.unwrapped).__name__

@@ -1,0 +1,1 @@
+"""From transitions to a proposed symmetry: the algebra, the finite candidates, the types of the keys."""

@@ -1,0 +1,89 @@
+"""What was discovered, in words and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from equiworld.results import to_plain
+from equiworld.symmetry import Symmetry
+from equiworld.symmetry.serialise import symmetry_to_dict
+from equiworld.verify.check.report import SymmetryCheck
+from equiworld.verify.discovery.algebra import Algebra
+from equiworld.verify.discovery.field_types import FieldGuess
+from equiworld.verify.discovery.finite import FiniteGuess
+from equiworld.verify.discovery.proposal import as_code
+
+__all__ = ["Discovery"]
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """A proposal, and what speaks for it.
+
+    Attributes:
+        env: its id.
+        algebra: the continuous symmetry of the dynamics; None where a declaration was there to begin with.
+        fields: what each key seems to be.
+        finite: isometries that were tried in a model of the data.
+        symmetry: the proposal; None if nothing was found.
+        audit: the check of the proposal in the simulator; None where nothing brings it to g·s.
+        notes: what is to be known of it.
+        seconds: how long it took [s].
+    """
+
+    env: str
+    algebra: Algebra | None
+    fields: tuple[FieldGuess, ...]
+    finite: tuple[FiniteGuess, ...]
+    symmetry: Symmetry | None
+    audit: SymmetryCheck | None
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def code(self) -> str:
+        """Python that makes the declaration: to be read, confirmed, pasted."""
+        return "# no symmetry was found" if self.symmetry is None else as_code(self.symmetry, self.fields)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.env}: {'no symmetry' if self.symmetry is None else repr(self.symmetry.group)} proposed"
+        ]
+        if self.algebra is not None:
+            below, above = self.algebra.gap
+            lines.append(
+                f"  algebra in {self.algebra.dim} dimensions: {len(self.algebra.turns)} turns and "
+                f"{len(self.algebra.shifts)} shifts, null space of dimension {self.algebra.null.shape[1]} "
+                f"(residuals {below:.1e} inside, {above:.1e} outside; "
+                f"the same in {self.algebra.confidence:.0%} of resamples)"
+            )
+        lines += [f"  {each}" for each in self.finite]
+        audit = "not audited" if self.audit is None else f"audit: {self.audit.verdict}"
+        lines += [f"  {audit}", *(f"  note: {note}" for note in self.notes), "", self.code]
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        algebra = self.algebra
+        found = {
+            "env": self.env,
+            "symmetry": None if self.symmetry is None else symmetry_to_dict(self.symmetry),
+            "code": self.code,
+            "dimension": None if algebra is None else algebra.dimension,
+            "turns": None if algebra is None else algebra.turns,
+            "shifts": None if algebra is None else algebra.shifts,
+            "singular_values": None if algebra is None else algebra.values,
+            "confidence": None if algebra is None else algebra.confidence,
+            "fields": [
+                {"name": each.name, "field": repr(each.declared), "sure": each.sure, "note": each.note}
+                for each in self.fields
+            ],
+            "finite": [
+                {"name": each.name, "residual": each.residual, "holds": each.holds} for each in self.finite
+            ],
+            "audit": None if self.audit is None else self.audit.to_dict(),
+            "notes": self.notes,
+            "seconds": self.seconds,
+        }
+        return to_plain(found, allow_nonfinite=True)

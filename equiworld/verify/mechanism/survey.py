@@ -1,0 +1,172 @@
+"""What many environments carry: one line each, as a page that somebody reads who has a robot of his own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+
+from equiworld.verify.mechanism.derive import generated
+from equiworld.verify.mechanism.explain import explain
+from equiworld.verify.mechanism.report import Explanation, Mechanism
+
+__all__ = ["Rows", "mujoco_ids", "row_of", "survey", "table"]
+
+Rows = list[dict[str, Any]]
+_ROBOTICS = "gymnasium_robotics"
+_VERSIONS = ("v4", "v5")
+_SHOWN = 3
+_LEAST = 1e-4  # the share of a cause that is told in the table
+
+
+def mujoco_ids() -> list[str]:
+    """The environments of Gymnasium, and of Gymnasium-Robotics where that is installed, one of a kind each."""
+    try:
+        import gymnasium_robotics
+    except ImportError:
+        pass
+    else:
+        gym.register_envs(gymnasium_robotics)
+    found = []
+    for name, spec in gym.registry.items():
+        point = str(spec.entry_point)
+        stock = point.startswith("gymnasium.envs.mujoco") and name.endswith(_VERSIONS)
+        if stock or (point.startswith(_ROBOTICS) and _is_first_of_its_kind(name)):
+            found.append(name)
+    return sorted(found)
+
+
+def _is_first_of_its_kind(name: str) -> bool:
+    """Whether it is the newest of a robot and its world; rewards, goals and sensors make no other mechanism."""
+    more = ("Dense", "Sparse", "Diverse", "TouchSensors", "Rotate", "Full", "Medium")
+    own, _, version = name.rpartition("-v")
+    versions = [int(each.rpartition("-v")[2]) for each in gym.registry if each.rpartition("-v")[0] == own]
+    base = gym.registry[name].entry_point
+    legacy = "mujoco_py" in str(base) or ("mujoco" in str(base) and own in ("Ant", "Humanoid", "Hopper"))
+    return not legacy and int(version) == max(versions) and not any(word in own for word in more)
+
+
+def survey(
+    sources: Iterable[Any],
+    say: Callable[[str], None] = lambda words: None,
+    **settings: Any,
+) -> Rows:
+    """A row for each source that `explain` takes; what cannot be made is a row that says so.
+
+    Args:
+        sources: as `explain` takes them.
+        say: told the text of each report.
+        settings: of `explain`; a floor is added only to files.
+
+    >>> survey(["Swimmer-v5"], starts=2, steps=2)[0]["symmetric"]
+    'mirror y (2 elements); turns of the world about gravity'
+    """
+    rows = Rows()
+    for source in sources:
+        name = str(source)
+        own = dict(settings)
+        if not name.endswith(".xml"):
+            own.pop("floor", None)
+        try:
+            found = explain(source, **own)
+        except Exception as error:  # of whatever other people's environments and files raise
+            rows.append({"name": name, "error": " ".join(str(error).split())})
+            continue
+        say(str(found))
+        rows.append(row_of(found, name))
+    return rows
+
+
+def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
+    """What a mechanism carries, what is broken and by what, as JSON takes it."""
+    maps = [each for each in found.explanations if each.map is not None]
+    exact = [each for each in maps if each.exact]
+    symmetric = _group(exact)
+    world = [each for each in found.explanations if each.map is None]
+    if world and world[0].exact:
+        symmetric = f"{symmetric}; " if symmetric else ""
+        symmetric += "turns of the world about gravity"
+    nearest = sorted(found.rejected, key=lambda each: each.distance)[:1]
+    return {
+        "name": name or found.model,
+        "symmetric": symmetric,
+        "broken": [_broken(each) for each in found.explanations if not each.exact],
+        "deviation": max(
+            (each.deviation.position for each in found.explanations if each.exact), default=None
+        ),
+        "none": str(nearest[0]) if nearest and not maps else "",
+        "stale": list(found.stale),
+        "starts": found.config["starts"],
+        "steps": found.config["steps"],
+        "seconds": found.seconds,
+        "mujoco": _version(),
+    }
+
+
+def _version() -> str:
+    import mujoco
+
+    return str(mujoco.__version__)
+
+
+def _group(exact: Sequence[Explanation]) -> str:
+    maps = [each.map for each in exact if each.map is not None]
+    if not maps:
+        return ""
+    return f"{', '.join(each.name for each in maps)} ({generated(maps)} elements)"
+
+
+def _broken(each: Explanation) -> dict[str, Any]:
+    causes = [
+        {
+            "words": cause.words,
+            "short": cause.short,
+            "share": cause.share,
+            "alone": cause.alone,
+            "after": cause.after,
+        }
+        for cause in each.causes.causes
+    ]
+    return {
+        "name": each.name,
+        "position": each.deviation.position,
+        "median": each.deviation.median,
+        "velocity": each.deviation.velocity,
+        "rest": each.causes.rest.velocity,
+        "causes": causes,
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows in Markdown: what holds and to what, what is broken, by how much, and because of what."""
+    lines = [
+        "| environment | holds | deviation | broken, by | because of |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if "error" in row:
+            lines.append(f"| {row['name']} | could not be made: {row['error']} | | | |")
+            continue
+        holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
+        rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
+        broken = "; ".join(
+            f"{each['name']}, {each['position']:.1e} (median {each['median']:.0e})" for each in row["broken"]
+        )
+        causes = "<br>".join(words for each in row["broken"] for words in _causes(each))
+        lines.append(f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} |")
+    return "\n".join(lines)
+
+
+def _causes(broken: Mapping[str, Any]) -> list[str]:
+    """The largest causes of one broken symmetry, with their shares."""
+    told = [cause for cause in broken["causes"] if cause["share"] >= _LEAST]
+    words = [f"{100 * cause['share']:.3g} %: {cause['short']}" for cause in told[:_SHOWN]]
+    less = [cause for cause in broken["causes"] if cause not in told[:_SHOWN]]
+    if less:
+        words.append(f"{100 * sum(cause['share'] for cause in less):.2g} %: {len(less)} more")
+    if not broken["causes"]:
+        words.append(f"{broken['name']}: not found")
+    elif broken["rest"] > 1e-8:
+        words.append(f"{broken['name']}: {broken['rest']:.0e} of the velocities' deviation stays unexplained")
+    return words

@@ -1,0 +1,129 @@
+"""Symmetries are found where they are, not where they are broken; what is proposed is audited."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from puck import FIELDS, Puck, move_puck
+from small_worlds import SYSTEMS, particle
+
+import equiworld as ew
+from equiworld.errors import ArgumentError
+from equiworld.groups import E2, O2, SE2, SO2, Dihedral
+from equiworld.symmetry import Heading, Point, Pseudoscalar, Scalar, Vector
+from equiworld.verify.discover import discover
+
+SMALL = {"points": 10, "transitions": 200, "finite": False}
+SIZES = {name: field.size(2) for name, field in FIELDS.items()}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_algebra_has_the_right_dimension(name):
+    make, dim, turns, shifts, group = SYSTEMS[name]
+    found = discover(make, dim=dim, **SMALL)
+    algebra = found.algebra
+    assert (len(algebra.turns), len(algebra.shifts)) == (turns, shifts)
+    assert algebra.confidence >= 0.95
+    below, above = algebra.gap
+    assert below < 1e-5
+    assert above > 1e-2
+    assert (None if found.symmetry is None else found.symmetry.group) == group
+
+
+@pytest.mark.parametrize("dose", [0.01, 0.1])
+def test_a_small_break_is_seen(dose):
+    """Drag that is 1 % larger along y."""
+    broken = particle(2, force=lambda place, speed: -0.3 * dose * speed * (0.0, 1.0))
+    assert discover(broken, **SMALL).algebra.dimension == 0
+    assert discover(particle(2), **SMALL).algebra.dimension == 1
+
+
+def test_types_and_centre_are_read_from_the_generators():
+    found = discover(SYSTEMS["so(2)"][0], **SMALL)
+    fields = {each.name: each.declared for each in found.fields}
+    assert fields == {"place": Point(), "speed": Vector(), "action": Vector()}
+    np.testing.assert_allclose(found.symmetry.centre, (1.0, -0.5), atol=1e-5)
+    assert found.symmetry.group == SO2()
+    found = discover(SYSTEMS["unicycle"][0], **SMALL)
+    fields = {each.name: each.declared for each in found.fields}
+    assert fields == {"place": Point(), "heading": Heading(), "speed": Scalar(), "action": Scalar(2)}
+    assert found.symmetry.group == SE2()
+
+
+def test_the_code_makes_the_proposal():
+    found = discover(SYSTEMS["unicycle"][0], **SMALL)
+    told: dict[str, object] = {}
+    exec(found.code, told)
+    assert told["symmetry"] == found.symmetry
+    assert "SE2" in str(found)
+    json.dumps(found.to_dict())
+
+
+def test_a_flat_observation_of_known_parts_is_typed_and_audited():
+    """Vector, heading, pseudoscalar; the centre; the mirror, from one mirrored look."""
+    found = discover(Puck(), parts=SIZES, move=move_puck, points=10, transitions=200)
+    assert found.audit.ok
+    assert found.audit.verdict == "exact"
+    assert found.symmetry.group == E2()
+    fields = found.symmetry.observation
+    assert fields["place"] == Point()
+    assert fields["speed"] == Vector()
+    assert isinstance(fields["heading"], Heading)
+    assert fields["spin"] == Pseudoscalar()
+    assert found.symmetry.action == Vector()
+
+
+def test_a_world_without_mirror_images_gets_none():
+    found = discover(Puck(magnus=0.1), parts=SIZES, move=move_puck, points=10, transitions=200)
+    assert found.symmetry.group == SE2()
+    assert found.audit.verdict == "exact"
+
+
+def test_the_mirror_of_pusht_is_found_where_se2_was_declared():
+    env = gym.make("equiworld/PushT-v0", walls=False)
+    cut = replace(ew.symmetry_of(env), group=SE2())
+    found = discover(env, cut)
+    assert found.symmetry.group == E2()
+    assert found.audit.verdict == "exact"
+    assert any("E2() holds" in note for note in found.notes)
+
+
+def test_mujoco_models_are_asked_first():
+    pytest.importorskip("mujoco")
+    found = discover(gym.make("Walker2d-v5"))
+    assert found.symmetry.action.orders == ((3, 4, 5, 0, 1, 2),)
+    assert found.audit.verdict == "exact"
+    assert "SignedPermutation" in found.code
+
+
+@pytest.mark.slow
+def test_walls_leave_the_square_of_pusht():
+    found = discover(gym.make("equiworld/PushT-v0", walls=True), points=16, transitions=300)
+    assert found.symmetry.group == Dihedral(4)
+    assert found.symmetry.centre == (255.5, 255.5)
+
+
+@pytest.mark.slow
+def test_finite_candidates_are_found_in_a_fitted_model():
+    found = discover(SYSTEMS["square well"][0])
+    assert found.symmetry.group == Dihedral(4)
+    np.testing.assert_allclose(found.symmetry.centre, (2.0, 1.0), atol=0.1)
+    assert discover(SYSTEMS["none"][0]).symmetry is None
+    found = discover(SYSTEMS["so(2)"][0])
+    assert found.symmetry.group == O2()
+
+
+def test_what_cannot_be_asked_is_refused():
+    with pytest.raises(ArgumentError, match="dim"):
+        discover(particle(2), dim=4)
+    with pytest.raises(ArgumentError, match="parts"):
+        discover(Puck(), parts={"place": 2}, **SMALL)
+    with pytest.raises(ArgumentError, match="symmetry"):
+        discover(particle(2), "SE2")
+    noisy = particle(2, force=lambda place, speed: np.random.default_rng().normal(size=2))
+    with pytest.raises(ArgumentError, match="repeat itself"):
+        discover(noisy, **SMALL)
