@@ -22,6 +22,7 @@ from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.labelled import Orthogonal, SignedPermutation, SymmetricMatrix
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.registry import register_symmetry, symmetry_of
+from equiworld.symmetry.surfaces import Planes, Segments
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
@@ -41,11 +42,13 @@ __all__ = [
     "Orthogonal",
     "Parts",
     "Permuted",
+    "Planes",
     "Point",
     "Pseudoscalar",
     "Pseudovector",
     "Rotation",
     "Scalar",
+    "Segments",
     "SignedPermutation",
     "SymmetricMatrix",
     "Symmetry",

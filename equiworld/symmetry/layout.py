@@ -14,6 +14,7 @@ from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.grid import power_of_two, snap, sorted_points
 from equiworld.symmetry.holding import origin_field
+from equiworld.symmetry.surfaces import Surfaces
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.tensors import sharpened
 
@@ -109,7 +110,19 @@ class Layout:
             if isinstance(self.symmetry.observation[name], Cloud):
                 cloud = inside["points"][..., slices["points"]]
                 inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
+            self._order_surfaces(name, slices, inside)
         return inside, margin
+
+    def _order_surfaces(self, name: str, slices: Mapping[Kind, slice], inside: dict[Kind, Tensor]) -> None:
+        """Surfaces, whose order means nothing, in the order of their coordinates; in place."""
+        field = self.symmetry.observation[name]
+        if not isinstance(field, Surfaces):
+            return
+        where = {kind: slices.get(kind, slice(0, 0)) for kind in ("points", "vectors")}
+        points, vectors = field.ordered(*(inside[kind][..., at] for kind, at in where.items()))
+        inside["points"][..., where["points"]] = points
+        if "vectors" in slices:
+            inside["vectors"][..., where["vectors"]] = vectors
 
     def features(
         self, inside: Mapping[Kind, Tensor], groups: Sequence[Sequence[str]]
@@ -155,7 +168,7 @@ class Layout:
             return field.scale
         if isinstance(field, Heading | Rotation):
             return 1.0
-        if isinstance(field, Point | Cloud):
+        if isinstance(field, Point | Cloud | Surfaces):
             return self.symmetry.length_scale
         return float(scales.get(name) or 1.0)
 
@@ -202,9 +215,8 @@ class Layout:
             if not symmetry.group.proper:  # of points that a reflection exchanges, what turns as an arrow
                 single = (single + single[:, self.exchange[slices["points"]] - slices["points"].start]) / 2
             middles[name] = single.mean(-1)
-            columns += (
-                [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
-            )
+            unordered = isinstance(symmetry.observation[name], Cloud | Surfaces)
+            columns += [middles[name]] if unordered else list(single.unbind(-1))
         self.clouds = [self.slices[name]["points"] for name in self._clouds(symmetry.state)]
         self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:
