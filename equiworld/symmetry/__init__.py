@@ -5,6 +5,7 @@ from equiworld.symmetry.bodies import Objects, Permuted
 from equiworld.symmetry.bound import Bound
 from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
+from equiworld.symmetry.context import Context, is_kept, with_context
 from equiworld.symmetry.door import Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
@@ -31,6 +32,7 @@ __all__ = [
     "Channel",
     "Cloud",
     "Concatenation",
+    "Context",
     "Door",
     "FeatureType",
     "Features",
@@ -54,6 +56,8 @@ __all__ = [
     "Symmetry",
     "Vector",
     "frame_of",
+    "is_kept",
     "register_symmetry",
     "symmetry_of",
+    "with_context",
 ]

@@ -6,12 +6,13 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from equiworld.arguments import integer, number
 from equiworld.symmetry.concatenation import Concatenation
-from equiworld.symmetry.field import Field
+from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.fields import Point, Vector
 
 __all__ = ["Planes", "Segments", "Surfaces"]
@@ -24,8 +25,8 @@ _POWERS = 3  # as many vectors tell as many surfaces apart
 class Surfaces(Concatenation):
     """n surfaces whose order means nothing, each known by points and vectors that turn with the scene.
 
-    Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, which is
-    as long as that is nearer than `reach` and zero beyond: a body that is away from all surfaces looks as if there were
+    Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, as
+    long as that is nearer than `reach` and zero beyond: a body that is away from all surfaces looks as if there were
     none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and nothing jumps
     where two surfaces are equally near. Opposite walls that are equally near, in a corridor narrower than twice the
     reach, cancel; where that matters a smaller reach helps, or walls declared as points, which keep their order.
@@ -85,6 +86,19 @@ class Surfaces(Concatenation):
         arrows, share = way * (near / length), near / reach
         return torch.stack([(arrows * share**power).sum(-1) for power in range(self.channels)], -1)
 
+    def apart(self, some: Array, other: Array, dim: int) -> Array:
+        """How far each of some sets of surfaces `(…, size)` is from being another set `(size,)`, `(…)`.
+
+        The largest distance, number by number, of one of its surfaces from the nearest one of the other set.
+        """
+        here, there = self._forms(some, dim)[..., :1, :], self._forms(other, dim)
+        distances = np.abs(here[..., None, :, :] - there).max(-1)  # (…, n, n, k)
+        return distances.min((-1, -2)).max(-1)
+
+    @abstractmethod
+    def _forms(self, numbers: Array, dim: int) -> Array:
+        """The equal descriptions of each surface, `(…, n, k, m)`."""
+
     @abstractmethod
     def ordered(self, points: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """The same surfaces, points `(B, d, m)` and vectors `(B, d, k)`, in the order of their coordinates."""
@@ -111,6 +125,10 @@ class Segments(Surfaces):
         share = -(start * along).sum(-2, keepdim=True) / squared.clamp(min=torch.finfo(squared.dtype).tiny)
         return start + share.clamp(0.0, 1.0) * along
 
+    def _forms(self, numbers: Array, dim: int) -> Array:
+        ends = numbers.reshape(*numbers.shape[:-1], self.n, 2, dim)
+        return np.stack([ends, ends[..., ::-1, :]], -3).reshape(*numbers.shape[:-1], self.n, 2, 2 * dim)
+
     def ordered(self, points: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         ends = points.mT.unflatten(-2, (self.n, 2))  # (B, n, 2, d)
         ends = ends.gather(-2, _ranked(ends).unsqueeze(-1).expand_as(ends))
@@ -134,6 +152,13 @@ class Planes(Surfaces):
     def away(self, points: Tensor, vectors: Tensor, origin: Tensor) -> Tensor:
         normal = torch.nn.functional.normalize(vectors, dim=-2)
         return ((points - origin) * normal).sum(-2, keepdim=True) * normal
+
+    def _forms(self, numbers: Array, dim: int) -> Array:
+        points, normals = np.split(numbers.reshape(*numbers.shape[:-1], 2 * self.n, dim), 2, -2)
+        normals = normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+        foot = (points * normals).sum(-1, keepdims=True) * normals
+        square = normals[..., :, None] * normals[..., None, :]  # whichever side the normal points to
+        return np.concatenate([foot, square.reshape(*foot.shape[:-1], dim * dim)], -1)[..., None, :]
 
     def ordered(self, points: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
         whole = torch.cat([points, vectors], -2).mT  # (B, n, 2d)
