@@ -4,5 +4,13 @@ from equiworld.envs import cloudpush, known, pusht  # noqa: F401  they register 
 from equiworld.envs.group_action import GroupAction, RandomGroupAction
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
+from equiworld.envs.with_context import WithContext
 
-__all__ = ["Ball", "GroupAction", "RandomGroupAction", "VectorGroupAction", "VectorRandomGroupAction"]
+__all__ = [
+    "Ball",
+    "GroupAction",
+    "RandomGroupAction",
+    "VectorGroupAction",
+    "VectorRandomGroupAction",
+    "WithContext",
+]
