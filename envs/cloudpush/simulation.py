@@ -156,6 +156,8 @@ class Simulation:
         self.model.geom_sameframe[table] = (
             mujoco.mjtSameFrame.mjSAMEFRAME_NONE
         )  # it was at the world's origin
+        # Boxes about static geometries were made when the model was compiled, and would hide the table from bodies.
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
         self.table_placed = True
 
     def set_state(self, state: CloudPushState) -> None:
