@@ -20,6 +20,7 @@ QUESTIONS: dict[str, str] = {
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
     "rollout": "equiworld.benchmarks.questions.rollout:Rollout",
     "residual": "equiworld.benchmarks.questions.residual:Residual",
+    "breaking": "equiworld.benchmarks.questions.breaking:Breaking",
     "broken-symmetry": "equiworld.benchmarks.questions.broken_symmetry:BrokenSymmetry",
     "flat-is-not-enough": "equiworld.benchmarks.questions.flat_is_not_enough:FlatIsNotEnough",
     "what-carries": "equiworld.benchmarks.questions.what_carries:WhatCarries",
