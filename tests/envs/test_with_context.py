@@ -148,6 +148,31 @@ def test_the_check_confirms_all_of_space_with_gravity_and_table_observed_and_ref
     assert not ew.check_symmetry(bare, states=4).ok
 
 
+def test_latents_of_clouds_turn_with_gravity_and_table() -> None:
+    env = cloudpush(points=16, observe_pose=False)
+    model = ew.WorldModel.for_env(env, "latent", width=8, hidden=(8,), periodic=0).double()
+    observation, _ = env.reset(seed=0)
+    action, keypoints = np.array([0.01, 0.02, 0.0]), model.latent.channels()["keypoints"]
+    apart = {True: 0.0, False: 0.0}
+    for seed in range(4):
+        g = env.symmetry.group.sample(np.random.default_rng(seed), scale=0.3)
+        here = (
+            model.predict(model.encode(observation), torch.from_numpy(action))
+            .select(keypoints)
+            .detach()
+            .numpy()
+        )
+        for turned in apart:
+            seen = env.symmetry.transform_observation(g, observation)
+            seen |= {} if turned else {name: observation[name] for name in ("gravity", "table")}
+            z = model.predict(model.encode(seen), torch.from_numpy(g.rotate(action)))
+            there = z.select(keypoints).detach().numpy()
+            moved = g.matrix @ here + g.translation[:, None]
+            apart[turned] = max(apart[turned], np.abs(there - moved).max())
+    assert apart[True] < 1e-12
+    assert apart[False] > 1e-6
+
+
 class Drifting(gym.Env[Any, Any]):
     """A point that a current carries along; one array."""
 
