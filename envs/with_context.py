@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
@@ -18,7 +19,7 @@ from equiworld.symmetry.context import checked_contexts
 __all__ = ["WithContext"]
 
 
-class WithContext(gym.Wrapper[Any, Any, Any, Any]):
+class WithContext(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """The same environment, with what breaks its symmetry among what is observed.
 
     Gravity, walls, a table become fields of the observation and of the wrapper's `symmetry`, parts of the state. So
@@ -45,16 +46,18 @@ class WithContext(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(
         self, env: gym.Env, contexts: Iterable[Context] | None = None, symmetry: Symmetry | None = None
     ) -> None:
-        super().__init__(env)
+        given = None if contexts is None else tuple(contexts)
+        RecordConstructorArgs.__init__(self, contexts=given, symmetry=symmetry)
+        gym.Wrapper.__init__(self, env)
         bare = symmetry_of(env if symmetry is None else symmetry)
-        own = getattr(env.unwrapped, "contexts", None) if contexts is None else contexts
+        own = getattr(env.unwrapped, "contexts", None) if given is None else given
         if own is None:
             expected = "contexts=[Context(…), …], for an environment that has none of its own"
             raise ArgumentError("contexts", "None", expected)
         self.contexts = checked_contexts(own, bare.dim)
         self.symmetry = with_context(bare, self.contexts)
         self.observation_space = self._space(env.observation_space)
-        self._centre, self._dim = np.asarray(bare.centre), bare.dim
+        self._centre, self._dim = bare.centre, bare.dim
         self._now = {each.name: each.numbers(bare.dim) for each in self.contexts}
         self._away = False
 

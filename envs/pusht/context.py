@@ -22,7 +22,7 @@ def walls_context(inset: float = 0.0) -> Context:
     >>> walls_context().value[:4]
     (5.0, 506.0, 5.0, 5.0)
     """
-    return Context("walls", Segments(4), geometry.wall_segments(inset).ravel(), _place)
+    return Context("walls", Segments(4), geometry.wall_segments(inset).ravel().tolist(), _place)
 
 
 def _place(env: Any, value: NDArray[np.float64]) -> None:

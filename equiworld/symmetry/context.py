@@ -79,7 +79,7 @@ class Context:
 
     def moved(self, g: GroupElement, centre: Sequence[float] | None = None) -> NDArray[np.float64]:
         """g·value, `(size,)`."""
-        return self.field.transform(g, self.numbers(g.dim), centre, self.name)
+        return np.asarray(self.field.transform(g, self.numbers(g.dim), centre, self.name), np.float64)
 
 
 def with_context(symmetry: Symmetry, contexts: Iterable[Context], holds: str = "everywhere") -> Symmetry:
@@ -146,7 +146,7 @@ def is_kept(group: Group, contexts: Iterable[Context], centre: Sequence[float] |
     elements = group.elements() if group.finite else group.sample(np.random.default_rng(0), _DRAWN)
     for context in checked_contexts(contexts, group.dim):
         before, field = context.numbers(group.dim), context.field
-        after = field.transform(elements, before, centre, context.name)
+        after = np.asarray(field.transform(elements, before, centre, context.name), np.float64)
         if isinstance(field, Surfaces):
             apart = field.apart(after, before, group.dim)
         else:

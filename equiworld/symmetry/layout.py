@@ -118,11 +118,11 @@ class Layout:
         field = self.symmetry.observation[name]
         if not isinstance(field, Surfaces):
             return
-        where = {kind: slices.get(kind, slice(0, 0)) for kind in ("points", "vectors")}
-        points, vectors = field.ordered(*(inside[kind][..., at] for kind, at in where.items()))
-        inside["points"][..., where["points"]] = points
+        points, vectors = slices.get("points", slice(0, 0)), slices.get("vectors", slice(0, 0))
+        found = field.ordered(inside["points"][..., points], inside["vectors"][..., vectors])
+        inside["points"][..., points] = found[0]
         if "vectors" in slices:
-            inside["vectors"][..., where["vectors"]] = vectors
+            inside["vectors"][..., vectors] = found[1]
 
     def features(
         self, inside: Mapping[Kind, Tensor], groups: Sequence[Sequence[str]]

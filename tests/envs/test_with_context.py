@@ -227,3 +227,20 @@ def test_what_nobody_can_turn_is_said() -> None:
 def test_bare_environments_are_as_they_were() -> None:
     assert PushTEnv().simulation.placed_walls is None
     assert PushTEnv(walls=False).contexts == ()
+
+
+def test_what_is_collected_through_it_trains_a_model_that_leaves_the_context_alone() -> None:
+    env = pusht()
+    data = ew.collect(env, transitions=60, seed=0)
+    assert np.array_equal(data.observation["walls"], data.next_observation["walls"])
+    model = ew.WorldModel.for_env(env, "state", hidden=(8,), periodic=0)
+    model = ew.train(model, data, ew.TrainingConfig(steps=3, batch_size=16))
+    observation, _ = env.reset(seed=0)
+    after = model.predict(model.encode(observation), torch.zeros(2))
+    assert np.allclose(env.symmetry.observation_arrays(after)["walls"], observation["walls"], atol=1e-3)
+    policy = ew.MPCPolicy(
+        model, CEM(samples=12, horizon=2, iterations=1), task=ew.tasks.task_of("equiworld/PushT-v0")
+    )
+    assert len(ew.evaluate(policy, env, episodes=2, n_envs=2, max_steps=2).episodes) == 2
+    again = gym.make(env.spec)
+    assert symmetry_of(again) == env.symmetry
