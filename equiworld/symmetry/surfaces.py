@@ -25,9 +25,9 @@ _POWERS = 3  # as many vectors tell as many surfaces apart
 class Surfaces(Concatenation):
     """n surfaces whose order means nothing, each known by points and vectors that turn with the scene.
 
-    Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, as
-    long as that is nearer than `reach` and zero beyond: a body that is away from all surfaces looks as if there were
-    none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and nothing jumps
+    Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, whose
+    length is `reach` less the distance, and zero beyond the reach: a body that is away from all surfaces looks as if
+    there were none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and nothing jumps
     where two surfaces are equally near. Opposite walls that are equally near, in a corridor narrower than twice the
     reach, cancel; where that matters a smaller reach helps, or walls declared as points, which keep their order.
 

@@ -13,6 +13,7 @@ import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2, SO2, Cyclic, Dihedral, Group, left_right
 from equiworld.symmetry import (
+    Concatenation,
     Context,
     Door,
     Heading,
@@ -66,7 +67,11 @@ def shown(symmetry: Symmetry, contexts: Any, seed: int) -> tuple[dict[str, np.nd
     return found, rng.normal(size=symmetry.dim)
 
 
-CASES = [(CART, (WALLS,)), (BODY, TABLE)]
+EYES = (
+    Context("camera", Concatenation((Point(), Rotation())), (5.0, 0.0, 2.0, *np.eye(3)[[1, 2, 0]].ravel())),
+    Context("box", Vector(3), 2.0 * np.eye(3).ravel()),  # the axes of the actions' box
+)
+CASES = [(CART, (WALLS,)), (BODY, TABLE), (BODY, EYES)]
 
 
 def deviation(
@@ -97,14 +102,14 @@ def deviation(
 
 
 @pytest.mark.parametrize("family", ["state", "state-steerable"])
-@pytest.mark.parametrize("case", CASES, ids=["walls", "table"])
+@pytest.mark.parametrize("case", CASES, ids=["walls", "table", "camera"])
 def test_models_obey_the_whole_group_where_the_context_turns_along(family: str, case: Any) -> None:
     symmetry = with_context(case[0], case[1])
     model = ew.WorldModel.for_symmetry(symmetry, family, seed=0).double()
     assert deviation(model, symmetry, case[1], symmetry.group) < EXACT
 
 
-@pytest.mark.parametrize("case", CASES, ids=["walls", "table"])
+@pytest.mark.parametrize("case", CASES, ids=["walls", "table", "camera"])
 def test_without_turning_the_context_the_same_test_fails(case: Any) -> None:
     symmetry = with_context(case[0], case[1])
     model = ew.WorldModel.for_symmetry(symmetry, "state", seed=0).double()
@@ -260,7 +265,7 @@ def test_contexts_follow_behind_one_array_as_well() -> None:
     assert whole.state[-1] == "wind"
 
 
-@pytest.mark.parametrize("case", CASES, ids=["walls", "table"])
+@pytest.mark.parametrize("case", CASES, ids=["walls", "table", "camera"])
 def test_declarations_with_contexts_are_written_and_read(case: Any) -> None:
     symmetry = with_context(case[0], case[1])
     assert symmetry_from_dict(symmetry_to_dict(symmetry)) == symmetry
