@@ -27,9 +27,9 @@ class Surfaces(Concatenation):
 
     Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, whose
     length is `reach` less the distance, and zero beyond the reach: a body that is away from all surfaces looks as if
-    there were none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and nothing jumps
-    where two surfaces are equally near. Opposite walls that are equally near, in a corridor narrower than twice the
-    reach, cancel; where that matters a smaller reach helps, or walls declared as points, which keep their order.
+    there were none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and
+    nothing jumps where two surfaces are equally near. Opposite walls that are equally near, in a corridor narrower than
+    twice the reach, cancel; where that matters a smaller reach helps, or walls declared as points in a fixed order.
 
     Attributes:
         n: how many.

@@ -243,7 +243,7 @@ class Symmetry(Declaration):
             reward: whether it keeps the reward; as before if None.
 
         Raises:
-            ArgumentError: not a subgroup; or labels move fields, and it is neither the group nor its `kernel()`.
+            ArgumentError: not a subgroup, or labels of it do not move a body as the group does.
 
         >>> from equiworld.groups import SE3
         >>> from equiworld.symmetry import Point, Vector

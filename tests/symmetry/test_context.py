@@ -11,12 +11,14 @@ import torch
 
 import equiworld as ew
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2, SO2, Cyclic, Dihedral, Group, left_right
+from equiworld.groups import SE2, SO2, Cyclic, Dihedral, Group, Isometries
 from equiworld.symmetry import (
     Concatenation,
     Context,
     Door,
     Heading,
+    Orthogonal,
+    Permuted,
     Planes,
     Point,
     Rotation,
@@ -246,15 +248,34 @@ def test_restriction_refuses_what_is_no_subgroup_and_keeps_what_was_said() -> No
     )
 
 
-def test_labels_are_restricted_to_what_moves_none_and_others_are_refused() -> None:
-    mirror = left_right()
-    joints = Symmetry(mirror, {"joints": SignedPermutation([(1, 0)])}, action=SignedPermutation([(1, 0)]))
-    assert not joints.restricted(mirror.kernel()).labelled
-    quarter = Symmetry(
-        Cyclic(4), {"legs": SignedPermutation([(1, 2, 3, 0)])}, action=SignedPermutation([(1, 2, 3, 0)])
-    )
-    with pytest.raises(ArgumentError, match="labels"):
-        quarter.restricted(Cyclic(2))
+LABELLED = {
+    "legs": SignedPermutation([(1, 2, 3, 0), (0, 3, 2, 1)], [(1, 1, 1, 1), (-1, -1, -1, -1)]),
+    "feet": Permuted(Vector(), [(1, 2, 3, 0), (0, 3, 2, 1)]),
+    "mixed": Orthogonal([[[0, -1], [1, 0]], [[1, 0], [0, -1]]]),
+    "place": Concatenation((Vector(), SignedPermutation([(0,), (0,)], [(1,), (-1,)]))),
+    "torso": Heading(body=True),
+}
+
+
+@pytest.mark.parametrize(
+    "group",
+    [Cyclic(2), Cyclic(4), Isometries([np.diag([-1.0, 1.0])]), Dihedral(2), Dihedral(4).kernel()],
+    ids=str,
+)
+def test_what_labels_move_is_moved_alike_by_the_elements_that_are_left(group: Group) -> None:
+    fields = LABELLED
+    whole = Symmetry(Dihedral(4), fields, action=fields["legs"])
+    left = whole.restricted(group)
+    rng = np.random.default_rng(0)
+    obs = {name: rng.normal(size=field.size(2)) for name, field in fields.items()}
+    obs["torso"] = rng.uniform(-1.0, 1.0, 1)
+    for g in group.elements():
+        one, other = left.transform_observation(g, obs), whole.transform_observation(g, obs)
+        assert all(np.allclose(one[name], other[name], rtol=0.0, atol=1e-12) for name in obs)
+        assert np.allclose(
+            left.transform_action(g, obs["legs"]), whole.transform_action(g, obs["legs"]), atol=1e-12
+        )
+    assert left.labelled == (group.order > 1)
 
 
 def test_contexts_follow_behind_one_array_as_well() -> None:
