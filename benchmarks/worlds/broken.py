@@ -38,7 +38,7 @@ from equiworld.training import Dataset
 __all__ = ["BREAKS", "BrokenPushTEnv", "BrokenPushTWorld", "broken_pusht"]
 
 ENV_ID = "equiworld/BrokenPushT-v0"
-NEAR_WALLS, UNMOVED = 5.0, 1e-6  # [px]
+AT_WALL, NEAR_WALLS, UNMOVED = 1.0, 5.0, 1e-6  # [px]
 
 BREAKS: Mapping[str, Callable[[float], Mapping[str, Any]]] = {
     "nothing": lambda dose: {},
@@ -158,15 +158,25 @@ class BrokenPushTWorld(PushTWorld):
         return Dihedral(4) if self.arguments.get("walls") else None
 
     def regions(self, data: Dataset) -> dict[str, NDArray[np.bool_]]:
-        """Where transitions lie, by region: the block within 5 px of a wall, pushed away from all, or not touched."""
+        """Where transitions lie, by region.
+
+        The block is at a wall, within 1 px of it at one end of the transition; near one, within 5 px; pushed away from
+        all; or not touched.
+        """
         poses = [
             np.concatenate([arrays["block_pos"], arrays["block_heading"]], -1)
             for arrays in (data.observation, data.next_observation)
         ]
         gap = np.min([geometry.wall_gap(pose) for pose in poses], 0) - self.arguments.get("inset", 0.0)
-        near = (gap <= NEAR_WALLS) & bool(self.arguments.get("walls"))
+        gap = gap if self.arguments.get("walls") else np.full_like(gap, np.inf)
+        at, near = gap <= AT_WALL, gap <= NEAR_WALLS
         moved = np.abs(poses[1] - poses[0]).max(-1) > UNMOVED
-        return {"near walls": near, "in contact": moved & ~near, "free": ~moved & ~near}
+        return {
+            "at a wall": at,
+            "near walls": near & ~at,
+            "in contact": moved & ~near,
+            "free": ~moved & ~near,
+        }
 
     def tasks(self, count: int, seed: int) -> dict[str, list[Start]]:
         """Tasks by region: block and goal both near a wall, or both well inside; a push of 40 to 110 px and a turn."""

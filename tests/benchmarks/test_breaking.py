@@ -62,7 +62,7 @@ def test_regions_are_disjoint_and_together_everything(tmp_path: Path) -> None:
     regions = world.regions(data)
     assert (np.sum(list(regions.values()), 0) == 1).all()
     assert all(where.any() for where in regions.values())
-    free, near = data.select(regions["free"]), data.select(regions["near walls"])
+    free, near = data.select(regions["free"]), data.select(regions["at a wall"] | regions["near walls"])
     assert np.allclose(free.observation["block_pos"], free.next_observation["block_pos"], atol=1e-6)
     assert np.abs(near.observation["block_pos"] - 255.5).max() > 40.0
     assert not broken_pusht("nothing", 0.0).regions(data)["near walls"].any()
@@ -102,7 +102,7 @@ def test_gravity_and_table_are_seen_in_space_and_their_regions_told_apart(tmp_pa
 def test_a_row_a_region_from_a_tiny_model(arm: str, tmp_path: Path) -> None:
     rows = TINY.answer(cell(arm), Store(tmp_path))
     by_region = {row["region"]: row for row in rows}
-    assert set(by_region) == {"near walls", "in contact", "free", "interior"}
+    assert set(by_region) == {"at a wall", "near walls", "in contact", "free", "interior"}
     for region, row in by_region.items():
         assert (row.get("episodes") == 1) == (region in ("near walls", "interior"))
         assert (row.get("free_share") is not None) == (arm == "soft" and region != "interior")
