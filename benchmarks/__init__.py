@@ -21,6 +21,7 @@ QUESTIONS: dict[str, str] = {
     "published-step": "equiworld.benchmarks.questions.published_step:PublishedStep",
     "rollout": "equiworld.benchmarks.questions.rollout:Rollout",
     "residual": "equiworld.benchmarks.questions.residual:Residual",
+    "breaking": "equiworld.benchmarks.questions.breaking:Breaking",
     "broken-symmetry": "equiworld.benchmarks.questions.broken_symmetry:BrokenSymmetry",
     "flat-is-not-enough": "equiworld.benchmarks.questions.flat_is_not_enough:FlatIsNotEnough",
     "what-carries": "equiworld.benchmarks.questions.what_carries:WhatCarries",

@@ -7,6 +7,7 @@ from equiworld.envs.phase_input import PhaseInput
 from equiworld.envs.pusht import blocks  # noqa: F401  likewise
 from equiworld.envs.spaces import Ball
 from equiworld.envs.vector_group_action import VectorGroupAction, VectorRandomGroupAction
+from equiworld.envs.with_context import WithContext
 
 __all__ = [
     "Ball",
@@ -15,4 +16,5 @@ __all__ = [
     "RandomGroupAction",
     "VectorGroupAction",
     "VectorRandomGroupAction",
+    "WithContext",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
 from equiworld.symmetry.limits import Limits, project, rounding_note
 from equiworld.symmetry.observing import Apart
+from equiworld.tasks import Task
 
-__all__ = ["blank_action", "held", "planning_bounds", "reasons"]
+__all__ = ["blank_action", "check_task", "held", "planning_bounds", "reasons"]
 
 
 def planning_bounds(model: WorldModel, how: str) -> tuple[Bound, ...]:
@@ -104,3 +106,27 @@ def reasons(door: Door | None, planner: Any, space: ActionSpace, cut: bool) -> t
     if cut:
         found.append("box on a vector: what is turned out of it is cut off")
     return tuple(found)
+
+
+def check_task(task: Task, model: WorldModel, symmetry: Symmetry, radius: float, door: bool) -> None:
+    """Refuse a cost or proposals that change with the world where a door turns the world; without a door say so.
+
+    Args:
+        task: that is tried.
+        model: whose Features it sees.
+        symmetry: that policies decide under.
+        radius: longest action.
+        door: whether there is one.
+
+    Raises:
+        ArgumentError: they do, and there is.
+    """
+    known, group = symmetry if model.latent is model.symmetry else model.latent, task.group
+    if group is not None and known.group.includes(group):
+        known = known.restricted(group)
+    try:
+        task.check_invariance(known, radius, model.action_repeat, model.latent)
+    except ArgumentError as error:
+        if door:
+            raise
+        warnings.warn(f"{error}; it is followed as it is, and decisions do not turn", stacklevel=4)

@@ -17,7 +17,7 @@ from equiworld.devices import usable_device
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
-from equiworld.planners.allowed import blank_action, held, planning_bounds, reasons
+from equiworld.planners.allowed import blank_action, check_task, held, planning_bounds, reasons
 from equiworld.planners.captured import CapturedCalls
 from equiworld.planners.cem import CEM
 from equiworld.planners.memory import PolicyState
@@ -110,7 +110,7 @@ class MPCPolicy:
         instance("planner", self.planner, Planner)
         self.dtype, self.prior, self.bound = _DTYPES[dtype], prior, bound
         self.device = usable_device(device, self.dtype)
-        self.symmetry, self.latent = model.declared, model.latent
+        self.symmetry, self.latent = self.task.symmetry_of(model.declared), model.latent
         self.bounds = planning_bounds(model, bound)
         self._bounds_in_world = bounds_in_world(self.symmetry, self.bounds, bound)
         read = [*self.symmetry.state, *self.symmetry.goal, *filter(None, [self.symmetry.reference])]
@@ -119,16 +119,11 @@ class MPCPolicy:
         self.door: Door | None = made
         self._blank, self._null_action = blank_action(self.symmetry, self.bounds, self.dtype, self.device)
         self._radius = next((one.radius for one in self.bounds if one.radius is not None), 1.0)
-        if door:
-            self._check_task(model)
+        check_task(self.task, model, self.symmetry, self._radius, door)
         self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
             self.model = copy.deepcopy(model).to(self.device, self.dtype).eval()
             self._bind()
-
-    def _check_task(self, model: WorldModel) -> None:
-        known = self.symmetry if model.latent is model.symmetry else model.latent
-        self.task.check_invariance(known, self._radius, model.action_repeat, model.latent)
 
     def behind(self, door: Door, limits: Limits | None = None) -> MPCPolicy:
         """A copy that decides behind another door, of the model's fields, in an environment with these limits.
@@ -139,7 +134,7 @@ class MPCPolicy:
         made = copy.deepcopy(self)
         made.door = door
         made.symmetry = made.model.declared = door.symmetry
-        made._check_task(made.model)
+        check_task(made.task, made.model, made.symmetry, made._radius, True)
         if limits is not None and limits.bounds:
             made._bounds_in_world, made.model.action_space = limits.bounds, limits.space
         return made

@@ -28,6 +28,7 @@ class Arm:
         grow: multiplies the width of hidden layers, and the sine features, of a perceptron.
         averaged: elements that the trained model is averaged over; None for none.
         proper: whether the declared symmetry is cut to what is no reflection, for the model and for its policies.
+        kept: whether it is cut to the subgroup that the world keeps, where something in it breaks the rest.
     """
 
     families: Mapping[str, str]
@@ -39,6 +40,7 @@ class Arm:
     grow: float = 1
     averaged: int | None = None
     proper: bool = False
+    kept: bool = False
 
     def varied(self, name: str, value: Any) -> Arm:
         """The arm with another value of one of its fields, or of a setting of its model."""

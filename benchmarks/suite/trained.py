@@ -17,6 +17,7 @@ from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.store import Store
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
+from equiworld.groups import Group
 from equiworld.models import WorldModel, averaged
 from equiworld.models.families import recipe_of
 from equiworld.training import Dataset, TrainingConfig, check_disjoint, train
@@ -56,6 +57,10 @@ class TrainingWorld(Protocol):
     @property
     def kind(self) -> str:
         """Of what is observed."""
+
+    @property
+    def kept(self) -> Group | None:
+        """The subgroup that is left where something breaks the rest; None for the whole."""
 
     def described(self) -> Mapping[str, Any]:
         """What it is defined to be, JSON-able."""
@@ -190,6 +195,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
         "steps": steps,
         "data": scale.data(),
         "size": scale.size,
+        **({"kept": repr(world.kept)} if arm.kept else {}),
     }
 
     def make(folder: Path) -> None:
@@ -199,6 +205,8 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
         env, symmetry = data.make_env(), data.symmetry
         if arm.proper:
             symmetry = replace(symmetry, group=symmetry.group.rotations())
+        if arm.kept and world.kept is not None:
+            symmetry = symmetry.restricted(world.kept)
         try:
             model = WorldModel.for_env(env, family, symmetry=symmetry, transitions=len(data), **settings)
         finally:

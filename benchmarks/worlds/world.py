@@ -18,7 +18,7 @@ from equiworld.benchmarks.suite.arm import Part
 from equiworld.benchmarks.suite.scale import Scale
 from equiworld.benchmarks.suite.trained import Split
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
+from equiworld.groups import Group, GroupElement
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy, Planner
 from equiworld.rollout import Start
@@ -130,6 +130,11 @@ class World(ABC):
     def make(self, **arguments: Any) -> gym.Env:
         """Its environment."""
         return gym.make(self.env_id, disable_env_checker=True, **{**self.arguments, **arguments})
+
+    @property
+    def kept(self) -> Group | None:
+        """The subgroup of the symmetry that is left where something breaks the rest; None for the whole."""
+        return None
 
     @property
     def task(self) -> Task:

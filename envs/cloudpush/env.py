@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import flag
 from equiworld.envs.arguments import as_displacement, as_number, as_reset, check_begun, check_choice
+from equiworld.envs.cloudpush.context import contexts_of
 from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
@@ -23,6 +24,7 @@ from equiworld.envs.cloudpush.view import View
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.symmetry import Context
 
 __all__ = ["CloudPushEnv"]
 
@@ -152,6 +154,11 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
             *(("a camera that stays put",) if self.sensor.stays_put else ()),
         )
 
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """What breaks the symmetry, for `WithContext`: gravity and the table, if there are any."""
+        return contexts_of(self.physics)
+
     # --- episode -------------------------------------------------------------------------------------
 
     def reset(
@@ -249,7 +256,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
             turned = state.transform(g)
         except ArgumentError as error:
             raise ArgumentError(name, repr(g), "one proper isometry of space") from error
-        if self.physics.table:
+        if self.physics.table and not self.simulation.table_placed:
             before, after = map(self.exploration.table_gap, (state, turned))
             if after < min(0.0, before) - 1e-9:
                 expected = "an element that keeps body and end-effector above the table; or table=False"

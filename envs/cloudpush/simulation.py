@@ -17,6 +17,7 @@ from equiworld.envs.cloudpush.geometry import rotation_matrix as matrix_of
 from equiworld.envs.cloudpush.shapes import Shape
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import GroupElement
+from equiworld.groups.axis import Axis
 from equiworld.symmetry.fields import Point, Vector
 
 __all__ = ["CloudPushState", "Simulation"]
@@ -141,6 +142,23 @@ class Simulation:
         self.shape, self.physics = shape, physics
         self.model = engine.make_model(shape, physics)
         self.data = engine.load_mujoco().MjData(self.model)
+        self.table_placed = False
+
+    def place_gravity(self, gravity: ArrayLike) -> None:
+        """Let gravity `(3,)` [m/s²] pull elsewhere."""
+        self.model.opt.gravity[:] = gravity
+
+    def place_table(self, middle: ArrayLike, normal: ArrayLike) -> None:
+        """Put the table elsewhere: a point of it `(3,)` [m], and its normal `(3,)`."""
+        mujoco, table = engine.load_mujoco(), self.model.geom("table").id
+        self.model.geom_quat[table] = quaternion_of(Axis(np.asarray(normal)).basis)
+        self.model.geom_pos[table] = middle
+        self.model.geom_sameframe[table] = (
+            mujoco.mjtSameFrame.mjSAMEFRAME_NONE
+        )  # it was at the world's origin
+        # Boxes about static geometries were made when the model was compiled, and would hide the table from bodies.
+        self.model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_MIDPHASE
+        self.table_placed = True
 
     def set_state(self, state: CloudPushState) -> None:
         """Put the world in a state, exactly: whatever the engine remembers included."""

@@ -10,6 +10,7 @@ from pymunk._chipmunk_cffi import ffi
 from pymunk._chipmunk_cffi import lib as chipmunk
 
 from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.geometry import Array
 
 __all__ = ["Engine", "block_pose", "new_engine", "new_space", "remembers_contact"]
 
@@ -42,12 +43,13 @@ def _stock_tee() -> _Tee:
     return _Tee(body.mass, body.moment, tuple(body.center_of_gravity), polygons)
 
 
-def new_engine(walls: bool, inset: float = 0.0) -> Engine:
+def new_engine(walls: bool, inset: float = 0.0, placed: Array | None = None) -> Engine:
     """A fresh world, with its objects in gym-pusht's order: what comes first is solved first.
 
     Args:
         walls: whether the four walls stand.
         inset: how much nearer to the centre they do than gym-pusht's [px].
+        placed: `(4, 2, 2)`, where they stand instead, from end to end [px]; None for that.
     """
     space, agent, (block,) = new_space(1, walls, inset)
     return Engine(space, agent, block, walls)
@@ -73,10 +75,8 @@ def new_space(
     if iterations is not None:
         chipmunk.cpSpaceSetIterations(space, iterations)
     chipmunk.cpSpaceAddBody(space, fixed)
-    low, high = geometry.WALL_LOW + inset, geometry.WALL_HIGH - inset
-    corners = (low, high), (low, low), (high, low), (high, high)
-    sides = zip((*corners[:3], corners[0]), (*corners[1:], corners[3]), strict=True)
-    for start, end in sides if walls else ():
+    sides = geometry.wall_segments(inset) if placed is None else placed
+    for start, end in sides.tolist() if walls else ():
         shapes.append(chipmunk.cpSegmentShapeNew(fixed, start, end, geometry.WALL_RADIUS))
     chipmunk.cpBodySetPosition(agent, (256.0, 400.0))
     shapes.append(chipmunk.cpCircleShapeNew(agent, geometry.AGENT_RADIUS, (0.0, 0.0)))

@@ -20,12 +20,14 @@ from equiworld.envs.arguments import (
     finite,
 )
 from equiworld.envs.pusht import geometry
+from equiworld.envs.pusht.context import walls_context
 from equiworld.envs.pusht.exploration import PushExploration
 from equiworld.envs.pusht.observation import Observation, observation_space, pose_entries
 from equiworld.envs.pusht.simulation import Pose, PushTState, Simulation
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
+from equiworld.symmetry import Context
 
 __all__ = ["PushTEnv"]
 
@@ -107,6 +109,11 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         self.observation_space = observation_space()  # type: ignore[assignment]
         self.action_space = Ball(2, radius)  # type: ignore[assignment]
         self._begun = False
+
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """What breaks the symmetry, for `WithContext`: the walls, if they stand."""
+        return (walls_context(),) if self.walls else ()
 
     # --- episode -------------------------------------------------------------------------------------
 
@@ -258,7 +265,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         except ArgumentError as error:
             raise ArgumentError("options['group_element']", repr(g), "one isometry of the plane") from error
         before, after = (float(geometry.wall_gap(each.block)) for each in (state, turned))
-        if self.walls and after < min(0.0, before) - 1e-9:
+        if self.walls and self.simulation.placed_walls is None and after < min(0.0, before) - 1e-9:
             raise ArgumentError(
                 "options['group_element']",
                 repr(g),

@@ -26,6 +26,7 @@ __all__ = [
     "stock_class",
     "to_stock_pose",
     "wall_gap",
+    "wall_segments",
 ]
 
 Array = NDArray[np.float64]
@@ -173,6 +174,24 @@ def distance_to_block(points: ArrayLike, pose: ArrayLike) -> Array:
         outside = np.hypot(np.maximum(beyond_x, 0.0), np.maximum(beyond_y, 0.0))
         distances.append(outside + np.minimum(np.maximum(beyond_x, beyond_y), 0.0))
     return np.minimum(*distances)
+
+
+def wall_segments(inset: float = 0.0) -> Array:
+    """The middle lines of the four walls, each from one end to the other `(4, 2, 2)` [px], in gym-pusht's order.
+
+    Args:
+        inset: how much nearer to the centre they stand than gym-pusht's [px].
+    """
+    low, high = WALL_LOW + inset, WALL_HIGH - inset
+    upper_left, lower_left, lower_right, upper_right = (low, high), (low, low), (high, low), (high, high)
+    return np.array(
+        [
+            (upper_left, lower_left),
+            (lower_left, lower_right),
+            (lower_right, upper_right),
+            (upper_left, upper_right),
+        ]
+    )
 
 
 def wall_gap(pose: ArrayLike) -> Array:

@@ -126,6 +126,11 @@ class Simulation:
 
     def __init__(self, walls: bool = True) -> None:
         self.walls = walls
+        self.placed_walls: geometry.Array | None = None
+
+    def place_walls(self, segments: geometry.Array) -> None:
+        """Put the four walls elsewhere, from the next state that is set on: `(4, 2, 2)`, from end to end [px]."""
+        self.placed_walls = np.array(segments, np.float64).reshape(4, 2, 2)
 
     def __getstate__(self) -> dict[str, Any]:
         # Of the engine, which is C's, what it is made again from; of all else, what was set by hand too.
@@ -150,7 +155,7 @@ class Simulation:
 
     def new_engine(self, walls: bool) -> Engine:
         """A fresh engine; for worlds in which other forces act."""
-        return new_engine(walls)
+        return new_engine(walls, placed=self.placed_walls)
 
     def _begin(self, state: PushTState, walls: bool) -> None:
         """A fresh engine at the start of a state."""

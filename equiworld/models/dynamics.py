@@ -65,6 +65,7 @@ class Dynamics(nn.Module):
             if name == "out":
                 # Axes that are turned a little are nearly orthonormal, and Gram–Schmidt of those well-conditioned.
                 lengths[units[len(layout.headings) :]] = 0.1
+                lengths[layout.standing] = 0.0  # walls stay until data says that they move
             numbers = torch.ones(kind.scalars, dtype=torch.float32)
             if name == "in" and layout.raised:
                 numbers[-1] = symmetry.length_scale

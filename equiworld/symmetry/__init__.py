@@ -5,6 +5,7 @@ from equiworld.symmetry.bodies import Objects, Permuted
 from equiworld.symmetry.bound import Bound
 from equiworld.symmetry.canonical import Canonical
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
+from equiworld.symmetry.context import Context, is_kept, with_context
 from equiworld.symmetry.door import Door
 from equiworld.symmetry.features import Channel, Features, FeatureType
 from equiworld.symmetry.fields import (
@@ -22,6 +23,7 @@ from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.labelled import Orthogonal, SignedPermutation, SymmetricMatrix
 from equiworld.symmetry.parts import Parts
 from equiworld.symmetry.registry import register_symmetry, symmetry_of
+from equiworld.symmetry.surfaces import Planes, Segments
 from equiworld.symmetry.symmetry import Symmetry
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Channel",
     "Cloud",
     "Concatenation",
+    "Context",
     "Door",
     "FeatureType",
     "Features",
@@ -41,16 +44,20 @@ __all__ = [
     "Orthogonal",
     "Parts",
     "Permuted",
+    "Planes",
     "Point",
     "Pseudoscalar",
     "Pseudovector",
     "Rotation",
     "Scalar",
+    "Segments",
     "SignedPermutation",
     "SymmetricMatrix",
     "Symmetry",
     "Vector",
     "frame_of",
+    "is_kept",
     "register_symmetry",
     "symmetry_of",
+    "with_context",
 ]

@@ -62,12 +62,12 @@ class Permuted(Concatenation):
     def plain(self) -> Field:
         return Concatenation((self.field.plain(),) * self.bodies)
 
-    def _bodies_images(self, group: Group) -> Array:
+    def bodies_images(self, group: Group) -> Array:
         """The permutations of the bodies, `(k, bodies, bodies)`."""
         return permutation_images(group, f"{type(self).__name__}.orders", self.orders, None)
 
     def label_images(self, group: Group) -> dict[Kind, Array]:
-        images = self._bodies_images(group)
+        images = self.bodies_images(group)
         return {
             kind: np.einsum("kab,kij->kaibj", images, each).reshape(
                 len(images), self.bodies * each.shape[-1], self.bodies * each.shape[-1]
@@ -83,10 +83,10 @@ class Permuted(Concatenation):
 
     def _transform(self, g: GroupElement, array: Array, centre: Array) -> Array:
         moved = super()._transform(g, array, centre)
-        return self._placed(self._bodies_images(g.group)[g.label], moved)
+        return self._placed(self.bodies_images(g.group)[g.label], moved)
 
     def bounds(self, g: GroupElement, low: Array, high: Array, centre: Array) -> tuple[Array, Array]:
-        matrix = self._bodies_images(g.group)[g.label]
+        matrix = self.bodies_images(g.group)[g.label]
         lower, upper = super().bounds(g, low, high, centre)
         return self._placed(matrix, lower), self._placed(matrix, upper)
 
@@ -94,7 +94,7 @@ class Permuted(Concatenation):
         self, group: Group, low: Array, high: Array, centre: Array, scale: float
     ) -> tuple[Array, Array]:
         lower, upper = super()._orbit_bounds(group, low, high, centre, scale)
-        places = self._bodies_images(group)
+        places = self.bodies_images(group)
         return (
             np.minimum.reduce([self._placed(each, lower) for each in places]),
             np.maximum.reduce([self._placed(each, upper) for each in places]),
@@ -128,7 +128,7 @@ class Objects(Permuted):
     def bodies(self) -> int:
         return self.n
 
-    def _bodies_images(self, group: Group) -> Array:
+    def bodies_images(self, group: Group) -> Array:
         found = group.labels.natural.get(f"Permutation({self.n})")
         if found is None:
             raise ArgumentError(

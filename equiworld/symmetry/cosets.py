@@ -31,13 +31,7 @@ def needs_cosets(symmetry: Symmetry) -> bool:
 
 def kernel_symmetry(symmetry: Symmetry) -> Symmetry:
     """The same fields under the subgroup that moves no labels."""
-    return replace(
-        symmetry,
-        group=symmetry.group.kernel(),
-        observation={name: declared.plain() for name, declared in symmetry.observation.items()},
-        action=symmetry.action.plain(),
-        info={name: declared.plain() for name, declared in symmetry.info.items()},
-    )
+    return symmetry.restricted(symmetry.group.kernel())
 
 
 class KernelDoor(Protocol):

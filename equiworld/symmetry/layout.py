@@ -14,6 +14,7 @@ from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
 from equiworld.symmetry.frame import Frame
 from equiworld.symmetry.grid import power_of_two, snap, sorted_points
 from equiworld.symmetry.holding import origin_field
+from equiworld.symmetry.surfaces import Surfaces
 from equiworld.symmetry.symmetry import Symmetry
 from equiworld.symmetry.tensors import sharpened
 
@@ -118,7 +119,19 @@ class Layout:
             if isinstance(self.symmetry.observation[name], Cloud):
                 cloud = inside["points"][..., slices["points"]]
                 inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
+            self._order_surfaces(name, slices, inside)
         return inside, margin
+
+    def _order_surfaces(self, name: str, slices: Mapping[Kind, slice], inside: dict[Kind, Tensor]) -> None:
+        """Surfaces, whose order means nothing, in the order of their coordinates; in place."""
+        field = self.symmetry.observation[name]
+        if not isinstance(field, Surfaces):
+            return
+        points, vectors = slices.get("points", slice(0, 0)), slices.get("vectors", slice(0, 0))
+        found = field.ordered(inside["points"][..., points], inside["vectors"][..., vectors])
+        inside["points"][..., points] = found[0]
+        if "vectors" in slices:
+            inside["vectors"][..., vectors] = found[1]
 
     def features(
         self, inside: Mapping[Kind, Tensor], groups: Sequence[Sequence[str]]
@@ -166,7 +179,7 @@ class Layout:
         parts = list(leaves(field))
         if all(isinstance(part, Heading | Rotation) for part in parts):
             return 1.0  # of unit length they are frames
-        if all(isinstance(part, Point | Cloud) for part in parts):
+        if all(isinstance(part, Point | Cloud | Surfaces) for part in parts):
             return self.symmetry.length_scale
         return float(scales.get(name) or 1.0)
 
@@ -213,9 +226,8 @@ class Layout:
             if not symmetry.group.proper:  # of points that a reflection exchanges, what turns as an arrow
                 single = (single + single[:, self.exchange[slices["points"]] - slices["points"].start]) / 2
             middles[name] = single.mean(-1)
-            columns += (
-                [middles[name]] if isinstance(symmetry.observation[name], Cloud) else list(single.unbind(-1))
-            )
+            unordered = isinstance(symmetry.observation[name], Cloud | Surfaces)
+            columns += [middles[name]] if unordered else list(single.unbind(-1))
         self.clouds = [self.slices[name]["points"] for name in self._clouds(symmetry.state)]
         self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:

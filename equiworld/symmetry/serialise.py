@@ -8,7 +8,7 @@ from typing import Any
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import group_from_name
-from equiworld.symmetry import bodies, labelled
+from equiworld.symmetry import bodies, labelled, surfaces
 from equiworld.symmetry import fields as field_types
 from equiworld.symmetry.concatenation import Concatenation, Interleaved
 from equiworld.symmetry.field import Field
@@ -24,6 +24,7 @@ _LATER = ("body", "unit")
 _TYPES: dict[str, type[Field]] = {
     **{name: getattr(field_types, name) for name in field_types.__all__ if name != "Field"},
     **{name: getattr(module, name) for module in (labelled, bodies) for name in module.__all__},
+    **{name: getattr(surfaces, name) for name in ("Planes", "Segments")},
     "Concatenation": Concatenation,
     "Interleaved": Interleaved,
     "Parts": Parts,

@@ -19,6 +19,7 @@ from equiworld.symmetry.declaration import Declaration
 from equiworld.symmetry.features import KINDS, Channel, Features, FeatureType, Kind
 from equiworld.symmetry.field import Array, numbers
 from equiworld.symmetry.parts import split
+from equiworld.symmetry.restriction import restricted
 from equiworld.symmetry.spaces import transform_space
 from equiworld.symmetry.tensors import features_of_tensors, has_gradient_or_device
 from equiworld.symmetry.validation import check_leading, check_symmetry, names_of, owned
@@ -229,6 +230,28 @@ class Symmetry(Declaration):
             ArgumentError: the space is not that of the declared arrays, or could be both.
         """
         return transform_space(self, g_or_group, space, role, scale)
+
+    def restricted(self, group: Group, holds: str | None = None, reward: bool | None = None) -> Symmetry:
+        """The same arrays under a subgroup: what is left where something breaks the rest of it.
+
+        Models, frames and doors made of it ask for no more, and see what the subgroup keeps: heights about an axis,
+        absolute places without translations.
+
+        Args:
+            group: a subgroup, such as `SE3().stabiliser(gravity)`, or `Dihedral(4)` between four walls about `centre`.
+            holds: where it holds, in words; as before if None.
+            reward: whether it keeps the reward; as before if None.
+
+        Raises:
+            ArgumentError: not a subgroup, or labels of it do not move a body as the group does.
+
+        >>> from equiworld.groups import SE3
+        >>> from equiworld.symmetry import Point, Vector
+        >>> whole = Symmetry(SE3(), {"body": Point()}, action=Vector())
+        >>> whole.restricted(SE3().stabiliser((0.0, 0.0, -9.81))).group
+        SE2(axis=(0.0, 0.0, -1.0), along=True)
+        """
+        return restricted(self, group, holds, reward)
 
     def own(self, g: GroupElement) -> GroupElement:
         """An element of a subgroup as one of `group`, whose labels the fields know; others as they are.

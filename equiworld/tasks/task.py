@@ -12,6 +12,8 @@ from torch import Tensor
 
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
+from equiworld.groups import Group
+from equiworld.groups.matrix_group import checked_group
 from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.holding import moved
 from equiworld.symmetry.sampling import random_array, random_observation
@@ -28,13 +30,16 @@ class Task:
 
     Attributes:
         cost: an `Objective`; or a function `cost(states, channels, goal, goal_channels)` → `(…)`, invariant under the
-            env's group.
+            env's group, or under `group`.
         proposals: `propose(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat)` →
             `(B, P, H, size)`, equivariant; or None.
         random_numbers: uniform numbers that one proposal takes.
         planner: that plans where the user names none, such as `CEM(horizon=8)`; None for `CEM()`.
         symmetric_arguments: of `gym.make`, with which the environment's symmetry holds everywhere; `equiworld certify`
             takes them by default.
+        group: the subgroup that leaves cost and proposals as they are, where they name a direction or a place in
+            symmetric dynamics, such as `SO3().stabiliser(forward)`: policies decide under it, over a model that knows
+            the whole group. None for the whole. The other way is to observe what the cost names: see `Context`.
 
     Raises:
         ArgumentError: an attribute is of another kind.
@@ -50,6 +55,7 @@ class Task:
     random_numbers: int = 0
     planner: Any = None  # of equiworld.planners, which stand above
     symmetric_arguments: Mapping[str, Any] = field(default_factory=dict)
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         as_objective(self.cost, "task.cost")
@@ -60,6 +66,8 @@ class Task:
         if not isinstance(self.symmetric_arguments, Mapping):
             got = repr(self.symmetric_arguments)
             raise ArgumentError("task.symmetric_arguments", got, "arguments of gym.make, by name")
+        if self.group is not None:
+            checked_group("task.group", self.group)
         object.__setattr__(
             self, "random_numbers", integer("task.random_numbers", self.random_numbers, least=0)
         )
@@ -67,6 +75,14 @@ class Task:
     def objective(self) -> Objective:
         """The cost as an objective."""
         return as_objective(self.cost)
+
+    def symmetry_of(self, symmetry: Symmetry) -> Symmetry:
+        """What is left of a declaration for policies that follow the task.
+
+        Raises:
+            ArgumentError: `group` is no subgroup of the declared one.
+        """
+        return symmetry if self.group is None else symmetry.restricted(self.group)
 
     def proposal(self, symmetry: Symmetry, radius: float, action_repeat: int) -> Proposal | None:
         """The proposals for one environment; None if there are none."""
@@ -152,7 +168,8 @@ def _compare(what: str, name: str, expected: str, here: Tensor, there: Tensor) -
         raise ArgumentError(
             f"task.{what}",
             f"{name}, which changes by {float(apart / size):.2g} of its size as the world is turned",
-            f"{what} {expected}: behind the door a direction of the world is another one; or MPCPolicy(…, door=False)",
+            f"{what} {expected}: behind the door a direction of the world is another one. Say which subgroup keeps it, "
+            "Task(…, group=…); or observe the direction as a Context; or MPCPolicy(…, door=False)",
         )
 
 

@@ -8,13 +8,16 @@ import subprocess
 import sys
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import torch
 
 import equiworld as ew
+from equiworld.envs import WithContext
 from equiworld.errors import ArgumentError, UnknownNameError
+from equiworld.groups import Isometries
 from equiworld.planners import CEM, MPPI, MPCPolicy, RandomShooting
-from equiworld.symmetry import symmetry_of
+from equiworld.symmetry import Context, Vector, symmetry_of
 from equiworld.tasks import TASKS, KeypointDistance, Task, register_task, task_of
 
 COST = KeypointDistance("block_pos", "goal_pos")
@@ -110,7 +113,7 @@ def test_whatever_is_imported_first_everything_is_registered(package: str) -> No
     pytest.importorskip("gym_pusht")
     code = f"""
 import {package}, gymnasium, gym_pusht
-from equiworld.symmetry import symmetry_of
+from equiworld.symmetry import Context, Vector, symmetry_of
 from equiworld.tasks import task_of
 for env_id in ("equiworld/PushT-v0", "equiworld/CloudPush-v0"):
     gymnasium.spec(env_id), symmetry_of(env_id), task_of(env_id)
@@ -119,3 +122,53 @@ symmetry_of("Walker2d-v5"), task_of("FetchReach-v4")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def eastwards(state, channels, *goal):
+    return -state.select(channels["block_pos"])[..., 0, 0]
+
+
+def test_a_cost_that_names_a_direction_is_refused_unless_its_subgroup_is_said() -> None:
+    model = ew.WorldModel.for_env("equiworld/PushT-v0", hidden=(16,), periodic=0)
+    planner = CEM(samples=16, horizon=2, iterations=1)
+    with pytest.raises(ArgumentError, match="Task\\(…, group=…\\)"):
+        ew.MPCPolicy(model, planner, task=Task(eastwards))
+    with pytest.warns(UserWarning, match="as it is"):
+        ew.MPCPolicy(model, planner, task=Task(eastwards), door=False)
+    mirror = Isometries([np.diag([1.0, -1.0])])
+    policy = ew.MPCPolicy(model, planner, task=Task(eastwards, group=mirror))
+    assert model.symmetry.group == ew.E2()  # the model goes on knowing all of it
+    observation = gym.make("equiworld/PushT-v0", starts="free").reset(seed=1)[0]
+    symmetry, action = policy.symmetry, policy.predict(observation)[0]
+    for g in mirror.elements():
+        seen = symmetry.transform_observation(g, observation)
+        assert np.abs(policy.predict(seen)[0] - g.rotate(action)).max() < 1e-9
+    turn = ew.SO2().rotation(np.pi / 2)
+    seen = ew.symmetry_of("equiworld/PushT-v0").transform_observation(turn, observation)
+    assert np.abs(policy.predict(seen)[0] - turn.rotate(action)).max() > 1e-3
+
+
+def test_the_direction_of_a_cost_as_a_context_keeps_the_whole_group() -> None:
+    forward = Context("forward", Vector(), (1.0, 0.0))
+    env = WithContext(gym.make("equiworld/PushT-v0", starts="free"), [forward])
+    whole, model = env.symmetry, ew.WorldModel.for_env(env, "state", hidden=(16,), periodic=0)
+
+    def forwards(state, channels, *goal):
+        return -(state.select(channels["block_pos"]) * state.select(channels["forward"])).sum((-1, -2))
+
+    # Where the whole is, is no part of what is asked: shifts change the cost by the same for all plans.
+    task = Task(forwards, group=ew.O2())
+    policy = ew.MPCPolicy(model, CEM(samples=16, horizon=2, iterations=1), task=task)
+    observation = env.reset(seed=1)[0]
+    action = policy.predict(observation)[0]
+    for g in ew.O2().sample(np.random.default_rng(0), 6):
+        seen = whole.transform_observation(g, observation)
+        assert np.abs(policy.predict(seen)[0] - g.rotate(action)).max() < 1e-9
+
+
+def test_the_group_of_a_task_has_to_be_one_and_a_subgroup() -> None:
+    with pytest.raises(ArgumentError, match=r"task\.group"):
+        Task(eastwards, group="SO2")
+    model = ew.WorldModel.for_env("equiworld/PushT-v0", hidden=(16,), periodic=0)
+    with pytest.raises(ArgumentError, match="a subgroup of E2"):
+        ew.MPCPolicy(model, CEM(samples=16), task=Task(eastwards, group=ew.SO3()))
