@@ -1,4 +1,4 @@
-"""The command line: `equiworld demo | collect | train | evaluate | certify | audit | audits | bench NAME | report DIR`."""
+"""The command line: `equiworld demo | collect | train | evaluate | certify | audit | audits | bench | report`."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from equiworld.commands.outcome import Outcome
 from equiworld.errors import ArgumentError
 from equiworld.files import check_folder, write_atomically
 from equiworld.results import make_result, read_json, to_plain, write_json
-from equiworld.verify.mechanism.survey import Rows, mujoco_ids, survey, table
+from equiworld.verify.survey import WITHOUT_MODEL, Rows, mujoco_ids, page, survey, table
 
 __all__ = ["Audits"]
 
@@ -52,7 +52,7 @@ class Audits:
         integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out, ["audits.json", "audits.md"])
         rows = self._earlier()
-        ids = self.envs or (() if self.robots or self.add else tuple(mujoco_ids()))
+        ids = self.envs or (() if self.robots or self.add else (*mujoco_ids(), *WITHOUT_MODEL))
         settings: dict[str, Any] = {"starts": self.starts, "steps": self.steps, "seed": self.seed}
         if self.quick:
             settings |= {"starts": min(QUICK_STARTS, self.starts), "steps": min(QUICK_STEPS, self.steps)}
@@ -64,9 +64,8 @@ class Audits:
             )
         result = make_result("audits", settings, rows, perf_counter() - begin)
         path = write_json(folder / "audits.json", to_plain(result))
-        page = folder / "audits.md"
-        write_atomically(page, lambda file: file.write((table(rows) + "\n").encode()))
-        return Outcome("\n\n".join([*told, table(rows), str(path), str(page)]))
+        text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows).encode()))
+        return Outcome("\n\n".join([*told, table(rows), str(path), str(text)]))
 
     def _earlier(self) -> Rows:
         rows = Rows()

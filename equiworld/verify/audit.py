@@ -14,6 +14,7 @@ from equiworld.rollout.policy import as_policy
 from equiworld.symmetry import Field, Symmetry
 from equiworld.verify.auditing.auditor import Auditor, lattice_of
 from equiworld.verify.auditing.cause import Explain
+from equiworld.verify.auditing.mechanism_causes import mujoco_causes
 from equiworld.verify.auditing.regions import Region, region_of
 from equiworld.verify.auditing.report import Audit
 from equiworld.verify.auditing.setup import States, audited_symmetry, prepared, settled
@@ -72,7 +73,8 @@ def audit(
             `move`.
         state_fields: how each array of the state that `access` reads transforms, unless it is observed by that name.
         region: tells where the environment is, in a word; by default from the engine's contacts where they can be read.
-        explain: finds causes; gets the environment, the declaration, and the elements under which it deviates.
+        explain: finds causes; gets the environment, the declaration, and the elements under which it deviates. By
+            default those in the models of MuJoCo, see `equiworld.verify.mechanism.explain`.
         seed: of states, actions and elements.
 
     Returns:
@@ -116,7 +118,7 @@ def audit(
         work.draw(states, horizon, policy)
         check_beginning(simulator, work.origins[0].trial, lattice.elements)
         work.run(region_of(made) if region is None else region)
-        return work.reported(explain, began, {"states": states, "horizon": horizon})
+        return work.reported(explain or mujoco_causes, began, {"states": states, "horizon": horizon})
     finally:
         close_copies(copies, env)
 

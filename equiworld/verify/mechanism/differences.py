@@ -60,7 +60,7 @@ class Difference:
             return f"{self.what}: {self.elements[0]}" if self.elements else self.what
         names = " and ".join(dict.fromkeys(self.elements))
         chosen: list[int] = []
-        if self.values:
+        if len(self.values) == 2:
             apart = np.abs(np.subtract(self.values[0], self.values[1]))
             chosen = sorted(np.argsort(-apart)[:_SHOWN].tolist())
         numbers = " against ".join(" ".join(f"{each[i]:.6g}" for i in chosen) for each in self.values)

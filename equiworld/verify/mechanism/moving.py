@@ -73,7 +73,7 @@ class Mover:
                     env.action_space.seed(seed + attempt)
                     for _ in range(5):
                         env.step(env.action_space.sample())
-                    action = np.asarray(env.action_space.sample(), np.float64)
+                    action: Any = np.asarray(env.action_space.sample(), np.float64)
                     if moved:
                         self(env, elements[which])
                         action = symmetry.transform_action(elements[which], action)

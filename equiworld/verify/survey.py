@@ -7,13 +7,17 @@ from typing import Any
 
 import gymnasium as gym
 
+from equiworld.verify.audit import Audit, audit
 from equiworld.verify.mechanism.derive import generated
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 
-__all__ = ["Rows", "mujoco_ids", "row_of", "survey", "table"]
+__all__ = ["WITHOUT_MODEL", "Rows", "mujoco_ids", "page", "row_of", "survey", "table"]
 
 Rows = list[dict[str, Any]]
+WITHOUT_MODEL = ("gym_pusht/PushT-v0",)
+"""Environments that are no MuJoCo models, and are audited by what they declare."""
+
 _ROBOTICS = "gymnasium_robotics"
 _VERSIONS = ("v4", "v5")
 _SHOWN = 3
@@ -69,6 +73,15 @@ def survey(
         if not name.endswith(".xml"):
             own.pop("floor", None)
         try:
+            if name in WITHOUT_MODEL:
+                audited = audit(
+                    gym.make(f"{name.split('/')[0]}:{name}"),
+                    states=own.get("starts", 24),
+                    seed=own.get("seed", 0),
+                )
+                say(str(audited))
+                rows.append(_row_of_audit(audited, name))
+                continue
             found = explain(source, **own)
         except Exception as error:  # of whatever other people's environments and files raise
             rows.append({"name": name, "error": " ".join(str(error).split())})
@@ -76,6 +89,26 @@ def survey(
         say(str(found))
         rows.append(row_of(found, name))
     return rows
+
+
+def _row_of_audit(found: Audit, name: str) -> dict[str, Any]:
+    """Of an environment that is no MuJoCo model: what of the group asked about holds."""
+    worst = max((each.horizon for each in found.elements), default=0.0)
+    causes = [{"words": str(each), "short": str(each), "share": each.share or 0.0} for each in found.causes]
+    broken = {"name": found.group, "position": worst, "median": None, "velocity": None, "rest": 0.0}
+    holds = f"{', '.join(found.largest)} of {found.group}" if found.largest else ""
+    return {
+        "name": name,
+        "symmetric": holds,
+        "broken": [] if found.ok else [{**broken, "causes": causes}],
+        "deviation": worst if found.ok else None,
+        "none": "",
+        "recommendation": found.recommendation,
+        "starts": found.config["states"],
+        "steps": found.config["horizon"],
+        "seconds": found.seconds,
+        "mujoco": None,
+    }
 
 
 def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
@@ -151,11 +184,15 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
         rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
         broken = "; ".join(
-            f"{each['name']}, {each['position']:.1e} (median {each['median']:.0e})" for each in row["broken"]
+            f"{each['name']}, {each['position']:.1e}{_median(each['median'])}" for each in row["broken"]
         )
         causes = "<br>".join(words for each in row["broken"] for words in _causes(each))
         lines.append(f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} |")
     return "\n".join(lines)
+
+
+def _median(value: float | None) -> str:
+    return "" if value is None else f" (median {value:.0e})"
 
 
 def _causes(broken: Mapping[str, Any]) -> list[str]:
@@ -166,7 +203,62 @@ def _causes(broken: Mapping[str, Any]) -> list[str]:
     if less:
         words.append(f"{100 * sum(cause['share'] for cause in less):.2g} %: {len(less)} more")
     if not broken["causes"]:
-        words.append(f"{broken['name']}: not found")
+        words.append(f"{broken['name']}: not found in the model")
     elif broken["rest"] > 1e-8:
         words.append(f"{broken['name']}: {broken['rest']:.0e} of the velocities' deviation stays unexplained")
     return words
+
+
+_PAGE = """# What the field's environments carry
+
+This page is made by one command, `equiworld audits`. For each environment it answers three questions: which
+mirrors and turns map the robot to itself, does its simulator move the image as the image of its motion, and
+if not, what in the model is at fault.
+
+How to read it. A map of joints and actuators is derived from the model file: under an isometry a joint's
+anchor and axis go to where another joint is. Then simulations from s and from g·s are compared, from states
+that random controls lead to, upright and tumbled, with and without contacts. *holds* names the symmetries
+under which they differ by rounding only, *deviation* is that difference, of positions [m, rad]. What is
+*broken* differs by the number beside it, the largest over all states. *because of* lists what differs in the
+model, with its share: the deviation that is left when everything else is mended, averaged over the states
+that deviate. "turn of the world about gravity" is a turn of the whole scene with the robot in it: it says
+whether north means anything to the simulator.
+
+{made}
+
+{table}
+
+## Your own robot
+
+```bash
+equiworld audits --robots robot.xml --out runs/mine   # one row of this table, and the whole report
+equiworld audit robot.xml                             # states, regions, a counterexample that can be run again
+```
+
+or in Python, with the maps of joints to use in a policy:
+
+```python
+from equiworld.verify.mechanism import explain, propose
+
+found = explain("Walker2d-v5", starts=4)
+print(found)                                   # what holds, what is broken, and the share of each cause
+print(found.explanations[0].joints)            # {{"thigh_joint": "+thigh_left_joint", ...}}
+```
+
+`propose(env)` turns the maps into a `Symmetry` for the environment, to be confirmed by you and by
+`check_symmetry`. Where the table says *broken*, mend the model, restrict the group, or give what breaks it as
+an input; a model that was edited after it was compiled needs `mujoco.mj_setConst`, or its two sides differ
+though the file looks symmetric.
+"""
+
+
+def page(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table with what somebody needs who reads it for the first time."""
+    known = [row for row in rows if "error" not in row]
+    versions = sorted({str(row["mujoco"]) for row in known if row["mujoco"]})
+    sizes = sorted({(row["starts"], row["steps"]) for row in known if row["mujoco"]})
+    made = "Made with " + " and ".join(f"MuJoCo {version}" for version in versions)
+    made += "; " + ", ".join(
+        f"{starts} states, {steps} steps of the simulator from each" for starts, steps in sizes
+    )
+    return _PAGE.format(made=f"{made}." if versions else "", table=table(rows))

@@ -1,0 +1,69 @@
+"""Causes of what is broken in a MuJoCo simulator, found in its model by mending one thing after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gymnasium as gym
+import numpy as np
+
+from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
+from equiworld.symmetry import Symmetry
+from equiworld.verify.auditing.cause import Cause
+from equiworld.verify.auditing.mujoco_states import model_and_data
+from equiworld.verify.mechanism import Explanation, explain
+
+__all__ = ["mujoco_causes"]
+
+_STARTS, _STEPS = 8, 20
+_LEAST = 1e-6  # of the deviation
+_STILL = 1e-9
+
+
+def mujoco_causes(env: gym.Env, symmetry: Symmetry, failing: Sequence[GroupElement]) -> list[Cause]:
+    """Why elements fail: those that move parts because of what differs, turns of the world because of options.
+
+    Args:
+        env: any; nothing is found of one without MuJoCo's model.
+        symmetry: its declaration.
+        failing: the elements under which it deviates.
+
+    >>> import gymnasium, equiworld.envs
+    >>> from equiworld.symmetry import symmetry_of
+    >>> env = gymnasium.make("Humanoid-v5")
+    >>> symmetry = symmetry_of(env)
+    >>> mujoco_causes(env, symmetry, [symmetry.group.elements()[1]])[0].name
+    'stiffness of joint'
+    """
+    found = model_and_data(env)
+    if found is None or not found[0].nv:
+        return []
+    parts = [moves_parts(g) for g in failing]
+    turns = any(not moved and _turns(g) for g, moved in zip(failing, parts, strict=True))
+    try:
+        mechanism = explain(found[0], starts=_STARTS, steps=_STEPS, gravity=turns)
+    except ArgumentError:  # a model of a kind that it does not know
+        return []
+    chosen = [each for each in mechanism.explanations if (any(parts) if each.map is not None else turns)]
+    return [cause for each in chosen for cause in _causes(each)]
+
+
+def moves_parts(g: GroupElement) -> bool:
+    """Whether an element reflects, or turns a body against its own axes: parts then change places."""
+    own = g.group.labels.natural.get("body")
+    if own is not None and own.shape[-1] == g.dim:
+        return bool(np.abs(own[int(g.label)] - np.eye(g.dim)).max() > _STILL)
+    return float(g.determinant) < 0
+
+
+def _turns(g: GroupElement) -> bool:
+    return bool(np.abs(g.matrix - np.eye(g.dim)).max() > _STILL)
+
+
+def _causes(each: Explanation) -> list[Cause]:
+    found = []
+    for cause in each.causes.causes:
+        if cause.share >= _LEAST:
+            found.append(Cause(cause.name, f"{each.name}: {cause.words}", cause.share, cause.to_dict()))
+    return found
