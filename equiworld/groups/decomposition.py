@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +27,8 @@ class Block:
     Attributes:
         basis: `(n, m·d)`, orthonormal columns, copy after copy: Bᵀ ρ(g) B = 1_m ⊗ ρ_i(g).
         dimension: d, of ρ_i.
-        algebra: `(c, d, d)`, the identity and c − 1 antisymmetric orthogonal units, a basis of what commutes with ρ_i; c
-            is 1, 2 or 4.
+        algebra: `(c, d, d)`, the identity and c − 1 antisymmetric orthogonal units, c of 1, 2 or 4: a basis of what
+            commutes with ρ_i.
         trivial: whether ρ_i is the trivial representation, whose mean need not be 0.
         name: for tables.
 
@@ -95,7 +94,9 @@ class Decomposition:
         columns = np.concatenate([block.basis for block in self.blocks], axis=1)
         error = np.abs(columns.T @ columns - np.eye(columns.shape[1])).max()
         if error > 1e-8:
-            raise ArgumentError("blocks", f"columns that are orthonormal up to {error:.3g}", "orthonormal ones")
+            raise ArgumentError(
+                "blocks", f"columns that are orthonormal up to {error:.3g}", "orthonormal ones"
+            )
 
     @staticmethod
     def of(representation: Representation) -> Decomposition:
@@ -243,5 +244,3 @@ def _block(basis: Array, dimension: int, inner: Array) -> Block:
     assert len(units) in _KINDS, "a division algebra"
     trivial = dimension == 1 and bool(np.abs(inner - 1.0).max() < 1e-9)
     return Block(basis, dimension, np.stack(units), trivial, f"{dimension}-dimensional")
-
-

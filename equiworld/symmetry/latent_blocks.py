@@ -127,7 +127,9 @@ def _mixings(kind: FeatureType, objects: int) -> dict[str, dict[str, Array]]:
             own = np.eye(getattr(kind, name) // objects)
             if name == "points" and label == "trivial" and len(own):
                 own = helmert(len(own))[:, 1:]
-            kinds[name] = np.einsum("or,ka->arok", rows, own).reshape(own.shape[1], rows.shape[1], objects * len(own))
+            kinds[name] = np.einsum("or,ka->arok", rows, own).reshape(
+                own.shape[1], rows.shape[1], objects * len(own)
+            )
         found[label] = kinds
     return found
 
