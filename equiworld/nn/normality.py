@@ -12,9 +12,18 @@ from torch import Tensor
 from equiworld.groups import Block, Decomposition
 from equiworld.settings import settle_integers, settle_numbers
 
-__all__ = ["EppsPulley", "block_directions", "directions", "whitened"]
+__all__ = [
+    "EppsPulley",
+    "block_directions",
+    "block_projections",
+    "characteristic_sums",
+    "directions",
+    "names_of",
+    "over_ranks",
+    "whitened",
+]
 
-_ROWS = 4096  # of a sample, looked at together where no gradient is asked for
+_NUMBERS = 2**16  # looked at together where no gradient is asked for: what the caches hold
 
 
 @dataclass(frozen=True)
@@ -55,13 +64,9 @@ class EppsPulley:
     def __call__(self, sample: Tensor) -> Tensor:
         """The statistic of each column `(K,)` of a sample `(N, K)`."""
         wanted, weights = (sample.new_tensor(each) for each in self._quadrature())
-        cosines, sines = [], []
-        for rows in _chunks(sample):
-            parts = self._sums(rows)
-            cosines.append(parts.real)
-            sines.append(parts.imag)
+        sums = characteristic_sums(sample, self.knots, self.upto / (self.knots - 1))
         count = over_ranks(sample.new_tensor(float(len(sample))))
-        real, imaginary = (over_ranks(sum(each)) / count for each in (cosines, sines))  # type: ignore[arg-type]
+        real, imaginary = over_ranks(sums) / count
         apart = (real - wanted[:, None]).square() + imaginary.square()
         return count * (weights @ apart)
 
@@ -73,16 +78,30 @@ class EppsPulley:
         wanted = np.exp(-np.square(t) / 2)
         return wanted, step * wanted
 
-    def _sums(self, rows: Tensor) -> Tensor:
-        """Σ_n e^{itx_n} at each knot `(knots, K)`: powers of e^{ihx}, knots being multiples of h."""
-        angle = rows * (self.upto / (self.knots - 1))
-        once = torch.complex(angle.cos(), angle.sin())
-        power = torch.ones_like(once)
-        found = [power.sum(0)]
-        for _ in range(self.knots - 1):
-            power = power * once
-            found.append(power.sum(0))
-        return torch.stack(found)
+
+def characteristic_sums(sample: Tensor, knots: int, step: float) -> Tensor:
+    """Σ_n of cos tx_n and of sin tx_n at t = 0, h, 2h, …, `(2, knots, K)`.
+
+    cos (k + 1)hx = 2 cos hx cos khx − cos (k − 1)hx, and likewise of the sine.
+
+    Args:
+        sample: `(N, K)`.
+        knots: how many t; 2 or more.
+        step: h.
+    """
+    parts = []
+    for rows in _chunks(sample):
+        angle = rows * step
+        once = angle.cos()
+        found = []
+        for before, now in ((torch.ones_like(once), once), (torch.zeros_like(once), angle.sin())):
+            sums = [before.sum(0), now.sum(0)]
+            for _ in range(knots - 2):
+                before, now = now, torch.addcmul(-before, once, now, value=2.0)
+                sums.append(now.sum(0))
+            found.append(torch.stack(sums))
+        parts.append(torch.stack(found))
+    return torch.stack(parts).sum(0)
 
 
 def whitened(values: Tensor, block: Block, jitter: float = 0.0) -> Tensor:
@@ -185,4 +204,4 @@ def _chunks(sample: Tensor) -> Iterator[Tensor]:
     if sample.requires_grad and torch.is_grad_enabled():
         yield sample
     else:
-        yield from sample.split(_ROWS)
+        yield from sample.split(max(_NUMBERS // max(sample.shape[1], 1), 1))
