@@ -90,7 +90,7 @@ def test_valid_laws_are_at_the_floor_and_others_are_not(block_test, standard_tes
 def test_each_way_to_be_invalid_is_seen(spoil, block_test):
     rng = np.random.default_rng(4)
     found = [block_test(spoil(valid(N, rng), rng)) for _ in range(5)]
-    assert all(each.rejected and each.p <= 0.01 for each in found), found
+    assert all(each.rejected and each.p <= 0.05 for each in found), found
 
 
 def test_invalid_laws_grow_in_proportion_to_n():
