@@ -154,4 +154,5 @@ def _value(loss: Callable[[Tensor], Any], sample: Array) -> tuple[float, Array |
         slope = None
         if isinstance(value, Tensor) and value.requires_grad:
             (slope,) = torch.autograd.grad(value, given, allow_unused=True)
-    return float(value), None if slope is None else slope.numpy()
+    number_of = value.detach() if isinstance(value, Tensor) else value
+    return float(number_of), None if slope is None else slope.numpy()

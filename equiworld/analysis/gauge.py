@@ -28,7 +28,7 @@ class Alignment:
         name: "none", "O(n)", "blocks", "commuting" isometries, "linear" maps that commute, or of random elements
             "random O(n)" and "random commuting", means over 20.
         dimension: of the group; None of a linear map's or of no group.
-        matrix: M `(n, n)`; the identity on what is in no block, such as the mean of points.
+        matrix: M `(n, n)`. Where the mean of points is, it adds the vectors by which the two models differ there.
         offset: c `(n,)`, of trivial blocks.
         explained: 1 − Σ‖z_b − M z_a − c‖² / Σ‖z_b‖² over held-out examples, trivial blocks centred.
         blocks: the same of each block.
@@ -118,15 +118,19 @@ def gauge_between(
         (block.basis @ block.basis.T for block in blocks.blocks if block.trivial),
         np.zeros((blocks.size, blocks.size)),
     )
+    columns = np.concatenate([block.basis for block in blocks.blocks], axis=1)
+    inside = columns @ columns.T
     means = one[fit].mean(0) @ trivial, other[fit].mean(0) @ trivial
     a, b = one[fit] - means[0], other[fit] - means[1]
     pair = one[held] - means[0], other[held] - means[1]
     found = {}
     for name, (dimension, matrix) in _matrices(a, b, blocks).items():
-        offset = means[1] - matrix @ means[0]
-        found[name] = Alignment(name, dimension, matrix, offset, *_explained(*pair, matrix, blocks))
+        centres = (one[fit].mean(0), other[fit].mean(0)) if name == "O(n)" else means
+        offset = (centres[1] - matrix @ centres[0]) @ inside
+        guess = one[held] @ matrix.T + offset - means[1]
+        found[name] = Alignment(name, dimension, matrix, offset, *_explained(guess, pair[1], blocks))
     for name, drawn in _random(blocks, rng).items():
-        scores = [_explained(*pair, matrix, blocks) for matrix in drawn]
+        scores = [_explained(pair[0] @ matrix.T, pair[1], blocks) for matrix in drawn]
         mean = {key: float(np.mean([score[1][key] for score in scores])) for key in scores[0][1]}
         total = float(np.mean([score[0] for score in scores]))
         found[name] = Alignment(name, None, drawn[0], means[1] - drawn[0] @ means[0], total, mean)
@@ -142,7 +146,8 @@ def polar(matrix: Array) -> Array:
 def _matrices(a: Array, b: Array, blocks: Decomposition) -> dict[str, tuple[int | None, Array]]:
     inside = np.concatenate([block.basis for block in blocks.blocks], axis=1)
     rest = np.eye(blocks.size) - inside @ inside.T
-    whole = inside @ polar(inside.T @ b.T @ a @ inside) @ inside.T + rest
+    centred_pair = (b - b.mean(0)).T @ (a - a.mean(0))
+    whole = inside @ polar(inside.T @ centred_pair @ inside) @ inside.T + rest
     parts: dict[str, Array] = {name: rest.copy() for name in ("blocks", "commuting", "linear")}
     for block in blocks.blocks:
         x, y = a @ block.basis, b @ block.basis
@@ -153,6 +158,11 @@ def _matrices(a: Array, b: Array, blocks: Decomposition) -> dict[str, tuple[int 
             ("linear", _least_squares(x, y, block)),
         ):
             parts[name] = parts[name] + block.basis @ inner @ block.basis.T
+    for place, basis in blocks.means:  # where the mean of points is may differ by vectors
+        block = blocks.blocks[place]
+        shift = basis @ _least_squares(a @ block.basis, (b - a) @ basis, block) @ block.basis.T
+        whole = whole + shift
+        parts = {name: matrix + shift for name, matrix in parts.items()}
     return {
         "none": (0, np.eye(blocks.size)),
         "O(n)": (blocks.whole_dimension, whole),
@@ -163,13 +173,13 @@ def _matrices(a: Array, b: Array, blocks: Decomposition) -> dict[str, tuple[int 
 
 
 def _least_squares(x: Array, y: Array, block: Block) -> Array:
-    """The Σ_c B_c ⊗ D_c that takes x `(N, m·d)` nearest to y."""
+    """The Σ_c B_c ⊗ D_c that takes x `(N, m·d)` nearest to y `(N, k·d)`."""
     m, d, units = block.multiplicity, block.dimension, len(block.algebra)
     split = x.reshape(-1, m, d)
     given = np.einsum("cij,nbj->nicb", block.algebra, split).reshape(-1, units * m)
-    wanted = y.reshape(-1, m, d).transpose(0, 2, 1).reshape(-1, m)
-    mixing = np.linalg.lstsq(given, wanted, rcond=None)[0].reshape(units, m, m)
-    return np.einsum("cba,cij->aibj", mixing, block.algebra).reshape(m * d, m * d)
+    wanted = y.reshape(len(y), -1, d).transpose(0, 2, 1).reshape(len(given), -1)
+    mixing = np.linalg.lstsq(given, wanted, rcond=None)[0].reshape(units, m, -1)
+    return np.einsum("cba,cij->aibj", mixing, block.algebra).reshape(-1, m * d)
 
 
 def _random(blocks: Decomposition, rng: np.random.Generator) -> dict[str, list[Array]]:
@@ -187,9 +197,9 @@ def _random(blocks: Decomposition, rng: np.random.Generator) -> dict[str, list[A
     return {"random O(n)": whole, "random commuting": commuting}
 
 
-def _explained(a: Array, b: Array, matrix: Array, blocks: Decomposition) -> tuple[float, dict[str, float]]:
+def _explained(guess: Array, b: Array, blocks: Decomposition) -> tuple[float, dict[str, float]]:
     """Over all blocks, and of each; a block that does not move is explained by anything that keeps it so."""
-    apart = b - a @ matrix.T
+    apart = b - guess
     lost, whole, each = 0.0, 0.0, {}
     for block in blocks.blocks:
         error = float(np.square(apart @ block.basis).sum())

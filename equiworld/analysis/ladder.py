@@ -67,8 +67,8 @@ def measured_gauge_dimension(kept: ArrayLike, tolerance: float = 1e-6) -> int:
     Args:
         kept: `(k, n, n)`: generators of a group; projections on blocks; the matrix and the noise covariance of a
             linear latent dynamics.
-        tolerance: singular values below, relative to the largest, are 0; above rounding, and where matrices were
-            estimated above their error.
+        tolerance: singular values below, relative to the largest matrix's norm, are 0; above rounding, and where
+            matrices were estimated above their error.
 
     >>> measured_gauge_dimension(np.diag([0.2] * 4 + [0.9] * 18)[None])  # O(4) × O(18)
     159
@@ -86,7 +86,7 @@ def measured_gauge_dimension(kept: ArrayLike, tolerance: float = 1e-6) -> int:
         apart = (units @ matrix - matrix @ units).reshape(len(rows), -1)
         total += apart @ apart.T
     sizes = np.sqrt(np.clip(np.linalg.eigvalsh(total), 0.0, None))
-    return int((sizes <= tolerance * max(sizes[-1], 1e-300)).sum()) if sizes[-1] else len(sizes)
+    return int((sizes <= tolerance * np.linalg.norm(kept, 2, axis=(1, 2)).max()).sum())
 
 
 def _sizes(decomposition: Decomposition) -> Array:

@@ -74,8 +74,9 @@ class Decomposition:
     of every law that the group leaves as it is.
 
     Args:
-        blocks: with orthonormal columns all together. Directions of R^n that are in none, such as where the mean of
-            points is, are left out of everything.
+        blocks: with orthonormal columns all together. Directions of R^n that are in none are left out of everything.
+        means: such directions in which points lie all together, which translations move: for each irreducible part its
+            place in `blocks` and a basis `(n, d)` in which the group moves it as it moves one copy of that block.
 
     >>> from equiworld.groups import Dihedral, Representation
     >>> found = Decomposition.of(Representation.regular(Dihedral(4).labels))
@@ -86,6 +87,7 @@ class Decomposition:
     """
 
     blocks: tuple[Block, ...]
+    means: tuple[tuple[int, Array], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(self.blocks))

@@ -26,6 +26,8 @@ def helmert(count: int) -> Array:
     array([[ 0.707,  0.707],
            [ 0.707, -0.707]])
     """
+    if not count:
+        return np.zeros((0, 0))
     rows = np.tril(np.ones((count, count)))
     rows = np.roll(rows, 1, axis=0)
     for row in range(1, count):
@@ -99,7 +101,14 @@ def _latent_blocks(kind: FeatureType, group: Group, objects: int) -> Decompositi
         dimension, algebra, trivial = shapes[key]
         title = key[1] if objects == 1 else f"{key[0]} {key[1]}"
         blocks.append(Block(np.concatenate(columns, axis=1), dimension, algebra, trivial, title))
-    return Decomposition(tuple(blocks))
+    places, means = [key[1] for key in found if key[0] == "trivial"], []
+    for name, copies in vector.items() if kind.points else ():
+        for copy in copies:
+            basis = np.zeros((kind.size, copy.shape[1]))
+            basis[kind.size - kind.dim * kind.points :] = np.tile(copy, (kind.points, 1)) / kind.points**0.5
+            if name in places:
+                means.append((places.index(name), basis))
+    return Decomposition(tuple(blocks), tuple(means))
 
 
 def _spatial(group: Group) -> tuple[dict[str, tuple[int, Array, bool]], dict[str, list[Array]]]:
