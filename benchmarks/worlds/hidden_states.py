@@ -97,8 +97,8 @@ def learned(
         steps: of Adam, its rate from 1e-2 to 0 along a cosine.
         batch: pairs at each.
         weight: λ of the regulariser.
-        favour: weight of |x_1 − z_1|², which asks the first vector of the latent to be the first that is seen: a loss that
-            can tell labels apart.
+        favour: weight of |x_1 − z_1|², which asks the first vector of the latent to be the first that is seen: a loss
+            that can tell labels apart.
     """
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
     encoder, dynamics = _networks(equivariant, generator)

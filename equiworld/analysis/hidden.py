@@ -62,7 +62,7 @@ def match_hidden(first: Any, second: Any, inputs: ArrayLike) -> HiddenMatch:
     (1.0, True)
     """
     given = reals("inputs", inputs)
-    network = copy.deepcopy(second)
+    network = _copied(second)
     before, after = list[float](), list[float]()
     for one, other in zip(_chains(first), _chains(network), strict=True):
         if [_shape(layer) for layer in one] != [_shape(layer) for layer in other]:
@@ -81,13 +81,19 @@ def average_weights(networks: Sequence[Any]) -> Any:
     """
     if len(networks) < 2:
         raise ArgumentError("networks", f"{len(networks)} of them", "two or more")
-    found = copy.deepcopy(networks[0])
+    found = _copied(networks[0])
     states = [network.state_dict() for network in networks]
     with torch.no_grad():
         for name, tensor in found.state_dict().items():
             if tensor.is_floating_point():
                 tensor.copy_(torch.stack([state[name] for state in states]).mean(0))
     return found
+
+
+def _copied(network: Any) -> Any:
+    """A copy, without the last distribution that a policy made: it holds the graph of the last gradient."""
+    last = getattr(getattr(network, "action_dist", None), "distribution", None)
+    return copy.deepcopy(network, {} if last is None else {id(last): None})
 
 
 def _chains(network: Any) -> list[list[nn.Module]]:

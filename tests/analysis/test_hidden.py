@@ -71,6 +71,9 @@ def test_policies_of_stable_baselines3():
         here, there = (p.get_distribution(x).distribution.mean for p in (found.network, other))
     assert torch.allclose(here, there, atol=1e-5)
     assert found.matched > found.as_they_are
+    other.get_distribution(x)  # with a gradient, as training leaves it
+    assert match_hidden(one, other, inputs).matched == found.matched
+    assert average_weights([other, one]) is not other
 
 
 def test_arguments():
