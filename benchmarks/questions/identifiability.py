@@ -60,7 +60,7 @@ class Identifiability(Question):
     laws: int = 20
     draws: int = 1000
     null_draws: int = 999
-    steps: int = 400
+    steps: int = 300
     examples: int = 100_000
 
     name: ClassVar[str] = "identifiability"
@@ -127,7 +127,7 @@ class Identifiability(Question):
     def _statistics(self, n: int, rng: np.random.Generator) -> list[Row]:
         rows = []
         for by in ("standard", "block"):
-            test = NormalityTest(BLOCKS, n, by, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
+            test = NormalityTest(BLOCKS, n, by, count=16, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
             for name in LAWS:
                 found = [
                     test(law(name, n, rng), seed=index).over_floor

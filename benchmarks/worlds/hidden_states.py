@@ -81,8 +81,8 @@ def learned(
     seed: int,
     *,
     equivariant: bool = True,
-    steps: int = 400,
-    batch: int = 512,
+    steps: int = 300,
+    batch: int = 256,
     weight: float = 0.5,
     favour: float | None = None,
 ) -> Learned:
@@ -102,7 +102,7 @@ def learned(
     """
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator().manual_seed(seed)
     encoder, dynamics = _networks(equivariant, generator)
-    statistic = LOSSES[regulariser](weight, directions=64)
+    statistic = LOSSES[regulariser](weight, directions=32)
     parameters = [*encoder.parameters(), *dynamics.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
