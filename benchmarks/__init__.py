@@ -53,6 +53,9 @@ QUESTIONS: dict[str, str] = {
     "speed": "equiworld.benchmarks.questions.speed:Speed",
     "device": "equiworld.benchmarks.questions.device:Device",
     "eyes": "equiworld.benchmarks.questions.eyes:EyesQuestion",
+    "identifiability": "equiworld.benchmarks.questions.identifiability:Identifiability",
+    "sectors": "equiworld.benchmarks.questions.sectors:Sectors",
+    "degree-ladder": "equiworld.benchmarks.questions.degree_ladder:DegreeLadder",
 }
 """By name, the module and the class of each question; imported when asked for."""
 

@@ -6,6 +6,7 @@
 True
 """
 
+from equiworld.groups.decomposition import Block, Decomposition
 from equiworld.groups.element import GroupElement
 from equiworld.groups.euclidean import E2, E3, SE2, SE3
 from equiworld.groups.families import common_group
@@ -30,7 +31,9 @@ __all__ = [
     "SE3",
     "SO2",
     "SO3",
+    "Block",
     "Cyclic",
+    "Decomposition",
     "Dihedral",
     "Group",
     "GroupElement",

@@ -5,7 +5,7 @@ from equiworld.training.config import TrainingConfig
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Exploration
 from equiworld.training.held_out import hold_out
-from equiworld.training.losses import ENCODER_LOSSES, Agreement, EncoderLoss, VICReg
+from equiworld.training.losses import ENCODER_LOSSES, Agreement, BlockSIGReg, EncoderLoss, SIGReg, VICReg
 from equiworld.training.optimisers import OPTIMISERS, SGD, Adam, AdamW, Muon, OptimiserSettings
 from equiworld.training.overlap import check_disjoint
 from equiworld.training.trainer import train
@@ -17,11 +17,13 @@ __all__ = [
     "Adam",
     "AdamW",
     "Agreement",
+    "BlockSIGReg",
     "Dataset",
     "EncoderLoss",
     "Exploration",
     "Muon",
     "OptimiserSettings",
+    "SIGReg",
     "TrainingConfig",
     "VICReg",
     "check_disjoint",

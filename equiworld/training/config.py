@@ -42,7 +42,7 @@ class TrainingConfig:
             weights that do best on them are kept. 0 trains on everything and keeps the last weights.
         gradient_clip: longest gradient; longer ones are shortened.
         optimiser: `AdamW()`, `Muon()`, `Adam()` or `SGD()`, with settings of their own.
-        encoder_loss: of models with an encoder that learns: `Agreement()` or `VICReg()`.
+        encoder_loss: of models with an encoder that learns: `Agreement()`, `VICReg()`, `SIGReg()` or `BlockSIGReg()`.
         target_momentum: share of the average of past encoders, the target of the last stage, that a step keeps.
         average: of the weights themselves, the share of their exponential moving average that a step keeps; the average
             is judged, and kept, in the place of the weights. None for none.

@@ -5,7 +5,6 @@ One frozen settings dataclass a loss of encoders, and one line in `ENCODER_LOSSE
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,11 +14,15 @@ from torch import Tensor
 
 from equiworld.arguments import number
 from equiworld.errors import ArgumentError
+from equiworld.groups import Group
 from equiworld.models.dynamics import Dynamics
 from equiworld.settings import settle_numbers
 from equiworld.symmetry import Features
+from equiworld.symmetry.latent_blocks import helmert
+from equiworld.training.encoder_loss import EncoderLoss
+from equiworld.training.sigreg import BlockSIGReg, SIGReg
 
-__all__ = ["ENCODER_LOSSES", "Agreement", "EncoderLoss", "VICReg", "prediction_loss"]
+__all__ = ["ENCODER_LOSSES", "Agreement", "BlockSIGReg", "EncoderLoss", "SIGReg", "VICReg", "prediction_loss"]
 
 # Added to squared noise in units of the length scale: quieter than 0.03 % is quiet enough.
 _NOISE_FLOOR = 1e-7
@@ -45,24 +48,6 @@ def prediction_loss(
         dynamics.penalty(z, action),
     )
     return loss if penalty is None else loss + penalty
-
-
-class EncoderLoss(ABC):
-    """A loss of what an encoder finds in several views of one instant."""
-
-    @abstractmethod
-    def __call__(
-        self, found: Features, guesses: Sequence[Tensor], length: float, equivariant: bool
-    ) -> Tensor:
-        """The loss, a scalar.
-
-        Args:
-            found: of batch shape `(V, N)`: V views of N instants.
-            guesses: of the points `(V, N, d, K)`, the encoder's earlier ones.
-            length: the scene's length scale, which lengths are measured by.
-            equivariant: whether the encoder commutes with the group. The baselines' latents have no orbit: their
-                spread is that over the data.
-        """
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,13 @@ class Agreement(EncoderLoss):
         settle_numbers(self, "early_weight", least=0.0)
 
     def __call__(
-        self, found: Features, guesses: Sequence[Tensor], length: float, equivariant: bool
+        self,
+        found: Features,
+        guesses: Sequence[Tensor],
+        length: float,
+        equivariant: bool,
+        rng: np.random.Generator | None = None,
+        group: Group | None = None,
     ) -> Tensor:
         goal = found.points.mean(0)
         loss = _log_noise(found.points, goal, length)
@@ -161,10 +152,16 @@ class VICReg(EncoderLoss):
         settle_numbers(self, "spread", above=0.0)
 
     def __call__(
-        self, found: Features, guesses: Sequence[Tensor], length: float, equivariant: bool
+        self,
+        found: Features,
+        guesses: Sequence[Tensor],
+        length: float,
+        equivariant: bool,
+        rng: np.random.Generator | None = None,
+        group: Group | None = None,
     ) -> Tensor:
         unit = length * self.spread
-        own = found.points @ _contrasts(found.points.shape[-1]).to(found.points)
+        own = found.points @ torch.as_tensor(helmert(found.points.shape[-1])[:, 1:]).to(found.points)
         arrows = torch.cat([own, found.vectors], -1) / unit
         places = torch.cat([found.points, found.vectors], -1) / unit
         apart = [part - part.mean(0) for part in (found.scalars, places)]
@@ -187,7 +184,12 @@ class VICReg(EncoderLoss):
         return loss
 
 
-ENCODER_LOSSES: dict[str, type[EncoderLoss]] = {"agreement": Agreement, "vicreg": VICReg}
+ENCODER_LOSSES: dict[str, type[EncoderLoss]] = {
+    "agreement": Agreement,
+    "vicreg": VICReg,
+    "sigreg": SIGReg,
+    "block-sigreg": BlockSIGReg,
+}
 
 
 def _log_noise(found: Tensor, goal: Tensor, length: float) -> Tensor:
@@ -199,11 +201,3 @@ def _covariance(numbers: Tensor) -> Tensor:
     """Of numbers `(N, m)` over N, `(m, m)`."""
     away = numbers - numbers.mean(0)
     return away.mT @ away / max(len(away) - 1, 1)
-
-
-def _contrasts(count: int) -> Tensor:
-    """Helmert's orthonormal contrasts `(K, K − 1)`: what points say beside where their mean is."""
-    rows = torch.zeros(count - 1, count, dtype=torch.float64)
-    for row in range(1, count):
-        rows[row - 1, :row], rows[row - 1, row] = 1.0, -float(row)
-    return (rows / rows.norm(dim=1, keepdim=True)).mT

@@ -156,7 +156,8 @@ class _EncoderStages:
         views = torch.stack(self.encoder.views(observed, rng, 2))
         found, guesses = self.encoder.network.rounds(views)
         length, equivariant = self.model.symmetry.length_scale, self.model.equivariant
-        return self.config.encoder_loss(found, guesses, length, equivariant), found[0]
+        group = self.encoder.latent.group
+        return self.config.encoder_loss(found, guesses, length, equivariant, rng, group), found[0]
 
     def _joint_loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         observed, action, following = batch

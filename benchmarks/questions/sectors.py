@@ -1,0 +1,306 @@
+"""What do trained runs agree on, and can parts of them be exchanged?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equiworld.analysis import (
+    AveragedEncoder,
+    Stitched,
+    average_weights,
+    compare_runs,
+    gauge_between,
+    is_exchange_invariant,
+    latent_error,
+    match_hidden,
+)
+from equiworld.benchmarks.suite.cell import Cell
+from equiworld.benchmarks.suite.pictures import grouped
+from equiworld.benchmarks.suite.question import Question
+from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.store import Store
+from equiworld.benchmarks.suite.summary import summarised
+from equiworld.benchmarks.worlds.hidden_states import BLOCKS, KIND, HiddenStates, Learned, learned
+from equiworld.groups import Decomposition
+from equiworld.groups.arrays import Array
+from equiworld.models import WorldModel
+from equiworld.results import text_table
+from equiworld.symmetry import Features
+from equiworld.training import BlockSIGReg, SIGReg, TrainingConfig, VICReg, collect, train
+
+__all__ = ["Sectors"]
+
+_THROUGH = ("none", "random commuting", "commuting", "linear")
+
+
+@dataclass(frozen=True)
+class Sectors(Question):
+    """Parts of one answer; arms are the parts.
+
+    - losses: which losses can tell channels of one block apart.
+    - runs: encoders of many seeds in one world, by what depends on labels and what does not; and the encoder of one of
+      them with the dynamics of another.
+    - broken: runs whose loss prefers one channel, which has to be seen.
+    - pusht: the encoder of one world model of PushT with the dynamics of another.
+    - policies: hidden layers of PPO's perceptrons, matched, and averaged.
+
+    Attributes:
+        runs: encoders.
+        pairs: that are stitched.
+        steps: of an encoder's training.
+        examples: that runs are compared on.
+        models: of PushT.
+        transitions: they are trained on.
+        model_steps: of each of their stages.
+        policy_steps: that policies are trained for.
+    """
+
+    runs: int = 20
+    pairs: int = 20
+    steps: int = 300
+    examples: int = 10_000
+    models: int = 4
+    transitions: int = 3000
+    model_steps: int = 400
+    policy_steps: int = 20_000
+
+    name: ClassVar[str] = "sectors"
+    title: ClassVar[str] = "What do trained runs agree on, and can parts of them be exchanged?"
+    worlds: ClassVar[tuple[str, ...]] = ("hidden-states",)
+    arms: ClassVar[tuple[str, ...]] = ("losses", "runs", "broken", "pusht", "policies")
+    closed: ClassVar[bool] = True
+    coordinates: ClassVar[tuple[str, ...]] = ("by", "what", "through")
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "invariant": Measure("", "whether no exchange of channels changed the value"),
+        "largest": Measure("1", "largest relative change of the value", log=True),
+        "gradient": Measure(
+            "1", "largest relative distance of the gradient from the exchanged one", log=True
+        ),
+        "spread": Measure("1", "deviation over runs, relative to the size", log=True),
+        "mean": Measure("1", "over runs"),
+        "clusters": Measure("1", "of runs, together where .9 of the variance is explained"),
+        "runs_compared": Measure("1", "runs"),
+        "warnings": Measure("1", "about labels that must not be read"),
+        "relative_error": Measure("1", "one-step relMSE in latents, median over pairs of runs", log=True),
+        "unstitched": Measure("1", "the same of the run whose dynamics they are", log=True),
+        "excess": Measure("1", "median of relative_error / unstitched − 1"),
+        "worst_excess": Measure("1", "the largest over pairs"),
+        "explained": Measure("1", "of the second run's latents, median over pairs"),
+        "commutes": Measure("1", "|M − PM|/|M|, the largest over pairs", log=True),
+        "pairs_tried": Measure("1", "pairs"),
+        "correlation": Measure("1", "of hidden units of one label, mean over layers"),
+        "action_error": Measure(
+            "1", "mean square distance from the first policy's actions / their variance", True
+        ),
+        "value": Measure("1", "mean return of 10 episodes"),
+    }
+    small: ClassVar[Mapping[str, Any]] = {
+        "runs": 3,
+        "pairs": 2,
+        "steps": 15,
+        "examples": 500,
+        "models": 2,
+        "transitions": 60,
+        "model_steps": 2,
+        "policy_steps": 64,
+    }
+
+    def measure(self, cell: Cell, store: Store) -> list[Row]:
+        """The rows of one part."""
+        parts: dict[str, Callable[[int], list[Row]]] = {
+            "losses": _losses,
+            "runs": lambda seed: self._compared(seed, None),
+            "broken": lambda seed: self._compared(seed, 2.0),
+            "pusht": self._worlds,
+            "policies": self._policies,
+        }
+        return parts[cell.arm](cell.seed)
+
+    def _compared(self, seed: int, favour: float | None) -> list[Row]:
+        rows = []
+        for by in ("sigreg", "block-sigreg") if favour is None else ("sigreg",):
+            rng = np.random.default_rng([seed, 19])
+            world = HiddenStates.drawn(rng)
+            models = [
+                learned(world, by, 1000 * seed + run, steps=self.steps, favour=favour)
+                for run in range(self.runs)
+            ]
+            x, after = world.pairs(self.examples, rng)
+            found = compare_runs([model.encode for model in models], x, BLOCKS)
+            errors = [model.error(x, after) for model in models]
+            row: Row = {"by": by, "runs_compared": len(models)}
+            error: Row = {"what": "one-step error", "mean": float(np.mean(errors))}
+            rows.append(row | error | {"spread": float(np.std(errors) / np.mean(errors))})
+            labelled = {f"{name}, by label": spread for name, spread in found.raw_spread.items()}
+            for name, spread in (found.macro_spread | labelled).items():
+                rows.append(row | {"what": name, "spread": spread})
+            for name, count in found.clusters.items():
+                line: Row = {"what": f"clusters, {name}", "clusters": count}
+                rows.append(row | line | {"warnings": len(found.warnings)})
+            if favour is None:
+                rows += self._stitched(by, models, x, after)
+        return rows
+
+    def _stitched(self, by: str, models: Sequence[Learned], x: Array, after: Array) -> list[Row]:
+        tried: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in _THROUGH}
+        half = len(x) // 2
+        for one, other in _pairs(len(models), self.pairs):
+            first, second = models[one], models[other]
+            gauge = gauge_between(first.encode, second.encode, x[:half], BLOCKS)
+            own = second.error(x[half:], after[half:])
+            for name in _THROUGH:
+                chosen = gauge[name]
+                z, target = (chosen(first.encode(each[half:])) for each in (x, after))
+                error = float(np.square(second.predict(z) - target).sum() / np.square(target - z).sum())
+                tried[name].append((error, own, chosen.explained, _off(chosen.matrix, BLOCKS)))
+        return [{"by": by, "through": name, **_of_pairs(found)} for name, found in tried.items()]
+
+    def _worlds(self, seed: int) -> list[Row]:
+        data = collect("equiworld/PushT-v0", transitions=self.transitions, seed=seed, workers=1)
+        seen, unseen = data.split((0.8, 0.2))
+        config = TrainingConfig(
+            steps=self.model_steps,
+            encoder_steps=self.model_steps,
+            joint_steps=self.model_steps // 4,
+            batch_size=512,
+            encoder_loss=BlockSIGReg(directions=64),
+        )
+        models = [
+            train(WorldModel.for_data(seen, "state-latent", seed=10 * seed + run, width=16), seen, config)
+            for run in range(self.models)
+        ]
+        tried: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in (*_THROUGH, "mean")}
+        for one, other in _pairs(len(models), self.pairs):
+            first, second = models[one], models[other]
+            gauge, own = gauge_between(first, second, seen), latent_error(second, unseen)
+            for name in _THROUGH:
+                chosen = gauge[name]
+                error = latent_error(Stitched(first, second, None if name == "none" else chosen), unseen)
+                tried[name].append((error, own, chosen.explained, _off(chosen.matrix, gauge.decomposition)))
+            mean = latent_error(AveragedEncoder.of([second, first], seen, "linear"), unseen)
+            tried["mean"].append((mean, own, 1.0, 0.0))
+        return [{"by": "block-sigreg", "through": name, **_of_pairs(found)} for name, found in tried.items()]
+
+    def _policies(self, seed: int) -> list[Row]:
+        from stable_baselines3 import PPO
+        from stable_baselines3.common.evaluation import evaluate_policy
+
+        def trained(run: int) -> Any:
+            model = PPO(
+                "MlpPolicy",
+                "CartPole-v1",
+                seed=10 * seed + run,
+                n_steps=min(512, self.policy_steps),
+                device="cpu",
+            )
+            return model.learn(self.policy_steps)
+
+        first, second = (trained(run) for run in range(2))
+        rng = np.random.default_rng([seed, 20])
+        inputs = rng.normal(size=(1000, 4)) * [1.0, 1.0, 0.1, 1.0]
+        matched = match_hidden(first.policy, second.policy, inputs)
+        candidates = {
+            "first": first.policy,
+            "second": second.policy,
+            "second, matched": matched.network,
+            "mean as they are": average_weights([first.policy, second.policy]),
+            "mean, matched": average_weights([first.policy, matched.network]),
+        }
+        alike = {"mean as they are": matched.as_they_are, "mean, matched": matched.matched}
+        wanted, rows = _logits(first.policy, inputs), list[Row]()
+        env = first.get_env()
+        for name, policy in candidates.items():
+            first.policy.load_state_dict(policy.state_dict()) if name != "first" else None
+            value, _ = evaluate_policy(first, env, 10)
+            error = float(np.square(_logits(policy, inputs) - wanted).mean() / wanted.var())
+            row: Row = {"by": "ppo", "what": name, "value": float(np.mean(value)), "action_error": error}
+            rows.append(row | ({"correlation": alike[name]} if name in alike else {}))
+        return rows
+
+    def table(self, rows: Sequence[Row]) -> str:
+        """One table for each part, of the columns that it has."""
+        parts = []
+        for arm, own in grouped(summarised(rows, self.measures), "arm").items():
+            named = [name for name in own[0] if any(row.get(name) is not None for row in own)]
+            named += [name for row in own for name in row if name not in named and row[name] is not None]
+            shown = [name for name in dict.fromkeys(named) if name not in ("question", "world", "arm")]
+            parts.append(f"{arm}\n{text_table([{name: row.get(name) for name in shown} for row in own])}")
+        return "\n\n".join(parts)
+
+
+def _losses(seed: int) -> list[Row]:
+    """Of functions whose answer is known, and of the losses of training."""
+
+    def regularised(kind: type[SIGReg] | type[BlockSIGReg]) -> Callable[[Tensor], Tensor]:
+        loss = kind(directions=32)
+        return lambda z: loss.statistic(z, BLOCKS, np.random.default_rng(seed))
+
+    def vicreg(z: Tensor) -> Tensor:
+        return VICReg(spread=1.0)(Features.unflatten(torch.stack([z, z]), KIND), [], 1.0, True)
+
+    losses: dict[str, Callable[[Tensor], Tensor]] = {
+        "log det of each block's B": lambda z: torch.logdet(_gram(z)),
+        "VICReg": vicreg,
+        "fourth moment of a vector's length": lambda z: _vectors(z).square().sum(-1).square().mean(),
+        "variance of the first vector": lambda z: _vectors(z)[:, 0].square().mean(),
+        "Σ c · variance of vector c": lambda z: (
+            _vectors(z).square().mean((0, 2)) @ torch.arange(1.0, 7.0, dtype=z.dtype)
+        ),
+        "SIGReg, fixed directions": regularised(SIGReg),
+        "Block-SIGReg, fixed directions": regularised(BlockSIGReg),
+    }
+    rows = []
+    for name, loss in losses.items():
+        for exchanges in ("permutations", "isometries"):
+            found = is_exchange_invariant(loss, BLOCKS, exchanges=exchanges, seed=seed)  # type: ignore[arg-type]
+            row: Row = {"by": exchanges, "what": name, "invariant": str(found.invariant)}
+            rows.append(row | {"largest": found.largest, "gradient": found.gradient})
+    return rows
+
+
+def _vectors(z: Tensor) -> Tensor:
+    return z[:, KIND.scalars :].unflatten(-1, (KIND.vectors, KIND.dim))
+
+
+def _gram(z: Tensor) -> Tensor:
+    return torch.einsum("nid,njd->ij", _vectors(z), _vectors(z)) / len(z)
+
+
+def _pairs(runs: int, most: int) -> list[tuple[int, int]]:
+    """Ordered pairs of different runs, neighbours first."""
+    return [(one, (one + apart) % runs) for apart in range(1, runs) for one in range(runs)][:most]
+
+
+def _off(matrix: Array, blocks: Decomposition) -> float:
+    """How far a map of the blocks' coordinates is from commuting, |M − PM|/|M|."""
+    inside = np.concatenate([block.basis for block in blocks.blocks], axis=1)
+    own = inside @ inside.T @ matrix @ inside @ inside.T
+    return float(np.linalg.norm(own - blocks.projected(own)) / np.linalg.norm(own))
+
+
+def _of_pairs(found: Sequence[tuple[float, float, float, float]]) -> Row:
+    errors, own, explained, off = (np.array(each) for each in zip(*found, strict=True))
+    excess = errors / own - 1
+    return {
+        "relative_error": float(np.median(errors)),
+        "unstitched": float(np.median(own)),
+        "excess": float(np.median(excess)),
+        "worst_excess": float(excess.max()),
+        "explained": float(np.median(explained)),
+        "commutes": float(off.max()),
+        "pairs_tried": len(found),
+    }
+
+
+@torch.no_grad()
+def _logits(policy: Any, inputs: Array) -> Array:
+    found: Array = (
+        policy.get_distribution(torch.as_tensor(inputs).float()).distribution.logits.double().numpy()
+    )
+    return found
