@@ -45,7 +45,9 @@ def test_what_is_true_holds_and_nothing_is_reported(case):
     assert found.noise == "none"
 
 
-@pytest.mark.parametrize("case", ["type of a vector", "action upside down", "centre", "end at a wall", "wind"])
+@pytest.mark.parametrize(
+    "case", ["type of a vector", "action upside down", "centre", "end at a wall", "wind"]
+)
 def test_what_is_planted_is_found_and_named(case):
     make, names, mended = PLANTED[case]
     found = audited(*make(), states=8)
@@ -246,7 +248,9 @@ def test_a_wind_in_noise_is_found():
 
 @pytest.mark.slow
 def test_false_alarms_are_as_rare_as_said():
-    wrong = sum(not audited(NoisyPuck("all round"), SYMMETRY, **{**NOISY, "seed": seed}).ok for seed in range(60))
+    wrong = sum(
+        not audited(NoisyPuck("all round"), SYMMETRY, **{**NOISY, "seed": seed}).ok for seed in range(60)
+    )
     assert wrong <= 6  # of 60 at 5 %: with probability .97
 
 
