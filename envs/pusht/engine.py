@@ -51,18 +51,22 @@ def new_engine(walls: bool, inset: float = 0.0, placed: Array | None = None) -> 
         inset: how much nearer to the centre they do than gym-pusht's [px].
         placed: `(4, 2, 2)`, where they stand instead, from end to end [px]; None for that.
     """
-    space, agent, (block,) = new_space(1, walls, inset)
+    space, agent, (block,) = new_space(1, walls, inset, placed=placed)
     return Engine(space, agent, block, walls)
 
 
 def new_space(
-    count: int, walls: bool = False, inset: float = 0.0, iterations: int | None = None
+    count: int,
+    walls: bool = False,
+    inset: float = 0.0,
+    iterations: int | None = None,
+    placed: Array | None = None,
 ) -> tuple[Any, Any, list[Any]]:
     """A fresh Chipmunk space, its agent, and some of gym-pusht's blocks; see `new_engine`.
 
     Args:
         count: of blocks.
-        walls, inset: see there.
+        walls, inset, placed: see there.
         iterations: of the solver in an engine step; Chipmunk's own number, 10, if None.
     """
     tee = _stock_tee()
