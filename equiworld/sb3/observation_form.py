@@ -52,6 +52,7 @@ class ObservationForm(BaseFeaturesExtractor):
         inexact: why what is decided is equal in law only, in words; empty as a rule.
         names: the observed fields, in order of their rank.
         door: that of what moves no labels.
+        noisy: whether a network gives noise that depends on the observation, so that a `Sight` has to say whose it is.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class ObservationForm(BaseFeaturesExtractor):
         self.symmetry, self.actions, self.kind = symmetry, ActionChannels(symmetry), kind
         self.inexact, self.names, self.door = door.inexact, names, door.kernel
         self.units = Constant(_units(self.door, symmetry.dim))
-        self.cosets = needs_cosets(symmetry)
+        self.cosets, self.noisy = needs_cosets(symmetry), False
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self._order, self._middle = _places(symmetry, names, observation_space)
         self._recorded: dict[tuple[tuple[str, ...] | None, torch.dtype], Recorded] = {}

@@ -28,6 +28,7 @@ class _Actor(Actor):
     ) -> None:
         super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
         form = self._form
+        form.noisy = True
         self.action_dist = SquashedEquivariantGaussian(form.actions)  # type: ignore[assignment]
         if isinstance(form, SteerableForm):
             self.latent_pi = form.network("noisy action", net_arch, activation_fn)  # type: ignore[assignment]
