@@ -100,7 +100,7 @@ class ActionChannels:
 
     def of(self, action: Tensor) -> Tensor:
         """The channels `(…, m)` of actions `(…, m)`."""
-        row = action if self._in_order else action[..., self._order.like(action)]
+        row = action if self._in_order else action.index_select(-1, self._order.like(action))
         return row if self._middle is None else row - self._middle.like(row)
 
     def back(self, row: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class ActionChannels:
 
     def ordered(self, row: Tensor) -> Tensor:
         """Numbers `(…, m)` of channels in the order of the action's."""
-        return row if self._in_order else row[..., self._back.like(row)]
+        return row if self._in_order else row.index_select(-1, self._back.like(row))
 
     def turn(self, frame: Frame) -> Tensor:
         """The matrices `(B, m, m)` that bring channels from a frame to the world, where no labels are moved.

@@ -92,7 +92,7 @@ class ActorCriticParts(ActorCriticPolicy):
         self.symmetry, self.form, self.scales = self.features_extractor.symmetry, form, scales  # type: ignore[assignment]
         self._limits = Limits.of_space(self.symmetry, self.action_space)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
-        self._squash_output = True
+        self._squash_output = not self._limits.is_box
 
     def _build_mlp_extractor(self) -> None:
         form = self.features_extractor

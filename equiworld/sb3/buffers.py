@@ -64,7 +64,7 @@ class _Augmented(BaseBuffer):
             raise ArgumentError(
                 "env", type(env).__name__, "equiworld.sb3.VecNormalizeEquivariant, which commutes with turns"
             )
-        samples = super()._get_samples(batch_inds, env)
+        samples: Any = super()._get_samples(batch_inds, env)  # type: ignore[safe-super]  # of the other base
         g = self.symmetry.group.sample(self.generator, len(batch_inds), scale=self.scale)
         moved = {
             name: self._moved(g, getattr(samples, name))

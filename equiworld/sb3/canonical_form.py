@@ -117,7 +117,7 @@ class CanonicalForm(ObservationForm):
         return chosen, tied / tied.sum(-1, keepdim=True)
 
     def _mixed(self, share: Tensor) -> Tensor | None:
-        if not self._mixes:
+        if not self._mixes or not self.noisy:
             return None
         mixing = self._mixing.like(share)
         return (share @ mixing.flatten(1)).unflatten(-1, mixing.shape[1:])

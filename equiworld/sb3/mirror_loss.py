@@ -93,7 +93,7 @@ class MirrorLossPolicy(ActorCriticPolicy):
             if isinstance(found, dict)
             else torch.as_tensor(found, device=self.device)
         )
-        here, there = (self.get_distribution(each).distribution.mean for each in (obs, turned))
+        here, there = (self._mean(each) for each in (obs, turned))
         # The way of actions is affine: columns of ρ(g), once for the batch.
         size = here.shape[-1]
         nought = self.symmetry.transform_action(g, np.zeros((count, size)))
@@ -103,6 +103,10 @@ class MirrorLossPolicy(ActorCriticPolicy):
         matrix = torch.as_tensor(np.stack(columns, -1)).to(here)
         image = (matrix @ here.unsqueeze(-1)).squeeze(-1) + torch.as_tensor(nought).to(here)
         return (there - image).square().sum(-1).mean()
+
+    def _mean(self, obs: Any) -> Tensor:
+        """The mean action, which turns; the sampled one does not."""
+        return self.get_distribution(obs).mode()
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         data = super()._get_constructor_parameters()

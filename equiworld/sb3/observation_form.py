@@ -52,6 +52,7 @@ class ObservationForm(BaseFeaturesExtractor):
         inexact: why what is decided is equal in law only, in words; empty as a rule.
         names: the observed fields, in order of their rank.
         door: that of what moves no labels.
+        noisy: whether a network gives noise that depends on the observation, so that a `Sight` has to say whose it is.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class ObservationForm(BaseFeaturesExtractor):
         self.symmetry, self.actions, self.kind = symmetry, ActionChannels(symmetry), kind
         self.inexact, self.names, self.door = door.inexact, names, door.kernel
         self.units = Constant(_units(self.door, symmetry.dim))
-        self.cosets = needs_cosets(symmetry)
+        self.cosets, self.noisy = needs_cosets(symmetry), False
+        self.like: Tensor
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self._order, self._middle = _places(symmetry, names, observation_space)
         self._recorded: dict[tuple[tuple[str, ...] | None, torch.dtype], Recorded] = {}
@@ -89,7 +91,9 @@ class ObservationForm(BaseFeaturesExtractor):
         keys = tuple(observations) if isinstance(observations, Mapping) else None
         if (keys, dtype) not in self._recorded:
             self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
-        sight = Sight(*self._recorded[keys, dtype](*parts))
+        numbers, *way_back = self._recorded[keys, dtype](*parts)
+        assert numbers is not None
+        sight = Sight(numbers, *way_back)
         if not any(part.requires_grad or part.is_inference() for part in parts):
             one = (
                 tuple(weakref.ref(part) for part in parts),
@@ -177,11 +181,13 @@ def _places(
     if isinstance(space, spaces.Dict):
         observation, start = {}, 0
         for key in sorted(space.spaces):
-            size = int(np.prod(space[key].shape))
-            observation[key] = torch.arange(start, start + size, dtype=torch.float64).view(space[key].shape)
+            shape = space[key].shape or ()
+            size = int(np.prod(shape))
+            observation[key] = torch.arange(start, start + size, dtype=torch.float64).view(shape)
             start += size
     else:
-        observation = torch.arange(int(np.prod(space.shape)), dtype=torch.float64).view(space.shape)
+        whole = space.shape or ()
+        observation = torch.arange(int(np.prod(whole)), dtype=torch.float64).view(whole)
     bare = replace(symmetry, centre=(0.0,) * symmetry.dim)
     order = features_of_tensors(bare, observation, names).flatten().long()
     points = symmetry.feature_type(names).points

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from stable_baselines3.common.policies import BasePolicy, ContinuousCritic
-from torch import Tensor, nn
+from torch import Tensor
 
 from equiworld.sb3.observation_form import ObservationForm
 from equiworld.sb3.settled import check_scaled, settled
@@ -21,10 +21,9 @@ __all__ = ["EquivariantCritic", "OffPolicyParts"]
 class EquivariantCritic(ContinuousCritic):
     """Invariant critics Q(g·s, g·a) = Q(s, a): they see actions in the frame of the observation."""
 
-    def __init__(
-        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
-    ) -> None:
-        super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        net_arch, activation_fn = kwargs["net_arch"], kwargs["activation_fn"]
         form = self.features_extractor
         if isinstance(form, SteerableForm):
             self.q_networks = [
@@ -56,6 +55,7 @@ class OffPolicyParts(BasePolicy):
     form: str
     scales: Mapping[str, float] | None
     shared_form: ObservationForm
+    critic_kwargs: dict[str, Any]
 
     @property
     def inexact(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class OffPolicyParts(BasePolicy):
 
     def make_critic(self, features_extractor: Any = None) -> EquivariantCritic:
         """Critics of the equivariant kind."""
-        kwargs = self._update_features_extractor(self.critic_kwargs, features_extractor)  # type: ignore[attr-defined]
+        kwargs = self._update_features_extractor(self.critic_kwargs, features_extractor)
         return EquivariantCritic(**kwargs).to(self.device)
 
     @staticmethod

@@ -74,7 +74,7 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         if self.critic is not None:
-            self.critic = _OnNumbers(self.critic)
+            self.critic = _OnNumbers(self.critic)  # type: ignore[assignment]
 
     @staticmethod
     def _process_sequence(features: Any, lstm_states: Any, episode_starts: Tensor, lstm: nn.LSTM) -> Any:

@@ -23,11 +23,11 @@ __all__ = ["EquivariantSACPolicy"]
 class _Actor(Actor):
     """An actor whose distribution turns with the world."""
 
-    def __init__(
-        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
-    ) -> None:
-        super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        net_arch, activation_fn = kwargs["net_arch"], kwargs["activation_fn"]
         form = self._form
+        form.noisy = True
         self.action_dist = SquashedEquivariantGaussian(form.actions)  # type: ignore[assignment]
         if isinstance(form, SteerableForm):
             self.latent_pi = form.network("noisy action", net_arch, activation_fn)  # type: ignore[assignment]

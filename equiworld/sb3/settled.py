@@ -68,7 +68,7 @@ def settled(
     size = found.action.size(found.dim)
     if not isinstance(action_space, spaces.Box) or action_space.shape != (size,):
         raise ArgumentError("action space", action_space, f"a Box of {size} numbers, as {found.action!r} has")
-    settings = {"symmetry": found, "scales": scales}
+    settings: dict[str, Any] = {"symmetry": found, "scales": scales}
     kind = FORMS[form]
     for why in kind(observation_space, **settings).inexact:
         warnings.warn(why, UserWarning, stacklevel=4)

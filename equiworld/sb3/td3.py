@@ -23,10 +23,9 @@ __all__ = ["EquivariantTD3Policy"]
 class _Actor(Actor):
     """A deterministic actor that turns with the world."""
 
-    def __init__(
-        self, *args: Any, net_arch: list[int], activation_fn: type[nn.Module], **kwargs: Any
-    ) -> None:
-        super().__init__(*args, net_arch=net_arch, activation_fn=activation_fn, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        net_arch, activation_fn = kwargs["net_arch"], kwargs["activation_fn"]
         form = self.features_extractor
         assert isinstance(form, ObservationForm)
         if isinstance(form, SteerableForm):

@@ -35,6 +35,23 @@ class Limits:
     bounds: tuple[Bound, ...] = ()
     space: ActionSpace = field(default_factory=ActionSpace)
 
+    @property
+    def is_box(self) -> bool:
+        """Whether nothing but the space's own box bounds actions."""
+        if (
+            self.space.low is None
+            or self.space.high is None
+            or any(one.radius is not None for one in self.bounds)
+        ):
+            return False
+        parts = parts_of(self.bounds)
+        low, high = np.asarray(self.space.low), np.asarray(self.space.high)
+        return all(
+            (side is None or np.array_equal(np.broadcast_to(side, whole[where].shape), whole[where]))
+            for where, one in parts
+            for side, whole in ((one.low, low), (one.high, high))
+        )
+
     @staticmethod
     def of_space(symmetry: Symmetry, space: Any, how: Literal["ball", "box"] = "ball") -> Limits:
         """The limits of an action space.

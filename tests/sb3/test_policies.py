@@ -134,3 +134,23 @@ def test_td3_and_ddpg_are_exact_before_and_after_training(name, algorithm, form)
     assert off_policy_residual(model, symmetry) < 1e-5
     model.policy.double()
     assert off_policy_residual(model, symmetry) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("algorithm", [PPO, SAC, TD3])
+@pytest.mark.parametrize("name", ["a pose and a mixture", "left and right", "about gravity, mirrors"])
+def test_twenty_thousand_steps_leave_them_exact(name, algorithm, form):
+    symmetry = CASES[name]
+    rare = {"learning_starts": 100, "train_freq": 20, "gradient_steps": 1}
+    settings = {"n_steps": 1000, "batch_size": 250, "n_epochs": 4} if algorithm is PPO else rare
+    policy = {PPO: EquivariantActorCriticPolicy, SAC: EquivariantSACPolicy, TD3: EquivariantTD3Policy}[
+        algorithm
+    ]
+    kwargs = {"symmetry": symmetry, "form": form, **SMALL}
+    model = algorithm(policy, Drift(symmetry), policy_kwargs=kwargs, seed=0, device="cpu", **settings)
+    model.learn(20_000)
+    residual = on_policy_residual if algorithm is PPO else off_policy_residual
+    assert residual(model, symmetry) < 1e-5
+    model.policy.double()
+    assert residual(model, symmetry) < 1e-12
