@@ -1,4 +1,4 @@
-"""Operations that runtimes lack or get wrong, as ONNX writes them: angles in double precision, matrices times vectors."""
+"""What runtimes lack or get wrong, as ONNX writes it: angles in double precision, matrices times vectors."""
 
 from __future__ import annotations
 

@@ -198,6 +198,22 @@ def test_decisions_jump_at_a_seam_by_what_is_reported_and_those_of_an_average_do
     assert largest["representative"] >= 0.5 * reported
 
 
+def test_ties_are_broken_alike_and_flagged():
+    """A state that is its own image under half a turn: two elements tie, and the first is taken."""
+    symmetry = Symmetry(Cyclic(2), {"way": Vector(), "mass": Scalar()}, action=Vector(), flat=True)
+    policy = symmetrise(network(3, 2), symmetry)
+    tied = np.zeros((5, 3))
+    first, state = policy.predict(tied)
+    assert state.degenerate.all()
+    for _ in range(3):
+        again, _ = policy.predict(tied)
+        assert np.array_equal(again, first)
+    assert np.array_equal(first, np.tile(first[:1], (5, 1)))
+    mean, _ = symmetrise(network(3, 2), symmetry, how="average").predict(tied)
+    assert np.abs(mean).max() <= 1e-6  # what is its own image can only be pushed nowhere
+    assert np.abs(first).max() > 1e-2
+
+
 @pytest.mark.parametrize(
     ("how", "group", "action", "told"),
     [
