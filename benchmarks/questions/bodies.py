@@ -95,7 +95,7 @@ class BodiesQuestion(Question):
         ),
     }
     small: ClassVar[dict[str, Any]] = {
-        "transitions": 400, "tested": 200, "steps": 40, "elements": 4, "episodes": 1, "length": 3,
+        "transitions": 300, "tested": 100, "steps": 20, "elements": 2, "episodes": 1, "length": 2,
     }  # fmt: skip
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from equiworld.benchmarks.suite.run import Run, run
 
 pytest.importorskip("mujoco")
 
-TINY = BodiesQuestion(transitions=200, tested=60, steps=5, elements=2, episodes=1, length=1)
+TINY = BodiesQuestion(transitions=120, tested=40, steps=3, elements=2, episodes=1, length=1)
 
 
 @pytest.fixture(scope="module")
