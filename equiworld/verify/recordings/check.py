@@ -159,6 +159,7 @@ def _frame_of_step(
         note = f"the base that fits best is turned by {np.degrees(angle):.0f}°"
     mirror = rotation_between(whole, wanted, mirrors=True)
     if np.linalg.det(mirror) < 0:
+        note = ""
         predicted["base, mirrored"] = [each @ mirror.T for each in asked]
     if claims.frame not in predicted:
         raise ArgumentError("frame", claims.frame, "one that the claimed numbers allow", predicted)
