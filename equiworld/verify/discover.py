@@ -162,6 +162,8 @@ def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began:
         audit = check_symmetry(env, proposed, move=proposal.move, **_CHECK, seed=seed)
     except ArgumentError as error:
         notes.append(f"not audited: {error}")
+    if audit is not None and audit.verdict not in ("exact", "approximate"):
+        notes.append("the audit contradicts the proposal")
     seconds = time.perf_counter() - began
     return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), seconds)
 
