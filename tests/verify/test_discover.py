@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from puck import FIELDS, Puck, move_puck
-from small_worlds import SYSTEMS, particle
+from small_worlds import SYSTEMS, particle, twins
 
 import equiworld as ew
 from equiworld.errors import ArgumentError
@@ -104,6 +104,13 @@ def test_mujoco_models_are_asked_first():
     assert found.symmetry.action.orders == ((3, 4, 5, 0, 1, 2),)
     assert found.audit.verdict == "exact"
     assert made_by(found.code) == found.symmetry
+
+
+@pytest.mark.parametrize("heavier", [1.0, 3.0])
+def test_bodies_that_are_alike_are_found(heavier):
+    found = discover(twins(heavier), dim=2, points=4, transitions=500)
+    exchange = next(each for each in found.finite if each.name == "exchange of 'left' and 'right'")
+    assert exchange.holds == (heavier == 1.0)
 
 
 @pytest.mark.slow
