@@ -22,6 +22,7 @@ from equiworld.verify.check.trials import Move
 from equiworld.verify.check_symmetry import check_symmetry
 from equiworld.verify.discovery.algebra import Algebra, algebra_of
 from equiworld.verify.discovery.enlarging import audited, enlarged
+from equiworld.verify.discovery.exchanges import exchange_guesses
 from equiworld.verify.discovery.field_types import FieldGuess, centre_of, field_guesses
 from equiworld.verify.discovery.finite import (
     FiniteGuess,
@@ -162,6 +163,8 @@ def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began:
         audit = check_symmetry(env, proposed, move=proposal.move, **_CHECK, seed=seed)
     except ArgumentError as error:
         notes.append(f"not audited: {error}")
+    if audit is not None and audit.verdict not in ("exact", "approximate"):
+        notes.append("the audit contradicts the proposal")
     seconds = time.perf_counter() - began
     return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), seconds)
 
@@ -185,9 +188,12 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
         model = fitted(data, rng)
         guesses = as_points(guesses, data, algebra.dim)
         tried = tuple(finite_guesses(model, data, guesses, algebra.dim, centre, rng, proper=group is None))
+        bodies = exchange_guesses(model, data, algebra.dim, rng)
+        notes += [f"{each}: not part of the proposal" for each in bodies if each.holds]
         proposed, guesses = _with_finite(
             proposed, group, guesses, centre, tried, algebra.dim, told.parts, flat
         )
+        tried = (*tried, *bodies)
         if group is None and proposed is not None:
             proposed, audit = _audited(env, proposed, move, settings, notes)
         notes.append("mirrors and finite turns were tried in a fitted model, which errs; confirm them")

@@ -103,6 +103,22 @@ def pair(dim: int, force: Any = 0.0, pivot: bool = False) -> World:
     return World(dict.fromkeys(names, (zero, 1.0)), dim, rule)
 
 
+def twins(heavier: float = 1.0) -> World:
+    """Two particles on a line that attract each other, each pushed by its half of the action; alike unless heavier."""
+
+    def rule(state: dict[str, np.ndarray], action: np.ndarray) -> dict[str, np.ndarray]:
+        between = pulled(state["right_place"] - state["left_place"])
+        speeds = {
+            "left": state["left_speed"] + STEP * (action[:1] - between),
+            "right": state["right_speed"] + STEP * (action[1:] + between) / heavier,
+        }
+        found = {f"{side}_place": state[f"{side}_place"] + STEP * speed for side, speed in speeds.items()}
+        return found | {f"{side}_speed": speed for side, speed in speeds.items()}
+
+    names = ("left_place", "right_place", "left_speed", "right_speed")
+    return World(dict.fromkeys(names, (0.0, 1.0)), 2, rule)
+
+
 def unicycle() -> World:
     """Goes where it looks: a place, a heading that wraps, a speed."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from equiworld import groups
+from equiworld import symmetry as fields
 from equiworld.groups import E2, E3, O2, O3, SE2, SE3, SO2, SO3, Cyclic, Dihedral, Group
 from equiworld.groups.arrays import Array
-from equiworld.symmetry import Concatenation, Field, Parts, Point, Symmetry
+from equiworld.symmetry import Field, Parts, Symmetry
 from equiworld.verify.discovery.algebra import Algebra
 from equiworld.verify.discovery.field_types import FieldGuess
 
@@ -65,16 +69,16 @@ def declared(
     flat: bool,
 ) -> Symmetry:
     """The proposed declaration."""
-    fields = {guess.name: guess.declared for guess in guesses}
-    action = fields.pop("action")
-    observation: dict[str, Field] = {"observation": Parts(fields)} if parts is not None else fields
+    found = {guess.name: guess.declared for guess in guesses}
+    action = found.pop("action")
+    observation: dict[str, Field] = {"observation": Parts(found)} if parts is not None else found
     about = () if centre is None else tuple(_plain(number) for number in centre)
     goal = {
         name: f"{other}"
-        for name in fields
+        for name in found
         if name.startswith("goal_")
-        for other in fields
-        if other != name and other.split("_")[1:] == name.split("_")[1:] and fields[other] == fields[name]
+        for other in found
+        if other != name and other.split("_")[1:] == name.split("_")[1:] and found[other] == found[name]
     }
     return Symmetry(group, observation, action=action, centre=about, goal=goal, flat=flat)
 
@@ -88,38 +92,71 @@ def _plain(number: float) -> float:
 def as_code(symmetry: Symmetry, guesses: Sequence[FieldGuess] = ()) -> str:
     """Python that makes the declaration, with what is unsure marked."""
     told = {guess.name: guess for guess in guesses}
-    kinds = sorted({type(part).__name__ for part in _all_fields(symmetry)})
-    groups = type(symmetry.group).__name__
-    imported = ", ".join(sorted((*kinds, "Symmetry")))
-    lines = [f"from equiworld.groups import {groups}", f"from equiworld.symmetry import {imported}", ""]
-    lines += ["symmetry = Symmetry(", f"    {symmetry.group!r},", "    {"]
-    for name, field in symmetry.observation.items():
-        guess = told.get(name)
-        doubt = "" if guess is None or guess.sure else "  # to be confirmed"
-        note = f": {guess.note}" if guess is not None and guess.note else ""
-        lines.append(f"        {name!r}: {_written(field)},{doubt}{note}")
+    lines = ["symmetry = Symmetry(", f"    {symmetry.group!r},", "    {"]
+    keys: dict[str, list[str]] = {}
+    for name in symmetry.observation:
+        keys.setdefault(symmetry.places[name][0] if symmetry.places else name, []).append(name)
+    for key, names in keys.items():
+        if not symmetry.places:
+            lines += [_line(name, symmetry.observation[name], told.get(name), 8) for name in names]
+            continue
+        lines += [f"        {key!r}: Parts(", "            {"]
+        lines += [_line(name, symmetry.observation[name], told.get(name), 16) for name in names]
+        at = {name: symmetry.places[name][1] for name in names}
+        in_order = [place for places in at.values() for place in places] == list(
+            range(sum(map(len, at.values())))
+        )
+        lines += ["            },", *(() if in_order else (f"            at={at},",)), "        ),"]
     lines += ["    },", f"    action={_written(symmetry.action)},"]
-    if any(symmetry.centre):
-        lines.append(f"    centre={tuple(symmetry.centre)},")
-    if symmetry.goal:
-        lines.append(f"    goal={dict(symmetry.goal)},")
-    if symmetry.flat:
-        lines.append("    flat=True,")
-    return "\n".join([*lines, ")"])
+    for setting in dataclasses.fields(Symmetry):
+        value = getattr(symmetry, setting.name)
+        if setting.name in _PLAIN and value and value != setting.default:
+            lines.append(f"    {setting.name}={value!r},")
+    rest = tuple(name for name in symmetry.observation if name not in symmetry.goal)
+    if symmetry.state != rest:
+        lines.append(f"    state={symmetry.state!r},")
+    if not symmetry.reward:
+        lines.append("    reward=False,")
+    body = "\n".join([*lines, ")"])
+    used = set(re.findall(r"\b([A-Z]\w*)\(", body))
+    imports = [
+        f"from {module.__name__} import {', '.join(sorted(used & set(module.__all__)))}"
+        for module in (groups, fields)
+        if used & set(module.__all__)
+    ]
+    return "\n".join([*imports, "", body])
 
 
-def _written(field: Field) -> str:
+_PLAIN = (
+    "goal",
+    "action_origin",
+    "reference",
+    "heading",
+    "centre",
+    "length_scale",
+    "shapes",
+    "holds",
+    "flat",
+)
+"""Settings that are written as they stand, where they are not the default."""
+
+
+def _line(name: str, field: Field, guess: FieldGuess | None, indent: int) -> str:
+    doubt = "" if guess is None or guess.sure else "  # to be confirmed"
+    note = f": {guess.note}" if guess is not None and guess.note else ""
+    return f"{' ' * indent}{name!r}: {_written(field)},{doubt}{note}"
+
+
+def _written(field: Any) -> str:
     """A field as code, without what is the default."""
-    text = re.sub(r"\b(low=-3\.14159\d*|axis=0\.0|signs=None|mirror=None|count=1)\b(, )?", "", repr(field))
-    text = re.sub(r", (?=\))", "", re.sub(r"\bcount=(\d+)", r"\1", text))
-    mirror = field.mirror if isinstance(field, Point) else None
-    return text if mirror is None else f"{text[:-1]}, mirror={mirror})"
-
-
-def _all_fields(symmetry: Symmetry) -> list[Field]:
-    found: list[Field] = []
-    for field in (*symmetry.observation.values(), symmetry.action):
-        found += field.parts if isinstance(field, Concatenation) else [field]
-        if isinstance(field, Concatenation):
-            found.append(field)
-    return found
+    if isinstance(field, tuple) and any(isinstance(each, Field) for each in field):
+        return f"({', '.join(map(_written, field))},)"
+    if not isinstance(field, Field):
+        return repr(field)
+    told = []
+    for setting in dataclasses.fields(field):
+        value = getattr(field, setting.name)
+        if setting.init and value != setting.default:
+            alone = setting.name == "count"
+            told.append(_written(value) if alone else f"{setting.name}={_written(value)}")
+    return f"{type(field).__name__}({', '.join(told)})"

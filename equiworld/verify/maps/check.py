@@ -32,12 +32,14 @@ class MapCheck:
         faults: wrong entries, each with what mends it where one exchange does.
         mended: the map with all of them mended; None where something is left open.
         physics: what the simulator says of it; None if there was none, or the map is none that could be declared.
+        with_model: whether it was compared with a model file.
     """
 
     checked: SymmetryMap
     faults: tuple[MapFault, ...]
     mended: SymmetryMap | None
     physics: SymmetryCheck | None
+    with_model: bool = False
 
     @property
     def ok(self) -> bool:
@@ -48,10 +50,12 @@ class MapCheck:
         lines = [str(each) for each in self.faults]
         if not lines:
             lines = [f"the map obeys {self.checked.group!r}"]
-        if self.physics is None:
-            lines.append("not asked of a simulator: a wrong sign that is wrong everywhere may be left")
-        else:
+        if self.with_model:
+            lines.append("compared with the model file")
+        if self.physics is not None:
             lines.append(str(self.physics))
+        elif not self.with_model:
+            lines.append("not asked of a simulator: a wrong sign that is wrong everywhere may be left")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def check_map(
     physics = None
     if env is not None and not faults:
         physics = check_symmetry(env, given.symmetry(), move=move, **settings)
-    return MapCheck(given, tuple(faults), None if open_ else mended, physics)
+    return MapCheck(given, tuple(faults), None if open_ else mended, physics, model is not None)
 
 
 def _by_law(given: SymmetryMap, array: str, laws: Laws) -> tuple[list[MapFault], list[Mend]]:

@@ -69,7 +69,7 @@ def read_morphosymm(
     names = [key.removeprefix("permutation_") for key in table if str(key).startswith("permutation_")]
     if not names:
         raise ArgumentError("path", f"{path} without permutation_NAME", "a table in MorphoSymm's form")
-    maps = {name: _representation(table, name, len(generators)) for name in names}
+    maps: dict[str, list[Any]] = {name: _representation(table, name, len(generators)) for name in names}
     signs = [float(np.sign(np.linalg.det(matrix))) for matrix in generators]
     maps["R3"] = [_spatial(matrix) for matrix in generators]
     maps["R3_pseudo"] = [_spatial(sign * matrix) for sign, matrix in zip(signs, generators, strict=True)]
@@ -110,7 +110,8 @@ def _merged(path: Path, read: set[Path]) -> dict[str, Any]:
 
 def _representation(table: Mapping[str, Any], name: str, count: int) -> list[Any]:
     """The signed orders of one representation under the generators."""
-    orders, signs = table[f"permutation_{name}"], table.get(f"reflection_{name}")
+    orders: Any = table[f"permutation_{name}"]
+    signs: Any = table.get(f"reflection_{name}")
     try:
         orders = [[int(each) for each in order] for order in orders]
         signs = [[1] * len(order) for order in orders] if signs is None else signs

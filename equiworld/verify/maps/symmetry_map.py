@@ -95,7 +95,10 @@ class SymmetryMap:
     @property
     def arrays(self) -> dict[str, tuple[SignedOrder, ...]]:
         """The maps of all arrays by name, that of the action as "action"."""
-        return {**self.observation, "action": tuple(self.action)}
+        return {
+            **{name: tuple(each) for name, each in self.observation.items()},
+            "action": tuple(self.action),
+        }
 
     @property
     def group(self) -> Isometries:

@@ -102,10 +102,10 @@ def _verdicts(recording: Recording, claims: Claims, rng: np.random.Generator) ->
     if claims.sides is not None:
         yield _sides(recording, claims.sides, rng)
     if claims.commanded is not None:
-        pairs = _rows(recording, claims.commanded), _rows(recording, claims.measured)
-        assert pairs[0] is not None
-        assert pairs[1] is not None
-        yield offset_drift(*pairs)
+        commanded, measured = _rows(recording, claims.commanded), _rows(recording, claims.measured)
+        assert commanded is not None
+        assert measured is not None
+        yield offset_drift(commanded, measured)
 
 
 def _rows(recording: Recording, places: Places | None) -> list[Array] | None:
@@ -159,6 +159,7 @@ def _frame_of_step(
         note = f"the base that fits best is turned by {np.degrees(angle):.0f}°"
     mirror = rotation_between(whole, wanted, mirrors=True)
     if np.linalg.det(mirror) < 0:
+        note = ""
         predicted["base, mirrored"] = [each @ mirror.T for each in asked]
     if claims.frame not in predicted:
         raise ArgumentError("frame", claims.frame, "one that the claimed numbers allow", predicted)

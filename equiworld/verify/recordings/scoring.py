@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.groups.arrays import Array
 from equiworld.verify.recordings.verdict import Answer, Verdict
@@ -46,7 +47,7 @@ def judged(
     }
     own = {name: np.array([float(np.sum(x**2)) for x in parts[name]]) for name in names}
 
-    def explained(rows: Array) -> dict[str, float]:
+    def explained(rows: NDArray[np.int64]) -> dict[str, float]:
         """1 − |y − k x|² / |y|² with the best k ≥ 0."""
         found = {}
         for name in names:
@@ -54,7 +55,7 @@ def judged(
             found[name] = float(max(cross, 0.0) ** 2 / (square * total[rows].sum() + 1e-300))
         return found
 
-    scores = explained(np.arange(len(chunks)))
+    scores = explained(np.arange(len(chunks), dtype=np.int64))
     best = max(names, key=lambda name: scores[name])
     if scores[best] - scores[declared] <= 1e-9:
         best = declared
