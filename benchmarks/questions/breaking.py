@@ -89,6 +89,9 @@ class Breaking(TrainedQuestion):
         "error_rms": Measure(
             "", "root mean square error of a point, one step, in the world's unit", log=True
         ),
+        "error_median": Measure(
+            "", "root mean square error of a body's points, median of transitions", log=True
+        ),
         "relative_error": Measure("1", "one-step relMSE; 1: no motion", log=True),
         "free_share": Measure("1", "mean square that the free path of a soft model gives, over the whole"),
         "success": Measure("1", "share of tasks that begin in the region solved, Wilson's 95 % interval"),
@@ -194,7 +197,12 @@ def _errors(world: World, model: WorldModel, data: Dataset) -> Row:
     found = world.errors(model, data)["everywhere"]
     moves = found.motion.sum() > _STILL * found.error.sum()
     relative = found.relative if moves else None
-    row: Row = {"transitions": len(data), "error_rms": found.rms, "relative_error": relative}
+    row: Row = {
+        "transitions": len(data),
+        "error_rms": found.rms,
+        "error_median": float(np.median(np.sqrt(found.error / found.points))),
+        "relative_error": relative,
+    }
     state, action, _ = data.features(torch.float32)
     share = model.dynamics.free_share(model.encode_features(state), action)
     return row if share is None else row | {"free_share": float(np.float64(share))}

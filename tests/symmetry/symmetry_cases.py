@@ -27,11 +27,13 @@ from equiworld.symmetry import (
     Concatenation,
     Field,
     Heading,
+    Planes,
     Point,
     Pseudoscalar,
     Pseudovector,
     Rotation,
     Scalar,
+    Segments,
     Vector,
 )
 
@@ -49,13 +51,21 @@ _BOTH: list[Field] = [
     Cloud(5),
 ]
 FIELDS: dict[int, list[Field]] = {
-    2: [*_BOTH, Heading(2), Heading(low=0.0, axis=0.7), Concatenation((Point(), Heading(), Scalar(2)))],
+    2: [
+        *_BOTH,
+        Heading(2),
+        Heading(low=0.0, axis=0.7),
+        Concatenation((Point(), Heading(), Scalar(2))),
+        Segments(2),
+        Planes(2),
+    ],
     3: [
         *_BOTH,
         Rotation(2),
         Rotation(form="xyzw"),
         Rotation(2, form="wxyz"),
         Concatenation((Point(), Rotation(), Pseudovector())),
+        Planes(2),
     ],
 }
 CENTRES = {2: np.array([1.5, -0.5]), 3: np.array([1.5, -0.5, 2.0])}
