@@ -135,7 +135,19 @@ class Counterexample:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it, exactly."""
-        names = ("env", "seed", "walk", "actions", "field", "role", "part", "step", "deviation", "relative", "region")
+        names = (
+            "env",
+            "seed",
+            "walk",
+            "actions",
+            "field",
+            "role",
+            "part",
+            "step",
+            "deviation",
+            "relative",
+            "region",
+        )
         found = {name: getattr(self, name) for name in names}
         return found | {
             "env_arguments": json.loads(json.dumps(dict(self.env_arguments), default=str)),
