@@ -114,10 +114,10 @@ class Auditor:
         self.outcomes = outcomes(self.judge, runs)
 
     def _telling(self) -> list[int]:
-        """States in which some elements break the symmetry and others do not: worth trying all of them there."""
+        """States in which something breaks, first those in which not all does: worth trying all elements there."""
         broken = {each.state for each in self.outcomes if not each.dynamics}
         kept = {each.state for each in self.outcomes if each.dynamics}
-        return sorted(broken & kept)[:_TELLING]
+        return [*sorted(broken & kept), *sorted(broken - kept)][:_TELLING]
 
     def _compare_laws(self) -> None:
         reward = self.simulator.symmetry.reward

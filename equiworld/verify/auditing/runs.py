@@ -18,7 +18,7 @@ from equiworld.verify.auditing.subgroups import Lattice
 from equiworld.verify.check.chaos import before_chaos
 from equiworld.verify.check.trials import Run, Seen, Simulator
 
-__all__ = ["Floor", "Runs", "followed", "Runner"]
+__all__ = ["Floor", "Runner", "Runs", "followed"]
 
 
 @dataclass(frozen=True)
