@@ -25,7 +25,6 @@ from equiworld.verify.auditing.findings import (
     maximal,
 )
 from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
-from equiworld.verify.auditing.mujoco_states import model_and_data
 from equiworld.verify.auditing.outcome import outcomes
 from equiworld.verify.auditing.regions import Region
 from equiworld.verify.auditing.report import Audit
@@ -35,6 +34,7 @@ from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Simulator
 from equiworld.verify.check.whole import notes_of
 from equiworld.verify.elements import NOTHING_TO_COMPARE
+from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["Auditor", "lattice_of"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
-from equiworld.symmetry import Concatenation, Field, Parts, Point, Rotation, Scalar, Symmetry, Vector
+from equiworld.symmetry import Field, Parts, Point, Rotation, Scalar, Symmetry, Vector
 
 __all__ = ["ModelEnv"]
 
@@ -26,8 +26,9 @@ _NO_NUMBERS = np.zeros(0)
 class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
     """A model file, stepped: what is audited where there is a robot and no task.
 
-    Observation: qpos and qvel, float64. Action: the controls, in their ranges, or within ±1 where they have none. There
-    is no reward, and no end. Resets spread about the first keyframe, or about the reference pose if there is none.
+    Observation: qpos and qvel, float64. Action: the controls, in their ranges, or within ±1 where they have none; of a
+    model without actuators one number that does nothing. There is no reward, and no end. Resets spread about the first
+    keyframe, or about the reference pose if there is none.
 
     Its own `symmetry`, of models that hang on free joints, is what gravity leaves: turns about it and shifts across it.
 
@@ -86,7 +87,7 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         """Hold the controls for one period."""
         import mujoco
 
-        self.data.ctrl[:] = action
+        self.data.ctrl[:] = np.asarray(action)[: self.model.nu]
         mujoco.mj_step(self.model, self.data, self.frame_skip)
         return self._get_obs(), 0.0, False, False, {}
 
@@ -117,5 +118,5 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
                 positions[f"angle of {name}"] = Scalar(4 if ball else 1)
                 velocities[f"rate of {name}"] = Scalar(3 if ball else 1, scale=_RATE)
         fields = {"observation": Parts({**positions, **velocities})}
-        action = Scalar(model.nu) if model.nu else Concatenation((Scalar(0),))
+        action = Scalar(max(model.nu, 1))
         return Symmetry(SE2(tuple(axis.tolist())), fields, action, flat=True, reward=False)

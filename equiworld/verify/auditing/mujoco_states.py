@@ -13,25 +13,11 @@ from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import StateAccess
 from equiworld.verify.auditing.memory_states import numbers_of
 from equiworld.verify.moving import observe_now
+from equiworld.verify.mujoco_model import model_and_data
 
-__all__ = ["MujocoStates", "model_and_data"]
+__all__ = ["MujocoStates"]
 
 _FREE, _BALL = 0, 1  # mjJNT_FREE, mjJNT_BALL
-
-
-def model_and_data(env: gym.Env) -> tuple[Any, Any] | None:
-    """MuJoCo's model and data of an environment; None if it has none.
-
-    Known are `env.unwrapped.model` and `.data`, those of its `simulation`, and `physics` of dm_control behind shimmy.
-    """
-    base: Any = env.unwrapped
-    inside = getattr(getattr(base, "_env", None), "physics", None), getattr(base, "simulation", None)
-    for holder in (base, *inside):
-        model, data = (getattr(holder, name, None) for name in ("model", "data"))
-        model, data = (getattr(each, "ptr", each) for each in (model, data))  # dm_control wraps both
-        if type(model).__name__ == "MjModel" and type(data).__name__ == "MjData":
-            return model, data
-    return None
 
 
 class MujocoStates(StateAccess):

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from equiworld.verify.auditing.mujoco_states import model_and_data
+from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["CONTACT", "FIXED", "FREE", "UNREAD", "Region", "region_of", "worse"]
 
