@@ -30,7 +30,8 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
     model without actuators one number that does nothing. There is no reward, and no end. Resets spread about the first
     keyframe, or about the reference pose if there is none.
 
-    Its own `symmetry`, of models that hang on free joints, is what gravity leaves: turns about it and shifts across it.
+    Its own `symmetry`, of models that hang on free joints, is what gravity leaves: turns about it and shifts across it;
+    None of other models, whose roots say more.
 
     Args:
         model: path of an XML file, or an `mujoco.MjModel`.
@@ -57,6 +58,7 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         if not isinstance(model, mujoco.MjModel):
             raise ArgumentError("model", type(model).__name__, "the path of an XML file, or an MjModel")
         self.model, self.data = model, mujoco.MjData(model)
+        self.symmetry = _left_by_gravity(model)
         self.frame_skip = max(1, round(_PERIOD / model.opt.timestep))
         size = model.nq + model.nv
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
@@ -94,29 +96,28 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
     def _get_obs(self) -> NDArray[np.float64]:
         return np.concatenate([self.data.qpos, self.data.qvel])
 
-    @property
-    def symmetry(self) -> Symmetry | None:
-        """What gravity leaves of a model that hangs on free joints; None of others, whose roots say more."""
-        model = self.model
-        roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
-        for body in roots:
-            first, count = model.body_jntadr[body], model.body_jntnum[body]
-            if count and (count > 1 or model.jnt_type[first] != _FREE):
-                return None
-        gravity = np.asarray(model.opt.gravity, np.float64)
-        axis = -gravity if gravity.any() else np.array([0.0, 0.0, 1.0])
-        positions, velocities = dict[str, Field](), dict[str, Field]()
-        for joint in range(model.njnt):
-            name = model.joint(joint).name or str(joint)
-            if model.jnt_type[joint] == _FREE:
-                positions[f"place of {name}"] = Point()
-                positions[f"orientation of {name}"] = Rotation(form="wxyz")
-                velocities[f"velocity of {name}"] = Vector()
-                velocities[f"spin of {name}"] = Scalar(3, scale=_RATE)  # in the body's own axes
-            else:
-                ball = model.jnt_type[joint] == _BALL
-                positions[f"angle of {name}"] = Scalar(4 if ball else 1)
-                velocities[f"rate of {name}"] = Scalar(3 if ball else 1, scale=_RATE)
-        fields = {"observation": Parts({**positions, **velocities})}
-        action = Scalar(max(model.nu, 1))
-        return Symmetry(SE2(tuple(axis.tolist())), fields, action, flat=True, reward=False)
+
+def _left_by_gravity(model: Any) -> Symmetry | None:
+    """Turns about gravity and shifts across it, of a model that hangs on free joints; None of others."""
+    roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
+    for body in roots:
+        first, count = model.body_jntadr[body], model.body_jntnum[body]
+        if count and (count > 1 or model.jnt_type[first] != _FREE):
+            return None
+    gravity = np.asarray(model.opt.gravity, np.float64)
+    axis = -gravity if gravity.any() else np.array([0.0, 0.0, 1.0])
+    positions, velocities = dict[str, Field](), dict[str, Field]()
+    for joint in range(model.njnt):
+        name = model.joint(joint).name or str(joint)
+        if model.jnt_type[joint] == _FREE:
+            positions[f"place of {name}"] = Point()
+            positions[f"orientation of {name}"] = Rotation(form="wxyz")
+            velocities[f"velocity of {name}"] = Vector()
+            velocities[f"spin of {name}"] = Scalar(3, scale=_RATE)  # in the body's own axes
+        else:
+            ball = model.jnt_type[joint] == _BALL
+            positions[f"angle of {name}"] = Scalar(4 if ball else 1)
+            velocities[f"rate of {name}"] = Scalar(3 if ball else 1, scale=_RATE)
+    fields = {"observation": Parts({**positions, **velocities})}
+    action = Scalar(max(model.nu, 1))
+    return Symmetry(SE2(tuple(axis.tolist())), fields, action, flat=True, reward=False)
