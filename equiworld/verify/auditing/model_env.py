@@ -64,9 +64,10 @@ class ModelEnv(gym.Env[NDArray[np.float64], NDArray[np.float64]]):
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         limited = model.actuator_ctrllimited.astype(bool)
         low, high = model.actuator_ctrlrange.T if model.nu else (_NO_NUMBERS, _NO_NUMBERS)
-        self.action_space = spaces.Box(
-            np.where(limited, low, -1.0), np.where(limited, high, 1.0), dtype=np.float64
-        )
+        ends = np.where(limited, low, -1.0), np.where(limited, high, 1.0)
+        if not model.nu:  # no environment acts with nothing
+            ends = -np.ones(1), np.ones(1)
+        self.action_space = spaces.Box(*ends, dtype=np.float64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
