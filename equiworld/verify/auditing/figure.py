@@ -56,11 +56,9 @@ def _draw_subgroups(axes: Any, audit: Any, rows: Any) -> None:
     axes.set_xlim(_SMALLEST, 10.0)
     axes.set_yticks(list(places), [_short(each.name) for each in rows], fontsize=8)
     axes.set_xlabel("largest deviation, relative")
-    for place, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
-        axes.axvline(place, color="0.4", linewidth=0.8, linestyle=":")
-        axes.text(
-            place, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0
-        )
+    for at, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
+        axes.axvline(at, color="0.4", linewidth=0.8, linestyle=":")
+        axes.text(at, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0)
     known = dict.fromkeys(each.holds for each in rows)
     handles: list[Any] = [Patch(color=_COLOURS[each], label=each) for each in known]
     handles.append(

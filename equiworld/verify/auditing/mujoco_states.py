@@ -47,7 +47,10 @@ class MujocoStates(StateAccess):
 
         found = model_and_data(env)
         assert found is not None
-        mujoco.mj_copyData(found[1], found[0], state[0])
+        if hasattr(mujoco, "mj_copyData"):
+            mujoco.mj_copyData(found[1], found[0], state[0])
+        else:
+            _copy_arrays(found[1], found[0], state[0])
         vars(env.unwrapped).update(copy.deepcopy(state[1]))
         observation = self.move(env, g)
         return observe_now(env) if observation is None else observation
@@ -72,3 +75,18 @@ class MujocoStates(StateAccess):
             "velocities": data.qvel.copy(),
             "activations": data.act.copy(),
         }
+
+
+def _copy_arrays(data: Any, model: Any, saved: Any) -> None:
+    """Older MuJoCo has no copy into data that are there: its state, then every array of a size that the model says."""
+    import mujoco
+
+    spec = mujoco.mjtState.mjSTATE_INTEGRATION
+    state = np.zeros(mujoco.mj_stateSize(model, spec))
+    mujoco.mj_getState(model, saved, state, spec)
+    mujoco.mj_setState(model, data, state, spec)
+    mujoco.mj_forward(model, data)  # contacts and what else has no fixed size
+    for name in dir(saved):
+        one, other = getattr(saved, name, None), getattr(data, name, None)
+        if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.shape == other.shape:
+            other[...] = one

@@ -200,7 +200,7 @@ def _numbers(
         return {}
     try:
         simulator.begin(start, g)  # type: ignore[arg-type]
-        simulator.follow(replace(first, refused=None), moved[:1], True)
+        simulator.follow(replace(first, refused=None), list(moved[:1]), True)
         there = {name: np.array(each) for name, each in access.numbers(env).items()}
         restored.begin(env, after, g)  # type: ignore[arg-type]
     except ArgumentError:
