@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import gymnasium as gym
 import tyro
 
 from equiworld.arguments import integer
@@ -61,7 +62,7 @@ class Audit:
         if self.target.lower().endswith(".xml"):
             from equiworld.verify.auditing.model_env import ModelEnv
 
-            env = ModelEnv(self.target)
+            env: gym.Env = ModelEnv(self.target)
         else:
             env = make_env(self.target, self.env_arguments)
         policy = None if self.model is None else MPCPolicy(WorldModel.load(self.model), seed=seed)

@@ -101,9 +101,9 @@ def audit(
     for name, value, kind in (("group", group, Group), ("symmetry", symmetry, Symmetry)):
         if value is not None:
             instance(name, value, kind)
-    for name, value in (("move", move), ("region", region), ("explain", explain)):
-        if value is not None and not callable(value):
-            raise ArgumentError(name, value, "a function, or None")
+    for name, function in (("move", move), ("region", region), ("explain", explain)):
+        if function is not None and not callable(function):
+            raise ArgumentError(name, function, "a function, or None")
     if policy is not None:
         as_policy(policy)
     copies = env_copies(env, 1)

@@ -73,6 +73,7 @@ def _of_dm_control(base: Any) -> Callable[[], Any] | None:
     """What dm_control's task shows behind shimmy; None of anything else."""
     inner = getattr(base, "_env", None)
     task, physics = getattr(inner, "_task", None), getattr(inner, "physics", None)
-    if physics is None or not callable(getattr(task, "get_observation", None)):
+    look = getattr(task, "get_observation", None)
+    if physics is None or look is None:
         return None
-    return lambda: {name: np.asarray(each) for name, each in task.get_observation(physics).items()}
+    return lambda: {name: np.asarray(each) for name, each in look(physics).items()}

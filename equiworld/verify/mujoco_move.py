@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.verify.auditing.mujoco_states import model_and_data
 from equiworld.verify.mechanism.roots import Root, product, quaternion, roots_of
+from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["mujoco_move"]
 

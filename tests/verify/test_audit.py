@@ -80,7 +80,7 @@ def test_a_larger_group_than_declared_is_asked_about():
 
 @pytest.fixture(scope="module")
 def walled():
-    return ew.audit(gym.make("equiworld/PushT-v0"), states=20, horizon=4, seed=3)
+    return ew.audit(gym.make("equiworld/PushT-v0"), states=20, horizon=4, seed=2)
 
 
 def test_walls_leave_their_square_and_the_interior_all(walled):
@@ -99,7 +99,7 @@ def test_a_counterexample_is_replayed_from_its_file(walled, tmp_path):
     assert found.replay() == pytest.approx(found.counterexample.deviation, rel=1e-9)
     path = found.counterexample.save(tmp_path / "counterexample.json")
     loaded = Counterexample.load(path)
-    assert loaded == found.counterexample
+    assert loaded.to_dict() == found.counterexample.to_dict()
     assert loaded.replay() == pytest.approx(loaded.deviation, rel=1e-9)
     mended = loaded.replay(gym.make("equiworld/PushT-v0", walls=False))
     assert mended < 1e-9

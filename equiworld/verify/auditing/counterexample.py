@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Counterexample:
     deviation: float
     relative: float
     region: str
-    state: Any = field(default=None, repr=False, compare=False)
+    state: Any = dataclasses.field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return (
@@ -189,8 +190,8 @@ def worst_counterexample(
                 if off.max(initial=0.0) > 0:
                     found.append((float(off.max()), int(off.argmax()), role, name, number))
         if found:
-            relative, row, role, name, number = max(found)
-            return _of_row(judge, trials, regions, (role, name), number, row, relative)
+            relative, row, kind, name, number = max(found)
+            return _of_row(judge, trials, regions, (kind, name), number, row, relative)
     return None
 
 

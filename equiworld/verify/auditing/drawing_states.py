@@ -93,7 +93,8 @@ def drawn_trials(
     found: list[Origin] = []
     for index, length in enumerate(order):
         rng = np.random.default_rng([seed, _STREAM, index])
-        actor, by = _Random(simulator, elements, rng), "random actions"
+        actor: Policy = _Random(simulator, elements, rng)
+        by = "random actions"
         if index % 2 and policy is not None:
             actor, by = policy, "policy"
         elif index % 2 and explorer is not None:

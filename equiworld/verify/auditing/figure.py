@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.verify.check.pairs import EXACT
-
-if TYPE_CHECKING:
-    from equiworld.verify.auditing.report import Audit
 
 __all__ = ["draw"]
 
@@ -26,7 +23,7 @@ _COLOURS = {
 _MOST, _LONGEST = 24, 34  # bars; letters of a name
 
 
-def draw(path: str | os.PathLike[str], audit: Audit) -> Path:
+def draw(path: str | os.PathLike[str], audit: Any) -> Path:
     """Draw it to a file, whole or not at all; the suffix of `path` says the format."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -45,7 +42,7 @@ def draw(path: str | os.PathLike[str], audit: Audit) -> Path:
     return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 
 
-def _draw_subgroups(axes: Any, audit: Audit, rows: Any) -> None:
+def _draw_subgroups(axes: Any, audit: Any, rows: Any) -> None:
     """The largest deviation of each over the horizon, and after one step."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -59,11 +56,9 @@ def _draw_subgroups(axes: Any, audit: Audit, rows: Any) -> None:
     axes.set_xlim(_SMALLEST, 10.0)
     axes.set_yticks(list(places), [_short(each.name) for each in rows], fontsize=8)
     axes.set_xlabel("largest deviation, relative")
-    for place, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
-        axes.axvline(place, color="0.4", linewidth=0.8, linestyle=":")
-        axes.text(
-            place, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0
-        )
+    for at, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
+        axes.axvline(at, color="0.4", linewidth=0.8, linestyle=":")
+        axes.text(at, len(rows) + 0.75, words, fontsize=8, color="0.35", ha="right", va="bottom", rotation=0)
     known = dict.fromkeys(each.holds for each in rows)
     handles: list[Any] = [Patch(color=_COLOURS[each], label=each) for each in known]
     handles.append(
@@ -74,7 +69,7 @@ def _draw_subgroups(axes: Any, audit: Audit, rows: Any) -> None:
     )
 
 
-def _draw_regions(axes: Any, audit: Audit) -> None:
+def _draw_regions(axes: Any, audit: Any) -> None:
     """The share of runs that break all of the group, by where they went."""
     names = [each.region for each in audit.regions]
     shares = [100.0 * each.broken / each.runs for each in audit.regions]

@@ -13,25 +13,11 @@ from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import StateAccess
 from equiworld.verify.auditing.memory_states import numbers_of
 from equiworld.verify.moving import observe_now
+from equiworld.verify.mujoco_model import model_and_data
 
-__all__ = ["MujocoStates", "model_and_data"]
+__all__ = ["MujocoStates"]
 
 _FREE, _BALL = 0, 1  # mjJNT_FREE, mjJNT_BALL
-
-
-def model_and_data(env: gym.Env) -> tuple[Any, Any] | None:
-    """MuJoCo's model and data of an environment; None if it has none.
-
-    Known are `env.unwrapped.model` and `.data`, those of its `simulation`, and `physics` of dm_control behind shimmy.
-    """
-    base: Any = env.unwrapped
-    inside = getattr(getattr(base, "_env", None), "physics", None), getattr(base, "simulation", None)
-    for holder in (base, *inside):
-        model, data = (getattr(holder, name, None) for name in ("model", "data"))
-        model, data = (getattr(each, "ptr", each) for each in (model, data))  # dm_control wraps both
-        if type(model).__name__ == "MjModel" and type(data).__name__ == "MjData":
-            return model, data
-    return None
 
 
 class MujocoStates(StateAccess):
@@ -61,7 +47,10 @@ class MujocoStates(StateAccess):
 
         found = model_and_data(env)
         assert found is not None
-        mujoco.mj_copyData(found[1], found[0], state[0])
+        if hasattr(mujoco, "mj_copyData"):
+            mujoco.mj_copyData(found[1], found[0], state[0])
+        else:
+            _copy_arrays(found[1], found[0], state[0])
         vars(env.unwrapped).update(copy.deepcopy(state[1]))
         observation = self.move(env, g)
         return observe_now(env) if observation is None else observation
@@ -86,3 +75,18 @@ class MujocoStates(StateAccess):
             "velocities": data.qvel.copy(),
             "activations": data.act.copy(),
         }
+
+
+def _copy_arrays(data: Any, model: Any, saved: Any) -> None:
+    """Older MuJoCo has no copy into data that are there: its state, then every array of a size that the model says."""
+    import mujoco
+
+    spec = mujoco.mjtState.mjSTATE_INTEGRATION
+    state = np.zeros(mujoco.mj_stateSize(model, spec))
+    mujoco.mj_getState(model, saved, state, spec)
+    mujoco.mj_setState(model, data, state, spec)
+    mujoco.mj_forward(model, data)  # contacts and what else has no fixed size
+    for name in dir(saved):
+        one, other = getattr(saved, name, None), getattr(data, name, None)
+        if isinstance(one, np.ndarray) and isinstance(other, np.ndarray) and one.shape == other.shape:
+            other[...] = one

@@ -7,18 +7,15 @@ import os
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from equiworld.files import write_atomically
 from equiworld.results import versions
 
-if TYPE_CHECKING:
-    from equiworld.verify.auditing.report import Audit
-
 __all__ = ["write_page"]
 
 
-def write_page(path: str | os.PathLike[str], audit: Audit) -> Path:
+def write_page(path: str | os.PathLike[str], audit: Any) -> Path:
     """Write it, whole or not at all."""
     with tempfile.TemporaryDirectory() as folder:
         picture = audit.plot(Path(folder) / "audit.png").read_bytes()

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from equiworld.verify.auditing.mujoco_states import model_and_data
+from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["CONTACT", "FIXED", "FREE", "UNREAD", "Region", "region_of", "worse"]
 
@@ -25,7 +25,7 @@ def region_of(env: gym.Env) -> Region | None:
     """
     base: Any = env.unwrapped
     if callable(getattr(base, "region", None)):
-        return lambda env: str(env.unwrapped.region())
+        return lambda env: str(env.unwrapped.region())  # type: ignore[attr-defined]
     if model_and_data(env) is not None:
         return _of_mujoco
     if all(hasattr(base, name) for name in ("space", "agent", "block")):

@@ -17,10 +17,11 @@ from equiworld.symmetry.registry import move_of
 from equiworld.verify.auditing.access import Restored, StateAccess
 from equiworld.verify.auditing.function_states import FunctionStates
 from equiworld.verify.auditing.memory_states import MemoryStates
-from equiworld.verify.auditing.mujoco_states import MujocoStates, model_and_data
+from equiworld.verify.auditing.mujoco_states import MujocoStates
 from equiworld.verify.auditing.own_states import OwnStates
 from equiworld.verify.auditing.pusht_states import pusht_states
 from equiworld.verify.check.trials import Move, Simulator, Trial
+from equiworld.verify.mujoco_model import model_and_data
 from equiworld.verify.mujoco_move import mujoco_move
 
 __all__ = ["States", "audited_symmetry", "prepared", "settled"]

@@ -169,9 +169,25 @@ def _shifts(group: Group) -> Iterator[Subgroup]:
         if np.abs(group.shifts(np.eye(group.dim)[index]) - np.eye(group.dim)[index]).max() < _CLOSE:
             yield Subgroup(
                 f"shifts along {'xyz'[index]}",
-                lambda g, rest=rest: alone(g) and bool(np.abs(g.translation[rest]).max() < _CLOSE),
+                _both(alone, _without(rest)),
                 (1.0, 1.0),
             )
+
+
+Contains = Callable[[GroupElement], bool]
+
+
+def _both(one: Contains, other: Contains) -> Contains:
+    return lambda g: one(g) and other(g)
+
+
+def _without(directions: np.ndarray) -> Contains:
+    """Whether an element shifts nothing along these axes."""
+    return lambda g: bool(np.abs(g.translation[directions]).max() < _CLOSE)
+
+
+def _labelled_in(labels: frozenset[int]) -> Contains:
+    return lambda g: int(g.label) in labels
 
 
 def _finite(group: Group) -> Iterator[Subgroup]:
@@ -190,13 +206,11 @@ def _finite(group: Group) -> Iterator[Subgroup]:
         name = (
             f"{len(members)} of {len(table)} elements: {'; '.join(words_of(every[each]) for each in moved)}"
         )
-        own = group.subgroup(moved) if isinstance(group, Isometries) else None
+        own: Group | None = group.subgroup(moved) if isinstance(group, Isometries) else None
         if isinstance(group, Dihedral | Cyclic) and max(moved) < group.n:
             own = Cyclic(len(members), None if group.axis is None else group.axis.direction)
             name = repr(own)
-        yield Subgroup(
-            name, lambda g, members=members: int(g.label) in members, (0.0, float(len(members))), own
-        )
+        yield Subgroup(name, _labelled_in(members), (0.0, float(len(members))), own)
 
 
 def _closed(table: np.ndarray, generators: Sequence[int]) -> frozenset[int]:
@@ -217,7 +231,7 @@ def _labelled(group: Group) -> Iterator[Subgroup]:
     for each in subgroups_of(kernel):
         yield Subgroup(
             f"{each.name}, labels kept",
-            lambda g, each=each: int(g.label) == 0 and each.contains(g),
+            _both(_labelled_in(frozenset([0])), each.contains),
             each.size,
             each.group,
         )
@@ -233,7 +247,7 @@ def _labelled(group: Group) -> Iterator[Subgroup]:
             name = f"{len(members)} of {len(table)} exchanges of labels, with all turns and shifts"
             yield Subgroup(
                 name,
-                lambda g, members=members: int(g.label) in members,
+                _labelled_in(members),
                 (dimension, float(len(members))),
             )
 
