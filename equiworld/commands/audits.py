@@ -52,7 +52,8 @@ class Audits:
         integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out, ["audits.json", "audits.md"])
         rows = self._earlier()
-        ids = self.envs or (() if self.robots or self.add else (*mujoco_ids(), *WITHOUT_MODEL))
+        known = (*mujoco_ids(), *WITHOUT_MODEL)  # which also makes known those of Gymnasium-Robotics
+        ids = self.envs or (() if self.robots or self.add else known)
         settings: dict[str, Any] = {"starts": self.starts, "steps": self.steps, "seed": self.seed}
         if self.quick:
             settings |= {"starts": min(QUICK_STARTS, self.starts), "steps": min(QUICK_STEPS, self.steps)}
