@@ -19,7 +19,9 @@ class NoisyPuck(Puck):
 
     def __init__(self, noise: str, strength: float = 0.1, **settings: Any) -> None:
         super().__init__(**settings)
-        self.settings = {name: each for name, each in self.settings.items() if name not in ("self", "__class__")}
+        self.settings = {
+            name: each for name, each in self.settings.items() if name not in ("self", "__class__")
+        }
         self.noise, self.strength = noise, strength
 
     def step(self, action: Any) -> Any:

@@ -34,7 +34,7 @@ class Cause:
     data: dict[str, Any] | None = None
 
     def __str__(self) -> str:
-        share = "" if self.share is None else f" ({100 * self.share:.2g} % of the deviation)"
+        share = "" if self.share is None else f" ({100 * self.share:.0f} % of the deviation)"
         return f"{self.name}: {self.text}{share}"
 
 

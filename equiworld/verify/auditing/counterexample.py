@@ -44,6 +44,7 @@ class Counterexample:
         element: g.
         field: which field deviates: an observed one, an entry of info, "reward", "end".
         role: what it is a part of.
+        part: which of the field's parts, that are compared each in its own scale.
         step: after how many actions.
         deviation: how far it is from ρ(g) of what is seen from s, in its own units.
         relative: the same, of its scale.
@@ -59,6 +60,7 @@ class Counterexample:
     element: GroupElement
     field: str
     role: str
+    part: int
     step: int
     deviation: float
     relative: float
@@ -120,11 +122,12 @@ class Counterexample:
         there = simulator.follow(simulator.begin(trial, self.element), moved, turned=True)
         elements = GroupElement.stack([self.element])
         judge = Judge(simulator, elements, [trial], [here], {(0, 0): there}, 0.0, True)
-        blocks = [each for (_, name), each in judge.blocks.items() if name == self.field]
-        pairs = [judge.seen[role][name] for (role, name) in judge.blocks if name == self.field]
-        if not blocks or not (pairs[0].step == self.step).any():
+        blocks = {role: each for (role, name), each in judge.blocks.items() if name == self.field}
+        if self.role not in blocks:
             return float("nan")
-        return max(float(block.error[pairs[0].step == self.step].max()) for block in blocks[0])
+        there = judge.seen[self.role][self.field].step == self.step
+        error = blocks[self.role][self.part].error
+        return float(error[there].max()) if there.any() else float("nan")
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON, whole or not at all."""
@@ -132,7 +135,19 @@ class Counterexample:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it, exactly."""
-        names = ("env", "seed", "walk", "actions", "field", "role", "step", "deviation", "relative", "region")
+        names = (
+            "env",
+            "seed",
+            "walk",
+            "actions",
+            "field",
+            "role",
+            "part",
+            "step",
+            "deviation",
+            "relative",
+            "region",
+        )
         found = {name: getattr(self, name) for name in names}
         return found | {
             "env_arguments": json.loads(json.dumps(dict(self.env_arguments), default=str)),
@@ -205,6 +220,7 @@ def _of_row(
         element=judge.elements[element],
         field=key[1],
         role=key[0],
+        part=number,
         step=step,
         deviation=float(judge.blocks[key][number].error[row]),
         relative=relative,

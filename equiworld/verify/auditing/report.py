@@ -47,6 +47,7 @@ _REGIONS = {
     "horizon": "horizon",
     "largest": "largest that holds",
 }
+_RARE = 0.1  # of states
 _MOST = 8  # elements in the text
 _SHOWN = 60  # letters of a name in a table
 
@@ -131,6 +132,11 @@ class Audit:
             if each.verdict in ("false", "broken") and not each.fits and each.first_step != 0
         )
 
+    @property
+    def rarely_broken(self) -> tuple[str, ...]:
+        """Subgroups that are broken, but in so few states that a solver's whims may be why."""
+        return tuple(each.name for each in self.subgroups if 0 < each.broken <= _RARE * each.states)
+
     def subgroup(self, name: str) -> SubgroupFinding | None:
         """The finding of a name; None if that subgroup was not asked about."""
         return next((each for each in self.subgroups if each.name == name), None)
@@ -144,13 +150,14 @@ class Audit:
         """
         return float("nan") if self.counterexample is None else self.counterexample.replay(env, **settings)
 
-    # --- text ----------------------------------------------------------------------------------------
-
     def __str__(self) -> str:
         lines = [self.headline(), text_table(self.subgroup_rows(), _SUBGROUPS)]
         lines += [self.kinds_text(), *self._worst_elements()]
         if len(self.regions) > 1:
             lines += ["by region:", text_table(self.region_rows(), _REGIONS)]
+        if self.rarely_broken:
+            rare = ", ".join(map(_short, self.rarely_broken))
+            lines.append(f"broken in no more than {100 * _RARE:.0f} % of states: {rare}")
         lines += [f"floor: {self.floor_text()}"]
         if self.counterexample is not None:
             lines.append(f"worst: {self.counterexample}")
@@ -239,8 +246,6 @@ class Audit:
             }
             for each in self.regions
         ]
-
-    # --- files ---------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """A result, as `equiworld.results.write_json` takes it: a row for each subgroup."""
