@@ -16,10 +16,13 @@ from equiworld.groups import group_from_name
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
 from equiworld.verify.audit import audit
+from equiworld.verify.mechanism import Proposal, propose
 
 __all__ = ["Audit"]
 
 QUICK_STATES, QUICK_HORIZON = 6, 3
+_MECHANISM = "mechanism.json"
+_STARTS = 24
 _FILES = ("audit.json", "audit.png", "audit.html", "counterexample.json")
 
 
@@ -29,7 +32,8 @@ class Audit:
 
     Attributes:
         target: id of the environment, or module:id; or the path of a MuJoCo model, robot.xml.
-        out: folder for `audit.json`, `audit.png`, `audit.html`, and `counterexample.json` if there is one.
+        out: folder for `audit.json`, `audit.png`, `audit.html`, and `counterexample.json` if there is one; of a robot's
+            file `mechanism.json` too: its maps of joints, what differs in it, and the share of that.
         env_arguments: arguments of `gym.make`, as JSON.
         group: the group to ask about, such as "E2" or "Cyclic(4)"; the declared one by default.
         model: folder of `equiworld train`: half of the states lie along the rollouts of its policy.
@@ -58,19 +62,27 @@ class Audit:
         seed = integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out, _FILES)
         group = None if self.group is None else group_from_name(self.group)
+        proposal: Proposal | None = None
         if self.target.lower().endswith(".xml"):
             from equiworld.verify.auditing.model_env import ModelEnv
 
             env = ModelEnv(self.target)
+            # a robot's file declares nothing: its own mirrors and turns are derived from it
+            proposal = propose(env, seed=seed, starts=QUICK_STATES if self.quick else _STARTS)
+            if proposal.symmetry is None and (env.symmetry is None or not env.model.nu):
+                return self._of_model(proposal, folder)
         else:
             env = make_env(self.target, self.env_arguments)
         policy = None if self.model is None else MPCPolicy(WorldModel.load(self.model), seed=seed)
         states, horizon = self.states, self.horizon
         if self.quick:
             states, horizon = min(states, QUICK_STATES), min(horizon, QUICK_HORIZON)
+        symmetry, move = (None, None) if proposal is None else (proposal.symmetry, proposal.move)
         found = audit(
             env,
             group,
+            symmetry,
+            move=move,
             policy=policy,
             states=states,
             horizon=horizon,
@@ -86,4 +98,14 @@ class Audit:
         ]
         if found.counterexample is not None:
             paths.append(found.counterexample.save(folder / _FILES[3]))
-        return Outcome("\n".join(map(str, (found, *paths))), found.ok)
+        told = [] if proposal is None else [proposal.mechanism]
+        if proposal is not None:
+            paths.append(proposal.mechanism.save(folder / _MECHANISM))
+        return Outcome("\n".join(map(str, (found, *told, *paths))), found.ok)
+
+    def _of_model(self, proposal: Proposal, folder: Path) -> Outcome:
+        """What the model's mirrors and turns say, where there is nothing else to audit."""
+        mechanism = proposal.mechanism
+        path = mechanism.save(folder / _MECHANISM)
+        exact = all(each.exact for each in mechanism.explanations)
+        return Outcome("\n".join(map(str, (mechanism, *proposal.untyped, path))), exact)
