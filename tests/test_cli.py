@@ -295,3 +295,27 @@ class Echo(Question):
 
     def measure(self, cell, store):
         return [{"word": " ".join([{7: "seven"}[cell.seed]] * self.times)}]
+
+
+def test_audit_writes_what_it_found_and_fails_where_a_symmetry_is_broken(tmp_path, capsys):
+    words = ["audit", "equiworld/PushT-v0", "--quick", "--out", str(tmp_path)]
+    assert main([*words, "--env-arguments", '{"walls": false}', "--states", "2", "--group", "Cyclic(4)"]) == 0
+    said = capsys.readouterr().out
+    assert "Cyclic(4): EXACT" in said
+    assert read_json(tmp_path / "audit.json")["config"]["ok"] is True
+    assert (tmp_path / "audit.html").exists()
+    assert not (tmp_path / "counterexample.json").exists()
+    assert main(["audit", "nowhere/Env-v0", "--out", str(tmp_path)]) == 2
+
+
+def test_audit_of_a_model_file_fails_where_it_has_to(tmp_path, capsys):
+    pytest.importorskip("mujoco")
+    slope = """<mujoco><worldbody><geom type="box" size="5 5 .1" euler="0 20 0"/>
+    <body pos="0 0 .6"><freejoint/><geom type="box" size=".1 .2 .05"/></body></worldbody></mujoco>"""
+    path = tmp_path / "slope.xml"
+    path.write_text(slope)
+    assert main(["audit", str(path), "--quick", "--horizon", "6", "--out", str(tmp_path)]) == 1
+    assert "BROKEN" in capsys.readouterr().out
+    assert (tmp_path / "counterexample.json").exists()
+    path.write_text("<mujoco><nothing/></mujoco>")
+    assert main(["audit", str(path), "--out", str(tmp_path)]) == 2

@@ -29,7 +29,7 @@ from equiworld.verify.auditing.mujoco_states import model_and_data
 from equiworld.verify.auditing.outcome import outcomes
 from equiworld.verify.auditing.regions import Region
 from equiworld.verify.auditing.report import Audit
-from equiworld.verify.auditing.runs import Runs, run_all
+from equiworld.verify.auditing.runs import Runner, Runs
 from equiworld.verify.auditing.subgroups import Lattice, name_of, subgroups_of, telling_elements
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Simulator
@@ -40,6 +40,7 @@ __all__ = ["Auditor", "lattice_of"]
 
 _STREAM = 0x617564
 _LAW_STATES = 8  # in which laws are compared
+_TELLING = 8  # states in which all elements are tried
 
 
 def lattice_of(env: gym.Env, symmetry: Symmetry, seed: int) -> Lattice:
@@ -82,34 +83,53 @@ class Auditor:
         self.origins = drawn_trials(self.simulator, self.elements, states, horizon, policy, self.seed)
 
     def run(self, region: Region | None) -> None:
-        """Make the runs, and compare laws of what they do not settle."""
+        """Make the runs, look closer where something breaks, and compare laws of what runs do not settle."""
         simulator = self.simulator
-        self.runs = run_all(simulator, self.origins, self.lattice, region, self.tolerance)
+        runner = Runner(simulator, self.origins, self.lattice, region, self.tolerance)
+        self.runs = runner.run()
         if not self.runs.turned:
             reason = next(iter(self.runs.refused.values()), "nothing was tried")
-            raise ArgumentError(
-                "env", f"one that begins at no g·s ({reason})", "one that can be brought there"
-            )
-        trials = [each.trial for each in self.origins]
-        runs = self.runs
+            got = f"one that begins at no g·s ({reason})"
+            raise ArgumentError("env", got, "one that can be brought there")
+        self._judge()
+        self.noisy = not self.runs.floor.same or is_noisy(simulator, self.origins)
+        if self.noisy:
+            self._compare_laws()
+            return
+        for state in self._telling():
+            runner.turn(state, range(len(self.elements)))
+        self._judge()
+
+    def _judge(self) -> None:
+        trials, runs = [each.trial for each in self.origins], self.runs
         self.judge = Judge(
-            simulator, self.elements, trials, runs.reference, runs.turned, self.tolerance, runs.floor.acts
+            self.simulator,
+            self.elements,
+            trials,
+            runs.reference,
+            runs.turned,
+            self.tolerance,
+            runs.floor.acts,
         )
         self.outcomes = outcomes(self.judge, runs)
-        self.noisy = not runs.floor.same or is_noisy(simulator, self.origins)
-        if not self.noisy:
-            return
-        symmetry = simulator.symmetry
+
+    def _telling(self) -> list[int]:
+        """States in which something breaks, first those in which not all does: worth trying all elements there."""
+        broken = {each.state for each in self.outcomes if not each.dynamics}
+        kept = {each.state for each in self.outcomes if each.dynamics}
+        return [*sorted(broken & kept), *sorted(broken - kept)][:_TELLING]
+
+    def _compare_laws(self) -> None:
+        reward = self.simulator.symmetry.reward
         off = {
             each.element
             for each in self.outcomes
-            if not (each.dynamics and (each.rewarded or not symmetry.reward) and each.ended)
+            if not (each.dynamics and (each.rewarded or not reward) and each.ended)
         }
-        chosen = {each.element for each in self.outcomes} if not runs.floor.same else off
+        chosen = off if self.runs.floor.same else {each.element for each in self.outcomes}
         if chosen:
-            asked = self.origins[: min(_LAW_STATES, len(self.origins))]
-            level = 1.0 - self.confidence
-            self.law = compared_laws(simulator, asked, self.lattice, chosen, level, self.seed)
+            asked, level = self.origins[:_LAW_STATES], 1.0 - self.confidence
+            self.law = compared_laws(self.simulator, asked, self.lattice, chosen, level, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""

@@ -146,14 +146,14 @@ def by_subgroup(
         confidence: of the bounds.
         in_law: of a noisy world, by element whether its law is kept; None where runs are compared one by one.
     """
-    result = []
+    result, critical = [], {one.state for one in found if not one.dynamics}
     for which, each in enumerate(lattice.subgroups):
         inside = lattice.members[which]
         own = [one for one in found if one.element in inside]
         broken = {one.state for one in own if not one.dynamics}
         states = {one.state for one in own}
         horizon = max((one.horizon for one in own), default=0.0)
-        verdict = _verdict(own, lattice.own[which] or inside)
+        verdict = _verdict(own, lattice.own[which] or inside, critical)
         if in_law is not None and verdict != "untested":
             tried = [in_law[index] for index in inside if index in in_law]
             broken = set() if all(tried) else broken
@@ -176,12 +176,16 @@ def by_subgroup(
     return result
 
 
-def _verdict(own: Sequence[Outcome], proper: frozenset[int]) -> Holds:
-    """Of runs under a subgroup's elements; those that no smaller one has say more than they do."""
-    tried = {one.element for one in own}
+def _verdict(own: Sequence[Outcome], proper: frozenset[int], critical: set[int]) -> Holds:
+    """Of runs under a subgroup's elements.
+
+    Those that no smaller one has say more than they do; and where some states break the symmetry, a subgroup that was
+    refused in all of them was not put to the test.
+    """
     if any(not one.dynamics for one in own):
         return "broken"
-    if not tried & proper:
+    telling = [one for one in own if one.element in proper and (not critical or one.state in critical)]
+    if not telling:
         return "untested"
     return "exact" if all(one.exact for one in own) else "to the solver's tolerance"
 

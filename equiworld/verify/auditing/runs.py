@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from equiworld.verify.auditing.subgroups import Lattice
 from equiworld.verify.check.chaos import before_chaos
 from equiworld.verify.check.trials import Run, Seen, Simulator
 
-__all__ = ["Floor", "Runs", "followed", "run_all"]
+__all__ = ["Floor", "Runner", "Runs", "followed"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,8 @@ class Runs:
     floor: Floor = field(default_factory=lambda: Floor(0, True, 0.0, False))
 
 
-def run_all(
-    simulator: Simulator,
-    origins: Sequence[Origin],
-    lattice: Lattice,
-    region: Region | None,
-    tolerance: float,
-) -> Runs:
-    """Every run from s and from g·s.
+class Runner:
+    """Makes runs from s and from g·s.
 
     Args:
         simulator: in which they are made.
@@ -74,40 +68,66 @@ def run_all(
         lattice: subgroups, and elements, each of which is tried in some of the states.
         region: what tells where a state lies.
         tolerance: relative, for telling chaos from a symmetry that is broken.
+
+    Attributes:
+        found: all that was run so far.
     """
-    found = Runs()
-    restored = simulator.restore if isinstance(simulator.restore, Restored) else None
-    floors: list[tuple[bool, float, bool]] = []
-    for state, origin in enumerate(origins):
-        start = origin.trial
-        actions = simulator.steps_of(start)
-        reference, where, after = followed(simulator, simulator.begin(start, None), actions, region, restored)
-        found.reference.append(reference)
-        floors.append(_floor(simulator, origin, reference, actions))
-        for index in lattice.tried(state):
-            g = lattice.elements[index]
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        origins: Sequence[Origin],
+        lattice: Lattice,
+        region: Region | None,
+        tolerance: float,
+    ) -> None:
+        self.simulator, self.origins, self.lattice = simulator, origins, lattice
+        self.region, self.tolerance = region, tolerance
+        self.restored = simulator.restore if isinstance(simulator.restore, Restored) else None
+        self.found = Runs()
+        self._went: list[
+            tuple[str, object]
+        ] = []  # by state, where the run from s went, and a snapshot after one step
+
+    def run(self) -> Runs:
+        """Every state, under those elements that are tried there."""
+        simulator, found = self.simulator, self.found
+        floors: list[tuple[bool, float, bool]] = []
+        for state, origin in enumerate(self.origins):
+            actions, first = simulator.steps_of(origin.trial), simulator.begin(origin.trial, None)
+            reference, where, after = followed(simulator, first, actions, self.region, self.restored)
+            found.reference.append(reference)
+            self._went.append((where, after))
+            floors.append(_floor(simulator, origin, reference, actions))
+            self.turn(state, self.lattice.tried(state))
+        same, apart, acts = zip(*floors, strict=True)
+        found.floor = Floor(len(floors), all(same), max(apart), any(acts))
+        return found
+
+    def turn(self, state: int, elements: Iterable[int]) -> None:
+        """The runs from g·s of one state, for elements that were not tried there yet."""
+        simulator, found, start = self.simulator, self.found, self.origins[state].trial
+        where, after = self._went[state]
+        for index in elements:
+            if (state, index) in found.turned or (state, index) in found.refused:
+                continue
+            g = self.lattice.elements[index]
             try:
                 first = simulator.begin(start, g)
             except ArgumentError as error:
                 found.refused[state, index] = f"{words_of(g)}: {error.__cause__ or error}"
                 continue
+            actions = simulator.steps_of(start)
             moved = [np.asarray(simulator.symmetry.transform_action(g, one), np.float64) for one in actions]
-            run, there, _ = followed(simulator, first, moved, region, None, turned=True)
-            if restored is not None and after is not None and len(run) > 1:
-                pair = _numbers(simulator, restored, first, moved, start, after, g)
+            run, there, _ = followed(simulator, first, moved, self.region, None, turned=True)
+            if self.restored is not None and after is not None and len(run) > 1:
+                pair = _numbers(simulator, self.restored, first, moved, start, after, g)
                 if pair:
                     found.numbers[state, index] = pair
             found.turned[state, index] = before_chaos(
-                simulator, reference, run, lattice.elements, index, tolerance
+                simulator, found.reference[state], run, self.lattice.elements, index, self.tolerance
             )
             found.regions[state, index] = worse(where, there)
-    found.floor = Floor(
-        len(floors),
-        all(same for same, _, _ in floors),
-        max((apart for _, apart, _ in floors), default=0.0),
-        any(acts for _, _, acts in floors),
-    )
-    return found
 
 
 def followed(
