@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -63,6 +63,7 @@ class Audit:
         folder = check_folder("--out", self.out, _FILES)
         group = None if self.group is None else group_from_name(self.group)
         proposal: Proposal | None = None
+        env: Any
         if self.target.lower().endswith(".xml"):
             from equiworld.verify.auditing.model_env import ModelEnv
 

@@ -129,6 +129,7 @@ def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
             (each.deviation.position for each in found.explanations if each.exact), default=None
         ),
         "none": str(nearest[0]) if nearest and not maps else "",
+        "unfelt": list(dict.fromkeys(words for each in exact for words in each.causes.harmless)),
         "stale": list(found.stale),
         "starts": found.config["starts"],
         "steps": found.config["steps"],
@@ -182,6 +183,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             lines.append(f"| {row['name']} | could not be made: {row['error']} | | | |")
             continue
         holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
+        if row.get("unfelt"):
+            holds += f"; differs, and nothing was felt of it: {_shortened(row['unfelt'])}"
         rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
         broken = "; ".join(
             f"{each['name']}, {each['position']:.1e}{_median(each['median'])}" for each in row["broken"]
@@ -189,6 +192,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         causes = "<br>".join(words for each in row["broken"] for words in _causes(each))
         lines.append(f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} |")
     return "\n".join(lines)
+
+
+def _shortened(words: Sequence[str]) -> str:
+    """The first of several differences, and how many more there are."""
+    every = [each for one in words for each in one.split("; ")]
+    more = f", and {len(every) - 1} more" if len(every) > 1 else ""
+    return every[0] + more
 
 
 def _median(value: float | None) -> str:
@@ -218,7 +228,8 @@ if not, what in the model is at fault.
 How to read it. A map of joints and actuators is derived from the model file: under an isometry a joint's
 anchor and axis go to where another joint is. Then simulations from s and from g·s are compared, from states
 that random controls lead to, upright and tumbled, with and without contacts. *holds* names the symmetries
-under which they differ by rounding only, *deviation* is that difference, of positions [m, rad]. What is
+under which they differ by rounding only, and what differs in the model without having been felt, such as a wall
+that nothing touched; *deviation* is that difference, of positions [m, rad]. What is
 *broken* differs by the number beside it, the largest over all states. *because of* lists what differs in the
 model, with its share: the deviation that is left when everything else is mended, averaged over the states
 that deviate. "turn of the world about gravity" is a turn of the whole scene with the robot in it: it says
