@@ -29,7 +29,8 @@ class Audits:
         robots: XML files of robots.
         floor: whether robots whose file has no floor stand on one.
         out: folder for `audits.json` and `audits.md`.
-        add: results of another run, such as with another version of MuJoCo, whose rows come first.
+        add: results of other runs, such as with another version of MuJoCo, whose rows come first, but for those that
+            are measured again.
         starts: states that simulations begin at.
         steps: of the simulator, from each.
         seed: of states and controls.
@@ -63,6 +64,7 @@ class Audits:
             row["name"] = (
                 "/".join(Path(row["name"]).parts[-2:]) if row["name"].endswith(".xml") else row["name"]
             )
+        rows = list({row["name"]: row for row in rows}.values())
         result = make_result("audits", settings, rows, perf_counter() - begin)
         path = write_json(folder / "audits.json", to_plain(result))
         text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows).encode()))
