@@ -31,6 +31,7 @@ class Audits:
         out: folder for `audits.json` and `audits.md`.
         add: results of other runs, such as with another version of MuJoCo, whose rows come first, but for those that
             are measured again.
+        note: words for the page on what was looked at.
         starts: states that simulations begin at.
         steps: of the simulator, from each.
         seed: of states and controls.
@@ -42,6 +43,7 @@ class Audits:
     floor: bool = True
     out: Path = Path("runs/audits")
     add: tuple[Path, ...] = ()
+    note: str = ""
     starts: int = 24
     steps: int = 30
     seed: int = 0
@@ -67,7 +69,7 @@ class Audits:
         rows = list({row["name"]: row for row in rows}.values())
         result = make_result("audits", settings, rows, perf_counter() - begin)
         path = write_json(folder / "audits.json", to_plain(result))
-        text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows).encode()))
+        text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows, self.note).encode()))
         return Outcome("\n\n".join([*told, table(rows), str(path), str(text)]))
 
     def _earlier(self) -> Rows:
