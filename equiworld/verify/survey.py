@@ -239,10 +239,11 @@ How to read it. A map of joints and actuators is derived from the model file: un
 anchor and axis go to where another joint is. Then simulations from s and from g·s are compared, from states
 that random controls lead to, upright and tumbled, with and without contacts. *holds* names the symmetries
 under which they differ by rounding only, and what differs in the model without having been felt, such as a
-wall that nothing touched; *deviation* is that difference, of positions [m, rad]. What is *broken* differs by the number beside it, the largest over all states. *because of* lists what differs in the
-model, with its share: the deviation that is left when everything else is mended, averaged over the states
-that deviate. "turn of the world about gravity" is a turn of the whole scene with the robot in it: it says
-whether north means anything to the simulator.
+wall that nothing touched; *deviation* is that difference, of positions [m, rad]. What is *broken* differs by
+the number beside it, the largest over all states. *because of* lists what differs in the model, with its
+share: the deviation that is left when everything else is mended, averaged over the states that deviate. "turn
+of the world about gravity" is a turn of the whole scene with the robot in it: it says whether north means
+anything to the simulator.
 
 {made}
 
