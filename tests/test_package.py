@@ -102,6 +102,8 @@ def test_some_constraints_hold_every_extra():
         "minari",
         "peers",
         "ray",
+        "onnx",
+        "parquet",
         "test",
         "robotics",
     }

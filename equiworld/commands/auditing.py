@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import gymnasium as gym
 import tyro
@@ -17,10 +17,13 @@ from equiworld.groups import group_from_name
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
 from equiworld.verify.audit import audit
+from equiworld.verify.mechanism import Proposal, propose
 
 __all__ = ["Audit"]
 
 QUICK_STATES, QUICK_HORIZON = 6, 3
+_MECHANISM = "mechanism.json"
+_STARTS = 24
 _FILES = ("audit.json", "audit.png", "audit.html", "counterexample.json")
 
 
@@ -30,7 +33,8 @@ class Audit:
 
     Attributes:
         target: id of the environment, or module:id; or the path of a MuJoCo model, robot.xml.
-        out: folder for `audit.json`, `audit.png`, `audit.html`, and `counterexample.json` if there is one.
+        out: folder for `audit.json`, `audit.png`, `audit.html`, and `counterexample.json` if there is one; of a robot's
+            file `mechanism.json` too: its maps of joints, what differs in it, and the share of that.
         env_arguments: arguments of `gym.make`, as JSON.
         group: the group to ask about, such as "E2" or "Cyclic(4)"; the declared one by default.
         model: folder of `equiworld train`: half of the states lie along the rollouts of its policy.
@@ -59,19 +63,29 @@ class Audit:
         seed = integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out, _FILES)
         group = None if self.group is None else group_from_name(self.group)
+        proposal: Proposal | None = None
+        env: Any
         if self.target.lower().endswith(".xml"):
             from equiworld.verify.auditing.model_env import ModelEnv
 
-            env: gym.Env = ModelEnv(self.target)
+            model = ModelEnv(self.target)
+            env: gym.Env = model
+            # a robot's file declares nothing: its own mirrors and turns are derived from it
+            proposal = propose(model, seed=seed, starts=QUICK_STATES if self.quick else _STARTS)
+            if proposal.symmetry is None and (model.symmetry is None or not model.model.nu):
+                return self._of_model(proposal, folder)
         else:
             env = make_env(self.target, self.env_arguments)
         policy = None if self.model is None else MPCPolicy(WorldModel.load(self.model), seed=seed)
         states, horizon = self.states, self.horizon
         if self.quick:
             states, horizon = min(states, QUICK_STATES), min(horizon, QUICK_HORIZON)
+        symmetry, move = (None, None) if proposal is None else (proposal.symmetry, proposal.move)
         found = audit(
             env,
             group,
+            symmetry,
+            move=move,
             policy=policy,
             states=states,
             horizon=horizon,
@@ -87,4 +101,14 @@ class Audit:
         ]
         if found.counterexample is not None:
             paths.append(found.counterexample.save(folder / _FILES[3]))
-        return Outcome("\n".join(map(str, (found, *paths))), found.ok)
+        told = [] if proposal is None else [proposal.mechanism]
+        if proposal is not None:
+            paths.append(proposal.mechanism.save(folder / _MECHANISM))
+        return Outcome("\n".join(map(str, (found, *told, *paths))), found.ok)
+
+    def _of_model(self, proposal: Proposal, folder: Path) -> Outcome:
+        """What the model's mirrors and turns say, where there is nothing else to audit."""
+        mechanism = proposal.mechanism
+        path = mechanism.save(folder / _MECHANISM)
+        exact = all(each.exact for each in mechanism.explanations)
+        return Outcome("\n".join(map(str, (mechanism, *proposal.untyped, path))), exact)

@@ -29,7 +29,9 @@ class Audits:
         robots: XML files of robots.
         floor: whether robots whose file has no floor stand on one.
         out: folder for `audits.json` and `audits.md`.
-        add: results of another run, such as with another version of MuJoCo, whose rows come first.
+        add: results of other runs, such as with another version of MuJoCo, whose rows come first, but for those that
+            are measured again.
+        note: words for the page on what was looked at.
         starts: states that simulations begin at.
         steps: of the simulator, from each.
         seed: of states and controls.
@@ -41,6 +43,7 @@ class Audits:
     floor: bool = True
     out: Path = Path("runs/audits")
     add: tuple[Path, ...] = ()
+    note: str = ""
     starts: int = 24
     steps: int = 30
     seed: int = 0
@@ -52,7 +55,8 @@ class Audits:
         integer("seed", self.seed, least=0)
         folder = check_folder("--out", self.out, ["audits.json", "audits.md"])
         rows = self._earlier()
-        ids = self.envs or (() if self.robots or self.add else (*mujoco_ids(), *WITHOUT_MODEL))
+        known = (*mujoco_ids(), *WITHOUT_MODEL)  # which also makes known those of Gymnasium-Robotics
+        ids = self.envs or (() if self.robots or self.add else known)
         settings: dict[str, Any] = {"starts": self.starts, "steps": self.steps, "seed": self.seed}
         if self.quick:
             settings |= {"starts": min(QUICK_STARTS, self.starts), "steps": min(QUICK_STEPS, self.steps)}
@@ -62,9 +66,10 @@ class Audits:
             row["name"] = (
                 "/".join(Path(row["name"]).parts[-2:]) if row["name"].endswith(".xml") else row["name"]
             )
+        rows = list({row["name"]: row for row in rows}.values())
         result = make_result("audits", settings, rows, perf_counter() - begin)
         path = write_json(folder / "audits.json", to_plain(result))
-        text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows).encode()))
+        text = write_atomically(folder / "audits.md", lambda file: file.write(page(rows, self.note).encode()))
         return Outcome("\n\n".join([*told, table(rows), str(path), str(text)]))
 
     def _earlier(self) -> Rows:

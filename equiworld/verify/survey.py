@@ -21,6 +21,7 @@ WITHOUT_MODEL = ("gym_pusht/PushT-v0",)
 _ROBOTICS = "gymnasium_robotics"
 _VERSIONS = ("v4", "v5")
 _SHOWN = 3
+_FEW = 160  # letters
 _LEAST = 1e-4  # the share of a cause that is told in the table
 
 
@@ -129,6 +130,7 @@ def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
             (each.deviation.position for each in found.explanations if each.exact), default=None
         ),
         "none": str(nearest[0]) if nearest and not maps else "",
+        "unfelt": list(dict.fromkeys(words for each in exact for words in each.causes.harmless)),
         "stale": list(found.stale),
         "starts": found.config["starts"],
         "steps": found.config["steps"],
@@ -182,27 +184,45 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             lines.append(f"| {row['name']} | could not be made: {row['error']} | | | |")
             continue
         holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
+        if row.get("unfelt"):
+            holds += f"; differs, and nothing was felt of it: {_shortened(row['unfelt'])}"
         rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
         broken = "; ".join(
             f"{each['name']}, {each['position']:.1e}{_median(each['median'])}" for each in row["broken"]
         )
-        causes = "<br>".join(words for each in row["broken"] for words in _causes(each))
+        causes = "<br>".join(
+            words for each in row["broken"] for words in _causes(each, row.get("recommendation", ""))
+        )
         lines.append(f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} |")
     return "\n".join(lines)
+
+
+def _shortened(words: Sequence[str]) -> str:
+    """The first of several differences, and how many more there are."""
+    every = [each for one in words for each in one.split("; ")]
+    more = f", and {len(every) - 1} more" if len(every) > 1 else ""
+    return every[0] + more
 
 
 def _median(value: float | None) -> str:
     return "" if value is None else f" (median {value:.0e})"
 
 
-def _causes(broken: Mapping[str, Any]) -> list[str]:
+def _brief(cause: Mapping[str, Any]) -> str:
+    """All its words if they are few."""
+    return str(cause["words"] if len(cause["words"]) <= _FEW else cause["short"])
+
+
+def _causes(broken: Mapping[str, Any], recommendation: str = "") -> list[str]:
     """The largest causes of one broken symmetry, with their shares."""
     told = [cause for cause in broken["causes"] if cause["share"] >= _LEAST]
-    words = [f"{100 * cause['share']:.3g} %: {cause['short']}" for cause in told[:_SHOWN]]
+    words = [f"{100 * cause['share']:.3g} %: {_brief(cause)}" for cause in told[:_SHOWN]]
     less = [cause for cause in broken["causes"] if cause not in told[:_SHOWN]]
     if less:
         words.append(f"{100 * sum(cause['share'] for cause in less):.2g} %: {len(less)} more")
-    if not broken["causes"]:
+    if not broken["causes"] and recommendation:
+        words.append(recommendation)
+    elif not broken["causes"]:
         words.append(f"{broken['name']}: not found in the model")
     elif broken["rest"] > 1e-8:
         words.append(f"{broken['name']}: {broken['rest']:.0e} of the velocities' deviation stays unexplained")
@@ -218,11 +238,12 @@ if not, what in the model is at fault.
 How to read it. A map of joints and actuators is derived from the model file: under an isometry a joint's
 anchor and axis go to where another joint is. Then simulations from s and from g·s are compared, from states
 that random controls lead to, upright and tumbled, with and without contacts. *holds* names the symmetries
-under which they differ by rounding only, *deviation* is that difference, of positions [m, rad]. What is
-*broken* differs by the number beside it, the largest over all states. *because of* lists what differs in the
-model, with its share: the deviation that is left when everything else is mended, averaged over the states
-that deviate. "turn of the world about gravity" is a turn of the whole scene with the robot in it: it says
-whether north means anything to the simulator.
+under which they differ by rounding only, and what differs in the model without having been felt, such as a
+wall that nothing touched; *deviation* is that difference, of positions [m, rad]. What is *broken* differs by
+the number beside it, the largest over all states. *because of* lists what differs in the model, with its
+share: the deviation that is left when everything else is mended, averaged over the states that deviate. "turn
+of the world about gravity" is a turn of the whole scene with the robot in it: it says whether north means
+anything to the simulator.
 
 {made}
 
@@ -252,8 +273,8 @@ though the file looks symmetric.
 """
 
 
-def page(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The table with what somebody needs who reads it for the first time."""
+def page(rows: Sequence[Mapping[str, Any]], note: str = "") -> str:
+    """The table with what somebody needs who reads it for the first time, and a note on what was looked at."""
     known = [row for row in rows if "error" not in row]
     versions = sorted({str(row["mujoco"]) for row in known if row["mujoco"]})
     sizes = sorted({(row["starts"], row["steps"]) for row in known if row["mujoco"]})
@@ -261,4 +282,4 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
     made += "; " + ", ".join(
         f"{starts} states, {steps} steps of the simulator from each" for starts, steps in sizes
     )
-    return _PAGE.format(made=f"{made}." if versions else "", table=table(rows))
+    return _PAGE.format(made=f"{made}. {note}".strip() if versions else note, table=table(rows))

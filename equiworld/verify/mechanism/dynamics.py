@@ -10,7 +10,7 @@ import numpy as np
 
 from equiworld.verify.mechanism.model_map import Array, Model
 
-__all__ = ["Deviation", "Moving", "Start", "deviation_of", "starts_of"]
+__all__ = ["Deviation", "Moving", "Start", "deviation_of", "stable_starts", "starts_of"]
 
 _FREE, _BALL, _HINGE = 0, 1, 3
 _PUSHES = (0.0, 0.5, 2.0)  # added to velocities [m/s, rad/s]
@@ -157,11 +157,21 @@ def deviation_of(
     )
 
 
+def stable_starts(model: Model, starts: list[Start], steps: int) -> list[Start]:
+    """Without those from which the engine breaks down and begins anew; all if it does from each."""
+    import mujoco
+
+    data = mujoco.MjData(model)
+    found = [start for start in starts if _run(model, data, start, steps, None).stable]
+    return found or starts
+
+
 @dataclass(frozen=True)
 class _Path:
     qpos: list[Array]
     qvel: Array
     touched: bool
+    stable: bool
 
 
 def _run(model: Model, data: Any, start: Start, steps: int, prepare: Callable[[Any], None] | None) -> _Path:
@@ -180,7 +190,11 @@ def _run(model: Model, data: Any, start: Start, steps: int, prepare: Callable[[A
         touched = touched or data.ncon > 0
         if step in (0, steps - 1):
             found.append(data.qpos.copy())
-    return _Path(found, data.qvel.copy(), touched)
+    broken = sum(
+        int(data.warning[getattr(mujoco.mjtWarning, f"mjWARN_BAD{name}")].number)
+        for name in ("QPOS", "QVEL", "QACC")
+    )
+    return _Path(found, data.qvel.copy(), touched, broken == 0)
 
 
 def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:

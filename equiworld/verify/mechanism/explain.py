@@ -12,7 +12,7 @@ from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.causes import causes_of
 from equiworld.verify.mechanism.derive import derive_maps
 from equiworld.verify.mechanism.differences import differences_of, option_differences, stale_constants
-from equiworld.verify.mechanism.dynamics import Start, deviation_of, starts_of
+from equiworld.verify.mechanism.dynamics import Start, deviation_of, stable_starts, starts_of
 from equiworld.verify.mechanism.loading import add_floor, load_model
 from equiworld.verify.mechanism.mending import constants_mend, option_mends, parameter_mends
 from equiworld.verify.mechanism.model_map import Model, ModelMap
@@ -71,7 +71,7 @@ def explain(
         raise ArgumentError("source", f"{title}, whose actuators take several controls", "one control each")
     derived = derive_maps(model, reference, tolerance)
     pose = derived.maps[0].reference if derived.maps else model.qpos0
-    begun = starts_of(model, pose, starts, steps, seed)
+    begun = stable_starts(model, starts_of(model, pose, starts, steps, seed), steps)
     found = [_of_map(model, each, begun, steps) for each in derived.maps]
     if gravity:
         found += _of_turn(model, begun, steps)

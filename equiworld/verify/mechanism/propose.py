@@ -158,7 +158,7 @@ def _parts(key: str, fields: Sequence[Typed]) -> Field:
 def _action(env: gym.Env, model: Model, maps: Sequence[ModelMap]) -> Field | None:
     """The controls, in the actuators' order."""
     space = env.action_space
-    if not isinstance(space, spaces.Box) or space.shape != (model.nu,):
+    if not model.nu or not isinstance(space, spaces.Box) or space.shape != (model.nu,):
         return None
     if any((each.orders.actuators < 0).any() for each in maps):
         return None

@@ -12,6 +12,7 @@ from equiworld.verify.mechanism.roots import roots_of
 __all__ = ["root_mends"]
 
 _FREE, _SLIDE = 0, 2
+_PLANE = 0
 _WORDS = {
     "dof_damping": "damping",
     "dof_armature": "armature",
@@ -57,6 +58,20 @@ class _Alike(Mend):
         values[self._places] = values[self._places].mean()
 
 
+class _Fixed(Mend):
+    """What is fixed to the world touches nothing, but for floors."""
+
+    def __init__(self, model: Model, geoms: list[int]) -> None:
+        names = [model.geom(geom).name or f"geom {geom}" for geom in geoms]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        differences = [Difference("fixed to the world", "geom", (name,), ()) for name in names]
+        super().__init__("fixed geoms", f"{names[0]}{more} stand in the world and do not turn", differences)
+        self._geoms = geoms
+
+    def apply(self, model: Model) -> None:
+        model.geom_contype[self._geoms] = model.geom_conaffinity[self._geoms] = 0
+
+
 def root_mends(model: Model) -> list[Mend]:
     """One for ranges, and one for each parameter that slides of one root do not share."""
     found, limited = list[Mend](), list[int]()
@@ -71,6 +86,10 @@ def root_mends(model: Model) -> list[Mend]:
                 found.append(_Alike(model, array, level))
     if limited:
         found.append(_Limits(model, limited))
+    fixed = (model.body_weldid[model.geom_bodyid] == 0) & (model.geom_type != _PLANE)
+    fixed &= (model.geom_contype | model.geom_conaffinity) > 0
+    if fixed.any():
+        found.append(_Fixed(model, np.flatnonzero(fixed).tolist()))
     return found
 
 

@@ -37,7 +37,8 @@ class Places(Parameter):
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
         if self.kind == "body":
             moved = np.einsum("kij,kj->ki", found.turns, rows[found.bodies]) + found.shifts
-            moved[model.body_mass == 0] = rows[model.body_mass == 0]  # of nothing
+            still = (model.body_mass == 0) | (model.body_weldid == 0)  # what is fixed does not feel its mass
+            moved[still] = rows[still]
             return moved
         order, bodies = found.orders.geoms, model.geom_bodyid
         moved = np.einsum("kij,kj->ki", found.turns[bodies], rows[order]) + found.shifts[bodies]
@@ -66,7 +67,8 @@ class Inertia(Parameter):
 
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
         tensors = tensor_of(rows)[found.bodies]
-        return six_of(found.turns @ tensors @ found.turns.swapaxes(1, 2))
+        moved = six_of(found.turns @ tensors @ found.turns.swapaxes(1, 2))
+        return np.where((model.body_weldid == 0)[:, None], rows, moved)
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:
         places, rows = _movable(model, places, rows)
