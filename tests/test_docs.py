@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OTHERS = ["auditing.md", "audits.md", "bodies.md", "breaking.md", "concepts.md", "discover.md", "known-environments.md", "planners.md", "pusht.md"]
+OTHERS = [
+    "auditing.md",
+    "audits.md",
+    "bodies.md",
+    "breaking.md",
+    "concepts.md",
+    "discover.md",
+    "known-environments.md",
+    "latents.md",
+    "planners.md",
+    "pusht.md",
+]
 
 if not (ROOT / "docs").exists():
     pytest.skip("runs in a checkout only", allow_module_level=True)

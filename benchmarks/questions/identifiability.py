@@ -139,7 +139,7 @@ class Identifiability(Question):
 
     def _tests(self, rng: np.random.Generator) -> list[Row]:
         n, rows = 2000, list[Row]()
-        test = NormalityTest(BLOCKS, n, count=32, draws=self.null_draws)
+        test = NormalityTest(BLOCKS, n, count=16, draws=self.null_draws)
         for name in ("valid", *(name for name in LAWS if name != "valid"), LENGTHS):
             count = self.draws if name == "valid" else max(self.draws // 5, 2)
             found = sum(test(law(name, n, rng), seed=index).rejected for index in range(count))

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from equiworld.analysis import (
     AveragedEncoder,
@@ -16,7 +15,6 @@ from equiworld.analysis import (
     average_weights,
     compare_runs,
     gauge_between,
-    is_exchange_invariant,
     latent_error,
     match_hidden,
 )
@@ -26,13 +24,13 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.summary import summarised
-from equiworld.benchmarks.worlds.hidden_states import BLOCKS, KIND, HiddenStates, Learned, learned
+from equiworld.benchmarks.worlds.hidden_states import BLOCKS, HiddenStates, Learned, learned
+from equiworld.benchmarks.worlds.latent_losses import exchange_rows
 from equiworld.groups import Decomposition
 from equiworld.groups.arrays import Array
 from equiworld.models import WorldModel
 from equiworld.results import text_table
-from equiworld.symmetry import Features
-from equiworld.training import BlockSIGReg, SIGReg, TrainingConfig, VICReg, collect, train
+from equiworld.training import BlockSIGReg, TrainingConfig, collect, train
 
 __all__ = ["Sectors"]
 
@@ -114,7 +112,7 @@ class Sectors(Question):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """The rows of one part."""
         parts: dict[str, Callable[[int], list[Row]]] = {
-            "losses": _losses,
+            "losses": exchange_rows,
             "runs": lambda seed: self._compared(seed, None),
             "broken": lambda seed: self._compared(seed, 2.0),
             "pusht": self._worlds,
@@ -232,44 +230,6 @@ class Sectors(Question):
             shown = [name for name in dict.fromkeys(named) if name not in ("question", "world", "arm")]
             parts.append(f"{arm}\n{text_table([{name: row.get(name) for name in shown} for row in own])}")
         return "\n\n".join(parts)
-
-
-def _losses(seed: int) -> list[Row]:
-    """Of functions whose answer is known, and of the losses of training."""
-
-    def regularised(kind: type[SIGReg] | type[BlockSIGReg]) -> Callable[[Tensor], Tensor]:
-        loss = kind(directions=32)
-        return lambda z: loss.statistic(z, BLOCKS, np.random.default_rng(seed))
-
-    def vicreg(z: Tensor) -> Tensor:
-        return VICReg(spread=1.0)(Features.unflatten(torch.stack([z, z]), KIND), [], 1.0, True)
-
-    losses: dict[str, Callable[[Tensor], Tensor]] = {
-        "log det of each block's B": lambda z: torch.logdet(_gram(z)),
-        "VICReg": vicreg,
-        "fourth moment of a vector's length": lambda z: _vectors(z).square().sum(-1).square().mean(),
-        "variance of the first vector": lambda z: _vectors(z)[:, 0].square().mean(),
-        "Σ c · variance of vector c": lambda z: (
-            _vectors(z).square().mean((0, 2)) @ torch.arange(1.0, 7.0, dtype=z.dtype)
-        ),
-        "SIGReg, fixed directions": regularised(SIGReg),
-        "Block-SIGReg, fixed directions": regularised(BlockSIGReg),
-    }
-    rows = []
-    for name, loss in losses.items():
-        for exchanges in ("permutations", "isometries"):
-            found = is_exchange_invariant(loss, BLOCKS, exchanges=exchanges, seed=seed)  # type: ignore[arg-type]
-            row: Row = {"by": exchanges, "what": name, "invariant": str(found.invariant)}
-            rows.append(row | {"largest": found.largest, "gradient": found.gradient})
-    return rows
-
-
-def _vectors(z: Tensor) -> Tensor:
-    return z[:, KIND.scalars :].unflatten(-1, (KIND.vectors, KIND.dim))
-
-
-def _gram(z: Tensor) -> Tensor:
-    return torch.einsum("nid,njd->ij", _vectors(z), _vectors(z)) / len(z)
 
 
 def _pairs(runs: int, most: int) -> list[tuple[int, int]]:

@@ -104,27 +104,39 @@ def is_exchange_invariant(
     several = [block for block in decomposition.blocks if block.multiplicity > 1]
     if not several:
         return ExchangeReport(True, 0.0, None, None, 0)
-    values, changes, slopes, found = [], [], [], []
-    for trial in range(trials):
-        block = several[trial % len(several)]
-        inner = _exchange(block, exchanges, rng)
-        inside = block.basis @ block.basis.T
-        whole = np.eye(decomposition.size) - inside + block.basis @ inner @ block.basis.T
-        sample = _sample(decomposition, n, rng)
-        before, slope = _value(loss, sample)
-        after, moved = _value(loss, sample @ whole.T)
-        values.append(before)
-        changes.append(abs(after - before))
-        if slope is not None and moved is not None:
-            size = max(float(np.abs(slope).max()), 1e-300)
-            slopes.append(float(np.abs(moved - slope @ whole.T).max()) / size)
-        found.append(Counterexample(block.name, inner, before, after))
+    tried = [
+        _trial(loss, decomposition, several[trial % len(several)], exchanges, n, rng)
+        for trial in range(trials)
+    ]
+    examples = [example for example, _ in tried]
+    values = [example.before for example in examples]
+    changes = [abs(example.after - example.before) for example in examples]
     scale = max(float(np.abs(values).max()), float(np.std(values)), 1e-300)
-    largest, worst = max(changes) / scale, int(np.argmax(changes))
+    largest, worst = max(changes) / scale, examples[int(np.argmax(changes))]
     invariant = largest <= tolerance
-    return ExchangeReport(
-        invariant, largest, max(slopes, default=None), None if invariant else found[worst], trials
-    )
+    gradient = max((slope for _, slope in tried if slope is not None), default=None)
+    return ExchangeReport(invariant, largest, gradient, None if invariant else worst, trials)
+
+
+def _trial(
+    loss: Callable[[Tensor], Any],
+    decomposition: Decomposition,
+    block: Block,
+    exchanges: str,
+    n: int,
+    rng: np.random.Generator,
+) -> tuple[Counterexample, float | None]:
+    """The value of a sample before and after an exchange, and how far its gradient is from the exchanged one."""
+    inner = _exchange(block, exchanges, rng)
+    inside = block.basis @ block.basis.T
+    whole = np.eye(decomposition.size) - inside + block.basis @ inner @ block.basis.T
+    sample = _sample(decomposition, n, rng)
+    before, slope = _value(loss, sample)
+    after, moved = _value(loss, sample @ whole.T)
+    apart = None
+    if slope is not None and moved is not None:
+        apart = float(np.abs(moved - slope @ whole.T).max()) / max(float(np.abs(slope).max()), 1e-300)
+    return Counterexample(block.name, inner, before, after), apart
 
 
 def _exchange(block: Block, exchanges: str, rng: np.random.Generator) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from equiworld.analysis.latents import blocks_of, latents_of
+from equiworld.analysis.latents import blocks_of, centred, latents_of
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Block, Decomposition
@@ -114,33 +114,46 @@ def gauge_between(
     rng = np.random.default_rng(integer("seed", seed, least=0))
     order = rng.permutation(len(one))
     fit, held = order[: len(one) // 2], order[len(one) // 2 :]
-    trivial = sum(
-        (block.basis @ block.basis.T for block in blocks.blocks if block.trivial),
-        np.zeros((blocks.size, blocks.size)),
-    )
-    columns = np.concatenate([block.basis for block in blocks.blocks], axis=1)
-    inside = columns @ columns.T
-    means = one[fit].mean(0) @ trivial, other[fit].mean(0) @ trivial
-    a, b = one[fit] - means[0], other[fit] - means[1]
-    pair = one[held] - means[0], other[held] - means[1]
-    found = {}
-    for name, (dimension, matrix) in _matrices(a, b, blocks).items():
-        centres = (one[fit].mean(0), other[fit].mean(0)) if name == "O(n)" else means
-        offset = (centres[1] - matrix @ centres[0]) @ inside
-        guess = one[held] @ matrix.T + offset - means[1]
-        found[name] = Alignment(name, dimension, matrix, offset, *_explained(guess, pair[1], blocks))
-    for name, drawn in _random(blocks, rng).items():
-        scores = [_explained(pair[0] @ matrix.T, pair[1], blocks) for matrix in drawn]
-        mean = {key: float(np.mean([score[1][key] for score in scores])) for key in scores[0][1]}
-        total = float(np.mean([score[0] for score in scores]))
-        found[name] = Alignment(name, None, drawn[0], means[1] - drawn[0] @ means[0], total, mean)
-    return Gauge(blocks, found, len(fit))
+    found = _aligned(one[fit], other[fit], one[held], other[held], blocks)
+    return Gauge(blocks, found | _null(found["none"], one[held], other[held], blocks, rng), len(fit))
 
 
 def polar(matrix: Array) -> Array:
     """The nearest orthogonal matrix."""
     left, _, right = np.linalg.svd(matrix)
     return left @ right
+
+
+def _aligned(a: Array, b: Array, c: Array, d: Array, blocks: Decomposition) -> dict[str, Alignment]:
+    """Fitted to pairs a and b, judged by pairs c and d."""
+    columns = np.concatenate([block.basis for block in blocks.blocks], axis=1)
+    trivial = np.zeros((blocks.size, blocks.size))
+    for block in blocks.blocks:
+        if block.trivial:
+            trivial += block.basis @ block.basis.T
+    means = a.mean(0) @ trivial, b.mean(0) @ trivial
+    found = {}
+    for name, (dimension, matrix) in _matrices(a - means[0], b - means[1], blocks).items():
+        centres = (a.mean(0), b.mean(0)) if name == "O(n)" else means
+        offset = (centres[1] - matrix @ centres[0]) @ columns @ columns.T
+        guess = c @ matrix.T + offset - means[1]
+        scores = _explained(guess, d - means[1], blocks)
+        found[name] = Alignment(name, dimension, matrix, offset, *scores)
+    return found
+
+
+def _null(
+    plain: Alignment, c: Array, d: Array, blocks: Decomposition, rng: np.random.Generator
+) -> dict[str, Alignment]:
+    """Random elements about the same means, judged by pairs c and d."""
+    here, there = centred(c, blocks), centred(d, blocks)
+    found = {}
+    for name, drawn in _random(blocks, rng).items():
+        scores = [_explained(here @ matrix.T, there, blocks) for matrix in drawn]
+        mean = {key: float(np.mean([score[1][key] for score in scores])) for key in scores[0][1]}
+        total = float(np.mean([score[0] for score in scores]))
+        found[name] = Alignment(name, None, drawn[0], plain.offset, total, mean)
+    return found
 
 
 def _matrices(a: Array, b: Array, blocks: Decomposition) -> dict[str, tuple[int | None, Array]]:

@@ -107,13 +107,17 @@ def compare_runs(
         name: _clusters(each, threshold)
         for name, each in zip(("raw", "commuting", "linear"), pairs, strict=True)
     }
-    warnings = tuple(
+    return RunComparison(rows, macro, raw, *pairs, clusters, _warnings(macro, raw))
+
+
+def _warnings(macro: dict[str, float], raw: dict[str, float]) -> tuple[str, ...]:
+    """Of blocks whose channels differ over runs more than their sorted deviations do."""
+    return tuple(
         f"{name}: channels differ over runs by {spread:.2g} of their size, their sorted deviations by "
         f"{macro[f'{name} deviations']:.2g}: labels are an allocation that each run makes anew; do not read them"
         for name, spread in raw.items()
         if spread > 2 * macro[f"{name} deviations"] and spread > 0.05
     )
-    return RunComparison(rows, macro, raw, *pairs, clusters, warnings)
 
 
 def _row(values: Array, blocks: Decomposition) -> dict[str, Any]:

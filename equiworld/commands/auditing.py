@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import gymnasium as gym
 import tyro
@@ -64,12 +64,12 @@ class Audit:
         folder = check_folder("--out", self.out, _FILES)
         group = None if self.group is None else group_from_name(self.group)
         proposal: Proposal | None = None
-        env: Any
+        env: gym.Env
         if self.target.lower().endswith(".xml"):
             from equiworld.verify.auditing.model_env import ModelEnv
 
             model = ModelEnv(self.target)
-            env: gym.Env = model
+            env = model
             # a robot's file declares nothing: its own mirrors and turns are derived from it
             proposal = propose(model, seed=seed, starts=QUICK_STATES if self.quick else _STARTS)
             if proposal.symmetry is None and (model.symmetry is None or not model.model.nu):
