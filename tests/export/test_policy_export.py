@@ -223,6 +223,7 @@ def test_a_plain_policy_is_exported_and_nothing_is_claimed_of_its_orbit(tmp_path
     assert np.abs(turned - g.rotate(plain)).max() <= 1e-12
 
 
+@pytest.mark.slow
 def test_a_world_model_is_exported_for_rollouts_elsewhere(tmp_path):
     symmetry = Symmetry(ew.SO2(), {"way": Vector(2), "mass": Scalar()}, action=Vector(), flat=True)
     model = ew.WorldModel.for_symmetry(symmetry, "state-steerable", scalars=4, vectors=4, depth=1)
@@ -275,6 +276,7 @@ def test_paths_and_observations_that_are_none_are_refused(tmp_path):
         ew.export.policy(network(6, 2), tmp_path / "policy.onnx", observations=np.zeros((1, 6)))
 
 
+@pytest.mark.slow
 def test_a_policy_that_does_more_than_its_module_is_found_out(tmp_path):
     sb3 = pytest.importorskip("stable_baselines3")
 
