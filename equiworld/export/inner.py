@@ -71,7 +71,7 @@ class _OfStableBaselines(nn.Module):
         super().__init__()
         self.policy, self.squashed = policy, bool(policy.squash_output)
         # Of policies that are equivariant themselves, which shorten vectors instead of clipping them to a box.
-        self.limits = getattr(policy, "_limits", None)
+        self.limits = getattr(policy, "limits", None)
         space = policy.action_space
         for name in ("low", "high"):
             if not hasattr(space, name):

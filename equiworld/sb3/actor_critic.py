@@ -75,7 +75,7 @@ class ActorCriticParts(ActorCriticPolicy):
     symmetry: Symmetry
     form: str
     scales: Mapping[str, float] | None
-    _limits: Limits
+    limits: Limits
 
     @property
     def inexact(self) -> tuple[str, ...]:
@@ -85,14 +85,14 @@ class ActorCriticParts(ActorCriticPolicy):
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
         """Actions within the space, so that it turns: vectors are shortened, numbers clipped."""
         rows = scaled_action.reshape(-1, int(np.prod(self.action_space.shape or (1,))))
-        return self._limits.keep(rows.astype(np.float64))[0].reshape(scaled_action.shape)
+        return self.limits.keep(rows.astype(np.float64))[0].reshape(scaled_action.shape)
 
     def _settle(self, symmetry: Any, form: str, scales: Mapping[str, float] | None) -> None:
         """Called after the construction of stable-baselines3's part."""
         self.symmetry, self.form, self.scales = self.features_extractor.symmetry, form, scales  # type: ignore[assignment]
-        self._limits = Limits.of_space(self.symmetry, self.action_space)
+        self.limits = Limits.of_space(self.symmetry, self.action_space)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
-        self._squash_output = not self._limits.is_box
+        self._squash_output = not self.limits.is_box
 
     def _build_mlp_extractor(self) -> None:
         form = self.features_extractor

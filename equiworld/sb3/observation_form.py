@@ -89,6 +89,10 @@ class ObservationForm(BaseFeaturesExtractor):
             if same and kept == dtype and versions == tuple(part._version for part in parts):
                 return sight
         keys = tuple(observations) if isinstance(observations, Mapping) else None
+        if torch.compiler.is_compiling():  # what is exported neither records nor remembers
+            exported, *back = self._seen(keys, dtype, *parts)
+            assert exported is not None
+            return Sight(exported, *back)
         if (keys, dtype) not in self._recorded:
             self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
         numbers, *way_back = self._recorded[keys, dtype](*parts)
