@@ -40,6 +40,7 @@ __all__ = ["Auditor", "lattice_of"]
 
 _STREAM = 0x617564
 _LAW_STATES = 8  # in which laws are compared
+_SHARE = 0.5  # of what the confidence allows: false alarms of laws stay well below it
 _TELLING = 8  # states in which all elements are tried
 
 
@@ -128,7 +129,7 @@ class Auditor:
         }
         chosen = off if self.runs.floor.same else {each.element for each in self.outcomes}
         if chosen:
-            asked, level = self.origins[:_LAW_STATES], 1.0 - self.confidence
+            asked, level = self.origins[:_LAW_STATES], _SHARE * (1.0 - self.confidence)
             self.law = compared_laws(self.simulator, asked, self.lattice, chosen, level, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
