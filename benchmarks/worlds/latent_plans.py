@@ -88,9 +88,7 @@ def _fitted(rng: np.random.Generator, matrix: Array, push: Array) -> tuple[Array
     z[:, KIND.scalars :] *= np.tile([1.0, 0.1, 0.1], KIND.vectors)
     action *= [1.0, 0.1, 0.1]
     after = z @ matrix.T + action @ push.T + 0.1 * rng.normal(size=z.shape)
-    found: Array = np.asarray(
-        np.linalg.lstsq(np.hstack([z, action]), after, rcond=None)[0].T, dtype=np.float64
-    )
+    found: Array = np.linalg.lstsq(np.hstack([z, action]), after, rcond=None)[0].T.astype(np.float64)
     return found[:, : KIND.size], found[:, KIND.size :]
 
 

@@ -145,7 +145,8 @@ def _exchange(block: Block, exchanges: str, rng: np.random.Generator) -> Array:
         order = rng.permutation(m)
         while (order == np.arange(m)).all():
             order = rng.permutation(m)
-        return np.asarray(np.kron(np.eye(m)[order], np.eye(d)), dtype=np.float64)
+        permuted: Array = np.kron(np.eye(m)[order], np.eye(d))
+        return permuted
     return polar(projected(rng.normal(size=(m * d, m * d)), block))
 
 
