@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.groups.labels import MOST_LABELS, matrix_keys
+from equiworld.verify.mechanism.bodies import bodies_of
 from equiworld.verify.mechanism.candidates import Candidate, candidate_isometries
 from equiworld.verify.mechanism.kinematics import Kinematics
 from equiworld.verify.mechanism.matching import Assignment, Matching, Misfit
-from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
+from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
 from equiworld.verify.mechanism.parts import Parts
 from equiworld.verify.mechanism.plausibility import fit_of
 
@@ -252,7 +253,7 @@ def _map(
     def moved(places: Array, body: int) -> Array:
         return np.asarray(centre + (places - centre) @ isometry.T - taken_up[body])
 
-    bodies, alone = _bodies(kinematics, assignment, moved)
+    bodies, alone = bodies_of(kinematics, assignment, moved)
     parts = Parts(kinematics, assignment, bodies, isometry, moved)
     orders, without_partner = parts.orders()
     sources = np.argsort(bodies)
@@ -289,28 +290,3 @@ def _map(
             "nv": np.array([model.nv]),
         },
     )
-
-
-def _bodies(
-    kinematics: Kinematics, assignment: Assignment, moved: Callable[[Array, int], Array]
-) -> tuple[Indices, list[str]]:
-    """The images of all bodies, those that are welded to others too; and which have no partner."""
-    from scipy.optimize import linear_sum_assignment
-
-    model, images = kinematics.model, {0: 0, **assignment.bodies}
-    for body, image in tuple(images.items()):
-        sources = [each for each in kinematics.welded(body) if each != body]
-        places = [each for each in kinematics.welded(image) if each != image]
-        if sources and places:
-            middles = moved(kinematics.centres[sources], body)
-            costs = np.linalg.norm(middles[:, None] - kinematics.centres[places], axis=-1)
-            for i, j in zip(*linear_sum_assignment(costs), strict=True):
-                if costs[i, j] < kinematics.size:
-                    images[sources[i]] = places[j]
-    left = [body for body in range(model.nbody) if body not in images]
-    alone = [f"body {kinematics.name('body', body)!r} has no partner" for body in left]
-    free = sorted(set(range(model.nbody)) - set(images.values()))
-    for body in left:  # to its own place if nothing comes there
-        images[body] = body if body in free else free[0]
-        free.remove(images[body])
-    return np.array([images[body] for body in range(model.nbody)]), alone
