@@ -145,7 +145,7 @@ def _exchange(block: Block, exchanges: str, rng: np.random.Generator) -> Array:
         order = rng.permutation(m)
         while (order == np.arange(m)).all():
             order = rng.permutation(m)
-        permuted: Array = np.kron(np.eye(m)[order], np.eye(d))
+        permuted: Array = np.kron(np.eye(m)[order], np.eye(d)).astype(np.float64)
         return permuted
     return polar(projected(rng.normal(size=(m * d, m * d)), block))
 
