@@ -27,6 +27,8 @@ def no_work(monkeypatch):
         "equiworld.commands.certification.certify",
         "equiworld.benchmarks.demo.run",
         "equiworld.commands.benchmarks.run",
+        "equiworld.commands.auditing.audit",
+        "equiworld.commands.audits.survey",
     ):
         monkeypatch.setattr(place, begun)
 
@@ -48,6 +50,8 @@ def commands(folder, out):
     yield ["demo", "--out", out]
     yield ["demo", "--env", "cloud", "--out", out]
     yield ["bench", "one-step", "--out", out]
+    yield ["audit", "equiworld/PushT-v0", "--out", out]
+    yield ["audits", "--out", out]
 
 
 def refused(words, capsys) -> str:

@@ -72,7 +72,8 @@ class Audit:
             env = model
             # a robot's file declares nothing: its own mirrors and turns are derived from it
             proposal = propose(model, seed=seed, starts=QUICK_STATES if self.quick else _STARTS)
-            if proposal.symmetry is None and (model.symmetry is None or not model.model.nu):
+            acts = model.model.nu or model.model.njnt == 1  # a single body is pushed
+            if proposal.symmetry is None and (model.symmetry is None or not acts):
                 return self._of_model(proposal, folder)
         else:
             env = make_env(self.target, self.env_arguments)

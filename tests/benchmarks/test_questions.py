@@ -165,6 +165,7 @@ ARM_CHANGES: list[Arm] = [
             "grow": 7,
             "averaged": 7,
             "proper": True,
+            "kept": True,
         }.items()
     ),
 ]

@@ -57,11 +57,10 @@ def test_every_stage_moves_every_parameter_it_names(family, settings):
                 assert parameter.grad.abs().max() > 0, names[parameter]
         if index != 1:
             network = model.encoder.network
-            last = network.corrections[-1].head.layers[-1].bias.grad
-            rows = last[3 * network.out_type.points :]
-            assert len(rows) == network.out_type.size - 3 * network.out_type.points
-            assert (rows.abs() > 0).all()
-            assert (last.abs() > 0).all()
+            # Of weights: a shift of a channel is seen by rounding only, where views agree in it.
+            last = network.corrections[-1].head.layers[-1].weight.grad
+            assert len(last) == network.out_type.size
+            assert (last.abs().amax(-1) > 1e-4).all()
         if stage.memory is not None:
             assert all(parameter.grad is None for parameter in stage.memory.parameters())
 

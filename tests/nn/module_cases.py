@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from equiworld.groups import E3, O2, SE2, SE3, SO2, Dihedral, Group, Permutation, Product, Representation
 from equiworld.nn import (
     MLP,
+    BodiesNetwork,
+    BodyChannels,
     CanonicalNetwork,
     CloudEncoder,
     EquivariantLinear,
@@ -32,6 +34,9 @@ FLAT = FeatureType(3, scalars=2, vectors=3)
 EXCHANGED = Representation(
     Product(SE2(), Permutation(3)).labels, Permutation(3).labels.natural["Permutation(3)"]
 )
+TWO = BodyChannels(
+    ((), ()), ((0, 1), (2, 3)), (), (4,), (0, 2), slice(1, 2), (0, 4)
+)  # place and heading each
 CORNERS = Representation(Dihedral(3).labels, Dihedral(3).labels.natural["body"])
 
 
@@ -103,6 +108,12 @@ MODULES: dict[str, Callable[[], tuple[nn.Module, object]]] = {
         drawn(5, 2),
     ),
     "SteerableNetwork": lambda: (SteerableNetwork(IN, OUT, SE3(), generator=seeded()), features(IN)),
+    "BodiesNetwork": lambda: (
+        BodiesNetwork(
+            FeatureType(2, vectors=5), FeatureType(2, vectors=4), SE2(), TWO, hidden=(8,), generator=seeded()
+        ),
+        features(FeatureType(2, vectors=5)),
+    ),
     "CanonicalNetwork": lambda: (canonical(), features(IN)),
     "CloudEncoder": lambda: (encoder(SE3(), 3), drawn(5, 3, 20)),
     "CloudEncoder, reflections": lambda: (encoder(E3(), 3), drawn(5, 3, 20)),

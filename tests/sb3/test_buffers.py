@@ -7,7 +7,7 @@ import torch
 pytest.importorskip("stable_baselines3")
 
 import gymnasium as gym
-from policy_cases import CASES, Drift
+from equivariant_cases import CASES, Drift
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize

@@ -6,7 +6,7 @@ import torch
 
 pytest.importorskip("stable_baselines3")
 
-from policy_cases import CASES, Drift, linear, tensors
+from equivariant_cases import CASES, Drift, linear, tensors
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
 
 from equiworld.sb3 import EquivariantActorCriticPolicy, EquivariantSACPolicy, EquivariantTD3Policy

@@ -7,7 +7,7 @@ import torch
 
 pytest.importorskip("stable_baselines3")
 
-from policy_cases import CASES, Drift, tensors
+from equivariant_cases import CASES, Drift, tensors
 from stable_baselines3 import A2C, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.env_checker import check_env

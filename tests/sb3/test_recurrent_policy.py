@@ -6,7 +6,7 @@ import torch
 
 pytest.importorskip("sb3_contrib")
 
-from policy_cases import CASES, Drift
+from equivariant_cases import CASES, Drift
 from sb3_contrib import RecurrentPPO
 
 from equiworld.errors import ArgumentError

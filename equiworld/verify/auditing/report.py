@@ -48,8 +48,7 @@ _REGIONS = {
     "largest": "largest that holds",
 }
 _RARE = 0.1  # of states
-_MOST = 8  # elements in the text
-_SHOWN = 60  # letters of a name in a table
+_MOST, _SHOWN = 8, 60  # elements in the text; letters of a name in a table
 
 
 @dataclass(frozen=True)
