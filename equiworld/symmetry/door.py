@@ -180,18 +180,17 @@ class Door:
         """
         layout, points = self.layout, channels["points"]
         units = {kind: each.to(points.device) for kind, each in layout.units.items()}
-        axial = layout.pseudo["vectors"].to(points.device)
         vectors = channels["vectors"] / units["vectors"]
         origin = self.stand(points)
         seen = (points - origin.unsqueeze(-1)) @ layout.arrows.to(points.device) / self.symmetry.length_scale
         arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
-        arrows += [seen, vectors[..., ~axial] if layout.mirrors else vectors]
+        arrows += [seen, vectors[..., layout.polar.to(points.device)] if layout.mirrors else vectors]
         pseudo: dict[str, Tensor] = {}
         if layout.mirrors:
             scalars = channels["scalars"] / units["scalars"]
             pseudo = {
-                "pseudoscalars": scalars[..., layout.pseudo["scalars"].to(points.device)],
-                "pseudovectors": vectors[..., axial],
+                "pseudoscalars": scalars[..., layout.pseudoscalars.to(points.device)],
+                "pseudovectors": vectors[..., layout.axial.to(points.device)],
             }
         return frame_of(torch.cat(arrows, -1), self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
 

@@ -211,6 +211,11 @@ class Layout:
         self.sizes = [stops["scalars"], dim * stops["vectors"], dim * stops["points"]]
         self.units = {kind: torch.tensor(each, dtype=torch.float64) for kind, each in units.items()}
         self.pseudo = {kind: torch.tensor(each, dtype=torch.bool) for kind, each in pseudo.items()}
+        # By position where a program may be exported: a mask would hide how many there are.
+        self.pseudoscalars, self.axial = (
+            self.pseudo[kind].nonzero()[:, 0] for kind in ("scalars", "vectors")
+        )
+        self.polar = (~self.pseudo["vectors"]).nonzero()[:, 0]
         self.mirrors = any(any(each) for each in pseudo.values())
         self.exchange = torch.tensor(exchange, dtype=torch.int64)
         self.exchanges = not self.symmetry.group.proper and exchange != sorted(exchange)
