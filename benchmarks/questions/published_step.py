@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -76,6 +76,7 @@ class PublishedStep(Question):
     Attributes:
         transitions: that all train on.
         tested: transitions, and as many for validation.
+        epochs: of its own training, each one step.
         steps: of the optimiser, that are tried.
         rates: of learning.
         decays: of weights.
@@ -84,6 +85,7 @@ class PublishedStep(Question):
 
     transitions: int = 1_500
     tested: int = 600
+    epochs: int = Fit.epochs
     steps: tuple[int, ...] = (1_000, 3_000)
     rates: tuple[float, ...] = (3e-3, 1e-2)
     decays: tuple[float, ...] = (1e-4, 0.03, 0.3)
@@ -117,7 +119,14 @@ class PublishedStep(Question):
         "note": Measure("", "why there are no numbers"),
     }
     small: ClassVar[dict[str, Any]] = {
-        **{"transitions": 60, "tested": 30, "steps": (20,), "rates": (3e-3,), "decays": (1e-4,)},
+        **{
+            "transitions": 60,
+            "tested": 30,
+            "epochs": 20,
+            "steps": (20,),
+            "rates": (3e-3,),
+            "decays": (1e-4,),
+        },
         "allow_absent": True,
     }
 
@@ -148,7 +157,7 @@ class PublishedStep(Question):
     def chosen(self, cell: Cell, store: Store, train_on: Steps) -> Fit:
         """The settings of an arm: published ones, or those of the least error on validation data."""
         if cell.arm in NETWORKS:
-            return replace(Fit(), epochs=min(Fit.epochs, *self.steps))
+            return Fit(self.epochs)
         grid = [Fit(*each) for each in product(self.steps, self.rates, self.decays)]
         if len(grid) == 1:
             return grid[0]

@@ -95,8 +95,23 @@ def test_data_is_of_the_interior_and_of_one_quadrant() -> None:
 @with_library
 @pytest.mark.filterwarnings("ignore:.*Casting input x")
 def test_equivariant_arms_are_flat_and_a_perceptron_is_not(tmp_path) -> None:
-    question = PublishedStep(transitions=120, tested=40, steps=(30,), rates=(1e-2,), decays=(0.1,))
+    question = PublishedStep(transitions=120, tested=40, epochs=30, steps=(30,), rates=(1e-2,), decays=(0.1,))
     for arm, flat in {"steerable, small": True, "vector neurons": True, "perceptron": False}.items():
         (cell,) = question.cells(Plan(arms=(arm,), seeds=1))
         errors = [row["relative_error"] for row in question.answer(cell, Store(tmp_path))]
         assert (max(errors) <= min(errors) * (1 + 1e-4)) == flat, errors
+
+
+@with_library
+@pytest.mark.filterwarnings("ignore:.*Casting input x")
+def test_the_papers_networks_are_trained_as_published_and_tuned_ones_by_the_grid(tmp_path) -> None:
+    assert PublishedStep().epochs == 1_500
+    question = PublishedStep(transitions=40, tested=20, epochs=7, steps=(3,), rates=(1e-2,), decays=(0.1,))
+    told = {}
+    for arm in ("perceptron", "perceptron, tuned"):
+        (cell,) = question.cells(Plan(arms=(arm,), seeds=1))
+        told[arm] = question.answer(cell, Store(tmp_path))[0]["chosen"]
+    assert told == {
+        "perceptron": "7 steps, rate 0.003, decay 0.0001",
+        "perceptron, tuned": "3 steps, rate 0.01, decay 0.1",
+    }
