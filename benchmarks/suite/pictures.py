@@ -95,7 +95,7 @@ def curves(axes: Any, rows: Sequence[Row], x: str, y: str, factor: float = 1.0) 
     """A curve an arm, seeds together, with bars where there are intervals."""
     named = grouped([row for row in rows if row.get(y) is not None and row.get(x) is not None], "arm")
     for index, (name, of) in enumerate(named.items()):
-        points = sorted(summarised(of, [y, "successes", "episodes"]), key=lambda row: row[x])
+        points = sorted(_together(of, (x,), y), key=lambda row: row[x])
         values = factor * np.array([point[y] for point in points])
         ends = factor * np.array(
             [[point.get(f"{y}{end}", point[y]) for point in points] for end in ("_low", "_high")]
@@ -107,6 +107,13 @@ def curves(axes: Any, rows: Sequence[Row], x: str, y: str, factor: float = 1.0) 
         axes.errorbar(
             places, values, lengths, elinewidth=0.9, capsize=2, markersize=5.5, label=name, **style_of(name)
         )
+
+
+def _together(rows: Sequence[Row], places: Sequence[str], y: str) -> list[Row]:
+    """Rows of one arm with seeds as one: what a picture does not show must not keep them apart."""
+    shown = ("seed", *places, y, f"{y}_low", f"{y}_high", "successes", "episodes")
+    reduced = [{name: row[name] for name in shown if name in row} for row in rows]
+    return summarised(reduced, [y, "successes", "episodes"])
 
 
 def panels(rows: Sequence[Row], shown: Sequence[Panel]) -> Figure | None:
@@ -161,7 +168,7 @@ def orbit_figure(
 def _circle(axes: Any, arms: dict[str, list[Row]], panel: Panel, half_width: float | None) -> None:
     named = {}
     for arm, of in arms.items():
-        known = summarised([row for row in of if row.get(panel.y)], [panel.y])
+        known = _together([row for row in of if row.get(panel.y)], ("angle_deg",), panel.y)
         if known:
             named[arm] = ([row["angle_deg"] for row in known], [row[panel.y] for row in known])
     draw_orbit_on_circle(axes, named, half_width)
@@ -170,7 +177,8 @@ def _circle(axes: Any, arms: dict[str, list[Row]], panel: Panel, half_width: flo
 
 def _sphere(axes: Any, arm: str, rows: Sequence[Row], panel: Panel, span: tuple[float, float] | None) -> None:
     """One arm over the sphere of axes; all arms have one scale of colours."""
-    known = [row for row in summarised(rows, [panel.y]) if row.get(panel.y) is not None]
+    pooled = _together(rows, ("angle_deg", *_AXIS), panel.y)
+    known = [row for row in pooled if row.get(panel.y) is not None]
     vectors = [
         np.radians(row["angle_deg"]) * np.array([row.get(name) or 0.0 for name in _AXIS]) for row in known
     ]

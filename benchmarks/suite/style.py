@@ -223,8 +223,10 @@ def draw_orbit_on_circle(
     axes.grid(alpha=0.4)
 
 
-def legend_below(figure: Figure, *, columns: int = 4) -> None:
-    """One legend for all axes, each name once."""
+def legend_below(figure: Figure, *, columns: int | None = None) -> None:
+    """One legend for all axes, each name once; in as many columns as there is room for, at most 4."""
+    if columns is None:
+        columns = min(4, max(1, int(figure.get_figwidth() // 2.3)))  # [inch]
     found: dict[str, Any] = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
