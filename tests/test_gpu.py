@@ -152,6 +152,17 @@ def test_captured_costs_are_those_of_single_launches(planner, data):
     assert not np.array_equal(*first)
 
 
+def test_a_question_trains_and_plans_there(tmp_path):
+    from equiworld.benchmarks import question
+    from equiworld.benchmarks.suite.run import Run, run
+
+    asked = question("success")(device="cuda").reduced()
+    (found,) = run(
+        [asked], Run(tmp_path, arm=("steerable",), world=("pusht",), seeds=1, jobs=1, progress=False)
+    )
+    assert len(found["rows"]) == 2
+
+
 def test_a_cost_that_cannot_be_captured_is_called_as_it_is(data):
     model = ew.train(fresh(), data, CONFIG)
 

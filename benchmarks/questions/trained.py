@@ -18,6 +18,7 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import disjoint, trained_inputs, trained_model
 from equiworld.benchmarks.worlds import world_of
 from equiworld.benchmarks.worlds.world import World
+from equiworld.devices import usable_device
 from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
@@ -39,6 +40,7 @@ class TrainedQuestion(Question):
         steps: of the optimiser.
         half_width: of the slice of orientations [deg].
         width: of hidden layers, or of an encoder's points.
+        device: that models are trained on and policies plan on, such as "cuda".
     """
 
     scale: str = "full"
@@ -46,6 +48,7 @@ class TrainedQuestion(Question):
     steps: int | None = None
     half_width: float | None = None
     width: int | None = None
+    device: str = "cpu"
 
     choosing: ClassVar[tuple[str, ...]] = _SCALE  # what they come to is an input, whichever way it was said
 
@@ -57,6 +60,7 @@ class TrainedQuestion(Question):
                 integer(name, getattr(self, name), least=1)
         if self.half_width is not None and not 0 < self.half_width <= 180:
             raise ArgumentError("half_width", self.half_width, "degrees between 0 and 180")
+        object.__setattr__(self, "device", str(usable_device(self.device)))
 
     def reduced(self) -> Self:
         """The small version, on small data."""
@@ -84,7 +88,7 @@ class TrainedQuestion(Question):
             raise ArgumentError("scale", self.scale, f"one that {world.name} has", world.scales)
         scale = world.scales[self.scale]
         small = self.scale in ("small", "demo-quick")
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {} if self.device == "cpu" else {"device": self.device}
         for name in ("transitions", "half_width", "width"):
             given, known = getattr(self, name), getattr(scale, name)
             if given is not None:
@@ -102,7 +106,8 @@ class TrainedQuestion(Question):
 
     def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32", **others: Any) -> MPCPolicy:
         """The policy of a cell's arm over its model, behind the door or not as the arm has it."""
-        return self.world_at(cell).policy(model, cell.seed, dtype, self.arm_at(cell).door, **others)
+        door, device = self.arm_at(cell).door, self.device
+        return self.world_at(cell).policy(model, cell.seed, dtype, door, device=device, **others)
 
     def cells(self, plan: Plan) -> list[Cell]:
         """As for every question; unless arms are named, those of the world's own, or that have a family for it."""

@@ -34,6 +34,7 @@ class Scale:
         width: of hidden layers, or of an encoder's points; the family's own if None.
         size: of the part that each seed trains on, which is its own; everything if None.
         collection: seed of the data.
+        device: that models are trained on.
     """
 
     transitions: int
@@ -49,6 +50,7 @@ class Scale:
     width: int | None = None
     size: int | None = None
     collection: int = 0
+    device: str = "cpu"
 
     def few(self, size: int) -> Scale:
         """The same collection, of which each seed trains on so many transitions, with the choices of `FEW`."""

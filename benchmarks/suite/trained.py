@@ -184,6 +184,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
         encoder_steps=encoder_steps,
         joint_steps=joint_steps,
         seed=seed,
+        device=scale.device,
     )
     inputs = {
         **_world(world),
@@ -195,6 +196,7 @@ def _trained(store: Store, world: TrainingWorld, arm: Arm, seed: int, scale: Sca
         "steps": steps,
         "data": scale.data(),
         "size": scale.size,
+        "device": scale.device,
         **({"kept": repr(world.kept)} if arm.kept else {}),
     }
 

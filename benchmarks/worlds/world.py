@@ -154,6 +154,7 @@ class World(ABC):
         door: bool | None = None,
         task: Task | None = None,
         planner: Planner | None = None,
+        device: str = "cpu",
     ) -> MPCPolicy:
         """A policy over a model, posed at the door as the slice of orientations is; task and planner are the world's.
 
@@ -161,7 +162,7 @@ class World(ABC):
         without it.
         """
         door = model.equivariant if door is None else door
-        where: dict[str, Any] = {"dtype": dtype, "door": door}
+        where: dict[str, Any] = {"dtype": dtype, "door": door, "device": device}
         policy = MPCPolicy(model, planner or self.planner, seed=seed, task=task or self.task, **where)
         if policy.door is None or model.equivariant or (pose := self.pose(policy.door)) is None:
             return policy

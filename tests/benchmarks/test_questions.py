@@ -115,6 +115,7 @@ def changed_scales() -> list[tuple[str, dict[str, Any]]]:
         "width": 8,
         "size": 7,
         "collection": 7,
+        "device": "cuda",
     }
     assert set(different) == {each.name for each in fields(scale)}
     return [
@@ -169,6 +170,11 @@ ARM_CHANGES: list[Arm] = [
         }.items()
     ),
 ]
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="device"):
+        Success(device="nowhere")
 
 
 def test_no_changed_input_finds_an_old_row(monkeypatch: pytest.MonkeyPatch) -> None:
