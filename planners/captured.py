@@ -37,7 +37,10 @@ def capture(function: Callable[..., Tensor], given: Sequence[Tensor]) -> Graph |
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UP):
                 function(*inputs)
+            waits = _waits(function, inputs)
         torch.cuda.current_stream().wait_stream(aside)
+        if waits:
+            return None
         graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph):
@@ -46,6 +49,23 @@ def capture(function: Callable[..., Tensor], given: Sequence[Tensor]) -> Graph |
             torch.cuda.synchronize()
             return None
         return Graph(graph.replay, inputs, output)
+
+
+def _waits(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> bool:
+    """Whether the function waits for the device, as reading a number does.
+
+    It is asked before a capture: one that breaks off halfway leaves the device's generator as if it went on, and no
+    random number could be drawn there afterwards.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        function(*inputs)
+    except RuntimeError:
+        return True
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    return False
 
 
 Make = Callable[[Callable[..., Tensor], Sequence[Tensor]], Graph | None]
