@@ -60,6 +60,17 @@ def test_equal_arms_are_a_tie_and_different_ones_are_not(paired):
     assert row["test"] == ("McNemar" if paired else "Fisher")
 
 
+def test_what_one_training_seed_alone_gains_is_a_tie():
+    """However small the p of the pooled tasks: another draw of five seeds may lack it."""
+    theirs = np.zeros((5, 100), bool)
+    ours = theirs.copy()
+    ours[0, :60] = True
+    row = one({"a": theirs, "b": ours})
+    assert row["p"] < 1e-6
+    assert row["verdict"] == "tie"
+    assert one({"a": theirs, "b": np.roll(ours, 1, 0) | ours | (np.arange(100) < 50)})["verdict"] == "more"
+
+
 def test_pairs_tell_apart_what_counts_do_not():
     """Ten tasks that one arm alone solves, among 200 that both or neither do."""
     theirs = np.arange(200) % 2 == 0
