@@ -12,12 +12,14 @@ from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.causes import causes_of
 from equiworld.verify.mechanism.derive import derive_maps
 from equiworld.verify.mechanism.differences import differences_of, option_differences, stale_constants
-from equiworld.verify.mechanism.dynamics import Start, deviation_of, stable_starts, starts_of
+from equiworld.verify.mechanism.dynamics import stable_starts
 from equiworld.verify.mechanism.loading import add_floor, load_model
+from equiworld.verify.mechanism.measuring import Measure
 from equiworld.verify.mechanism.mending import constants_mend, option_mends, parameter_mends
 from equiworld.verify.mechanism.model_map import Model, ModelMap
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 from equiworld.verify.mechanism.root_mends import root_mends
+from equiworld.verify.mechanism.starts import Start, starts_of
 from equiworld.verify.mechanism.turn import WorldTurn
 
 __all__ = ["explain"]
@@ -63,14 +65,15 @@ def explain(
     begin = time.perf_counter()
     starts, steps = integer("starts", starts, least=1), integer("steps", steps, least=1)
     seed = integer("seed", seed, least=0)
-    model, title = load_model(source)
+    model, title, pose = load_model(source)
     model = add_floor(source, model) if floor else model
     if not model.nv:
         raise ArgumentError("source", f"{title}, in which nothing moves", "a model with joints")
     if getattr(model, "nactuator", model.nu) != model.nu:
         raise ArgumentError("source", f"{title}, whose actuators take several controls", "one control each")
-    derived = derive_maps(model, reference, tolerance)
-    pose = derived.maps[0].reference if derived.maps else model.qpos0
+    derived = derive_maps(model, reference, tolerance, pose)
+    if derived.maps or pose is None:
+        pose = derived.maps[0].reference if derived.maps else model.qpos0
     begun = stable_starts(model, starts_of(model, pose, starts, steps, seed), steps)
     found = [_of_map(model, each, begun, steps) for each in derived.maps]
     if gravity:
@@ -81,9 +84,7 @@ def explain(
 
 
 def _of_map(model: Model, found: ModelMap, begun: list[Start], steps: int) -> Explanation:
-    def measure(changed: Model) -> Any:
-        return deviation_of(changed, found, begun, steps)
-
+    measure = Measure(found, begun, steps)
     deviation = measure(model)
     mends = parameter_mends(model, found)
     constants = constants_mend(model) if mends or stale_constants(model) else None
@@ -103,10 +104,7 @@ def _of_turn(model: Model, begun: list[Start], steps: int) -> list[Explanation]:
     ]  # not beyond the range of what slides
     if not begun:
         return []
-
-    def measure(changed: Model) -> Any:
-        return deviation_of(changed, turn, begun, steps)
-
+    measure = Measure(turn, begun, steps)
     deviation = measure(model)
     causes = causes_of(model, deviation, measure, root_mends(model), None, option_mends(model, turn.isometry))
     differences = tuple(one for cause in causes.causes for one in cause.differences)

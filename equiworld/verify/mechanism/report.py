@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from equiworld.results import make_result, to_plain, write_json
-from equiworld.verify.mechanism.causes import EXACT, Cause, Causes
+from equiworld.verify.mechanism.causes import Cause, Causes
 from equiworld.verify.mechanism.derive import Rejection
 from equiworld.verify.mechanism.differences import Difference
 from equiworld.verify.mechanism.dynamics import Deviation
+from equiworld.verify.mechanism.measuring import EXACT
 from equiworld.verify.mechanism.model_map import ModelMap
 
 __all__ = ["Explanation", "Mechanism"]
@@ -67,7 +68,8 @@ class Explanation:
         found += [f"  {cause}" for cause in causes.causes]
         if causes.causes or not self.exact:
             found.append(
-                f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation"
+                f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation; "
+                f"shares are those from {causes.states} states"
             )
         if causes.harmless:
             shown = "; ".join(causes.harmless[:_SHOWN])
@@ -86,6 +88,7 @@ class Explanation:
         found["differences"] = [each.to_dict() for each in self.differences]
         found["causes"] = [each.to_dict() for each in self.causes.causes]
         found["harmless"] = list(self.causes.harmless)
+        found["states"] = self.causes.states
         found["rest"] = self.causes.rest.to_dict()
         return found
 

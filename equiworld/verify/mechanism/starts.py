@@ -1,0 +1,147 @@
+"""States of a MuJoCo model that simulations begin at, and what is done from there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from equiworld.verify.mechanism.model_map import Array, Model
+
+__all__ = ["Start", "starts_of"]
+
+_FREE, _BALL = 0, 1
+_PUSHES = (0.0, 0.5, 2.0)  # added to velocities [m/s, rad/s]
+_SKID = 3.0  # [m/s]: friction tells directions apart where something slips
+_LONGEST = 600  # steps between starts, at most
+_LED = 0.03  # [m]: how far mocap bodies lead
+
+
+@dataclass(frozen=True)
+class Start:
+    """A state to begin at, what is done from there on, and whether something touches.
+
+    Attributes:
+        qpos: `(nq,)`.
+        qvel: `(nv,)`.
+        act: `(na,)`, activations.
+        controls: `(steps, nu)`.
+        push: `(nv,)`, a generalised force, for models without actuators.
+        contacts: how many there are at the start.
+        mocap: where mocap bodies are, `(nmocap, 3)` and quaternions `(nmocap, 4)`.
+    """
+
+    qpos: Array
+    qvel: Array
+    act: Array
+    controls: Array
+    push: Array
+    contacts: int
+    mocap: tuple[Array, Array]
+
+
+def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int) -> list[Start]:
+    """States that random controls lead to from near a pose, some of them with random velocities besides."""
+    import mujoco
+
+    rng, data = np.random.default_rng(seed), mujoco.MjData(model)
+    found = list[Start]()
+    for index in range(count):
+        mujoco.mj_resetData(model, data)
+        data.qpos[:] = _near(model, reference, rng, tumbled=index % (len(_PUSHES) + 1) == len(_PUSHES))
+        data.qvel[:] = 0.3 * rng.normal(size=model.nv)
+        _on_the_floor(model, data)
+        _lead(model, data, rng)
+        for _ in range(int(rng.integers(0, _LONGEST) * (index + 1) / count)):
+            data.ctrl[:] = _controls(model, rng, 1)[0]
+            before = data.qpos.copy(), data.qvel.copy()
+            mujoco.mj_step(model, data)
+            if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max(initial=0.0) > 1e3:
+                data.qpos[:], data.qvel[:] = before[0], 0.0
+                break
+        qvel = data.qvel + _pushed(model, rng, index)
+        push = np.zeros(model.nv)
+        if not model.nu:
+            push = 0.3 * np.median(model.body_mass[1:]) * rng.normal(size=model.nv)
+            push[np.isin(model.jnt_type[model.dof_jntid], (_FREE,))] = 0.0
+        _lead(model, data, rng)
+        mocap = data.mocap_pos.copy(), data.mocap_quat.copy()
+        controls = _controls(model, rng, steps)
+        found.append(Start(data.qpos.copy(), qvel, np.zeros(model.na), controls, push, int(data.ncon), mocap))
+    return found
+
+
+def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:
+    """Velocities to be added: none, some of all joints, or those of a whole robot that slips along the floor."""
+    mode, push = index % (len(_PUSHES) + 1), rng.normal(size=model.nv)
+    if mode < len(_PUSHES):
+        return np.asarray(_PUSHES[mode] * push)
+    found = np.zeros(model.nv)
+    length = np.linalg.norm(model.opt.gravity)
+    up = model.opt.gravity / length if length else np.array([0.0, 0.0, 1.0])
+    for joint in np.flatnonzero(model.jnt_type == _FREE):
+        at = int(model.jnt_dofadr[joint])
+        along = push[at : at + 3] - up * (up @ push[at : at + 3])
+        found[at : at + 3] = _SKID * along / (np.linalg.norm(along) or 1.0)
+    return found
+
+
+def _near(model: Model, reference: Array, rng: np.random.Generator, tumbled: bool) -> Array:
+    """A pose near another one, in the joints' ranges; tumbled with floating bodies turned in any way."""
+    qpos = np.array(reference)
+    for joint in range(model.njnt):
+        at, kind = int(model.jnt_qposadr[joint]), int(model.jnt_type[joint])
+        if kind == _FREE:
+            turn = rng.normal(size=4)
+            if tumbled:
+                qpos[at + 3 : at + 7] = turn / np.linalg.norm(turn)
+            continue
+        if kind == _BALL:
+            qpos[at : at + 4] += 0.1 * rng.normal(size=4)
+            qpos[at : at + 4] /= np.linalg.norm(qpos[at : at + 4])
+            continue
+        low, high = model.jnt_range[joint] if model.jnt_limited[joint] else (-np.inf, np.inf)
+        spread = min(0.15, 0.25 * (high - low))
+        qpos[at] = np.clip(qpos[at] + spread * rng.normal(), low, high)
+    return qpos
+
+
+def _on_the_floor(model: Model, data: Any) -> None:
+    """Raise a floating robot that begins in the floor, or lower it to touch."""
+    import mujoco
+
+    if not model.njnt or model.jnt_type[0] != _FREE or not model.ngeom:
+        return
+    up = -model.opt.gravity / (np.linalg.norm(model.opt.gravity) or 1.0)
+    for _ in range(20):
+        mujoco.mj_forward(model, data)
+        deepest = min((float(contact.dist) for contact in data.contact), default=0.0)
+        if deepest > -0.01:
+            break
+        data.qpos[:3] -= up * (deepest + 0.005)
+
+
+def _lead(model: Model, data: Any, rng: np.random.Generator) -> None:
+    """Mocap bodies beside what is welded to them, which goes after them; others beside where they are."""
+    import mujoco
+
+    if not model.nmocap:
+        return
+    mujoco.mj_kinematics(model, data)
+    for one, other in zip(model.eq_obj1id, model.eq_obj2id, strict=True):
+        for leader, led in ((one, other), (other, one)):
+            at = int(model.body_mocapid[leader]) if 0 <= leader < model.nbody else -1
+            if at >= 0 and 0 <= led < model.nbody:
+                data.mocap_pos[at], data.mocap_quat[at] = data.xpos[led], data.xquat[led]
+    data.mocap_pos[:] += _LED * rng.normal(size=data.mocap_pos.shape)
+
+
+def _controls(model: Model, rng: np.random.Generator, steps: int) -> Array:
+    """Random controls in their ranges; without one of ordinary size."""
+    noise = rng.uniform(-1.0, 1.0, size=(steps, model.nu))
+    low, high = model.actuator_ctrlrange.T if model.nu else (np.zeros(0), np.zeros(0))
+    limited = np.asarray(model.actuator_ctrllimited, bool)
+    middle = np.where(limited, (low + high) / 2, 0.0)
+    half = np.where(limited, (high - low) / 2, 1.0)
+    return np.asarray(middle + half * noise)
