@@ -132,6 +132,7 @@ def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
         "none": str(nearest[0]) if nearest and not maps else "",
         "unfelt": list(dict.fromkeys(words for each in exact for words in each.causes.harmless)),
         "stale": list(found.stale),
+        "untouched": list(found.untouched),
         "starts": found.config["starts"],
         "steps": found.config["steps"],
         "seconds": found.seconds,
@@ -186,6 +187,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
         if row.get("unfelt"):
             holds += f"; differs, and nothing was felt of it: {_shortened(row['unfelt'])}"
+        if row.get("untouched"):
+            holds += f"; never touched: {_shortened(row['untouched'])}"
         rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
         broken = "; ".join(
             f"{each['name']}, {each['position']:.1e}{_median(each['median'])}" for each in row["broken"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equiworld.training.workers import cores
 from equiworld.verify.mechanism.model_map import Array, Model
 from equiworld.verify.mechanism.starts import Start
 
@@ -43,6 +43,7 @@ class Deviation:
         touching: in how many of them something touched, at the start or later.
         steps: how many each.
         velocities: by start, of velocities.
+        met: numbers of the geoms that something touched.
     """
 
     position: float
@@ -53,10 +54,11 @@ class Deviation:
     touching: int
     steps: int
     velocities: tuple[float, ...] = field(default=(), repr=False)
+    met: frozenset[int] = field(default=frozenset(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return {name: value for name, value in self.__dict__.items() if name != "velocities"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("velocities", "met")}
 
 
 def deviation_of(
@@ -80,7 +82,6 @@ def deviation_of(
             start.act,
             np.stack([moving.move_controls(each) for each in start.controls]),
             moving.move_tangents(start.push),
-            0,
             moving.move_mocap(*start.mocap),
         )
         for start in starts
@@ -108,6 +109,7 @@ def deviation_of(
         sum(plain.touched for plain, _ in pairs),
         steps,
         tuple(velocities),
+        frozenset().union(*(plain.met for plain, _ in pairs)),
     )
 
 
@@ -121,13 +123,17 @@ def stable_starts(model: Model, starts: list[Start], steps: int) -> list[Start]:
 class _Path:
     qpos: list[Array]
     qvel: Array
-    touched: bool
+    met: frozenset[int]
     stable: bool
+
+    @property
+    def touched(self) -> bool:
+        return bool(self.met)
 
 
 def _runs(model: Model, starts: Sequence[Start], steps: int) -> list[_Path]:
     """All simulations; MuJoCo lets go of Python while it steps, so that each core makes its own."""
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda start: _run(model, start, steps), starts))
 
 
@@ -138,19 +144,20 @@ def _run(model: Model, start: Start, steps: int) -> _Path:
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:], data.act[:] = start.qpos, start.qvel, start.act
     data.mocap_pos[:], data.mocap_quat[:] = start.mocap
-    found, touched = [], start.contacts > 0
+    found, met = [], set[int]()
     for step in range(steps):
         data.ctrl[:] = start.controls[step]
         data.qfrc_applied[:] = start.push
         mujoco.mj_step(model, data)
-        touched = touched or data.ncon > 0
+        if data.ncon:
+            met.update(data.contact.geom[: data.ncon].ravel().tolist())
         if step in (0, steps - 1):
             found.append(data.qpos.copy())
     broken = sum(
         int(data.warning[getattr(mujoco.mjtWarning, f"mjWARN_BAD{name}")].number)
         for name in ("QPOS", "QVEL", "QACC")
     )
-    return _Path(found, data.qvel.copy(), touched, broken == 0)
+    return _Path(found, data.qvel.copy(), frozenset(met), broken == 0)
 
 
 def _apart(model: Model, one: Array, other: Array) -> float:

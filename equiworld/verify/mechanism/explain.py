@@ -17,8 +17,10 @@ from equiworld.verify.mechanism.loading import add_floor, load_model
 from equiworld.verify.mechanism.measuring import Measure
 from equiworld.verify.mechanism.mending import constants_mend, option_mends, parameter_mends
 from equiworld.verify.mechanism.model_map import Model, ModelMap
+from equiworld.verify.mechanism.parameters import element_name
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 from equiworld.verify.mechanism.root_mends import root_mends
+from equiworld.verify.mechanism.roots import standing_geoms
 from equiworld.verify.mechanism.starts import Start, starts_of
 from equiworld.verify.mechanism.turn import WorldTurn
 
@@ -80,7 +82,15 @@ def explain(
         found += _of_turn(model, begun, steps)
     config = {"starts": starts, "steps": steps, "seed": seed, "timestep": float(model.opt.timestep)}
     took = time.perf_counter() - begin
-    return Mechanism(title, tuple(found), derived.rejected, stale_constants(model), config, took)
+    missed = _untouched(model, found)
+    return Mechanism(title, tuple(found), derived.rejected, stale_constants(model), config, took, missed)
+
+
+def _untouched(model: Model, found: list[Explanation]) -> tuple[str, ...]:
+    """What stands in the world and was met in no state."""
+    met = frozenset().union(*(each.deviation.met for each in found))
+    left = [geom for geom in standing_geoms(model) if geom not in met] if found else []
+    return tuple(element_name(model, "geom", geom) for geom in left)
 
 
 def _of_map(model: Model, found: ModelMap, begun: list[Start], steps: int) -> Explanation:

@@ -104,6 +104,7 @@ class Mechanism:
         stale: derived constants that are not those of the parameters.
         config: what was run.
         seconds: how long it took [s].
+        untouched: what stands in the world and was met in no state, so that nothing is known of what it breaks.
     """
 
     model: str
@@ -112,6 +113,7 @@ class Mechanism:
     stale: tuple[str, ...]
     config: Mapping[str, Any] = field(hash=False)
     seconds: float
+    untouched: tuple[str, ...] = ()
 
     @property
     def maps(self) -> tuple[ModelMap, ...]:
@@ -134,6 +136,9 @@ class Mechanism:
         ]
         for each in self.explanations:
             parts += each.lines()
+        if self.untouched:
+            more = f" and {len(self.untouched) - 1} more" if len(self.untouched) > 1 else ""
+            parts.append(f"never touched: {self.untouched[0]}{more}: what they break is not known")
         if self.stale:
             parts.append(f"stale constants, see mj_setConst: {', '.join(self.stale)}")
         if not self.maps:
@@ -145,6 +150,7 @@ class Mechanism:
         """As a result file holds it."""
         rows = [each.to_dict() for each in self.explanations]
         config = {**self.config, "model": self.model, "stale": list(self.stale)}
+        config["untouched"] = list(self.untouched)
         config["rejected"] = [{"name": each.name, "reason": each.reason} for each in self.rejected]
         return make_result("mechanism", config, rows, self.seconds)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from equiworld.verify.mechanism.model_map import Array, Model
+from equiworld.verify.mechanism.roots import standing_geoms
 
 __all__ = ["Start", "starts_of"]
 
@@ -15,12 +16,13 @@ _FREE, _BALL = 0, 1
 _PUSHES = (0.0, 0.5, 2.0)  # added to velocities [m/s, rad/s]
 _SKID = 3.0  # [m/s]: friction tells directions apart where something slips
 _LONGEST = 600  # steps between starts, at most
+_LOOKS = 8  # directions in which something that stands is looked for
 _LED = 0.03  # [m]: how far mocap bodies lead
 
 
 @dataclass(frozen=True)
 class Start:
-    """A state to begin at, what is done from there on, and whether something touches.
+    """A state to begin at, and what is done from there on.
 
     Attributes:
         qpos: `(nq,)`.
@@ -28,7 +30,6 @@ class Start:
         act: `(na,)`, activations.
         controls: `(steps, nu)`.
         push: `(nv,)`, a generalised force, for models without actuators.
-        contacts: how many there are at the start.
         mocap: where mocap bodies are, `(nmocap, 3)` and quaternions `(nmocap, 4)`.
     """
 
@@ -37,7 +38,6 @@ class Start:
     act: Array
     controls: Array
     push: Array
-    contacts: int
     mocap: tuple[Array, Array]
 
 
@@ -65,10 +65,12 @@ def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int)
         if not model.nu:
             push = 0.3 * np.median(model.body_mass[1:]) * rng.normal(size=model.nv)
             push[np.isin(model.jnt_type[model.dof_jntid], (_FREE,))] = 0.0
+        if index % 3 == 2:
+            qvel = _against(model, data, rng, qvel)
         _lead(model, data, rng)
         mocap = data.mocap_pos.copy(), data.mocap_quat.copy()
         controls = _controls(model, rng, steps)
-        found.append(Start(data.qpos.copy(), qvel, np.zeros(model.na), controls, push, int(data.ncon), mocap))
+        found.append(Start(data.qpos.copy(), qvel, np.zeros(model.na), controls, push, mocap))
     return found
 
 
@@ -120,6 +122,32 @@ def _on_the_floor(model: Model, data: Any) -> None:
         if deepest > -0.01:
             break
         data.qpos[:3] -= up * (deepest + 0.005)
+
+
+def _against(model: Model, data: Any, rng: np.random.Generator, qvel: Array) -> Array:
+    """A floating robot beside something that stands in the world, on its way there; where nothing does, as it is."""
+    import mujoco
+
+    standing = set(standing_geoms(model))
+    free = [joint for joint in range(model.njnt) if model.jnt_type[joint] == _FREE][:1]
+    if not standing or not free:
+        return qvel
+    mujoco.mj_kinematics(model, data)
+    at, rate = int(model.jnt_qposadr[free[0]]), int(model.jnt_dofadr[free[0]])
+    own = model.body_rootid[model.geom_bodyid] == model.body_rootid[model.jnt_bodyid[free[0]]]
+    place = data.qpos[at : at + 3].copy()
+    reach = float(np.linalg.norm((data.geom_xpos[own] - place)[:, :2], axis=1).max(initial=0.0))
+    reach += float(model.geom_rbound[own].min(initial=0.1))
+    for _ in range(_LOOKS):
+        angle = rng.uniform(0, 2 * np.pi)
+        way, hit = np.array([np.cos(angle), np.sin(angle), 0.0]), np.full(1, -1, np.int32)
+        far = mujoco.mj_ray(model, data, place + reach * way, way, None, 1, -1, hit)
+        if far >= 0 and int(hit[0]) in standing:
+            data.qpos[at : at + 3] = place + far * way
+            found = qvel.copy()
+            found[rate : rate + 3] = _SKID * way
+            return found
+    return qvel
 
 
 def _lead(model: Model, data: Any, rng: np.random.Generator) -> None:
