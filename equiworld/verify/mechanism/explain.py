@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from equiworld.arguments import integer
@@ -46,7 +47,8 @@ def explain(
     found by mending one after another and measuring again. Models are copied; the given one stays as it is.
 
     Args:
-        source: a mujoco.MjModel, an XML file or text, a Gymnasium MuJoCo environment or its id.
+        source: a mujoco.MjModel, an XML file or text, a Gymnasium MuJoCo environment, which
+            is reset, or its id.
         starts: states that simulations begin at; random controls lead to them.
         steps: of the simulator, from each.
         seed: of states and controls.
@@ -67,16 +69,15 @@ def explain(
     begin = time.perf_counter()
     starts, steps = integer("starts", starts, least=1), integer("steps", steps, least=1)
     seed = integer("seed", seed, least=0)
-    model, title, pose = load_model(source)
+    model, title, poses = load_model(source)
     model = add_floor(source, model) if floor else model
     if not model.nv:
         raise ArgumentError("source", f"{title}, in which nothing moves", "a model with joints")
     if getattr(model, "nactuator", model.nu) != model.nu:
         raise ArgumentError("source", f"{title}, whose actuators take several controls", "one control each")
-    derived = derive_maps(model, reference, tolerance, pose)
-    if derived.maps or pose is None:
-        pose = derived.maps[0].reference if derived.maps else model.qpos0
-    begun = stable_starts(model, starts_of(model, pose, starts, steps, seed), steps)
+    derived = derive_maps(model, reference, tolerance, None if poses is None else poses[0])
+    pose = derived.maps[0].reference if derived.maps else np.array(model.qpos0)
+    begun = stable_starts(model, starts_of(model, pose, starts, steps, seed, poses), steps)
     found = [_of_map(model, each, begun, steps) for each in derived.maps]
     if gravity:
         found += _of_turn(model, begun, steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 
 from equiworld.errors import ArgumentError
@@ -13,19 +14,20 @@ from equiworld.verify.mechanism.model_map import Array, Model
 
 __all__ = ["Loaded", "add_floor", "load_model"]
 
+_RESETS = 8
 _EXTRA = "MuJoCo to be installed: pip install equiworld[mujoco]"
 
 
 class Loaded(NamedTuple):
-    """A mujoco.MjModel, what it is called, and the pose `(nq,)` in which its environment is; None of files."""
+    """A mujoco.MjModel, what it is called, and the poses `(n, nq)` that its environment begins in; none of files."""
 
     model: Model
     title: str
-    pose: Array | None
+    poses: Array | None
 
 
 def load_model(source: Any) -> Loaded:
-    """The mujoco.MjModel of something, what it is called, and its environment's pose.
+    """The mujoco.MjModel of something, what it is called, and in which poses its environment, which is reset, begins.
 
     Args:
         source: a mujoco.MjModel; a Gymnasium environment with MuJoCo's `model`, or its id; a path that ends in .xml or
@@ -58,13 +60,23 @@ def load_model(source: Any) -> Loaded:
         model, data = getattr(model, "ptr", model), getattr(data, "ptr", data)  # dm_control wraps them
         if isinstance(model, mujoco.MjModel):
             title = source if isinstance(source, str) else getattr(getattr(base, "spec", None), "id", None)
-            pose = np.array(data.qpos) if isinstance(data, mujoco.MjData) else None
-            return Loaded(model, title or type(base).__name__, pose)
+            return Loaded(model, title or type(base).__name__, _begun(env, data))
     raise ArgumentError(
         "source",
         f"a {type(base).__name__}",
         "a MuJoCo model, its file, or an environment with MuJoCo's `model`",
     )
+
+
+def _begun(env: Any, data: Any) -> Array | None:
+    """The poses that an environment begins in; None of what is no Gymnasium environment."""
+    if not isinstance(env, gym.Env):
+        return None
+    poses = []
+    for seed in range(_RESETS):
+        env.reset(seed=seed)
+        poses.append(np.array(data.qpos))
+    return np.stack(poses)
 
 
 def _from_file(path: str) -> Loaded:

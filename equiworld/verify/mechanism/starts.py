@@ -41,15 +41,27 @@ class Start:
     mocap: tuple[Array, Array]
 
 
-def starts_of(model: Model, reference: Array, count: int, steps: int, seed: int) -> list[Start]:
-    """States that random controls lead to from near a pose, some of them with random velocities besides."""
+def starts_of(
+    model: Model, reference: Array, count: int, steps: int, seed: int, poses: Array | None = None
+) -> list[Start]:
+    """States that random controls lead to from near a pose, some of them with random velocities besides.
+
+    Args:
+        model: a mujoco.MjModel.
+        reference: the pose `(nq,)`.
+        count: how many.
+        steps: that controls are drawn for.
+        seed: of all that is drawn.
+        poses: `(n, nq)` from which, by turns, the places of what floats are taken, where they are told.
+    """
     import mujoco
 
     rng, data = np.random.default_rng(seed), mujoco.MjData(model)
     found = list[Start]()
     for index in range(count):
         mujoco.mj_resetData(model, data)
-        data.qpos[:] = _near(model, reference, rng, tumbled=index % (len(_PUSHES) + 1) == len(_PUSHES))
+        around = reference if poses is None else _placed(model, reference, poses[index % len(poses)])
+        data.qpos[:] = _near(model, around, rng, tumbled=index % (len(_PUSHES) + 1) == len(_PUSHES))
         data.qvel[:] = 0.3 * rng.normal(size=model.nv)
         _on_the_floor(model, data)
         _lead(model, data, rng)
@@ -86,6 +98,15 @@ def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:
         at = int(model.jnt_dofadr[joint])
         along = push[at : at + 3] - up * (up @ push[at : at + 3])
         found[at : at + 3] = _SKID * along / (np.linalg.norm(along) or 1.0)
+    return found
+
+
+def _placed(model: Model, reference: Array, pose: Array) -> Array:
+    """A pose with what floats in the places of another."""
+    found = np.array(reference)
+    for joint in np.flatnonzero(model.jnt_type == _FREE):
+        at = int(model.jnt_qposadr[joint])
+        found[at : at + 3] = pose[at : at + 3]
     return found
 
 
