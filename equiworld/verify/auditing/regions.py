@@ -53,7 +53,9 @@ def unvisited(env: gym.Env, region: Region | None, seen: Iterable[str]) -> tuple
     if isinstance(region, _OfMujoco):
         return region.untouched(env)
     space = getattr(env.unwrapped, "space", None)
-    walls = getattr(getattr(space, "static_body", None), "shapes", ())
+    walls = getattr(env.unwrapped, "walls", False) or getattr(
+        getattr(space, "static_body", None), "shapes", ()
+    )
     return ("the walls",) if walls and region is not None and FIXED not in set(seen) else ()
 
 
