@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium as gym
@@ -15,7 +15,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.groups.arrays import Array
 from equiworld.rollout import EnvLike, close_copies, env_copies
-from equiworld.symmetry import Symmetry
+from equiworld.symmetry import Scalar, Symmetry
 from equiworld.symmetry.registry import move_of
 from equiworld.verify.check.report import SymmetryCheck
 from equiworld.verify.check.trials import Move
@@ -32,14 +32,18 @@ from equiworld.verify.discovery.finite import (
     with_signs,
 )
 from equiworld.verify.discovery.local_model import fitted
-from equiworld.verify.discovery.perturbed import perturbed
+from equiworld.verify.discovery.movers import EULER
+from equiworld.verify.discovery.perturbed import Perturbed, perturbed
 from equiworld.verify.discovery.proposal import declared, group_of, with_mirrors
 from equiworld.verify.discovery.report import Discovery
-from equiworld.verify.discovery.transitions import Transitions, gathered
+from equiworld.verify.discovery.segmentation import joined, segments, singles
+from equiworld.verify.discovery.signs import sign_guesses
+from equiworld.verify.discovery.transitions import Places, Transitions, gathered, places_of
 from equiworld.verify.mechanism import propose
 
 __all__ = ["Discovery", "discover"]
 
+_TOLD = 3  # mirrors of single numbers, the best ones
 _CHECK: dict[str, Any] = {"states": 4, "steps": 3}
 
 
@@ -50,7 +54,7 @@ def discover(
     dim: int | None = None,
     points: int = 40,
     transitions: int = 3000,
-    parts: Mapping[str, int] | None = None,
+    parts: Mapping[str, int | Sequence[int]] | None = None,
     finite: bool = True,
     move: Move | None = None,
     seed: int = 0,
@@ -71,7 +75,8 @@ def discover(
         dim: of space, 2 or 3; that with the larger algebra if None.
         points: at which derivatives are taken.
         transitions: that the model of finite candidates is fitted to.
-        parts: of an observation that is one array, the numbers of each of its parts by name, in order.
+        parts: of an observation that is one array, by name how many numbers each of its parts has, in order, or where
+            they are; found by what turns together if None.
         finite: whether finite candidates are searched for, where the simulator cannot be brought to g·s.
         move: `move(env, g)` brings the simulator from s to g·s, as in `check_symmetry`; needs no declaration.
         seed: of resets and actions.
@@ -103,7 +108,8 @@ def discover(
             found = _from_model(env, made, seed, notes, began)
             if found is not None:
                 return found
-        settings = _Settings(dim, points, transitions, parts, flag("finite", finite), move, seed)
+        places = None if parts is None else places_of(parts)
+        settings = _Settings(dim, points, transitions, places, flag("finite", finite), move, seed)
         return _from_nothing(env, made, settings, notes, began)
     finally:
         close_copies(copies, env)
@@ -138,7 +144,7 @@ class _Settings:
     dim: int | None
     points: int
     transitions: int
-    parts: Mapping[str, int] | None
+    parts: Places | None
     finite: bool
     move: Move | None
     seed: int
@@ -171,7 +177,7 @@ def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began:
 
 def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str], began: float) -> Discovery:
     """From transitions and replays alone."""
-    data = gathered(made, told.transitions, told.seed, told.parts)
+    data, told = _data(made, told)
     algebra = _algebra(made, data, told)
     guesses = field_guesses(algebra, data)
     group, centre = group_of(algebra), centre_of(algebra, guesses)
@@ -187,8 +193,15 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
         rng = np.random.default_rng([told.seed, 0x66696E69])
         model = fitted(data, rng)
         guesses = as_points(guesses, data, algebra.dim)
-        tried = tuple(finite_guesses(model, data, guesses, algebra.dim, centre, rng, proper=group is None))
-        bodies = exchange_guesses(model, data, algebra.dim, rng)
+        alone = told.parts is not None and all(len(places) == 1 for places in told.parts.values())
+        if alone:  # nothing turns: the action is single numbers too
+            guesses = [*guesses[:-1], replace(guesses[-1], declared=Scalar(data.action.shape[1]))]
+            tried = tuple(sign_guesses(model, data, algebra.dim, rng)[:_TOLD])
+        else:
+            tried = tuple(
+                finite_guesses(model, data, guesses, algebra.dim, centre, rng, proper=group is None)
+            )
+        bodies = exchange_guesses(model, data, algebra.dim, rng, alone)
         notes += [f"{each}: not part of the proposal" for each in bodies if each.holds]
         proposed, guesses = _with_finite(
             proposed, group, guesses, centre, tried, algebra.dim, told.parts, flat
@@ -201,17 +214,42 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
     return Discovery(_named(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds)
 
 
+def _data(made: gym.Env, told: _Settings) -> tuple[Transitions, _Settings]:
+    """Transitions, and the settings with the parts of an observation that is one array."""
+    space = made.observation_space
+    if told.parts is not None or not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
+        return gathered(made, told.transitions, told.seed, told.parts), told
+    alone = singles(space.shape[0])
+    data = gathered(made, told.transitions, told.seed, alone)
+    found = perturbed(made, told.points, told.seed, alone, data.angles, len(alone))
+    parts = segments(found, data)
+    return joined(data, parts), replace(told, parts=parts)
+
+
 def _algebra(made: gym.Env, data: Transitions, told: _Settings) -> Algebra:
     """Of the dimension that was asked for, or of that with the larger one, the plane if both are alike."""
     width = sum(array.shape[1] for name, array in data.before.items() if name not in data.still)
     found = perturbed(made, told.points, told.seed, told.parts, data.angles, width)
     dims = (2, 3) if told.dim is None else (told.dim,)
-    algebras = [algebra_of(found, data, each, told.seed) for each in dims]
+    algebras = [_with_angles(found, data, each, told.seed) for each in dims]
     widths = [data.action.shape[1], *(array.shape[1] for array in data.before.values())]
     return max(
         algebras,
         key=lambda each: (each.dimension, sum(width % each.dim == 0 for width in widths), -each.dim),
     )
+
+
+def _with_angles(found: Sequence[Perturbed], data: Transitions, dim: int, seed: int) -> Algebra:
+    """The algebra where those keys are Euler's angles that make it larger so."""
+    best, euler = algebra_of(found, data, dim, seed), dict[str, str]()
+    for name, array in data.before.items() if dim == 3 else ():
+        if array.shape[1] != 3 or np.abs(array).max() > np.pi or name in data.still:
+            continue
+        for form in EULER:
+            tried = algebra_of(found, data, dim, seed, {**euler, name: form})
+            if tried.dimension > best.dimension:
+                best, euler = tried, {**euler, name: form}
+    return best
 
 
 def _audited(
@@ -237,7 +275,7 @@ def _with_finite(
     centre: Array | None,
     tried: tuple[FiniteGuess, ...],
     dim: int,
-    parts: Mapping[str, int] | None,
+    parts: Places | None,
     flat: bool,
 ) -> tuple[Symmetry | None, list[FieldGuess]]:
     """The proposal with what the fitted model shows."""
@@ -256,13 +294,16 @@ def _with_finite(
     return declared(larger, guesses, centre, parts, flat), guesses
 
 
-def _notes(data: Transitions, algebra: Algebra, parts: Mapping[str, int] | None) -> list[str]:
+def _notes(data: Transitions, algebra: Algebra, parts: Places | None) -> list[str]:
     found = []
     if data.still:
         told = ", ".join(data.still)
         found.append(f"{told} never change within an episode: what the dynamics makes of them is not known")
-    if list(data.before) == ["observation"] and parts is None:
-        found.append("the observation is one array: tell its parts by parts={name: size, …}")
+    together = [name for name in data.before if name.startswith("numbers_")]
+    if together:
+        found.append(
+            f"the observation is one array: {', '.join(together)} turn or rest together; name its parts"
+        )
     if algebra.confidence < 0.95:
         found.append(f"only {algebra.confidence:.0%} of resamples of the points give this dimension")
     if len(algebra.shifts) and not len(algebra.turns):

@@ -132,6 +132,7 @@ def row_of(found: Mechanism, name: str | None = None) -> dict[str, Any]:
         "none": str(nearest[0]) if nearest and not maps else "",
         "unfelt": list(dict.fromkeys(words for each in exact for words in each.causes.harmless)),
         "stale": list(found.stale),
+        "untouched": list(found.untouched),
         "starts": found.config["starts"],
         "steps": found.config["steps"],
         "seconds": found.seconds,
@@ -176,16 +177,18 @@ def _broken(each: Explanation) -> dict[str, Any]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows in Markdown: what holds and to what, what is broken, by how much, and because of what."""
     lines = [
-        "| environment | holds | deviation | broken, by | because of |",
-        "| --- | --- | --- | --- | --- |",
+        "| environment | holds | deviation | broken, by | because of | time |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         if "error" in row:
-            lines.append(f"| {row['name']} | could not be made: {row['error']} | | | |")
+            lines.append(f"| {row['name']} | could not be made: {row['error']} | | | | |")
             continue
         holds = row["symmetric"] or ("none: " + row["none"] if row["none"] else "nothing")
         if row.get("unfelt"):
             holds += f"; differs, and nothing was felt of it: {_shortened(row['unfelt'])}"
+        if row.get("untouched"):
+            holds += f"; never touched: {_shortened(row['untouched'])}"
         rounding = f"{row['deviation']:.0e}" if row["deviation"] is not None else ""
         broken = "; ".join(
             f"{each['name']}, {each['position']:.1e}{_median(each['median'])}" for each in row["broken"]
@@ -193,7 +196,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         causes = "<br>".join(
             words for each in row["broken"] for words in _causes(each, row.get("recommendation", ""))
         )
-        lines.append(f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} |")
+        lines.append(
+            f"| {row['name']} | {holds} | {rounding} | {broken} | {causes} | {row['seconds']:.0f} s |"
+        )
     return "\n".join(lines)
 
 
@@ -243,7 +248,8 @@ wall that nothing touched; *deviation* is that difference, of positions [m, rad]
 the number beside it, the largest over all states. *because of* lists what differs in the model, with its
 share: the deviation that is left when everything else is mended, averaged over the states that deviate. "turn
 of the world about gravity" is a turn of the whole scene with the robot in it: it says whether north means
-anything to the simulator.
+anything to the simulator. *Never touched* is what stands in the world and was met from no state: what that
+breaks is not known. *Time* is that of the whole row.
 
 {made}
 

@@ -143,6 +143,37 @@ def unicycle() -> World:
     return world
 
 
+def top(form: str) -> World:
+    """A ball that is turned, its orientation told by Euler's angles; a marked direction of it drags it."""
+    from scipy.spatial.transform import Rotation
+
+    def rule(state: dict[str, np.ndarray], action: np.ndarray) -> dict[str, np.ndarray]:
+        pose = Rotation.from_euler(form, state["pose"])
+        spin = state["spin"] + STEP * (action - 0.5 * pose.apply([0.3, 0.2, 1.0]) - 0.3 * state["spin"])
+        return {"pose": (Rotation.from_rotvec(STEP * spin) * pose).as_euler(form), "spin": spin}
+
+    return World({"pose": (np.zeros(3), 0.4), "spin": (np.zeros(3), 0.5)}, 3, rule)
+
+
+class Flat(gym.ObservationWrapper):
+    """The same with all keys in one array.
+
+    Args:
+        env: with arrays by key.
+        order: of the numbers; one key behind the other if None.
+    """
+
+    def __init__(self, env: gym.Env, order: list[int] | None = None) -> None:
+        super().__init__(env)
+        keys: Any = env.observation_space
+        width = sum(each.shape[0] for each in keys.spaces.values())
+        self.order = list(range(width)) if order is None else order
+        self.observation_space = spaces.Box(-np.inf, np.inf, (width,), np.float64)
+
+    def observation(self, observation: Any) -> Any:
+        return np.concatenate(list(observation.values()))[self.order]
+
+
 def squared(place: np.ndarray, speed: np.ndarray) -> np.ndarray:
     """A pull with the symmetry of a square."""
     return -0.5 * place**3 / (1 + 0.2 * place @ place)

@@ -9,12 +9,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from puck import FIELDS, Puck, move_puck
-from small_worlds import SYSTEMS, particle, twins
+from small_worlds import SYSTEMS, Flat, particle, top, twins
 
 import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SO2, Dihedral
-from equiworld.symmetry import Heading, Point, Pseudoscalar, Scalar, Vector
+from equiworld.symmetry import Heading, Point, Pseudoscalar, Rotation, Scalar, Vector
 from equiworld.verify.discover import discover
 
 SMALL = {"points": 10, "transitions": 200, "finite": False}
@@ -140,3 +140,75 @@ def test_what_cannot_be_asked_is_refused():
     noisy = particle(2, force=lambda place, speed: np.random.default_rng().normal(size=2))
     with pytest.raises(ArgumentError, match="repeat itself"):
         discover(noisy, **SMALL)
+
+
+@pytest.mark.parametrize("form", ["xyz", "ZYX"])
+def test_angles_of_euler_are_told_apart(form):
+    found = discover(top(form), **SMALL)
+    fields = {each.name: each.declared for each in found.fields}
+    assert fields == {"pose": Rotation(form=form), "spin": Vector(), "action": Vector()}
+    assert found.symmetry.group == ew.SO3()
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "parts"),
+    [
+        ("so(2)", None, [(0, 1), (2, 3)]),
+        ("se(2)", [0, 2, 4, 6, 1, 3, 5, 7], [(0, 4), (1, 5), (2, 6), (3, 7)]),
+        ("so(3)", None, [(0, 1, 2), (3, 4, 5)]),
+        ("unicycle", None, [(0, 1), (2,), (3,)]),
+        ("none", None, [(0,), (1,), (2,), (3,)]),
+    ],
+)
+def test_one_array_is_taken_apart(name, order, parts):
+    make, _, turns, shifts, group = SYSTEMS[name]
+    found = discover(Flat(make(), order), **SMALL)
+    assert (len(found.algebra.turns), len(found.algebra.shifts)) == (turns, shifts)
+    assert [tuple(map(int, each.name.split("_")[1:])) for each in found.fields[:-1]] == parts
+    assert (None if found.symmetry is None else found.symmetry.group) == group
+    assert group is None or made_by(found.code) == found.symmetry
+
+
+def test_one_array_of_a_puck_is_taken_apart_and_audited():
+    found = discover(Puck(), move=move_puck, points=10, transitions=300)
+    fields = found.symmetry.observation
+    assert (fields["numbers_0_1"], fields["numbers_2_3"]) == (Point(), Vector())
+    assert isinstance(fields["number_4"], Heading)
+    assert fields["number_5"] == Pseudoscalar()
+    assert "numbers_7_8" in fields
+    assert found.symmetry.group == E2()
+    assert found.audit.verdict == "exact"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("Pendulum-v1", [Scalar(), Pseudoscalar(), Pseudoscalar()]),
+        ("MountainCarContinuous-v0", [Heading(axis=np.pi / 6), Pseudoscalar()]),
+    ],
+)
+def test_mirrors_of_single_numbers_are_found(name, fields):
+    """The pendulum's sine and rate; the car's place about the bottom of its valley, −π/6."""
+    found = discover(gym.make(name), points=6, transitions=500)
+    told = list(found.symmetry.observation.values())
+    assert [type(each) for each in told] == [type(each) for each in fields]
+    assert all(
+        abs(each.axis - axis.axis) < 1e-3
+        for each, axis in zip(told, fields, strict=True)
+        if hasattr(axis, "axis")
+    )
+    assert found.symmetry.action == Pseudoscalar()
+    assert float(found.symmetry.group.elements()[1].determinant) < 0
+
+
+@pytest.mark.parametrize("order", [None, [0, 2, 1, 3]])
+@pytest.mark.parametrize("heavier", [1.0, 3.0])
+def test_bodies_in_one_array_that_are_alike_are_found(heavier, order):
+    found = discover(Flat(twins(heavier), order), dim=2, points=4, transitions=500)
+    exchanges = [each for each in found.finite if each.name.startswith("exchange")]
+    if heavier > 1.0:
+        assert exchanges == []
+        return
+    one = "'number_0' and 'number_1', 'number_2' and 'number_3'"
+    other = "'number_0' and 'number_2', 'number_1' and 'number_3'"
+    assert [each.name for each in exchanges] == [f"exchange of {other if order else one}"]

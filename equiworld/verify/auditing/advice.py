@@ -16,6 +16,7 @@ def advice(
     regions: Sequence[RegionFinding],
     mended: bool,
     infeasible: float,
+    unvisited: Sequence[str] = (),
 ) -> str:
     """A sentence or two.
 
@@ -25,6 +26,7 @@ def advice(
         regions: by where runs went.
         mended: whether another declaration would fit.
         infeasible: the share of actions whose images are not allowed.
+        unvisited: what stands in the world and no run touched.
     """
     if mended:
         return "correct the declaration first, as said above, and audit again"
@@ -34,6 +36,12 @@ def advice(
     if infeasible > 0:
         share = f"{100 * infeasible:.0f} % of the allowed actions"
         text += f"; {share} have images that are not allowed: bound them by a ball"
+    if unvisited:
+        more = f" and {len(unvisited) - 1} more" if len(unvisited) > 1 else ""
+        text += (
+            f"; no run touched {unvisited[0]}{more}: what is said does not hold for there. Audit along a policy that "
+            "goes there, or with more states"
+        )
     return text
 
 

@@ -26,7 +26,7 @@ from equiworld.verify.auditing.findings import (
 )
 from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
 from equiworld.verify.auditing.outcome import outcomes
-from equiworld.verify.auditing.regions import Region
+from equiworld.verify.auditing.regions import Region, unvisited
 from equiworld.verify.auditing.report import Audit
 from equiworld.verify.auditing.runs import Runner, Runs
 from equiworld.verify.auditing.subgroups import Lattice, name_of, subgroups_of, telling_elements
@@ -76,6 +76,7 @@ class Auditor:
         self.runs = Runs()
         self.law: Law | None = None
         self.noisy = False
+        self.unvisited: tuple[str, ...] = ()
 
     def draw(self, states: int, horizon: int, policy: Policy | None) -> None:
         """Reach the states, and ask which turned actions are allowed."""
@@ -92,6 +93,7 @@ class Auditor:
             reason = next(iter(self.runs.refused.values()), "nothing was tried")
             got = f"one that begins at no g·s ({reason})"
             raise ArgumentError("env", got, "one that can be brought there")
+        self.unvisited = unvisited(simulator.env, region, self.runs.regions.values())
         self._judge()
         self.noisy = not self.runs.floor.same or is_noisy(simulator, self.origins)
         if self.noisy:
@@ -180,7 +182,7 @@ class Auditor:
             if kept is None or not all(kept.values())
             else None,
             causes=causes,
-            recommendation=advice(findings[0], largest, regions, mended, share),
+            recommendation=advice(findings[0], largest, regions, mended, share, self.unvisited),
             config={**config, "tolerance": self.tolerance, "confidence": self.confidence, "seed": self.seed}
             | {"restored_by": self._restored_by(), "origins": self._counts()},
             wants_reward=symmetry.reward,

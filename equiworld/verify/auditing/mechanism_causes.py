@@ -42,7 +42,8 @@ def mujoco_causes(env: gym.Env, symmetry: Symmetry, failing: Sequence[GroupEleme
     parts = [moves_parts(g) for g in failing]
     turns = any(not moved and _turns(g) for g, moved in zip(failing, parts, strict=True))
     try:
-        mechanism = explain(found[0], starts=_STARTS, steps=_STEPS, gravity=turns)
+        source = env if hasattr(env.unwrapped, "model") else found[0]
+        mechanism = explain(source, starts=_STARTS, steps=_STEPS, gravity=turns)
     except ArgumentError:  # a model of a kind that it does not know
         return []
     chosen = [each for each in mechanism.explanations if (any(parts) if each.map is not None else turns)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gymnasium as gym
 
+from equiworld.verify.mechanism.parameters import element_name
+from equiworld.verify.mechanism.roots import standing_geoms
 from equiworld.verify.mujoco_model import model_and_data
 
-__all__ = ["CONTACT", "FIXED", "FREE", "UNREAD", "Region", "region_of", "worse"]
+__all__ = ["CONTACT", "FIXED", "FREE", "UNREAD", "Region", "region_of", "unvisited", "worse"]
 
 Region = Callable[[gym.Env], str]
 
@@ -27,7 +29,7 @@ def region_of(env: gym.Env) -> Region | None:
     if callable(getattr(base, "region", None)):
         return lambda env: str(env.unwrapped.region())  # type: ignore[attr-defined]
     if model_and_data(env) is not None:
-        return _of_mujoco
+        return _OfMujoco()
     if all(hasattr(base, name) for name in ("space", "agent", "block")):
         return _of_pymunk
     return None
@@ -40,15 +42,46 @@ def worse(one: str, other: str) -> str:
     return max(one, other, key=_ORDER.index)
 
 
-def _of_mujoco(env: gym.Env) -> str:
-    found = model_and_data(env)
-    assert found is not None
-    model, data = found
-    if not data.ncon:
-        return FREE
-    touched = data.contact.geom[: data.ncon].ravel()
-    fixed = model.body_weldid[model.geom_bodyid[touched[touched >= 0]]] == 0
-    return FIXED if fixed.any() else CONTACT
+def unvisited(env: gym.Env, region: Region | None, seen: Iterable[str]) -> tuple[str, ...]:
+    """What stands in the world and no run touched: nothing is known there. Empty where that cannot be told.
+
+    Args:
+        env: any.
+        region: what told where it was, all along.
+        seen: the regions that runs went through.
+    """
+    if isinstance(region, _OfMujoco):
+        return region.untouched(env)
+    space = getattr(env.unwrapped, "space", None)
+    walls = getattr(env.unwrapped, "walls", False) or getattr(
+        getattr(space, "static_body", None), "shapes", ()
+    )
+    return ("the walls",) if walls and region is not None and FIXED not in set(seen) else ()
+
+
+class _OfMujoco:
+    """Which geoms touch, and which ever did."""
+
+    def __init__(self) -> None:
+        self._met: set[int] = set()
+
+    def __call__(self, env: gym.Env) -> str:
+        found = model_and_data(env)
+        assert found is not None
+        model, data = found
+        if not data.ncon:
+            return FREE
+        touched = data.contact.geom[: data.ncon].ravel()
+        self._met.update(touched.tolist())
+        fixed = model.body_weldid[model.geom_bodyid[touched[touched >= 0]]] == 0
+        return FIXED if fixed.any() else CONTACT
+
+    def untouched(self, env: gym.Env) -> tuple[str, ...]:
+        """The names of geoms that stand in the world and were never met."""
+        found = model_and_data(env)
+        assert found is not None
+        left = [geom for geom in standing_geoms(found[0]) if geom not in self._met]
+        return tuple(element_name(found[0], "geom", geom) for geom in left)
 
 
 def _of_pymunk(env: gym.Env) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from equiworld.verify.discovery.movers import (
 from equiworld.verify.discovery.perturbed import Perturbed
 from equiworld.verify.discovery.transitions import Transitions
 
-__all__ = ["Algebra", "algebra_of"]
+__all__ = ["Algebra", "algebra_of", "linearised", "null_space"]
 
 _RESAMPLES = 50
 _SMALL = 1e-3  # of a typical motion's residual: what is larger is no symmetry
@@ -100,7 +100,13 @@ class Algebra:
         return self.null @ first
 
 
-def algebra_of(points: Sequence[Perturbed], data: Transitions, dim: int, seed: int) -> Algebra:
+def algebra_of(
+    points: Sequence[Perturbed],
+    data: Transitions,
+    dim: int,
+    seed: int,
+    euler: Mapping[str, str] | None = None,
+) -> Algebra:
     """The null space of all generators that turn and shift the items of every key by themselves.
 
     Args:
@@ -108,11 +114,12 @@ def algebra_of(points: Sequence[Perturbed], data: Transitions, dim: int, seed: i
         data: transitions, which tell scales, and what never changes.
         dim: of space, 2 or 3.
         seed: of the resamples.
+        euler: keys that are Euler's angles, and their form.
     """
     rng = np.random.default_rng([seed, dim, 0x616C67])
     arrays = {name: array for name, array in data.before.items() if name not in data.still}
     arrays[ACTION] = data.action
-    movers = movers_of(arrays, dim, data.angles)
+    movers = movers_of(arrays, dim, data.angles, euler or {})
     unknowns = unknowns_of(movers, dim)
     scales = {name: np.where(array.std(0) > 0, array.std(0), 1.0) for name, array in arrays.items()}
     scales |= {name: np.ones(1) for name in data.angles if name in scales}
@@ -135,6 +142,19 @@ def algebra_of(points: Sequence[Perturbed], data: Transitions, dim: int, seed: i
     return replace(found, confidence=same[True] / _RESAMPLES)
 
 
+def linearised(point: Perturbed, scales: dict[str, Array]) -> tuple[Array, Array]:
+    """∂f/∂(s, a) at one point in units of scale, `(outputs, inputs)`, the action last; and the projection `(inputs,
+    inputs)` on what no action reaches."""
+    apart = {**point.changes_before, ACTION: point.changes_action}
+    names = [*(name for name in scales if name != ACTION), ACTION]
+    inputs = np.concatenate([apart[name] / scales[name] for name in names], 1)
+    changes = np.concatenate([point.changes_after[name] / scales[name] for name in names[:-1]], 1)
+    _, singular, reached = np.linalg.svd(inputs, full_matrices=False)
+    reached = reached[singular > _REACHED * singular[0]]
+    derivative = np.linalg.lstsq(inputs @ reached.T, changes, rcond=None)[0].T @ reached
+    return derivative, np.eye(inputs.shape[1]) - reached.T @ reached
+
+
 def _residual(
     point: Perturbed,
     scales: dict[str, Array],
@@ -147,20 +167,14 @@ def _residual(
     What no action reaches is taken to stay as it is.
     """
     here = {**point.before, ACTION: point.action}
-    apart = {**point.changes_before, ACTION: point.changes_action}
     names = [*(name for name in scales if name != ACTION), ACTION]
     starts = dict(zip(names, np.cumsum([0, *(len(here[name]) for name in names)]).tolist(), strict=False))
-    inputs = np.concatenate([apart[name] / scales[name] for name in names], 1)
-    changes = np.concatenate([point.changes_after[name] / scales[name] for name in names[:-1]], 1)
-    width = changes.shape[1]
-    _, singular, reached = np.linalg.svd(inputs, full_matrices=False)
-    reached = reached[singular > _REACHED * singular[0]]
-    derivative = np.linalg.lstsq(inputs @ reached.T, changes, rcond=None)[0].T @ reached
-    rest = np.eye(inputs.shape[1]) - reached.T @ reached
+    derivative, rest = linearised(point, scales)
+    width = len(derivative)
     found = np.zeros((width, len(unknowns)))
     basis = basis_of_turns(dim)
     for row, unknown in enumerate(unknowns):
-        mover, motion = movers[unknown.mover], np.zeros(inputs.shape[1])
+        mover, motion = movers[unknown.mover], np.zeros(len(rest))
         part = slice(starts[mover.key] + mover.start, starts[mover.key] + mover.start + mover.size)
         scale = np.broadcast_to(scales[mover.key], len(here[mover.key]))[
             mover.start : mover.start + mover.size
@@ -183,13 +197,7 @@ def _moved(mover: Mover, numbers: Array, unknown: Unknown, basis: Array) -> Arra
 
 def _settled(found: Algebra, residuals: Array) -> Algebra:
     """With the null space of residuals `(points, outputs, unknowns)`, and the turns and shifts that all share."""
-    flat = residuals.reshape(-1, residuals.shape[2])
-    upper = np.linalg.qr(flat / np.sqrt(len(residuals)), mode="r")
-    _, singular, vectors = np.linalg.svd(upper, full_matrices=True)
-    singular = np.concatenate([singular, np.zeros(len(vectors) - len(singular))])
-    order = np.argsort(singular)
-    values = singular[order] / (np.sqrt(np.mean(singular**2)) or 1.0)
-    null = vectors[order][values <= _SMALL].T
+    null, values = null_space(residuals)
     found = replace(found, null=null, values=values)
     turning = [row for row, each in enumerate(found.unknowns) if each.what == "turn"]
     single = [
@@ -200,6 +208,18 @@ def _settled(found: Algebra, residuals: Array) -> Algebra:
     turns = _shared(found, "turn", null)
     shifts = _shared(found, "shift", null @ _kernel(null[turning + single]))
     return replace(found, turns=turns, shifts=shifts)
+
+
+def null_space(residuals: Array) -> tuple[Array, Array]:
+    """An orthonormal basis `(unknowns, p)` of what residuals `(points, outputs, unknowns)` nearly annihilate, and all
+    singular values in units of their root mean square, the smallest first."""
+    flat = residuals.reshape(-1, residuals.shape[2])
+    upper = np.linalg.qr(flat / np.sqrt(len(residuals)), mode="r")
+    _, singular, vectors = np.linalg.svd(upper, full_matrices=True)
+    singular = np.concatenate([singular, np.zeros(len(vectors) - len(singular))])
+    order = np.argsort(singular)
+    values = singular[order] / (np.sqrt(np.mean(singular**2)) or 1.0)
+    return vectors[order][values <= _SMALL].T, values
 
 
 def _shared(found: Algebra, what: str, null: Array) -> Array:

@@ -11,7 +11,7 @@ from equiworld.groups.arrays import Array
 from equiworld.symmetry import Field, Heading, Point, Rotation, Scalar, Vector
 from equiworld.verify.check.report import shown
 from equiworld.verify.discovery.algebra import Algebra
-from equiworld.verify.discovery.movers import ACTION, Mover, basis_of_turns
+from equiworld.verify.discovery.movers import ACTION, EULER, Mover, basis_of_turns
 from equiworld.verify.discovery.transitions import Transitions
 
 __all__ = ["FieldGuess", "centre_of", "field_guesses"]
@@ -69,7 +69,7 @@ def _guess(
     """The form whose movers all turn as the others do; a Scalar if none does."""
     if not motions:
         return _without_turns(algebra, name, own, width)
-    for form in ("arrow", "number", "matrix", "wxyz", "xyzw"):
+    for form in ("arrow", "number", "matrix", "wxyz", "xyzw", *EULER):
         movers = [(number, mover) for number, mover in own if mover.form == form]
         shares = {round(_share(algebra, motions, number), 2) for number, _ in movers}
         if len(shares) != 1 or abs(share := shares.pop()) < _ALIKE:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class FiniteGuess:
         signs: by key, the sign of each single number under it.
         axis: of headings, the direction that their mirror image keeps [rad].
         centre: about which points are moved.
+        places: by key, about which single numbers change sign; 0 where not told.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FiniteGuess:
     signs: dict[str, tuple[int, ...]]
     axis: float
     centre: Array
+    places: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
 
     @property
     def holds(self) -> bool:
@@ -215,7 +217,7 @@ def finite_group(found: Sequence[FiniteGuess], dim: int) -> Group | None:
             return Cyclic(order)
         if order > 1 and any(each.matrix[0, 0] > 0 for each in mirrors):
             return Dihedral(order)
-    return Isometries(np.stack([each.matrix for each in holding]))
+    return Isometries(np.unique([each.matrix for each in holding], axis=0))
 
 
 def with_signs(guesses: Sequence[FieldGuess], mirror: FiniteGuess) -> list[FieldGuess]:
@@ -223,7 +225,10 @@ def with_signs(guesses: Sequence[FieldGuess], mirror: FiniteGuess) -> list[Field
     found = []
     for guess in guesses:
         signs = mirror.signs.get(guess.name, ())
-        if isinstance(guess.declared, Scalar) and signs and set(signs) == {-1}:
+        about = mirror.places.get(guess.name, ())
+        if any(about):  # x ↦ 2c − x, as an angle is mirrored
+            guess = replace(guess, declared=Heading(len(signs), axis=-about[0] % np.pi))
+        elif isinstance(guess.declared, Scalar) and signs and set(signs) == {-1}:
             guess = replace(guess, declared=Pseudoscalar(guess.declared.count))
         elif isinstance(guess.declared, Scalar) and len(set(signs)) > 1:
             parts = tuple(Scalar() if sign > 0 else Pseudoscalar() for sign in signs)

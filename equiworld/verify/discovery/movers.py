@@ -9,7 +9,10 @@ import numpy as np
 
 from equiworld.groups.arrays import Array
 
-__all__ = ["ACTION", "Mover", "Unknown", "basis_of_turns", "movers_of", "unknowns_of"]
+__all__ = ["ACTION", "EULER", "Mover", "Unknown", "basis_of_turns", "movers_of", "unknowns_of"]
+
+EULER = ("xyz", "ZYX")
+"""Euler's angles that are tried."""
 
 ACTION = ""
 """The key under which the action stands."""
@@ -23,8 +26,8 @@ class Mover:
         key: of the observation; "" for the action.
         start: the first number.
         size: how many.
-        form: "arrow", d numbers that turn and shift; "number", one that shifts, as angles do; "matrix", "wxyz" or
-            "xyzw", orientations, which turn.
+        form: "arrow", d numbers that turn and shift; "number", one that shifts, as angles do; "matrix", "wxyz",
+            "xyzw", or "xyz" and "ZYX", Euler's angles: orientations, which turn.
         scale: of its numbers: by how much it shifts for a shift of 1.
     """
 
@@ -49,10 +52,22 @@ class Mover:
             return basis @ numbers
         if self.form == "matrix":
             return (basis @ numbers.reshape(3, 3)).ravel()
+        if self.form in EULER:
+            return _euler_rate(self.form, numbers, basis)
         rate = np.array([basis[2, 1], basis[0, 2], basis[1, 0]]) / 2
         w, v = (numbers[0], numbers[1:]) if self.form == "wxyz" else (numbers[3], numbers[:3])
         real, imaginary = -rate @ v, w * rate + np.cross(rate, v)
         return np.array([real, *imaginary]) if self.form == "wxyz" else np.array([*imaginary, real])
+
+
+def _euler_rate(form: str, angles: Array, basis: Array) -> Array:
+    """The rate of Euler's angles, by central differences: no other form of it is as short."""
+    from scipy.spatial.transform import Rotation
+
+    pose, step = Rotation.from_euler(form, angles).as_matrix(), 1e-5
+    moved = [np.eye(3) + sign * step * basis + (step * basis) @ (step * basis) / 2 for sign in (1, -1)]
+    up, down = (Rotation.from_matrix(each @ pose).as_euler(form) for each in moved)
+    return np.asarray(((up - down + np.pi) % (2 * np.pi) - np.pi) / (2 * step))
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,19 @@ def basis_of_turns(dim: int) -> Array:
     return basis
 
 
-def movers_of(arrays: Mapping[str, Array], dim: int, angles: tuple[str, ...]) -> list[Mover]:
-    """All ways in which keys may move: what is wrong among them is in no null space."""
+def movers_of(
+    arrays: Mapping[str, Array], dim: int, angles: tuple[str, ...], euler: Mapping[str, str]
+) -> list[Mover]:
+    """All ways in which keys may move: what is wrong among them is in no null space.
+
+    Euler's angles are told by `euler`, key and form: a turn of them about one axis is a shift of one number, so that
+    they cannot be unknown beside arrows.
+    """
     found = []
     for key, array in arrays.items():
+        if key in euler:
+            found.append(Mover(key, 0, 3, euler[key], 1.0))
+            continue
         width = array.shape[1]
         size = dim if width % dim == 0 else 1
         for start in range(0, width, size):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.rollout import Replay, Start, rollout
-from equiworld.verify.discovery.transitions import held_actions, limits, split
+from equiworld.verify.discovery.transitions import Places, held_actions, limits, split
 
 __all__ = ["Perturbed", "perturbed"]
 
@@ -51,7 +51,7 @@ def perturbed(
     env: gym.Env,
     points: int,
     seed: int,
-    parts: Mapping[str, int] | None,
+    parts: Places | None,
     angles: Sequence[str],
     width: int,
 ) -> list[Perturbed]:
@@ -89,7 +89,7 @@ def perturbed(
 
 
 def _point(
-    env: gym.Env, seed: int, actions: NDArray[Any], parts: Mapping[str, int] | None, angles: Sequence[str]
+    env: gym.Env, seed: int, actions: NDArray[Any], parts: Places | None, angles: Sequence[str]
 ) -> Perturbed | None:
     """The last step of an episode; None if it ends before."""
     low, high = limits(env.action_space)
@@ -130,7 +130,7 @@ def _point(
 
 
 def _last_two(
-    env: gym.Env, seed: int, actions: NDArray[Any], parts: Mapping[str, int] | None
+    env: gym.Env, seed: int, actions: NDArray[Any], parts: Places | None
 ) -> tuple[dict[str, Array], dict[str, Array]] | None:
     """What is seen before and after the last action; None if the episode ends before."""
     seen: list[Any] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from equiworld.groups.arrays import Array
 from equiworld.symmetry import Field, Parts, Symmetry
 from equiworld.verify.discovery.algebra import Algebra
 from equiworld.verify.discovery.field_types import FieldGuess
+from equiworld.verify.discovery.transitions import Places
 
 __all__ = ["as_code", "declared", "group_of", "with_mirrors"]
 
@@ -65,13 +66,17 @@ def declared(
     group: Group,
     guesses: Sequence[FieldGuess],
     centre: Array | None,
-    parts: Mapping[str, int] | None,
+    parts: Places | None,
     flat: bool,
 ) -> Symmetry:
     """The proposed declaration."""
     found = {guess.name: guess.declared for guess in guesses}
     action = found.pop("action")
-    observation: dict[str, Field] = {"observation": Parts(found)} if parts is not None else found
+    observation: dict[str, Field] = found
+    if parts is not None:
+        in_order = [place for name in found for place in parts[name]]
+        told = {} if in_order == sorted(in_order) else {name: parts[name] for name in found}
+        observation = {"observation": Parts(found, told)}
     about = () if centre is None else tuple(_plain(number) for number in centre)
     goal = {
         name: f"{other}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,16 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.rollout import Replay, Start, rollout
 from equiworld.symmetry.motion import TURN
 
-__all__ = ["Transitions", "gathered", "held_actions", "limits", "split"]
+__all__ = ["Places", "Transitions", "gathered", "held_actions", "limits", "places_of", "split"]
+
+Places = Mapping[str, tuple[int, ...]]
+"""By name, where the numbers of a part are in an observation that is one array."""
 
 _LENGTH = 24  # steps of an episode at most: many starts tell more than long walks
 _HELD = 6  # steps at most that one action is held
@@ -75,17 +79,17 @@ class Transitions:
         )
 
 
-def gathered(env: gym.Env, count: int, seed: int, parts: Mapping[str, int] | None) -> Transitions:
+def gathered(env: gym.Env, count: int, seed: int, parts: Places | None) -> Transitions:
     """`count` transitions of random actions, each held for a few steps, from many resets.
 
     Args:
         env: is reset again and again.
         count: of transitions.
         seed: of resets and actions.
-        parts: of an observation that is one array, the numbers of each of its parts in order; one part if None.
+        parts: of an observation that is one array, where the numbers of each of its parts are; one part if None.
 
     Raises:
-        ArgumentError: actions are no Box of floats, or observations no numbers of which `parts` tells the sizes.
+        ArgumentError: actions are no Box of floats, or observations no numbers of which `parts` tells the places.
     """
     space = env.action_space
     if not isinstance(space, spaces.Box) or np.dtype(space.dtype).kind != "f" or len(space.shape) != 1:
@@ -115,7 +119,7 @@ def gathered(env: gym.Env, count: int, seed: int, parts: Mapping[str, int] | Non
     )
 
 
-def split(observation: Any, parts: Mapping[str, int] | None) -> dict[str, Array]:
+def split(observation: Any, parts: Places | None) -> dict[str, Array]:
     """The arrays of an observation by key, or of one array by part.
 
     Raises:
@@ -126,10 +130,26 @@ def split(observation: Any, parts: Mapping[str, int] | None) -> dict[str, Array]
     array = _numbers("observation", observation)
     if parts is None:
         return {"observation": array}
-    if sum(parts.values()) != len(array):
-        raise ArgumentError("parts", dict(parts), f"sizes that add up to {len(array)}")
-    ends = np.cumsum([0, *parts.values()])
-    return {name: array[ends[i] : ends[i + 1]] for i, name in enumerate(parts)}
+    if sorted(place for places in parts.values() for place in places) != list(range(len(array))):
+        raise ArgumentError("parts", dict(parts), f"each of {len(array)} numbers in one of them")
+    return {name: array[list(places)] for name, places in parts.items()}
+
+
+def places_of(parts: Mapping[str, int | Sequence[int]]) -> Places:
+    """Where the numbers of each part are: told, or as many as are told, one part behind the other.
+
+    >>> places_of({"place": 2, "speed": 2})
+    {'place': (0, 1), 'speed': (2, 3)}
+    """
+    found, next_one = dict[str, tuple[int, ...]](), 0
+    for name, told in parts.items():
+        if isinstance(told, Sequence):
+            found[name] = tuple(integer("parts", each, least=0) for each in told)
+        else:
+            size = integer("parts", told, least=1)
+            found[name] = tuple(range(next_one, next_one + size))
+            next_one += size
+    return found
 
 
 def _numbers(name: str, array: Any) -> Array:

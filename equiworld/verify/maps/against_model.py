@@ -34,7 +34,7 @@ def model_faults(
     from equiworld.verify.mechanism.derive import derive_map
     from equiworld.verify.mechanism.loading import load_model
 
-    found, _ = load_model(model)
+    found = load_model(model).model
     scalar = np.flatnonzero(found.jnt_type >= 2)  # slides and hinges
     names = [found.joint(int(each)).name for each in scalar]
     chosen = _places(names, joints)

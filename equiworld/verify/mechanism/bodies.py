@@ -26,6 +26,8 @@ def bodies_of(
         if sources and places:
             middles = moved(kinematics.centres[sources], body)
             costs = np.linalg.norm(middles[:, None] - kinematics.centres[places], axis=-1)
+            led = model.body_mocapid >= 0
+            costs[led[sources][:, None] != led[places]] = 1e6  # what is led comes to what is led
             for i, j in zip(*linear_sum_assignment(costs), strict=True):
                 if costs[i, j] < kinematics.size:
                     images[sources[i]] = places[j]

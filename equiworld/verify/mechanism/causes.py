@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,15 @@ import numpy as np
 
 from equiworld.verify.mechanism.differences import Difference
 from equiworld.verify.mechanism.dynamics import Deviation
+from equiworld.verify.mechanism.measuring import EXACT, Measure
 from equiworld.verify.mechanism.mending import Mend, mended
 from equiworld.verify.mechanism.model_map import Model
 
 __all__ = ["EXACT", "Cause", "Causes", "causes_of"]
 
-EXACT = 1e-10
-"""[m, rad] Deviations below are rounding, which contacts amplify."""
-
 _HELPS = 0.5  # an option counts as a cause if without it less than this share of a deviation is left
 _NEGLIGIBLE = 1e-7  # of the deviation
+_STATES = 8  # from which shares are measured: all the others only confirm what is left
 
 
 @dataclass(frozen=True)
@@ -69,23 +68,28 @@ class Causes:
     Attributes:
         causes: that matter.
         harmless: what differs without changing anything measured, in words.
-        rest: the deviation with everything mended.
+        rest: the deviation with everything mended, from all states.
+        states: from how many the shares were measured.
     """
 
     causes: tuple[Cause, ...]
     harmless: tuple[str, ...]
     rest: Deviation
+    states: int = 0
 
 
 def causes_of(
     model: Model,
     deviation: Deviation,
-    measure: Callable[[Model], Deviation],
+    measure: Measure,
     parameters: Sequence[Mend],
     constants: Mend | None,
     options: Sequence[Mend],
+    states: int = _STATES,
 ) -> Causes:
-    """Mend one thing after another and measure again.
+    """Mend one thing after another and measure again, from a few states that tell; and from all, what is left.
+
+    Where from all of them something matters that did not from a few, all is measured from all.
 
     Args:
         model: as it is; copies are mended.
@@ -94,10 +98,13 @@ def causes_of(
         parameters: what differs in the model.
         constants: what is derived from them; None where there is nothing of that.
         options: what may be at fault besides; of these as few are taken as are needed.
+        states: how many are few.
     """
     if deviation.position <= EXACT and deviation.velocity <= 100 * EXACT:
         return Causes((), tuple(each.words for each in parameters), deviation)
     base = [*parameters, *([constants] if constants is not None else [])]
+    everywhere, whole = measure, deviation
+    measure, deviation = measure.telling(deviation, states)
     chosen = _needed(model, base, options, measure)
     everything = [*base, *chosen]
     rest = measure(mended(model, everything))
@@ -108,18 +115,27 @@ def causes_of(
         range(len(everything)),
         key=lambda i: (everything[i] in chosen, everything[i] is constants, -shares[i]),
     )
-    found, harmless, applied = list[Cause](), list[str](), list[Mend]()
+    found, harmless, applied = list[Cause](), list[Mend](), list[Mend]()
     for i in order:
         mend = everything[i]
         applied.append(mend)
         if excess[i] <= _NEGLIGIBLE * deviation.velocity and len(everything) > 1:
-            if mend is not constants:
-                harmless.append(mend.words)
+            harmless.append(mend)
             continue
         after = measure(mended(model, _constants_last(applied, constants)))
         cause = Cause(mend.name, mend.words, shares[i], alone[i].velocity, after.velocity, mend.differences)
         found.append(cause)
-    return Causes(tuple(found), tuple(harmless), rest)
+    if len(deviation.velocities) < len(whole.velocities):
+        rest = everywhere(mended(model, everything))
+        left = (
+            everywhere(mended(model, [each for each in everything if each not in harmless]))
+            if harmless
+            else rest
+        )
+        if left.velocity > 2 * rest.velocity + max(_NEGLIGIBLE * whole.velocity, 100 * EXACT):
+            return causes_of(model, whole, everywhere, parameters, constants, options, len(whole.velocities))
+    words = tuple(each.words for each in harmless if each is not constants)
+    return Causes(tuple(found), words, rest, len(deviation.velocities))
 
 
 def _shares(deviation: Deviation, alone: Sequence[Deviation], rest: Deviation) -> list[float]:
@@ -134,9 +150,7 @@ def _shares(deviation: Deviation, alone: Sequence[Deviation], rest: Deviation) -
     return [part / total if total else 0.0 for part in parts]
 
 
-def _needed(
-    model: Model, base: Sequence[Mend], options: Sequence[Mend], measure: Callable[[Model], Deviation]
-) -> list[Mend]:
+def _needed(model: Model, base: Sequence[Mend], options: Sequence[Mend], measure: Measure) -> list[Mend]:
     """The fewest options that bring the deviation down, the one that helps most first, the last resort at the end."""
     chosen, left = list[Mend](), [each for each in options if not each.last_resort]
     resort = [each for each in options if each.last_resort]

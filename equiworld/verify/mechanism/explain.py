@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from equiworld.arguments import integer
@@ -12,12 +13,16 @@ from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.causes import causes_of
 from equiworld.verify.mechanism.derive import derive_maps
 from equiworld.verify.mechanism.differences import differences_of, option_differences, stale_constants
-from equiworld.verify.mechanism.dynamics import Start, deviation_of, stable_starts, starts_of
+from equiworld.verify.mechanism.dynamics import stable_starts
 from equiworld.verify.mechanism.loading import add_floor, load_model
+from equiworld.verify.mechanism.measuring import Measure
 from equiworld.verify.mechanism.mending import constants_mend, option_mends, parameter_mends
 from equiworld.verify.mechanism.model_map import Model, ModelMap
+from equiworld.verify.mechanism.parameters import element_name
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 from equiworld.verify.mechanism.root_mends import root_mends
+from equiworld.verify.mechanism.roots import standing_geoms
+from equiworld.verify.mechanism.starts import Start, starts_of
 from equiworld.verify.mechanism.turn import WorldTurn
 
 __all__ = ["explain"]
@@ -42,7 +47,8 @@ def explain(
     found by mending one after another and measuring again. Models are copied; the given one stays as it is.
 
     Args:
-        source: a mujoco.MjModel, an XML file or text, a Gymnasium MuJoCo environment or its id.
+        source: a mujoco.MjModel, an XML file or text, a Gymnasium MuJoCo environment, which
+            is reset, or its id.
         starts: states that simulations begin at; random controls lead to them.
         steps: of the simulator, from each.
         seed: of states and controls.
@@ -63,27 +69,33 @@ def explain(
     begin = time.perf_counter()
     starts, steps = integer("starts", starts, least=1), integer("steps", steps, least=1)
     seed = integer("seed", seed, least=0)
-    model, title = load_model(source)
+    model, title, poses = load_model(source)
     model = add_floor(source, model) if floor else model
     if not model.nv:
         raise ArgumentError("source", f"{title}, in which nothing moves", "a model with joints")
     if getattr(model, "nactuator", model.nu) != model.nu:
         raise ArgumentError("source", f"{title}, whose actuators take several controls", "one control each")
-    derived = derive_maps(model, reference, tolerance)
-    pose = derived.maps[0].reference if derived.maps else model.qpos0
-    begun = stable_starts(model, starts_of(model, pose, starts, steps, seed), steps)
+    derived = derive_maps(model, reference, tolerance, None if poses is None else poses[0])
+    pose = derived.maps[0].reference if derived.maps else np.array(model.qpos0)
+    begun = stable_starts(model, starts_of(model, pose, starts, steps, seed, poses), steps)
     found = [_of_map(model, each, begun, steps) for each in derived.maps]
     if gravity:
         found += _of_turn(model, begun, steps)
     config = {"starts": starts, "steps": steps, "seed": seed, "timestep": float(model.opt.timestep)}
     took = time.perf_counter() - begin
-    return Mechanism(title, tuple(found), derived.rejected, stale_constants(model), config, took)
+    missed = _untouched(model, found)
+    return Mechanism(title, tuple(found), derived.rejected, stale_constants(model), config, took, missed)
+
+
+def _untouched(model: Model, found: list[Explanation]) -> tuple[str, ...]:
+    """What stands in the world and was met in no state."""
+    met = frozenset().union(*(each.deviation.met for each in found))
+    left = [geom for geom in standing_geoms(model) if geom not in met] if found else []
+    return tuple(element_name(model, "geom", geom) for geom in left)
 
 
 def _of_map(model: Model, found: ModelMap, begun: list[Start], steps: int) -> Explanation:
-    def measure(changed: Model) -> Any:
-        return deviation_of(changed, found, begun, steps)
-
+    measure = Measure(found, begun, steps)
     deviation = measure(model)
     mends = parameter_mends(model, found)
     constants = constants_mend(model) if mends or stale_constants(model) else None
@@ -103,10 +115,7 @@ def _of_turn(model: Model, begun: list[Start], steps: int) -> list[Explanation]:
     ]  # not beyond the range of what slides
     if not begun:
         return []
-
-    def measure(changed: Model) -> Any:
-        return deviation_of(changed, turn, begun, steps)
-
+    measure = Measure(turn, begun, steps)
     deviation = measure(model)
     causes = causes_of(model, deviation, measure, root_mends(model), None, option_mends(model, turn.isometry))
     differences = tuple(one for cause in causes.causes for one in cause.differences)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -78,17 +79,27 @@ class Kinematics:
 
     def joints(self, body: int) -> list[int]:
         """The joints of a body, in the order in which they turn it."""
-        first = int(self.model.body_jntadr[body])
-        return list(range(first, first + int(self.model.body_jntnum[body])))
+        return self._joints[body]
 
     def children(self, body: int) -> list[int]:
         """The bodies with joints that hang on a body, or on what is welded to it."""
-        weld = self.model.body_weldid
-        return [
-            child
-            for child in range(1, self.model.nbody)
-            if weld[child] == child and weld[self.model.body_parentid[child]] == body
-        ]
+        return self._children[body]
+
+    @cached_property
+    def _joints(self) -> list[list[int]]:
+        """By body; asked for each pair of bodies again and again."""
+        starts, counts = self.model.body_jntadr.tolist(), self.model.body_jntnum.tolist()
+        return [list(range(first, first + count)) for first, count in zip(starts, counts, strict=True)]
+
+    @cached_property
+    def _children(self) -> list[list[int]]:
+        """Likewise."""
+        weld, parents = self.model.body_weldid.tolist(), self.model.body_parentid.tolist()
+        found: list[list[int]] = [[] for _ in weld]
+        for child in range(1, len(weld)):
+            if weld[child] == child:
+                found[weld[parents[child]]].append(child)
+        return found
 
     def welded(self, body: int) -> list[int]:
         """A body and those that are welded to it."""

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry.registry import make_env
-from equiworld.verify.mechanism.model_map import Model
+from equiworld.verify.mechanism.model_map import Array, Model
 
-__all__ = ["add_floor", "load_model"]
+__all__ = ["Loaded", "add_floor", "load_model"]
 
+_RESETS = 8
 _EXTRA = "MuJoCo to be installed: pip install equiworld[mujoco]"
 
 
-def load_model(source: Any) -> tuple[Model, str]:
-    """The mujoco.MjModel of something, and what it is called.
+class Loaded(NamedTuple):
+    """A mujoco.MjModel, what it is called, and the poses `(n, nq)` that its environment begins in; none of files."""
+
+    model: Model
+    title: str
+    poses: Array | None
+
+
+def load_model(source: Any) -> Loaded:
+    """The mujoco.MjModel of something, what it is called, and in which poses its environment, which is reset, begins.
 
     Args:
         source: a mujoco.MjModel; a Gymnasium environment with MuJoCo's `model`, or its id; a path that ends in .xml or
@@ -32,7 +44,7 @@ def load_model(source: Any) -> tuple[Model, str]:
     except ImportError as error:
         raise ArgumentError("source", f"{source!r} without MuJoCo ({error})", _EXTRA) from error
     if isinstance(source, mujoco.MjModel):
-        return source, _title(source)
+        return Loaded(source, _title(source), None)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith((".xml", ".mjb"))):
         return _from_file(os.fspath(source))
     if isinstance(source, str) and source.lstrip().startswith("<mujoco"):
@@ -40,16 +52,15 @@ def load_model(source: Any) -> tuple[Model, str]:
             found = mujoco.MjModel.from_xml_string(source)
         except ValueError as error:
             raise ArgumentError("source", f"XML that MuJoCo cannot read ({error})", "a model") from error
-        return found, _title(found)
+        return Loaded(found, _title(found), None)
     env = make_env(source)
     base = getattr(env, "unwrapped", env)
-    for model in (getattr(base, "model", None), getattr(getattr(base, "physics", None), "model", None)):
-        model = getattr(model, "ptr", model)  # dm_control wraps it
+    for holder in (base, getattr(base, "physics", None)):
+        model, data = (getattr(holder, name, None) for name in ("model", "data"))
+        model, data = getattr(model, "ptr", model), getattr(data, "ptr", data)  # dm_control wraps them
         if isinstance(model, mujoco.MjModel):
-            spec = getattr(base, "spec", None)
-            return model, source if isinstance(source, str) else getattr(spec, "id", None) or type(
-                base
-            ).__name__
+            title = source if isinstance(source, str) else getattr(getattr(base, "spec", None), "id", None)
+            return Loaded(model, title or type(base).__name__, _begun(env, data))
     raise ArgumentError(
         "source",
         f"a {type(base).__name__}",
@@ -57,14 +68,25 @@ def load_model(source: Any) -> tuple[Model, str]:
     )
 
 
-def _from_file(path: str) -> tuple[Model, str]:
+def _begun(env: Any, data: Any) -> Array | None:
+    """The poses that an environment begins in; None of what is no Gymnasium environment."""
+    if not isinstance(env, gym.Env):
+        return None
+    poses = []
+    for seed in range(_RESETS):
+        env.reset(seed=seed)
+        poses.append(np.array(data.qpos))
+    return np.stack(poses)
+
+
+def _from_file(path: str) -> Loaded:
     import mujoco
 
     if not os.path.isfile(path):
         raise ArgumentError("source", repr(path), "a file that exists")
     read = mujoco.MjModel.from_binary_path if path.endswith(".mjb") else mujoco.MjModel.from_xml_path
     try:
-        return read(path), os.path.basename(path)
+        return Loaded(read(path), os.path.basename(path), None)
     except ValueError as error:
         raise ArgumentError("source", f"{path!r}, which MuJoCo cannot read ({error})", "a model") from error
 

@@ -171,6 +171,18 @@ class ModelMap:
         """ρ(g) of controls `(…, nu)`."""
         return np.asarray(self.orders.actuator_signs * controls[..., self.orders.actuators])
 
+    def move_mocap(self, places: Array, quaternions: Array) -> tuple[Array, Array]:
+        """ρ(g) of where mocap bodies are `(nmocap, 3)`, and of their quaternions `(nmocap, 4)`."""
+        bodies = self.addresses["mocap"]
+        number = {int(body): at for at, body in enumerate(bodies)}
+        come = [number[int(self.bodies[body])] for body in bodies]
+        moved = self.centre + (places[come] - self.centre) @ self.isometry.T
+        turned = [
+            quaternion_of(self.isometry @ matrix_of(quaternions[source]) @ self.turns[body].T)
+            for source, body in zip(come, bodies, strict=True)
+        ]
+        return moved, np.reshape(turned, (-1, 4))
+
     def widths(self, joint: int) -> tuple[int, int]:
         """How many numbers of a joint there are in qpos and in qvel."""
         return _WIDTHS.get(int(self.joint_types[joint]), (1, 1))

@@ -107,6 +107,8 @@ def move_data(model: Model, data: Any, found: ModelMap, shift: Array | None = No
     for name in ("qfrc_actuator", "qacc_warmstart", "qfrc_constraint"):
         left[name] = found.move_tangents(getattr(data, name))
     data.qpos[:], data.qvel[:] = found.move_positions(data.qpos), found.move_tangents(data.qvel)
+    data.mocap_pos[:], data.mocap_quat[:] = found.move_mocap(data.mocap_pos, data.mocap_quat)
+    data.mocap_pos[:] += away
     for joint in np.flatnonzero(model.jnt_type == _FREE):
         at = int(model.jnt_qposadr[joint])
         data.qpos[at : at + 3] += away

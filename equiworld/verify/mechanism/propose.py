@@ -79,7 +79,7 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
         raise ArgumentError(
             "env", f"a {type(base).__name__}", "an environment with MuJoCo's `model` and `data`"
         )
-    model, _ = load_model(env)
+    model = load_model(env).model
     mechanism = explain(env, starts=starts, seed=seed, gravity=False)
     maps = [_in_world(each, model, world) for each in mechanism.maps]
     if not maps:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from equiworld.results import make_result, to_plain, write_json
-from equiworld.verify.mechanism.causes import EXACT, Cause, Causes
+from equiworld.verify.mechanism.causes import Cause, Causes
 from equiworld.verify.mechanism.derive import Rejection
 from equiworld.verify.mechanism.differences import Difference
 from equiworld.verify.mechanism.dynamics import Deviation
+from equiworld.verify.mechanism.measuring import EXACT
 from equiworld.verify.mechanism.model_map import ModelMap
 
 __all__ = ["Explanation", "Mechanism"]
@@ -67,7 +68,8 @@ class Explanation:
         found += [f"  {cause}" for cause in causes.causes]
         if causes.causes or not self.exact:
             found.append(
-                f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation"
+                f"  with all of this mended {causes.rest.velocity:.1e} is left of the velocities' deviation; "
+                f"shares are those from {causes.states} states"
             )
         if causes.harmless:
             shown = "; ".join(causes.harmless[:_SHOWN])
@@ -86,6 +88,7 @@ class Explanation:
         found["differences"] = [each.to_dict() for each in self.differences]
         found["causes"] = [each.to_dict() for each in self.causes.causes]
         found["harmless"] = list(self.causes.harmless)
+        found["states"] = self.causes.states
         found["rest"] = self.causes.rest.to_dict()
         return found
 
@@ -101,6 +104,7 @@ class Mechanism:
         stale: derived constants that are not those of the parameters.
         config: what was run.
         seconds: how long it took [s].
+        untouched: what stands in the world and was met in no state, so that nothing is known of what it breaks.
     """
 
     model: str
@@ -109,6 +113,7 @@ class Mechanism:
     stale: tuple[str, ...]
     config: Mapping[str, Any] = field(hash=False)
     seconds: float
+    untouched: tuple[str, ...] = ()
 
     @property
     def maps(self) -> tuple[ModelMap, ...]:
@@ -131,6 +136,9 @@ class Mechanism:
         ]
         for each in self.explanations:
             parts += each.lines()
+        if self.untouched:
+            more = f" and {len(self.untouched) - 1} more" if len(self.untouched) > 1 else ""
+            parts.append(f"never touched: {self.untouched[0]}{more}: what they break is not known")
         if self.stale:
             parts.append(f"stale constants, see mj_setConst: {', '.join(self.stale)}")
         if not self.maps:
@@ -142,6 +150,7 @@ class Mechanism:
         """As a result file holds it."""
         rows = [each.to_dict() for each in self.explanations]
         config = {**self.config, "model": self.model, "stale": list(self.stale)}
+        config["untouched"] = list(self.untouched)
         config["rejected"] = [{"name": each.name, "reason": each.reason} for each in self.rejected]
         return make_result("mechanism", config, rows, self.seconds)
 

@@ -7,12 +7,11 @@ import numpy as np
 from equiworld.verify.mechanism.differences import Difference
 from equiworld.verify.mechanism.mending import Mend
 from equiworld.verify.mechanism.model_map import Model
-from equiworld.verify.mechanism.roots import roots_of
+from equiworld.verify.mechanism.roots import roots_of, standing_geoms
 
 __all__ = ["root_mends"]
 
 _FREE, _SLIDE = 0, 2
-_PLANE = 0
 _WORDS = {
     "dof_damping": "damping",
     "dof_armature": "armature",
@@ -86,10 +85,9 @@ def root_mends(model: Model) -> list[Mend]:
                 found.append(_Alike(model, array, level))
     if limited:
         found.append(_Limits(model, limited))
-    fixed = (model.body_weldid[model.geom_bodyid] == 0) & (model.geom_type != _PLANE)
-    fixed &= (model.geom_contype | model.geom_conaffinity) > 0
-    if fixed.any():
-        found.append(_Fixed(model, np.flatnonzero(fixed).tolist()))
+    fixed = standing_geoms(model)
+    if fixed:
+        found.append(_Fixed(model, fixed))
     return found
 
 

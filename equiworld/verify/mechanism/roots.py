@@ -10,9 +10,10 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.model_map import Array, Model
 
-__all__ = ["Root", "product", "quaternion", "roots_of"]
+__all__ = ["Root", "product", "quaternion", "roots_of", "standing_geoms"]
 
 _FREE, _BALL, _SLIDE = 0, 1, 2  # mjJNT_FREE, mjJNT_BALL, mjJNT_SLIDE; a hinge is 3
+_PLANE = 0  # mjGEOM_PLANE
 _SPHERE, _CAPSULE, _CYLINDER = 2, 3, 5  # mjGEOM_…; the latter are round about their third axis
 _SLACK = 1e-9  # [m], and of unit vectors
 
@@ -25,6 +26,14 @@ def roots_of(model: Model) -> Iterator[int]:
             if model.body_mocapid[model.body_rootid[body]] >= 0:
                 continue  # it goes with what it hangs on
             yield body
+
+
+def standing_geoms(model: Model) -> list[int]:
+    """What stands in the world and can be touched, but for planes: walls, tables, blocks."""
+    standing = (model.body_weldid[model.geom_bodyid] == 0) & (model.geom_type != _PLANE)
+    standing &= model.body_mocapid[model.geom_bodyid] < 0
+    standing &= (model.geom_contype | model.geom_conaffinity) > 0
+    return [int(each) for each in np.flatnonzero(standing)]
 
 
 class Root:

@@ -6,7 +6,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.model_map import Array, Model
-from equiworld.verify.mechanism.roots import Root, roots_of
+from equiworld.verify.mechanism.roots import Root, product, quaternion, roots_of
 
 __all__ = ["WorldTurn"]
 
@@ -40,8 +40,8 @@ class WorldTurn:
         self.isometry: Array = np.eye(3) + np.sin(angle) * across + (1 - np.cos(angle)) * across @ across
         self._model, self._data = model, mujoco.MjData(model)
         self._roots = list(roots_of(model))
-        if not self._roots or model.nmocap:
-            raise ArgumentError("model", "nothing that moves, or mocap bodies", "bodies on joints")
+        if not self._roots:
+            raise ArgumentError("model", "nothing that moves", "bodies on joints")
         self.move_positions(np.array(model.qpos0))  # refuses what cannot be done
 
     def within_ranges(self, qpos: Array) -> bool:
@@ -64,6 +64,11 @@ class WorldTurn:
     def move_controls(self, controls: Array) -> Array:
         """ρ(g) of controls `(nu,)`: they are told in the mechanism's own axes."""
         return controls
+
+    def move_mocap(self, places: Array, quaternions: Array) -> tuple[Array, Array]:
+        """ρ(g) of where mocap bodies are, and of their quaternions."""
+        turned = [product(quaternion(self.isometry), each) for each in quaternions]
+        return places @ self.isometry.T, np.reshape(turned, (-1, 4))
 
     def _moved(self, qpos: Array, rates: Array) -> tuple[Array, Array]:
         import mujoco
