@@ -181,7 +181,7 @@ class SurfaceDynamics(nn.Module):
         for (field, points, vectors), body in zip(self._surfaces, self._bodies, strict=True):
             surface = standing.points[..., points], standing.vectors[..., vectors]
             corners = body.corners(nominal.vectors)
-            arrows, share = field.seen(*surface, origin, self.symmetry.length_scale, corners)
+            arrows, share = field.seen(*surface, origin, self.symmetry.length_scale, corners, before)
             found.append(arrows)
             near.append(share)
         vectors = torch.cat([nominal.vectors, *found, origin - before], -1)

@@ -95,6 +95,7 @@ class Surfaces(Concatenation):
         origin: Tensor,
         length_scale: float,
         corners: Tensor | None = None,
+        before: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """What a model sees of the surfaces, see the class, and how near they are.
 
@@ -104,6 +105,8 @@ class Surfaces(Concatenation):
             origin: of the body, `(…, d, 1)`.
             length_scale: of the declaration.
             corners: of the body's outline, from its origin, `(…, d, c)`; None for none.
+            before: where the origin was: a surface between the two has been gone through, and the gap to it is
+                negative. None for a body that was where it is.
 
         Returns:
             Arrows `(…, d, channels)`, and of the nearest surface 1 − gap / reach, at least 0, `(…)`.
@@ -118,6 +121,9 @@ class Surfaces(Concatenation):
         squared = way.square().sum(-2, keepdim=True)
         reach = self.reach_in(length_scale)
         length = squared.clamp(min=(1e-9 * reach) ** 2).sqrt()
+        if before is not None:
+            through = (way * self.away(points, vectors, before)).sum(-2, keepdim=True) < 0.0
+            length = torch.where(through, -length, length)
         direction, gap = way / length, length
         if corners is not None:
             gap = length - (direction.mT @ corners).amax(-1).unsqueeze(-2)
