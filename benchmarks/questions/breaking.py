@@ -25,6 +25,7 @@ from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, tasks_solved
 from equiworld.benchmarks.worlds.world import World
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
+from equiworld.planners import MPCPolicy
 from equiworld.rollout import Start, rollout
 from equiworld.training import Dataset
 
@@ -38,11 +39,13 @@ ARMS: Mapping[str, Arm] = {
     "ignore it": Arm(_EXACT, part="all"),
     "subgroup": Arm(_EXACT, part="all", kept=True),
     "context": Arm(_EXACT, part="all"),
+    "cost": Arm(_EXACT, part="all"),
     "soft": Arm({"state": "soft"}, part="all"),
     "plain": Arm({"state": "mlp"}, part="all"),
     "augmented": Arm({"state": "augmented"}, part="all"),
 }
-"""By name; what breaks the symmetry is observed by "context" alone."""
+"""By name; what breaks the symmetry is observed by "context" alone, and told by its cost to "cost", whose model is that
+of "ignore it"."""
 
 NOTHING = "nothing"
 _STILL = 1e-6  # of the squared error: where less moves, what share of it is meaningless
@@ -127,7 +130,7 @@ class Breaking(TrainedQuestion):
             raise ArgumentError("--world", world, "a world whose symmetry can be broken", self.worlds)
         what = "walls" if world == "pusht" else "gravity"
         doses = [(what, dose) for dose in getattr(self, what)]
-        whole = [(NOTHING, 0.0)] if doses and arm not in ("subgroup", "context") else []
+        whole = [(NOTHING, 0.0)] if doses and arm not in ("subgroup", "context", "cost") else []
         return [{"broken": what, "dose": float(dose)} for what, dose in [*whole, *doses]]
 
     def world_at(self, cell: Cell) -> BrokenPushTWorld | BrokenCloudPushWorld:
@@ -140,6 +143,11 @@ class Breaking(TrainedQuestion):
     def scale_in(self, world: World) -> Scale:
         """With this question's weight decay."""
         return replace(super().scale_in(world), weight_decays=(self.weight_decay,))
+
+    def policy(self, cell: Cell, model: WorldModel, dtype: str = "float32", **others: Any) -> MPCPolicy:
+        """The policy of a cell's arm over its model, its cost the world's or the one that knows what breaks it."""
+        task = {"task": self.world_at(cell).guarded} if cell.arm == "cost" else {}
+        return super().policy(cell, model, dtype, **task, **others)
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row a region."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.envs.registration import register, registry
 from numpy.typing import NDArray
 from pymunk._chipmunk_cffi import ffi
 from pymunk._chipmunk_cffi import lib as chipmunk
+from torch import Tensor
 
 from equiworld.arguments import flag
 from equiworld.benchmarks.worlds.pusht import PUSHT, PushTWorld
@@ -31,8 +33,9 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Dihedral, Group, GroupElement
 from equiworld.models import WorldModel
 from equiworld.rollout import Start
-from equiworld.symmetry import Context, Symmetry, Vector, register_symmetry, with_context
-from equiworld.tasks import register_task
+from equiworld.symmetry import Channel, Context, Features, Symmetry, Vector, register_symmetry, with_context
+from equiworld.tasks import Task, register_task
+from equiworld.tasks.objective import as_objective
 from equiworld.training import Dataset
 
 __all__ = ["BREAKS", "BrokenPushTEnv", "BrokenPushTWorld", "broken_pusht"]
@@ -156,6 +159,30 @@ class BrokenPushTWorld(PushTWorld):
     def kept(self) -> Group | None:
         """Between four walls the symmetry of the square; where all drifts nothing that has a name."""
         return Dihedral(4) if self.arguments.get("walls") else None
+
+    @property
+    def guarded(self) -> Task:
+        """Its task, whose cost adds by how much the corners of the block would be in walls, all together [px]."""
+        if self.kept is None:
+            return TASK
+        half = (
+            geometry.WALL_HIGH - geometry.WALL_RADIUS - geometry.CENTRE[0] - self.arguments.get("inset", 0.0)
+        )
+
+        def depth(state: Features, channels: Mapping[str, Channel], *_: Any) -> Tensor:
+            position, heading = (
+                state.select(channels[name])[..., 0] for name in ("block_pos", "block_heading")
+            )
+            x, y = geometry.KEYPOINTS.T
+            c, s = math.cos(channels["block_heading"].axis), math.sin(channels["block_heading"].axis)
+            along, across = (position.new_tensor(each) for each in (c * x + s * y, c * y - s * x))
+            u, v = heading[..., :1], heading[..., 1:]
+            corners = torch.cat(
+                [position[..., :1] + along * u - across * v, position[..., 1:] + along * v + across * u], -1
+            )
+            return (corners.abs() - half).clamp(min=0.0).sum(-1)
+
+        return replace(TASK, cost=as_objective(TASK.cost) + as_objective(depth), group=self.kept)
 
     def regions(self, data: Dataset) -> dict[str, NDArray[np.bool_]]:
         """Where transitions lie, by region.

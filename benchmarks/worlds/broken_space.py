@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import register, registry
 from numpy.typing import NDArray
+from torch import Tensor
 
 from equiworld.arguments import flag, number
 from equiworld.benchmarks.worlds.cloudpush import NEAR, POSE, CloudPushWorld
@@ -20,8 +22,9 @@ from equiworld.envs.cloudpush.symmetry import cloudpush_symmetry
 from equiworld.envs.cloudpush.task import TASK
 from equiworld.groups import SE2, Group
 from equiworld.rollout import Start
-from equiworld.symmetry import Symmetry, register_symmetry, with_context
-from equiworld.tasks import register_task
+from equiworld.symmetry import Channel, Features, Symmetry, register_symmetry, with_context
+from equiworld.tasks import Task, register_task
+from equiworld.tasks.objective import as_objective
 from equiworld.training import Dataset
 
 __all__ = ["BrokenCloudPushEnv", "BrokenCloudPushWorld", "broken_cloudpush"]
@@ -76,6 +79,20 @@ class BrokenCloudPushWorld(CloudPushWorld):
     def kept(self) -> Group | None:
         """Rotations about gravity and shifts along the table."""
         return SE2(axis=(0.0, 0.0, 1.0)) if self.arguments.get("table") else None
+
+    @property
+    def guarded(self) -> Task:
+        """Its task, whose cost adds by how much the lowest corner of the body would be under the table [m]."""
+        if self.kept is None:
+            return TASK
+        corners = make_shape("bracket").surface.corners
+
+        def depth(state: Features, channels: Mapping[str, Channel], *_: Any) -> Tensor:
+            position, axes = (state.select(channels[name]) for name in ("body_pos", "body_rotation"))
+            heights = axes[..., 2, :] @ position.new_tensor(corners.T) + position[..., 2, :]
+            return (-heights).clamp(min=0.0).amax(-1)
+
+        return replace(TASK, cost=as_objective(TASK.cost) + as_objective(depth), group=self.kept)
 
     def regions(self, data: Dataset) -> dict[str, NDArray[np.bool_]]:
         """Where transitions lie, by region: pushed on the table, pushed in the air, or not touched by the agent."""

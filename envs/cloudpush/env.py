@@ -157,7 +157,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
     @property
     def contexts(self) -> tuple[Context, ...]:
         """What breaks the symmetry, for `WithContext`: gravity and the table, if there are any."""
-        return contexts_of(self.physics)
+        return contexts_of(self.physics, self.shape.surface.corners if self.observe_pose else None)
 
     # --- episode -------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ __all__ = ["walls_context"]
 
 
 def walls_context(inset: float = 0.0) -> Context:
-    """The walls as four segments [px], their middle lines.
+    """The walls as four segments [px], their middle lines, which the T's corners may touch.
 
     Args:
         inset: how much nearer to the centre they stand than gym-pusht's [px].
@@ -22,7 +22,8 @@ def walls_context(inset: float = 0.0) -> Context:
     >>> walls_context().value[:4]
     (5.0, 506.0, 5.0, 5.0)
     """
-    return Context("walls", Segments(4), geometry.wall_segments(inset).ravel().tolist(), _place)
+    walls = Segments(4, outline=geometry.KEYPOINTS.tolist())
+    return Context("walls", walls, geometry.wall_segments(inset).ravel().tolist(), _place)
 
 
 def _place(env: Any, value: NDArray[np.float64]) -> None:

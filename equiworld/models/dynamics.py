@@ -13,7 +13,7 @@ from equiworld.models.labels import nearest_rotation, orbits
 from equiworld.models.networks import Network
 from equiworld.models.state_layout import StateLayout
 from equiworld.nn import orthonormal
-from equiworld.symmetry import Features, Symmetry, Vector
+from equiworld.symmetry import Features, FeatureType, Symmetry, Vector
 from equiworld.symmetry.tensors import features_of_action
 
 __all__ = ["Dynamics"]
@@ -65,7 +65,6 @@ class Dynamics(nn.Module):
             if name == "out":
                 # Axes that are turned a little are nearly orthonormal, and Gram–Schmidt of those well-conditioned.
                 lengths[units[len(layout.headings) :]] = 0.1
-                lengths[layout.standing] = 0.0  # walls stay until data says that they move
             numbers = torch.ones(kind.scalars, dtype=torch.float32)
             if name == "in" and layout.raised:
                 numbers[-1] = symmetry.length_scale
@@ -81,6 +80,11 @@ class Dynamics(nn.Module):
         self.register_buffer("is_other", 1.0 - is_heading, persistent=False)
         self.tied, self.one_length = network.ties_labels(symmetry), network.one_length
         self.network = network.build(layout, generator)
+
+    @property
+    def parts(self) -> tuple[Dynamics, ...]:
+        """Those that have a network: itself."""
+        return (self,)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -102,13 +106,13 @@ class Dynamics(nn.Module):
     def forward(self, z: Features, action: Features | Tensor) -> Features:
         """The state after one action, of any batch shape."""
         acted = self.action_features(action)
-        self._check_pair(z, acted)
+        self.check_pair(z, acted)
         return self.stepper()(z, acted)
 
-    def _check_pair(self, z: Features, action: Features) -> None:
-        """Refuse what is no state of this model, or no action for each of its states."""
+    def check_pair(self, z: Features, action: Features, state: FeatureType | None = None) -> None:
+        """Refuse what is no state of this model, or of another type, or no action for each of its states."""
         instance("z", z, Features)
-        kinds = self.layout.state_type, self.layout.action_type
+        kinds = state or self.layout.state_type, self.layout.action_type
         for name, given, kind in zip(("z", "action"), (z, action), kinds, strict=True):
             if given.type != kind:
                 raise ArgumentError(name, given.type, f"features of type {kind}")
@@ -166,23 +170,38 @@ class Dynamics(nn.Module):
 
     def errors(self, z: Features, action: Features, target: Features) -> Tensor:
         """Squared lengths of the displacements' errors `(…, channels)`, in units of each channel's spread."""
-        inputs = self._inputs(z, action)
-        step = self.network(self._scaled(inputs))
+        inputs = self.inputs(z, action)
+        return self.missed(z, inputs, self.change(inputs), target)
+
+    def missed(self, z: Features, inputs: Features, change: Features, target: Features) -> Tensor:
+        """The errors of a change of z, with what is known without the network."""
         wanted = self._displacement(z, target)
         left = wanted.vectors - inputs.vectors @ self.linear.T
         learned = self.out_vector_scale > 0
-        error = (step.vectors - left / torch.where(learned, self.out_vector_scale, 1.0)) * learned
+        error = (change.vectors - left / torch.where(learned, self.out_vector_scale, 1.0)) * learned
         squared = [error.square().sum(-2)]
         if self.layout.out_type.scalars:
             moves = self.out_scalar_scale > 0
-            scalars = step.scalars - wanted.scalars / torch.where(moves, self.out_scalar_scale, 1.0)
+            scalars = change.scalars - wanted.scalars / torch.where(moves, self.out_scalar_scale, 1.0)
             squared.append((scalars * moves).square())
         return torch.cat(squared, -1)
+
+    def change(self, inputs: Features, network: Callable[[Features], Features] | None = None) -> Features:
+        """What the network, or one prepared from it, says of what comes in: displacements in units of their spread."""
+        return (network or self.network)(self._scaled(inputs))
+
+    def moved(self, z: Features, change: Features, inputs: Features | None = None) -> Features:
+        """z after such a change; with what comes in also after what is known without the network."""
+        points, arrows = self.layout.state_type.points, torch.cat([z.points, z.vectors], -1)
+        arrows = arrows if inputs is None else arrows + inputs.vectors @ self.linear.T
+        arrows = torch.addcmul(arrows, change.vectors, self.out_vector_scale)
+        scalars = z.scalars + change.scalars * self.out_scalar_scale
+        return Features(scalars, self._orthonormal(arrows[..., points:]), arrows[..., :points])
 
     def penalty(self, z: Features, action: Features) -> Tensor | None:
         """What its network asks training to add to the loss, a scalar; None for one that asks for nothing."""
         penalty = getattr(self.network, "penalty", None)
-        return None if penalty is None else penalty(self._scaled(self._inputs(z, action)))
+        return None if penalty is None else penalty(self._scaled(self.inputs(z, action)))
 
     @torch.no_grad()
     def free_share(self, z: Features, action: Features) -> float | None:
@@ -194,7 +213,7 @@ class Dynamics(nn.Module):
         free = getattr(self.network, "free", None)
         if free is None:
             return None
-        inputs = self._scaled(self._inputs(z, action))
+        inputs = self._scaled(self.inputs(z, action))
         alone, whole = (
             float((found.scalars * (self.out_scalar_scale > 0)).square().sum())
             + float((found.vectors * (self.out_vector_scale > 0)).square().sum())
@@ -209,7 +228,7 @@ class Dynamics(nn.Module):
         """
         with torch.no_grad():
             z, action, target = (part.to(torch.float64, "cpu") for part in (z, action, target))
-            inputs, wanted = self._inputs(z, action), self._displacement(z, target)
+            inputs, wanted = self.inputs(z, action), self._displacement(z, target)
             # Rows are the axes of all examples: weights that serve every axis alike are equivariant.
             rows = inputs.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
             goal = wanted.vectors.transpose(-1, -2).movedim(-1, 0).flatten(0, 1)
@@ -257,7 +276,7 @@ class Dynamics(nn.Module):
         )
         found["linear"] = (after.mT @ found["linear"] @ before).mean(0)
 
-    def _inputs(self, z: Features, action: Features) -> Features:
+    def inputs(self, z: Features, action: Features) -> Features:
         """Scalars, and all vectors and points relative to the reference, as one row of vectors."""
         arrows = self.layout.about_middle(torch.cat([z.points, z.vectors, action.vectors, action.points], -1))
         vectors = arrows @ self.relative.to(z.vectors)

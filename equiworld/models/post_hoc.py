@@ -35,8 +35,8 @@ def averaged(model: WorldModel, elements: int) -> WorldModel:
         raise ArgumentError("model", got, "one of Plain, of states that are observed as they are")
     network = Averaged(plain.hidden, plain.periodic, elements)
     found = copy.deepcopy(model)
-    trained = found.dynamics.network
-    assert isinstance(trained, OnFlatFeatures)
     found.family, found.recipe = "custom", replace(model.recipe, network=network)
-    found.dynamics.network = network.over(trained, found.dynamics.layout)
+    for part in found.dynamics.parts:
+        assert isinstance(part.network, OnFlatFeatures)
+        part.network = network.over(part.network, part.layout)
     return found

@@ -18,11 +18,11 @@ from equiworld.arguments import instance, integer
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.made_with import arguments_as_text
-from equiworld.models.dynamics import Dynamics
 from equiworld.models.encoders.cloud_layout import with_points
 from equiworld.models.families import best_family, carried_symmetry, recipe_of
 from equiworld.models.files import FORMAT, load_model
 from equiworld.models.recipe import Recipe
+from equiworld.models.surface_dynamics import dynamics_of
 from equiworld.results import versions
 from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
@@ -83,7 +83,7 @@ class WorldModel(nn.Module):
         with torch.inference_mode(False):  # whose tensors could never be trained
             one, other = (torch.Generator().manual_seed(self.seed) for _ in range(2))
             self.encoder = recipe.encoder.build(symmetry, recipe.equivariant, recipe.centred, one)
-            self.dynamics = Dynamics(self.latent, recipe.network, recipe.centred, other)
+            self.dynamics = dynamics_of(self.latent, recipe.network, recipe.centred, other)
         self.augmentation = recipe.augmentation(symmetry)
         self.env_arguments: dict[str, str] = {}
         self.action_repeat = 1

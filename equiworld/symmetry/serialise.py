@@ -18,7 +18,7 @@ from equiworld.symmetry.symmetry import Symmetry
 __all__ = ["symmetry_from_dict", "symmetry_to_dict"]
 
 
-_LATER = ("body", "unit")
+_LATER = ("body", "unit", "outline")
 """Settings that files of before do not have: written where they say something."""
 
 _TYPES: dict[str, type[Field]] = {

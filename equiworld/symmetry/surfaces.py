@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 
@@ -10,14 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import integer, number, reals
+from equiworld.errors import ArgumentError
 from equiworld.symmetry.concatenation import Concatenation
 from equiworld.symmetry.field import Array, Field
 from equiworld.symmetry.fields import Point, Vector
 
 __all__ = ["Planes", "Segments", "Surfaces"]
 
-_REACH = 1.5  # length scales
+_REACH, _REACH_OF_OUTLINES = 1.5, 0.05  # length scales
 _POWERS = 3  # as many vectors tell as many surfaces apart
 
 
@@ -25,26 +27,37 @@ _POWERS = 3  # as many vectors tell as many surfaces apart
 class Surfaces(Concatenation):
     """n surfaces whose order means nothing, each known by points and vectors that turn with the scene.
 
-    Models do not see these numbers. Of each surface there is an arrow a from the body towards its nearest point, whose
-    length is `reach` less the distance, and zero beyond the reach: a body that is away from all surfaces looks as if
-    there were none. Models see the power sums Σ a (|a|/reach)^k of all arrows, k = 0, 1, 2: they know no order, and
-    nothing jumps where two surfaces are equally near. Opposite walls that are equally near, in a corridor narrower than
-    twice the reach, cancel; where that matters a smaller reach helps, or walls declared as points in a fixed order.
+    Models do not see these numbers. A surface is met by a body whose gap to it is less than the reach, and only there
+    is it seen: as an arrow a = n (reach − gap), n being the direction from the body to the surface's nearest point. The
+    gap is the distance along n less how far the outline sticks out that way, max n·(c − p) over its points c, so it is
+    negative for a body that is inside. Models see the sums Σ a min(|a|/reach, 1)^k of all arrows, k = 0, 1, 2: they
+    know no order, and nothing jumps where two surfaces are equally near. Opposite walls that are equally near, in a
+    corridor narrower than twice the reach, cancel; where that matters a smaller reach helps, or walls declared as
+    points in a fixed order.
 
     Attributes:
         n: how many.
-        reach: how near a surface must be to be seen, in the units of the points; None for 1.5 length scales.
+        reach: how small a gap must be for a surface to be met, in the units of the points; None for 0.05 length scales
+            from the outline, or for 1.5 from a body of unknown outline.
+        outline: points of the body's convex hull that may touch, in its own axes, those of its declared `heading` or
+            rotation, about its `reference`; its reference alone if there are none. In a group with reflections of the
+            plane the heading must be an axis of mirror symmetry.
     """
 
     parts: tuple[Field, ...] = dataclass_field(init=False, repr=False, compare=False, default=())
     n: int = 1
     reach: float | None = None
+    outline: Sequence[Sequence[float]] = dataclass_field(default=(), repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n", integer(f"{type(self).__name__}.n", self.n, least=1))
+        name = type(self).__name__
+        object.__setattr__(self, "n", integer(f"{name}.n", self.n, least=1))
         if self.reach is not None:
-            reach = number(f"{type(self).__name__}.reach", self.reach, above=0.0)
-            object.__setattr__(self, "reach", reach)
+            object.__setattr__(self, "reach", number(f"{name}.reach", self.reach, above=0.0))
+        outline = reals(f"{name}.outline", self.outline)
+        if outline.size and (outline.ndim != 2 or not np.isfinite(outline).all()):
+            raise ArgumentError(f"{name}.outline", self.outline, "finite points (n, d)")
+        object.__setattr__(self, "outline", tuple(map(tuple, outline.tolist())))
         object.__setattr__(self, "parts", self._parts())
         super().__post_init__()
 
@@ -70,21 +83,54 @@ class Surfaces(Concatenation):
         """Vectors that a model sees of them all."""
         return min(self.n, _POWERS)
 
-    def seen(self, points: Tensor, vectors: Tensor, origin: Tensor, length_scale: float) -> Tensor:
-        """What a model sees of the surfaces from an origin, `(…, d, channels)`; see the class.
+    def reach_in(self, length_scale: float) -> float:
+        """The reach, in the units of the points."""
+        usual = (_REACH_OF_OUTLINES if self.outline else _REACH) * length_scale
+        return usual if self.reach is None else self.reach
+
+    def seen(
+        self,
+        points: Tensor,
+        vectors: Tensor,
+        origin: Tensor,
+        length_scale: float,
+        corners: Tensor | None = None,
+        before: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What a model sees of the surfaces, see the class, and how near they are.
+
+        Args:
+            points: `(…, d, m)`, those of the surfaces.
+            vectors: `(…, d, k)`, likewise.
+            origin: of the body, `(…, d, 1)`.
+            length_scale: of the declaration.
+            corners: of the body's outline, from its origin, `(…, d, c)`; None for none.
+            before: where the origin was: a surface between the two has been gone through, and the gap to it is
+                negative. None for a body that was where it is.
+
+        Returns:
+            Arrows `(…, d, channels)`, and of the nearest surface 1 − gap / reach, at least 0, `(…)`.
 
         >>> points, nothing = torch.tensor([[0.0, 0.0], [-9.0, 9.0]]), torch.zeros(2, 0)
-        >>> Segments(1, reach=10.0).seen(points, nothing, torch.tensor([[4.0], [1.0]]), 1.0).flatten()
-        tensor([-6.,  0.])
+        >>> arrows, near = Segments(1, reach=10.0).seen(points, nothing, torch.tensor([[4.0], [1.0]]), 1.0)
+        >>> arrows.flatten(), near
+        (tensor([-6.,  0.]), tensor(0.6000))
         """
         way = self.away(points, vectors, origin)
         # Not `vector_norm`: at length 0 its gradient has no value, and backwards neither has the product.
         squared = way.square().sum(-2, keepdim=True)
-        reach = _REACH * length_scale if self.reach is None else self.reach
+        reach = self.reach_in(length_scale)
         length = squared.clamp(min=(1e-9 * reach) ** 2).sqrt()
-        near = (reach - length).clamp(min=0.0)
-        arrows, share = way * (near / length), near / reach
-        return torch.stack([(arrows * share**power).sum(-1) for power in range(self.channels)], -1)
+        if before is not None:
+            through = (way * self.away(points, vectors, before)).sum(-2, keepdim=True) < 0.0
+            length = torch.where(through, -length, length)
+        direction, gap = way / length, length
+        if corners is not None:
+            gap = length - (direction.mT @ corners).amax(-1).unsqueeze(-2)
+        share = ((reach - gap) / reach).clamp(min=0.0)
+        arrows, bounded = direction * (reach * share), share.clamp(max=1.0)
+        seen = torch.stack([(arrows * bounded**power).sum(-1) for power in range(self.channels)], -1)
+        return seen, share.amax(-1).squeeze(-1)
 
     def apart(self, some: Array, other: Array, dim: int) -> Array:
         """How far each of some sets of surfaces `(…, size)` is from being another set `(size,)`, `(…)`.

@@ -16,6 +16,7 @@ from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.models.dynamics import Dynamics
+from equiworld.models.surface_dynamics import SurfaceDynamics
 from equiworld.settings import settle_numbers
 from equiworld.symmetry import Features
 from equiworld.symmetry.latent_blocks import helmert
@@ -30,7 +31,12 @@ _TINY = 1e-8  # below which a root has no slope
 
 
 def prediction_loss(
-    dynamics: Dynamics, z: Features, action: Features, target: Features, *, huber: float = 0.1
+    dynamics: Dynamics | SurfaceDynamics,
+    z: Features,
+    action: Features,
+    target: Features,
+    *,
+    huber: float = 0.1,
 ) -> Tensor:
     """Pseudo-Huber loss of each displacement's error length, in units of that channel's spread.
 

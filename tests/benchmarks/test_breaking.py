@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from equiworld.benchmarks import question
 from equiworld.benchmarks.questions.breaking import ARMS, Breaking
@@ -31,7 +33,10 @@ def test_every_arm_has_every_dose_and_the_whole_world_only_where_that_says_somet
         for arm in ARMS:
             own = [each for each in cells if (each.world, each.arm) == (world, arm)]
             whole = [each for each in own if each.point["broken"] == "nothing"]
-            assert (len(own) - len(whole), len(whole)) == (doses, int(arm not in ("subgroup", "context")))
+            assert (len(own) - len(whole), len(whole)) == (
+                doses,
+                int(arm not in ("subgroup", "context", "cost")),
+            )
     assert question("breaking") is Breaking
     with pytest.raises(UnknownNameError, match="steerable"):
         Breaking().cells(Plan(arms=("steerable",)))
@@ -54,6 +59,26 @@ def test_contexts_stand_where_the_simulator_has_them_and_keep_the_declared_subgr
         assert world.kept == Dihedral(4)
         assert is_kept(world.kept, env.unwrapped.contexts, geometry.CENTRE)
     assert broken_pusht("nothing", 0.0).kept is None
+
+
+def test_a_cost_that_knows_the_walls_is_that_of_the_subgroup_and_nothing_where_the_block_is_off_them() -> (
+    None
+):
+    world = broken_pusht("walls", 60.0)
+    symmetry = symmetry_of(world.make())
+    with pytest.raises(ArgumentError, match="cost"):
+        replace(world.guarded, group=None).check_invariance(symmetry, 40.0, 1)  # it names places
+    world.guarded.check_invariance(world.guarded.symmetry_of(symmetry), 40.0, 1)
+    observation, _ = world.make().reset(seed=0)
+    both = {name: np.stack([array, array]) for name, array in observation.items()}
+    both["block_pos"] = both["agent_pos"] = np.array([(255.5, 255.5), (100.0, 255.5)])
+    z, goal = (symmetry.to_features(both, names, torch.float64) for names in (None, symmetry.goal))
+    known, bare = (
+        each.guarded.objective().bind(symmetry)(z, torch.zeros(2, 2), goal)
+        for each in (world, broken_pusht("nothing", 0.0))
+    )
+    assert known[0] == bare[0]
+    assert known[1] > bare[1] + 1.0
 
 
 def test_regions_are_disjoint_and_together_everything(tmp_path: Path) -> None:
@@ -98,7 +123,7 @@ def test_gravity_and_table_are_seen_in_space_and_their_regions_told_apart(tmp_pa
     assert broken_cloudpush(0.0).kept is None
 
 
-@pytest.mark.parametrize("arm", ["context", "subgroup", "soft"])
+@pytest.mark.parametrize("arm", ["context", "subgroup", "cost", "soft"])
 def test_a_row_a_region_from_a_tiny_model(arm: str, tmp_path: Path) -> None:
     rows = TINY.answer(cell(arm), Store(tmp_path))
     by_region = {row["region"]: row for row in rows}
