@@ -96,7 +96,9 @@ class ActionChannels:
                     self.orbit[place] = index
         pseudo = [leaf for leaf in leaves(symmetry.action) if leaf.pseudo and not symmetry.group.proper]
         self.moved = bool(kind.vectors or kind.points or pseudo or symmetry.action.labelled)
-        self._basis = Constant(torch.from_numpy(_frame_basis(symmetry)))
+        parts = np.split(_frame_basis(symmetry), [1, 2, 2 + dim * dim])
+        self._needed = [index for index, part in enumerate(parts) if part.any()]
+        self._basis = Constant(torch.from_numpy(np.concatenate([parts[index] for index in self._needed])))
 
     def of(self, action: Tensor) -> Tensor:
         """The channels `(…, m)` of actions `(…, m)`."""
@@ -119,7 +121,8 @@ class ActionChannels:
         axes, one = frame.axes, torch.ones_like(frame.axes[..., :1, 0])
         hand = one if frame.handedness is None else frame.handedness.unsqueeze(-1)
         axial = axes if frame.axial is None else frame.axial
-        known = torch.cat((one, hand, axes.flatten(-2), axial.flatten(-2)), -1)
+        every = one, hand, axes.flatten(-2), axial.flatten(-2)
+        known = torch.cat([every[index] for index in self._needed], -1)
         return (known @ self._basis.like(known)).unflatten(-1, (self.size, self.size))
 
 

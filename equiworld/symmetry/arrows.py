@@ -212,7 +212,10 @@ def _gathered(arrows: Tensor, lengths: Tensor, *levels: Tensor) -> tuple[Tensor,
         nothing = arrows.sum(-1)
         return nothing, nothing[..., 0], nothing[..., 0] > 0, nothing[..., 0].to(torch.int64)
     known = levels[-1].any(-1)
-    index = torch.cat(levels, -1).to(torch.int8).argmax(-1) % arrows.shape[-1]
+    ranked = levels[0] if len(levels) == 1 else torch.cat(levels, -1)
+    index = ranked.to(torch.int8).argmax(-1)
+    if len(levels) > 1:
+        index = index % arrows.shape[-1]
     chosen = arrows.gather(-1, index[..., None, None].expand(*arrows.shape[:-1], 1))[..., 0]
     length = torch.where(known, _at(lengths, index), 1.0)
     # Replaced before dividing: a NaN in the branch not taken would still reach the gradient.

@@ -182,17 +182,20 @@ class Door:
         units = {kind: each.to(points.device) for kind, each in layout.units.items()}
         vectors = channels["vectors"] / units["vectors"]
         origin = self.stand(points)
-        seen = (points - origin.unsqueeze(-1)) @ layout.arrows.to(points.device) / self.symmetry.length_scale
         arrows = [lean(points[..., cloud] / self.symmetry.length_scale) for cloud in layout.clouds]
-        arrows += [seen, vectors[..., layout.polar.to(points.device)] if layout.mirrors else vectors]
+        if points.shape[-1]:
+            apart = points - origin.unsqueeze(-1)
+            arrows += [apart @ layout.arrows.to(points.device) / self.symmetry.length_scale]
+        axial = bool(len(layout.axial))
+        arrows += [vectors[..., layout.polar.to(points.device)] if axial else vectors]
         pseudo: dict[str, Tensor] = {}
         if layout.mirrors:
             scalars = channels["scalars"] / units["scalars"]
-            pseudo = {
-                "pseudoscalars": scalars[..., layout.pseudoscalars.to(points.device)],
-                "pseudovectors": vectors[..., layout.axial.to(points.device)],
-            }
-        return frame_of(torch.cat(arrows, -1), self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
+            pseudo = {"pseudoscalars": scalars[..., layout.pseudoscalars.to(points.device)]}
+        if axial:
+            pseudo["pseudovectors"] = vectors[..., layout.axial.to(points.device)]
+        known = arrows[0] if len(arrows) == 1 else torch.cat(arrows, -1)
+        return frame_of(known, self.symmetry.group, pose=layout.pose, origin=origin, **pseudo)
 
     def relative(self, before: GroupElement, now: GroupElement) -> GroupElement:
         """now⁻¹·before, snapped: it re-expresses in this decision's frame what was planned in an earlier one's."""

@@ -83,23 +83,26 @@ class Layout:
             origin: `(B, d)`, where it stands.
             channels: by kind, likewise.
         """
-        back, scalars = frame.axes.mT, channels["scalars"]
-        apart = channels["points"] - origin.unsqueeze(-1)
-        points = back @ apart
-        if self.exchanges:
-            # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
-            exchange = self.exchange.to(points.device)
-            whole = rotation.mT @ apart
-            mirrored = torch.linalg.det(rotation)[:, None, None] < 0
-            whole = torch.where(mirrored, whole[..., exchange], whole)
-            points = torch.where(exchange != torch.arange(len(exchange), device=points.device), whole, points)
-        vectors = back @ channels["vectors"]
-        if frame.handedness is not None and frame.axial is not None:
-            # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
-            pseudo = {kind: each.to(scalars.device) for kind, each in self.pseudo.items()}
+        back, scalars, vectors, points = frame.axes.mT, *(channels[kind] for kind in KINDS)
+        if points.shape[-1]:
+            apart = points - origin.unsqueeze(-1)
+            points = back @ apart
+            if self.exchanges:
+                # Marks of bodies that are their own mirror image: these, unlike arrows, look the same from either side.
+                exchange = self.exchange.to(points.device)
+                whole = rotation.mT @ apart
+                mirrored = torch.linalg.det(rotation)[:, None, None] < 0
+                whole = torch.where(mirrored, whole[..., exchange], whole)
+                moves = exchange != torch.arange(len(exchange), device=points.device)
+                points = torch.where(moves, whole, points)
+        vectors = back @ vectors
+        # Where nothing tells which mirror image it is, what a mirror would negate is below the margin: dropped.
+        if frame.handedness is not None and len(self.pseudoscalars):
             negated = frame.handedness[:, None] * scalars
-            scalars = torch.where(pseudo["scalars"], negated, scalars)
-            vectors = torch.where(pseudo["vectors"], frame.axial.mT @ channels["vectors"], vectors)
+            scalars = torch.where(self.pseudo["scalars"].to(scalars.device), negated, scalars)
+        if frame.axial is not None and len(self.axial):
+            turned = frame.axial.mT @ channels["vectors"]
+            vectors = torch.where(self.pseudo["vectors"].to(scalars.device), turned, vectors)
         return scalars, vectors, points
 
     def snapped(
