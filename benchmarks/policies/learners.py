@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import gymnasium as gym
 
-from equiworld.benchmarks.worlds.locomotion import Robot
+from equiworld.benchmarks.worlds.locomotion import SETTINGS, Robot
 from equiworld.symmetry import Symmetry
 
 __all__ = ["ENVS", "LEARNERS", "OFFLINE", "SAC_SETTINGS", "Learner", "Learning", "symmetrised"]
@@ -107,7 +107,8 @@ class Learning:
         elif self.arm == "augmented":
             more["rollout_buffer_class"] = AugmentedRolloutBuffer
             more["rollout_buffer_kwargs"] = {"symmetry": self.symmetry}
-        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **robot.settings, **more)
+        kwargs["log_std_init"] = robot.log_std
+        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **SETTINGS, **more)
 
     def _sac(self, envs: Any, robot: Robot, seed: int, mirror_weight: float) -> Any:
         from stable_baselines3 import SAC

@@ -29,7 +29,7 @@ from equiworld.benchmarks.suite.pictures import Panel, panels
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.worlds.locomotion import ROBOTS, Robot, StartsTurned, symmetry_in
+from equiworld.benchmarks.worlds.locomotion import ROBOTS, SETTINGS, Robot, StartsTurned, symmetry_in
 from equiworld.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -107,7 +107,12 @@ class ModelFree(Question):
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         robot = ROBOTS[cell.world]
         if self.learner == "ppo":
-            settings = {**robot.settings, "envs": ENVS, "normalised": robot.normalised}
+            settings = {
+                **SETTINGS,
+                "envs": ENVS,
+                "log_std": robot.log_std,
+                "normalised": robot.normalised,
+            }
         else:
             settings = {**SAC_SETTINGS, "offline": OFFLINE}
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +17,7 @@ from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 
-__all__ = ["ROBOTS", "Robot", "SlicedGoals", "StartsTurned", "legs_apart", "symmetry_in"]
+__all__ = ["ROBOTS", "SETTINGS", "Robot", "SlicedGoals", "StartsTurned", "legs_apart", "symmetry_in"]
 
 
 class SlicedGoals(gym.Wrapper):
@@ -85,7 +85,7 @@ class Robot:
         sliced: whether there are such goals; training and tests are the same otherwise.
         legs: joints whose angles are compared, left and right.
         steps: of training.
-        settings: of PPO, beyond stable-baselines3's defaults.
+        log_std: log standard deviation of actions at the beginning.
         normalised: whether PPO is given rewards over the running spread of returns.
     """
 
@@ -93,12 +93,13 @@ class Robot:
     sliced: bool = False
     legs: tuple[str, str] | None = None
     steps: int = 300_000
-    settings: Mapping[str, Any] = field(default_factory=lambda: WALKS)
+    log_std: float = -1.0
     normalised: bool = True
 
 
-REACHES: Mapping[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
-WALKS: Mapping[str, Any] = {"n_steps": 128, "batch_size": 64, "n_epochs": 10, "learning_rate": 3e-4}
+SETTINGS: Mapping[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
+"""What PPO is given beyond stable-baselines3's defaults; the same in all worlds and for all arms."""
+
 PERIOD = 60
 """Of the walkers' phase [steps]."""
 
@@ -141,7 +142,7 @@ _THIGHS, _HIPS = ("thigh_left_joint", "thigh_joint"), ("left_hip_y", "right_hip_
 _REACH: Mapping[str, Any] = {
     "sliced": True,
     "steps": 100_000,
-    "settings": REACHES,
+    "log_std": 0.0,
     "normalised": False,
 }
 
