@@ -175,7 +175,7 @@ class ModelFree(Question):
             seconds += learning.train((steps * (part + 1)) // self.checkpoints)
             made.append({"file": f"{part}.pt", "steps": learning.steps, "seconds": seconds})
             torch.save(learning.model.policy.state_dict(), folder / made[-1]["file"])
-        (folder / "checkpoints.json").write_text(json.dumps(made))
+            (folder / "checkpoints.json").write_text(json.dumps(made))
 
     def _tested(self, cell: Cell, model: Any) -> tuple[Row, list[float]]:
         """Figures of a policy, and its returns with goals as in training at each element, the identity first."""
