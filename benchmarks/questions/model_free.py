@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
@@ -103,6 +103,10 @@ class ModelFree(Question):
         if self.steps is not None:
             integer("--steps", self.steps, least=1)
         return super().cells(plan)
+
+    def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        """The learner, so that rows say it."""
+        return ({"learner": self.learner},)
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         robot = ROBOTS[cell.world]
