@@ -2,175 +2,227 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from equiworld.arguments import integer
+from equiworld.benchmarks.policies.episodes import Episodes, episodes
+from equiworld.benchmarks.policies.learners import (
+    ENVS,
+    LEARNERS,
+    OFFLINE,
+    SAC_SETTINGS,
+    Learner,
+    Learning,
+    symmetrised,
+)
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.pictures import Panel, panels
-from equiworld.benchmarks.suite.question import Question
-from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.question import Plan, Question
+from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.worlds.locomotion import ROBOTS, StartsTurned, symmetry_in
+from equiworld.benchmarks.worlds.locomotion import ROBOTS, SETTINGS, Robot, StartsTurned, symmetry_in
+from equiworld.errors import ArgumentError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from equiworld.groups import GroupElement
+    from equiworld.symmetry import Symmetry
+
 __all__ = ["ModelFree"]
 
-SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
-"""What PPO is given beyond stable-baselines3's defaults; the same for all arms."""
-
-ENVS = 16
-FIRST = 1_000_000
-"""Seed of the first episode that is tested."""
+_AFTERWARDS, _ON_POLICY = "symmetrised", "mirror loss"
 
 
 @dataclass(frozen=True)
 class ModelFree(Question):
-    """PPO with goals within a slice of directions, tested without noise there, on all goals, and turned.
+    """Policies tested without noise: where they were trained, on all goals, and with the whole scene turned.
 
     All arms see the same numbers in the same units and have the same settings; two hidden layers of 64, the steerable
-    one as many scalar and half as many vector channels.
+    one of a group with turns as many scalar and half as many vector channels. "symmetrised" is the plain policy,
+    symmetrised after it was trained. Of a finite group all elements are tried.
 
     Attributes:
-        half_width: of the slice [deg]; 180 for all directions.
-        steps: of the environment, in training.
+        learner: "ppo"; "sac"; or "offline", SAC on a fixed set of transitions, whose steps are those of the optimiser.
+        half_width: of the slice of directions that goals lie in, where there are goals [deg]; 180 for all directions.
+        steps: of the environment, in training; the world's own number if None.
         checkpoints: tests on the way, the last at the end.
         episodes: of a test.
-        elements: at which the scene is turned, besides the identity.
+        elements: at which the scene is turned, besides the identity, of groups that are not finite.
         mirror_weight: of the mirror loss.
     """
 
     name = "model-free"
     title = "Do exactly equivariant policies of stable-baselines3 learn faster, and everywhere?"
-    worlds, closed = ("Reacher-v5",), True
-    arms = ("canonical", "steerable", "augmented", "mirror loss", "plain")
+    worlds, closed = tuple(ROBOTS), True
+    arms = ("canonical", "steerable", "augmented", _ON_POLICY, _AFTERWARDS, "plain")
     seeds = 5
-    coordinates = ("steps",)
+    version = 2
+    coordinates = ("steps", "element")
     measures: ClassVar = {
         "return": Measure("1", "mean return of an episode without noise, goals in all directions"),
         "return_slice": Measure("1", "the same with goals as in training"),
         "return_turned": Measure("1", "goals as in training, the whole scene turned: mean over elements"),
         "return_worst": Measure("1", "the same at the worst element"),
+        "return_at": Measure("1", "the same at one element, numbered as the group does, 0 for none"),
+        "success": Measure("1", "share of episodes that reach the goal, goals in all directions"),
+        "successes": Measure("1", "how many of them did"),
+        "episodes": Measure("1", "of how many"),
+        "success_turned": Measure("1", "share, goals as in training and the scene turned, over elements"),
+        "legs": Measure("rad", "mean over time of the distance between the angles of left and right hip"),
         "deviation": Measure("1", "rms of π(g·s) - ρ(g)π(s) over that of π(s)", log=True),
         "seconds": Measure("s", "of training until then"),
     }
     small: ClassVar = {"steps": 2048, "checkpoints": 1, "episodes": 2, "elements": 1}
 
+    learner: Learner = "ppo"
     half_width: float = 45.0
-    steps: int = 100_000
+    steps: int | None = None
     checkpoints: int = 5
     episodes: int = 50
     elements: int = 6
     mirror_weight: float = 1.0
 
+    def cells(self, plan: Plan) -> list[Cell]:
+        """Without the mirror loss, of which PPO alone knows, unless it is asked for."""
+        if self.learner not in LEARNERS:
+            raise ArgumentError("--learner", repr(self.learner), "a learner", LEARNERS)
+        if self.learner != "ppo":
+            if _ON_POLICY in plan.arms:
+                raise ArgumentError("--arm", repr(_ON_POLICY), "an arm of off-policy learners", self.arms)
+            plan = replace(plan, arms=plan.arms or tuple(arm for arm in self.arms if arm != _ON_POLICY))
+        if self.steps is not None:
+            integer("--steps", self.steps, least=1)
+        return super().cells(plan)
+
+    def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
+        """The learner, so that rows say it."""
+        return ({"learner": self.learner},)
+
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        return {"sb3": metadata.version("stable-baselines3"), "settings": SETTINGS, "envs": ENVS}
+        robot = ROBOTS[cell.world]
+        if self.learner == "ppo":
+            settings = {
+                **SETTINGS,
+                "envs": ENVS,
+                "log_std": robot.log_std,
+                "normalised": robot.normalised,
+            }
+        else:
+            settings = {**SAC_SETTINGS, "offline": OFFLINE}
+        return {
+            "sb3": metadata.version("stable-baselines3"),
+            "settings": settings,
+            "steps": self._steps(robot),
+        }
 
     def modules(self, cell: Cell) -> Sequence[str]:
         return (type(self).__module__, "equiworld.sb3.actor_critic", "equiworld.sb3.buffers")
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        from stable_baselines3.common.vec_env import DummyVecEnv
+        import torch
 
-        make = partial(ROBOTS[cell.world], math.radians(self.half_width))
-        model = self._learner(cell, DummyVecEnv([make] * ENVS))
-        rows, seconds = list[Row](), 0.0
-        for part in range(self.checkpoints):
-            goal = (self.steps * (part + 1)) // self.checkpoints
-            seconds += _trained(model, goal - model.num_timesteps, first=part == 0)
-            rows.append({"steps": model.num_timesteps, **self._tested(cell, model), "seconds": seconds})
-        return rows
+        trained = replace(cell, arm="plain") if cell.arm == _AFTERWARDS else cell
+        what = {
+            "cell": trained.coordinates,
+            "half_width": self.half_width,
+            "learner": self.learner,
+            "checkpoints": self.checkpoints,
+            "mirror_weight": self.mirror_weight,
+            **self.depends(cell),
+        }
+        make = partial(self._train, trained)
+        folder = store.artefact("policies", trained.slug, what, self.modules(cell), make)
+        model, rows, steps = self._learning(trained).model, list[Row](), 0
+        returns = list[float]()
+        for made in json.loads((folder / "checkpoints.json").read_text()):
+            model.policy.load_state_dict(torch.load(folder / made["file"], weights_only=True))
+            steps = made["steps"]
+            found, returns = self._tested(cell, model)
+            rows.append({"steps": steps, **found, "seconds": made["seconds"]})
+        by_element = [{"steps": steps, "element": i, "return_at": each} for i, each in enumerate(returns)]
+        return [*rows, *by_element]
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
         """Return against steps, a curve an arm."""
         shown = [
-            Panel("all goals", "steps", "return", "environment steps"),
-            Panel("worst element", "steps", "return_worst", "environment steps"),
+            Panel("all goals", "steps", "return", "steps"),
+            Panel("worst element", "steps", "return_worst", "steps"),
         ]
-        return panels(rows, shown)
+        return panels([row for row in rows if "element" not in row], shown)
 
-    def _learner(self, cell: Cell, envs: Any) -> Any:
-        """PPO of an arm."""
-        from stable_baselines3 import PPO
+    def _steps(self, robot: Robot) -> int:
+        own = robot.steps if self.learner == "ppo" else OFFLINE
+        return own if self.steps is None else self.steps
 
-        from equiworld.sb3 import AugmentedRolloutBuffer, EquivariantActorCriticPolicy, MirrorLossPolicy
-        from equiworld.sb3.scaled_form import ScaledForm
+    def _learning(self, cell: Cell) -> Learning:
+        robot, symmetry = ROBOTS[cell.world], symmetry_in(cell.world)
+        half_width = math.radians(self.half_width)
+        return Learning(self.learner, cell.arm, robot, half_width, symmetry, cell.seed, self.mirror_weight)
 
-        symmetry = symmetry_in(cell.world)
-        net: dict[str, Any] = {"net_arch": [64, 64]}
-        scaled = {
-            **net,
-            "features_extractor_class": ScaledForm,
-            "features_extractor_kwargs": {"symmetry": symmetry},
-        }
-        policy, kwargs, more = "MlpPolicy", scaled, dict[str, Any]()
-        if cell.arm in ("canonical", "steerable"):
-            policy, kwargs = EquivariantActorCriticPolicy, {**net, "symmetry": symmetry, "form": cell.arm}  # type: ignore[assignment]
-        elif cell.arm == "mirror loss":
-            policy = MirrorLossPolicy  # type: ignore[assignment]
-            kwargs = {**scaled, "symmetry": symmetry, "mirror_weight": self.mirror_weight}
-        elif cell.arm == "augmented":
-            more = {
-                "rollout_buffer_class": AugmentedRolloutBuffer,
-                "rollout_buffer_kwargs": {"symmetry": symmetry},
-            }
-        return PPO(policy, envs, policy_kwargs=kwargs, seed=cell.seed, device="cpu", **SETTINGS, **more)
+    def _train(self, cell: Cell, folder: Path) -> None:
+        """Weights at each checkpoint, and a list of them."""
+        import torch
 
-    def _tested(self, cell: Cell, model: Any) -> Row:
-        """Returns without noise, and the distance from equivariance at what was seen."""
+        learning, seconds, made = self._learning(cell), 0.0, list[dict[str, Any]]()
+        steps = self._steps(ROBOTS[cell.world])
+        for part in range(self.checkpoints):
+            seconds += learning.train((steps * (part + 1)) // self.checkpoints)
+            made.append({"file": f"{part}.pt", "steps": learning.steps, "seconds": seconds})
+            torch.save(learning.model.policy.state_dict(), folder / made[-1]["file"])
+            (folder / "checkpoints.json").write_text(json.dumps(made))
+
+    def _tested(self, cell: Cell, model: Any) -> tuple[Row, list[float]]:
+        """Figures of a policy, and its returns with goals as in training at each element, the identity first."""
         from equiworld.sb3.deviation import action_deviation
 
         robot, inside, symmetry = ROBOTS[cell.world], math.radians(self.half_width), symmetry_in(cell.world)
         rng = np.random.default_rng([cell.seed, 11])
-        turns = symmetry.group.sample(np.random.default_rng(5), self.elements)
-        everywhere, seen = _returns(model, partial(robot, math.pi), self.episodes)
-        ahead, _ = _returns(model, partial(robot, inside), self.episodes)
+        policy = symmetrised(model, robot.make(math.pi, False)) if cell.arm == _AFTERWARDS else model
+        everywhere = episodes(policy, partial(robot.make, math.pi, False), self.episodes, robot.legs)
+        ahead = everywhere
+        if robot.sliced:
+            ahead = episodes(policy, partial(robot.make, inside, False), self.episodes)
         turned = [
-            _returns(model, lambda g=g: StartsTurned(robot(inside), g), self.episodes)[0].mean()
-            for g in turns
+            episodes(policy, lambda g=g: StartsTurned(robot.make(inside, False), g), self.episodes)
+            for g in self._turns(symmetry)
         ]
-        return {
-            "return": float(everywhere.mean()),
-            "return_slice": float(ahead.mean()),
-            "return_turned": float(np.mean(turned)),
-            "return_worst": float(np.min(turned)),
-            "deviation": action_deviation(model, symmetry, seen, rng),
+        returns = [float(each.returns.mean()) for each in (ahead, *turned)]
+        row: Row = {
+            "return": float(everywhere.returns.mean()),
+            "return_slice": returns[0],
+            "return_turned": float(np.mean(returns[1:])),
+            "return_worst": min(returns[1:]),
+            "deviation": action_deviation(policy, symmetry, everywhere.seen, rng),
+            **_reached(everywhere, turned),
         }
+        if everywhere.legs is not None:
+            row["legs"] = float(everywhere.legs.mean())
+        return row, returns
+
+    def _turns(self, symmetry: Symmetry) -> list[GroupElement]:
+        """Elements besides the identity: all of a finite group, some of others."""
+        group = symmetry.group
+        if group.finite:
+            return list(group.elements())[1:]
+        return list(group.sample(np.random.default_rng(5), self.elements))
 
 
-def _trained(model: Any, steps: int, first: bool) -> float:
-    """Seconds that it took."""
-    import time
-
-    start = time.perf_counter()
-    model.learn(steps, reset_num_timesteps=first)
-    return time.perf_counter() - start
-
-
-def _returns(model: Any, make: Any, episodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `(episodes,)` of episodes side by side, all of one length, and some of what was observed."""
-    envs = [make() for _ in range(min(episodes, 25))]
-    total, kept = list[np.ndarray](), list[np.ndarray]()
-    for start in range(0, episodes, len(envs)):
-        batch = envs[: episodes - start]
-        seen = np.stack([env.reset(seed=FIRST + start + i)[0] for i, env in enumerate(batch)])
-        returns, running = np.zeros(len(batch)), np.ones(len(batch), bool)
-        while running.any():
-            kept = [*kept[-19:], seen]
-            actions, _ = model.predict(seen, deterministic=True)
-            seen = seen.copy()
-            for i in np.flatnonzero(running):
-                seen[i], reward, ended, cut, _ = batch[i].step(actions[i])
-                returns[i] += reward
-                running[i] = not (ended or cut)
-        total.append(returns)
-    for env in envs:
-        env.close()
-    return np.concatenate(total), np.concatenate(kept)
+def _reached(everywhere: Episodes, turned: Sequence[Episodes]) -> Row:
+    """Shares of episodes with success; nothing of a world that knows none."""
+    if everywhere.success is None:
+        return {}
+    there = np.concatenate([each.success for each in turned if each.success is not None])
+    return {
+        **share("success", int(everywhere.success.sum()), len(everywhere.success)),
+        "success_turned": float(there.mean()),
+    }

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from equiworld.benchmarks.worlds.reach_tasks import cloudpush_reach, pusht_reach
+from equiworld.envs import PhaseInput
+from equiworld.envs.known.humanoid import mend_humanoid
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 
-__all__ = ["ROBOTS", "SlicedGoals", "StartsTurned", "symmetry_in"]
+__all__ = ["ROBOTS", "SETTINGS", "Robot", "SlicedGoals", "StartsTurned", "legs_apart", "symmetry_in"]
 
 
 class SlicedGoals(gym.Wrapper):
@@ -43,10 +47,10 @@ class SlicedGoals(gym.Wrapper):
 
 
 class StartsTurned(gym.Wrapper):
-    """The same episodes at g·s: the simulator is brought there after each reset.
+    """The same episodes at g·s: the simulator is brought there after each reset, and a phase with it.
 
     Args:
-        env: whose id has a registered move.
+        env: whose id has a registered move, or whose reset knows `options={"group_element": g}`.
         g: an element of its symmetry's group.
     """
 
@@ -58,23 +62,104 @@ class StartsTurned(gym.Wrapper):
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """As the environment does, and then moved."""
-        _, info = self.env.reset(seed=seed, options=None if options is None else dict(options))
-        assert self._move is not None
+        given = dict(options or {})
+        if self._move is None:
+            return self.env.reset(seed=seed, options={**given, "group_element": self.g})
+        before, info = self.env.reset(seed=seed, options=given)
         seen = self._move(self.env, self.g)
         if seen is None:
             seen = self.unwrapped._get_obs()  # type: ignore[attr-defined]
+        if isinstance(self.env, PhaseInput):
+            clock = self.env.symmetry.transform_observation(self.g, before)[-2:]
+            self.env.phase = (math.atan2(clock[1], clock[0]) / math.tau) % 1.0
+            seen = np.concatenate([seen, clock])
         return np.asarray(seen), info
 
 
-def _reacher(half_width: float) -> gym.Env:
+@dataclass(frozen=True)
+class Robot:
+    """A world of model-free learners, and what all arms are given in it.
+
+    Attributes:
+        make: an environment whose goals lie within some angle of one direction [rad], and whether it is for training.
+        sliced: whether there are such goals; training and tests are the same otherwise.
+        legs: joints whose angles are compared, left and right.
+        steps: of training.
+        log_std: log standard deviation of actions at the beginning.
+        normalised: whether PPO is given rewards over the running spread of returns.
+    """
+
+    make: Callable[[float, bool], gym.Env]
+    sliced: bool = False
+    legs: tuple[str, str] | None = None
+    steps: int = 300_000
+    log_std: float = -1.0
+    normalised: bool = True
+
+
+SETTINGS: Mapping[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
+"""What PPO is given beyond stable-baselines3's defaults; the same in all worlds and for all arms."""
+
+PERIOD = 60
+"""Of the walkers' phase [steps]."""
+
+
+def legs_apart(env: gym.Env, legs: tuple[str, str]) -> float:
+    """The distance of two joints' angles now [rad]."""
+    data: Any = env.unwrapped.data  # type: ignore[attr-defined]
+    left, right = (float(data.joint(name).qpos[0]) for name in legs)
+    return abs(left - right)
+
+
+def _reacher(half_width: float, training: bool) -> gym.Env:
     env = gym.make("Reacher-v5")
     return SlicedGoals(env, half_width) if half_width < math.pi else env
 
 
-ROBOTS: dict[str, Callable[[float], gym.Env]] = {"Reacher-v5": _reacher}
-"""By name, the environment whose goals lie within some angle; of π, all of them."""
+def _walker(half_width: float, training: bool) -> gym.Env:
+    return gym.make("Walker2d-v5")
+
+
+def _clocked_walker(half_width: float, training: bool) -> gym.Env:
+    return PhaseInput(gym.make("Walker2d-v5"), PERIOD)
+
+
+def _ant(half_width: float, training: bool) -> gym.Env:
+    return gym.make("Ant-v5")
+
+
+def _humanoid(half_width: float, training: bool) -> gym.Env:
+    """With joints and velocities in view alone, as far as one can learn in minutes."""
+    left_out = ("cinert", "cvel", "qfrc_actuator", "cfrc_ext")
+    return gym.make("Humanoid-v5", **{f"include_{name}_in_observation": False for name in left_out})
+
+
+def _mended_humanoid(half_width: float, training: bool) -> gym.Env:
+    return mend_humanoid(_humanoid(half_width, training))
+
+
+_THIGHS, _HIPS = ("thigh_left_joint", "thigh_joint"), ("left_hip_y", "right_hip_y")
+_REACH: Mapping[str, Any] = {
+    "sliced": True,
+    "steps": 100_000,
+    "log_std": 0.0,
+    "normalised": False,
+}
+
+ROBOTS: Mapping[str, Robot] = {
+    "Reacher-v5": Robot(_reacher, **_REACH),
+    "PushT-reach": Robot(pusht_reach, **_REACH),
+    "CloudPush-reach": Robot(cloudpush_reach, **_REACH),
+    "Walker2d-v5": Robot(_walker, legs=_THIGHS),
+    "Walker2d-phase": Robot(_clocked_walker, legs=_THIGHS),
+    "Ant-v5": Robot(_ant),
+    "Humanoid-v5": Robot(_humanoid, legs=_HIPS),
+    "Humanoid-mended": Robot(_mended_humanoid, legs=_HIPS),
+}
+"""By name; "phase" with a clock in view, and "mended" with two sides that are equal."""
 
 
 def symmetry_in(world: str) -> Symmetry:
-    """The symmetry of a robot."""
-    return symmetry_of(world)
+    """The symmetry of a robot, as declared, whether the simulator has it or not."""
+    env = ROBOTS[world].make(math.pi, False)
+    return symmetry_of(env).sized(env.observation_space)

@@ -1,0 +1,1 @@
+"""Policies of stable-baselines3 as the benchmarks train and test them."""
