@@ -67,6 +67,7 @@ class Identifiability(Question):
     title: ClassVar[str] = "What of a latent is determined by its law, its symmetry and its dynamics?"
     worlds: ClassVar[tuple[str, ...]] = ("hidden-states",)
     arms: ClassVar[tuple[str, ...]] = ("statistic", "test", "gauge", "learned", "dynamics", "planning")
+    version: ClassVar[int] = 2
     closed: ClassVar[bool] = True
     coordinates: ClassVar[tuple[str, ...]] = ("law", "by")
     choosing: ClassVar[tuple[str, ...]] = ("sizes",)
@@ -127,7 +128,7 @@ class Identifiability(Question):
     def _statistics(self, n: int, rng: np.random.Generator) -> list[Row]:
         rows = []
         for by in ("standard", "block"):
-            test = NormalityTest(BLOCKS, n, by, count=16, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
+            test = NormalityTest(BLOCKS, n, by, count=32, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
             for name in LAWS:
                 found = [
                     test(law(name, n, rng), seed=index).over_floor
@@ -139,7 +140,7 @@ class Identifiability(Question):
 
     def _tests(self, rng: np.random.Generator) -> list[Row]:
         n, rows = 2000, list[Row]()
-        test = NormalityTest(BLOCKS, n, count=16, draws=self.null_draws)
+        test = NormalityTest(BLOCKS, n, count=32, draws=self.null_draws)
         for name in ("valid", *(name for name in LAWS if name != "valid"), LENGTHS):
             count = self.draws if name == "valid" else max(self.draws // 5, 2)
             found = sum(test(law(name, n, rng), seed=index).rejected for index in range(count))
