@@ -50,6 +50,11 @@ class CloudLayout:
             )
         self.symmetry = symmetry
         self.bodies = clouds_in(symmetry.observation[state[0]])
+        if self.bodies > 1 and not isinstance(symmetry.observation[state[0]], Objects):
+            expected = (
+                "one cloud; family 'latent-bodies' takes Objects(Cloud(N), n), one for each of n bodies"
+            )
+            raise ArgumentError("symmetry", f"{self.bodies} clouds in {state[0]!r}", expected)
         self._cloud: dict[bool, str] = {False: state[0], **({True: goal[0]} if goal else {})}
         self.latent = self._latent(kind)
         single = with_points(symmetry, 1)
