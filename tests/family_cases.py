@@ -9,7 +9,9 @@ STATE_FAMILIES = [
     for name, family in FAMILIES.items()
     if not family.encoder.learns and not (family.network.of_finite_groups or family.network.of_bodies)
 ]
-CLOUD_FAMILIES = [name for name, family in FAMILIES.items() if family.encoder.of_clouds]
+CLOUD_FAMILIES = [
+    name for name, family in FAMILIES.items() if family.encoder.of_clouds and not family.network.of_bodies
+]
 STATE_LATENT_FAMILIES = [
-    name for name, family in FAMILIES.items() if family.encoder.learns and name not in CLOUD_FAMILIES
+    name for name, family in FAMILIES.items() if family.encoder.learns and not family.encoder.of_clouds
 ]

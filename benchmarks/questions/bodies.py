@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.question import Question
-from equiworld.benchmarks.suite.rows import Measure, Row
+from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.envs.cloudpush.bodies import ENV_ID
+from equiworld.benchmarks.worlds.bodies import BODIES_WORLDS, BodiesWorld
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
@@ -31,9 +29,6 @@ from equiworld.verify.prediction import relative_error
 
 __all__ = ["BodiesQuestion"]
 
-SUCCESS = 0.02, math.radians(10.0)
-"""Mean point distance [m] and angle [rad] below which the named body must be when the episode ends."""
-
 FIRST = 1_000_000
 """Seed of the first episode."""
 
@@ -42,17 +37,26 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "canonical, no exchange": {"family": "state", "door": True},
     "plain": {"family": "mlp", "door": False},
     "augmented by permutations": {"family": "augmented", "door": False, "exchanged": True},
+    "wrong name": {"family": "state-bodies", "door": True, "misnamed": True},
 }
-"""The family of each model, whether its policy decides behind the door, and whether data comes in every order."""
+"""The family of each model, whether its policy decides behind the door, whether data comes in every order, and whether
+names are not exchanged with the bodies: that policy moves another body, and has to fail."""
 
-_MODULES = ("equiworld.envs.cloudpush.bodies", "equiworld.training", "equiworld.models", "equiworld.planners")
+STARTS = ("as trained", "turned", "exchanged", "turned and exchanged")
+
+_MODULES = (
+    "equiworld.benchmarks.worlds.bodies",
+    "equiworld.training",
+    "equiworld.models",
+    "equiworld.planners",
+)
 
 
 @dataclass(frozen=True)
 class BodiesQuestion(Question):
-    """CloudPush with several bodies: trained in a slice of orientations, tested there, turned, and in other orders.
+    """Scenes of several bodies: trained in a slice of orientations, tested there, turned, and in other orders.
 
-    The test transitions and the tasks are those of the slice, and the same ones moved by elements of S_n × SE(3): a
+    The test transitions and the tasks are those of the slice, and the same ones moved by elements of S_n × E(d): a
     model that knows the group is as good at these, and its policy behind the door takes the same path.
 
     Attributes:
@@ -62,153 +66,196 @@ class BodiesQuestion(Question):
         tested: transitions of test data.
         steps: of the optimiser.
         elements: at which test transitions and tasks are moved.
-        episodes: of closed loops, at the identity and spread over the elements likewise; 0 for none.
-        length: of each, in steps.
+        episodes: of closed loops, turned and exchanged; 0 for none.
+        paired: of them, the first, that are run as trained too, and turned, and exchanged.
+        length: of each, in decisions.
     """
 
     bodies: int = 2
     half_width: float = 45.0
     transitions: int = 60_000
     tested: int = 4_000
-    steps: int = 6_000
-    elements: int = 16
-    episodes: int = 30
-    length: int = 100
+    steps: int = 4_000
+    elements: int = 20
+    episodes: int = 100
+    paired: int = 20
+    length: int = 60
 
     name: ClassVar[str] = "bodies"
     title: ClassVar[str] = "What is it worth to know that bodies are alike and their order means nothing?"
-    worlds: ClassVar[tuple[str, ...]] = ("cloudpush-bodies",)
+    worlds: ClassVar[tuple[str, ...]] = tuple(BODIES_WORLDS)
     arms: ClassVar[tuple[str, ...]] = tuple(ARMS)
+    coordinates: ClassVar[tuple[str, ...]] = ("start",)
     closed: ClassVar[bool] = True
     measures: ClassVar[dict[str, Measure]] = {
         "parameters": Measure("", "trained numbers"),
         "residual": Measure(
             "1", "|F(g·s, g·a) - g·F(s, a)| over the spread of F, largest, float64", log=True
         ),
-        "relative_error": Measure("1", "one-step relMSE of places on the slice; 1: nothing moves", log=True),
-        "relative_turned": Measure("1", "the same, turned", log=True),
-        "relative_exchanged": Measure("1", "the same, bodies called in another order", log=True),
-        "success": Measure("1", "the named body within 2 cm and 10° at the end, on the slice"),
-        "success_moved": Measure("1", "the same tasks turned, and bodies called in another order"),
+        "relative_error": Measure("1", "one-step relMSE of places; 1: nothing moves", log=True),
+        "success": Measure("1", "the named body where it should be and within 10° at the end: 2 cm, 10 px"),
+        "successes": Measure("1", "such episodes"),
+        "episodes": Measure("1", "episodes"),
+        "distance": Measure("m or px", "of the named body from its goal at the end, median", log=True),
+        "angle": Measure("rad", "likewise", log=True),
         "deviation": Measure(
-            "m", "how far distances from the goal at the end differ at g·s and at s, largest"
+            "m or px", "how far distances at the end differ from those as trained, largest", log=True
         ),
+        "deviation_median": Measure("m or px", "the same, median", log=True),
     }
     small: ClassVar[dict[str, Any]] = {
-        "transitions": 300, "tested": 100, "steps": 20, "elements": 2, "episodes": 1, "length": 2,
+        "transitions": 300, "tested": 100, "steps": 20, "elements": 2, "episodes": 1, "paired": 1, "length": 2,
     }  # fmt: skip
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
-        """What its arm is."""
-        return {"arm": dict(ARMS[cell.arm]), "success": SUCCESS}
+        """What its world and its arm are."""
+        return {"arm": dict(ARMS[cell.arm]), "world": asdict(BODIES_WORLDS[cell.world])}
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        """One row."""
-        arm = ARMS[cell.arm]
-        model, test = self._model(cell, store), self._data(store, "test", self.tested)
-        symmetry = test.symmetry
-        moved = _elements(symmetry, self.elements)
-        still = _elements(symmetry, self.elements, turned=False)
-        turned = [symmetry.group.element(g.matrix, g.translation, label=0) for g in moved]
-        sharp = _float64(model)
-        row: Row = {
-            "parameters": model.parameter_count,
-            "residual": max(_residual(sharp, test.select(slice(64)), g) for g in moved),
-            "relative_error": _place_error(model, [test]),
-            "relative_turned": _place_error(model, [test.transform(g) for g in turned]),
-            "relative_exchanged": _place_error(model, [test.transform(g) for g in still]),
-        }
-        return [row | self._closed_loop(model, bool(arm["door"]), moved, cell.seed)]
+        """A row for each way in which test transitions and tasks are moved."""
+        world = BODIES_WORLDS[cell.world]
+        model, test = self._model(cell, store), self._data(world, store, "test", self.tested)
+        moved = {start: _elements(test.symmetry, self.elements, start) for start in STARTS}
+        sharp, few = copy.deepcopy(model).double(), test.select(slice(64))
+        rows, here = list[Row](), list[Mapping[str, float]]()
+        for start, elements in moved.items():
+            data = [test] if start == STARTS[0] else [test.transform(g) for g in elements]
+            row: Row = {
+                "start": start,
+                "parameters": model.parameter_count,
+                "residual": None if start == STARTS[0] else max(_residual(sharp, few, g) for g in elements),
+                "relative_error": _place_error(model, data, world.places),
+            }
+            ends = self._ends(cell, model, world, start, elements)
+            here = here or ends
+            rows.append(row | _of_episodes(ends, here, world))
+        return rows
 
-    def _closed_loop(self, model: WorldModel, door: bool, moved: list[GroupElement], seed: int) -> Row:
-        if not self.episodes:
-            return {}
-        task = task_of(ENV_ID)
-        policy = MPCPolicy(model, task.planner, seed=seed, door=door)
-        ends: dict[bool, list[bool]] = {False: [], True: []}
-        apart = 0.0
-        for index in range(self.episodes):
-            g = moved[index % len(moved)]
-            here, there = (
-                self._episode(policy, FIRST + index, options) for options in (None, {"group_element": g})
-            )
-            for which, found in ((False, here), (True, there)):
-                ends[which].append(found["mean_point_distance"] < SUCCESS[0] and found["angle"] < SUCCESS[1])
-            apart = max(apart, abs(here["mean_point_distance"] - there["mean_point_distance"]))
-        return {
-            "success": float(np.mean(ends[False])),
-            "success_moved": float(np.mean(ends[True])),
-            "deviation": apart,
-        }
-
-    def _episode(
-        self, policy: MPCPolicy, seed: int, options: Mapping[str, Any] | None
-    ) -> Mapping[str, float]:
-        """The numbers that an episode ends with."""
-        found = evaluate(
-            policy,
-            partial(self._make, True),
-            episodes=1,
-            seed=seed,
-            options=options,
-            success=None,
-            max_steps=self.length,
+    def _ends(
+        self,
+        cell: Cell,
+        model: WorldModel,
+        world: BodiesWorld,
+        start: str,
+        elements: Sequence[GroupElement],
+    ) -> list[Mapping[str, float]]:
+        """What each task ends with; task k begins at the same element wherever it is moved."""
+        count = self.episodes if start == STARTS[-1] else min(self.paired, self.episodes)
+        if not count:
+            return []
+        policy: Any = MPCPolicy(
+            model, task_of(world.env_id).planner, seed=cell.seed, door=bool(ARMS[cell.arm]["door"])
         )
-        return found.episodes[0].final
+        if ARMS[cell.arm].get("misnamed"):
+            policy = _Misnamed(policy)
+        found = list[Mapping[str, float]]()
+        each = -(-min(self.paired, self.episodes) // self.elements)  # of one element, a batch
+        for index in range(0, count, each):
+            g = elements[index // each % len(elements)]
+            batch = evaluate(
+                policy,
+                partial(world.make, self.bodies, self.half_width, True),
+                episodes=min(each, count - index),
+                seed=FIRST + index,
+                options=None if start == STARTS[0] else {"group_element": g},
+                success=None,
+                max_steps=self.length * model.action_repeat,
+            )
+            found += [episode.final for episode in batch.episodes]
+        return found
 
-    def _make(self, whole: bool = False) -> gym.Env:
-        """The world in the slice; `whole` where an episode goes on whatever happens."""
-        arguments: dict[str, Any] = {"success_distance": 1e-9} if whole else {}
-        angle = math.radians(self.half_width)
-        return gym.make(ENV_ID, bodies=self.bodies, max_angle=angle, disable_env_checker=True, **arguments)
-
-    def _data(self, store: Store, split: str, count: int) -> Dataset:
-        inputs = {"bodies": self.bodies, "half_width": self.half_width, "split": split, "transitions": count}
+    def _data(self, world: BodiesWorld, store: Store, split: str, count: int) -> Dataset:
+        inputs = {
+            "world": asdict(world),
+            "bodies": self.bodies,
+            "half_width": self.half_width,
+            "transitions": count,
+            "split": split,
+        }
 
         def make(folder: Path) -> None:
             seed = ("train", "test").index(split)
-            collect(self._make(), count, seed, workers=1).save(folder / "data")
+            collect(world.make(self.bodies, self.half_width), count, seed, workers=1).save(folder / "data")
 
-        folder = store.artefact("data", f"bodies-{split}", inputs, _MODULES[:2], make)
+        folder = store.artefact("data", f"{world.bodies}-{split}", inputs, _MODULES[:2], make)
         return Dataset.load(folder / "data")
 
     def _model(self, cell: Cell, store: Store) -> WorldModel:
-        arm = ARMS[cell.arm]
-        inputs = {
-            "bodies": self.bodies,
-            "half_width": self.half_width,
-            "transitions": self.transitions,
-            "steps": self.steps,
+        world, arm = BODIES_WORLDS[cell.world], ARMS[cell.arm]
+        exchanged = bool(arm.get("exchanged"))
+        names = ("bodies", "half_width", "transitions", "steps")
+        inputs = {name: getattr(self, name) for name in names} | {
+            "world": asdict(world),
             "seed": cell.seed,
-            **arm,
+            "family": arm["family"],
+            "exchanged": exchanged,
         }
 
         def make(folder: Path) -> None:
-            data = self._data(store, "train", self.transitions)
-            if arm.get("exchanged"):
-                every = _elements(data.symmetry, 0, turned=False)
+            data = self._data(world, store, "train", self.transitions)
+            if exchanged:
+                every = _elements(data.symmetry, 0, "exchanged")
                 data = Dataset.concatenate([data, *(data.transform(g) for g in every)])
-            model = WorldModel.for_env(self._make(), arm["family"], transitions=len(data), seed=cell.seed)
+            model = WorldModel.for_env(
+                world.make(self.bodies, self.half_width),
+                arm["family"],
+                transitions=len(data),
+                seed=cell.seed,
+            )
             settings = TrainingConfig(steps=self.steps, batch_size=512, seed=cell.seed, folder=str(folder))
             train(model, data, settings).save(folder)
 
-        return WorldModel.load(store.artefact("models", f"bodies-{arm['family']}", inputs, _MODULES, make))
+        name = f"{world.bodies}-{arm['family']}"
+        return WorldModel.load(store.artefact("models", name, inputs, _MODULES, make))
 
 
-def _elements(symmetry: Symmetry, count: int, turned: bool = True) -> list[GroupElement]:
-    """Elements of which none leaves the bodies' order: `count` random ones; without turns every order, once."""
-    group, orders = symmetry.group, symmetry.group.labels.order
-    if not turned:
-        return [group.element(np.eye(3), np.zeros(3), label=label) for label in range(1, orders)]
-    drawn = group.sample(np.random.default_rng(7), count, scale=0.3)
-    return [
-        group.element(g.matrix, g.translation, label=1 + index % (orders - 1))
-        for index, g in enumerate(drawn)
-    ]
+class _Misnamed:
+    """A policy that is told the name of another body."""
+
+    def __init__(self, policy: MPCPolicy) -> None:
+        self.policy = policy
+
+    def predict(self, obs: Mapping[str, NDArray[Any]], *rest: Any, **named: Any) -> tuple[NDArray[Any], Any]:
+        return self.policy.predict({**obs, "named": np.roll(obs["named"], 1, -1)}, *rest, **named)
 
 
-def _float64(model: WorldModel) -> WorldModel:
-    return copy.deepcopy(model).double()
+def _elements(symmetry: Symmetry, count: int, start: str) -> list[GroupElement]:
+    """`count` random elements that turn, exchange, or do both; every exchange once where nothing turns."""
+    group = symmetry.group
+    if start == STARTS[0]:
+        return [group.identity()]
+
+    def orders(matrix: NDArray[np.float64]) -> list[int]:
+        """The labels that go with a matrix, of which the first exchanges nothing."""
+        return [label for label in range(group.labels.order) if group.fits(np.array(label), matrix)]
+
+    if start == "exchanged":
+        still = np.eye(group.dim), np.zeros(group.dim)
+        return [group.element(*still, label=label) for label in orders(still[0])[1:]]
+    found = []
+    drawn = group.sample(np.random.default_rng(7), count, scale=3 * symmetry.length_scale)
+    for index, g in enumerate(drawn):
+        first, *others = orders(g.matrix)
+        label = first if start == "turned" else others[index % len(others)]
+        found.append(group.element(g.matrix, g.translation, label=label))
+    return found
+
+
+def _of_episodes(
+    ends: Sequence[Mapping[str, float]],
+    here: Sequence[Mapping[str, float]],
+    world: BodiesWorld,
+) -> Row:
+    if not ends:
+        return {}
+    distances = [end[world.distance] for end in ends]
+    apart = [abs(one - end[world.distance]) for one, end in zip(distances, here, strict=False)]
+    return share("success", sum(map(world.solved, ends)), len(ends)) | {
+        "distance": float(np.median(distances)),
+        "angle": float(np.median([end["angle"] for end in ends])),
+        "deviation": None if ends is here else max(apart),
+        "deviation_median": None if ends is here else float(np.median(apart)),
+    }
 
 
 def _predicted(model: WorldModel, data: Dataset) -> dict[str, NDArray[np.floating]]:
@@ -228,11 +275,11 @@ def _residual(model: WorldModel, data: Dataset, g: GroupElement) -> float:
     return max(found)
 
 
-def _place_error(model: WorldModel, data: list[Dataset]) -> float | None:
+def _place_error(model: WorldModel, data: Sequence[Dataset], places: str) -> float | None:
     """Σ|error|² over Σ|motion|² of the bodies' places."""
     error = motion = 0.0
     for each in data:
-        after, before = each.next_observation["bodies_pos"], each.observation["bodies_pos"]
-        error += float(np.square(_predicted(model, each)["bodies_pos"] - after).sum())
+        after, before = each.next_observation[places], each.observation[places]
+        error += float(np.square(_predicted(model, each)[places] - after).sum())
         motion += float(np.square(after - before).sum())
     return relative_error(error, motion)

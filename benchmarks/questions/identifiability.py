@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,11 +25,12 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.summary import summarised
-from equiworld.benchmarks.worlds.hidden_states import BLOCKS, KIND, RATES, HiddenStates, learned
+from equiworld.benchmarks.worlds.hidden_states import BLOCKS, KIND, RATES, HiddenStates, in_slice, learned
 from equiworld.benchmarks.worlds.latent_laws import LAWS, LENGTHS, law
 from equiworld.benchmarks.worlds.latent_plans import plan_deviations
 from equiworld.benchmarks.worlds.latent_representations import cases
 from equiworld.groups import SO3
+from equiworld.groups.arrays import Array
 from equiworld.results import text_table
 from equiworld.symmetry import Features
 
@@ -43,7 +44,9 @@ class Identifiability(Question):
     - statistic: SIGReg's statistic over its floor, of laws with random covariances.
     - test: how often laws are rejected at the level .05.
     - gauge: dimensions of the groups that an objective cannot see.
-    - learned: latents of trained encoders.
+    - learned: latents of trained encoders that are linear.
+    - nonlinear: latents of encoders that are not, trained with Block-SIGReg on the orbit, on a slice of it, and on
+      a slice with each latent turned by an element of its own; seen on the orbit and on the slice.
     - dynamics: what latent dynamics resolve of that freedom.
     - planning: how far plans from turned states are from turned plans.
 
@@ -66,9 +69,18 @@ class Identifiability(Question):
     name: ClassVar[str] = "identifiability"
     title: ClassVar[str] = "What of a latent is determined by its law, its symmetry and its dynamics?"
     worlds: ClassVar[tuple[str, ...]] = ("hidden-states",)
-    arms: ClassVar[tuple[str, ...]] = ("statistic", "test", "gauge", "learned", "dynamics", "planning")
+    arms: ClassVar[tuple[str, ...]] = (
+        "statistic",
+        "test",
+        "gauge",
+        "learned",
+        "nonlinear",
+        "dynamics",
+        "planning",
+    )
+    version: ClassVar[int] = 2
     closed: ClassVar[bool] = True
-    coordinates: ClassVar[tuple[str, ...]] = ("law", "by")
+    coordinates: ClassVar[tuple[str, ...]] = ("law", "by", "trained_on")
     choosing: ClassVar[tuple[str, ...]] = ("sizes",)
     measures: ClassVar[Mapping[str, Measure]] = {
         "over_floor": Measure(
@@ -119,6 +131,7 @@ class Identifiability(Question):
             "test": self._tests,
             "gauge": _dimensions,
             "learned": self._learned,
+            "nonlinear": self._nonlinear,
             "dynamics": self._dynamics,
             "planning": plan_deviations,
         }[cell.arm]
@@ -127,7 +140,7 @@ class Identifiability(Question):
     def _statistics(self, n: int, rng: np.random.Generator) -> list[Row]:
         rows = []
         for by in ("standard", "block"):
-            test = NormalityTest(BLOCKS, n, by, count=16, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
+            test = NormalityTest(BLOCKS, n, by, count=32, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
             for name in LAWS:
                 found = [
                     test(law(name, n, rng), seed=index).over_floor
@@ -139,7 +152,7 @@ class Identifiability(Question):
 
     def _tests(self, rng: np.random.Generator) -> list[Row]:
         n, rows = 2000, list[Row]()
-        test = NormalityTest(BLOCKS, n, count=16, draws=self.null_draws)
+        test = NormalityTest(BLOCKS, n, count=32, draws=self.null_draws)
         for name in ("valid", *(name for name in LAWS if name != "valid"), LENGTHS):
             count = self.draws if name == "valid" else max(self.draws // 5, 2)
             found = sum(test(law(name, n, rng), seed=index).rejected for index in range(count))
@@ -152,6 +165,21 @@ class Identifiability(Question):
             rows.append({"law": name, "by": "invariance", **share("rejected", rejected, count)})
         return rows
 
+    def _nonlinear(self, rng: np.random.Generator) -> list[Row]:
+        orbit = replace(HiddenStates.drawn(rng), bend=0.5)
+        part, rows, seed = replace(orbit, half_width=45.0), list[Row](), int(rng.integers(2**31))
+        samples = {"orbit": orbit.hidden(self.examples, rng), "slice": part.hidden(self.examples, rng)}
+        for trained_on, world, turned in (
+            ("orbit", orbit, False),
+            ("slice", part, False),
+            ("slice, turned in the loss", part, True),
+        ):
+            model = learned(world, "block-sigreg", seed, steps=self.steps, width=16, turned=turned)
+            for kind, hidden in samples.items():
+                row: Row = {"by": "block-sigreg", "trained_on": trained_on, "law": kind}
+                rows.append(row | _judged(model.encode(orbit.seen(hidden)), hidden, kind == "orbit"))
+        return rows
+
     def _learned(self, rng: np.random.Generator) -> list[Row]:
         rows = []
         world = HiddenStates.drawn(rng)
@@ -159,21 +187,8 @@ class Identifiability(Question):
         seed = int(rng.integers(2**31))
         for by in ("sigreg", "block-sigreg"):
             model = learned(world, by, seed, steps=self.steps)
-            z = model.encode(x)
-            found = isotropy(z, BLOCKS)
-            hidden = x @ np.linalg.inv(world.mixing).T
-            ratios = [block.ratio for block in found.blocks if block.ratio is not None]
-            rows.append(
-                {
-                    "by": by,
-                    "law": "orbit",
-                    "defect": found.defect,
-                    "ratio": max(ratios),
-                    "rank": found.rank,
-                    "probe_ratio": _probe_ratio(z, hidden),
-                    "explained": gauge_between(z, hidden, decomposition=BLOCKS)["linear"].explained,
-                }
-            )
+            row: Row = {"by": by, "law": "orbit"}
+            rows.append(row | _judged(model.encode(x), x @ np.linalg.inv(world.mixing).T))
         return rows
 
     def _dynamics(self, rng: np.random.Generator) -> list[Row]:
@@ -224,11 +239,21 @@ def _orbit(rng: np.random.Generator) -> Row:
     return {"orbit_spread": float(np.ptp(here)), "orbit_excess": float(there.min() - here.max())}
 
 
-def _probe_ratio(latents: np.ndarray, hidden: np.ndarray) -> float:
+def _judged(latents: Array, hidden: Array, probed: bool = True) -> Row:
+    found = isotropy(latents, BLOCKS)
+    return {
+        "defect": found.defect,
+        "ratio": max(block.ratio for block in found.blocks if block.ratio is not None),
+        "rank": found.rank,
+        "probe_ratio": _probe_ratio(latents, hidden) if probed else None,
+        "explained": gauge_between(latents, hidden, decomposition=BLOCKS)["linear"].explained,
+    }
+
+
+def _probe_ratio(latents: Array, hidden: Array) -> float:
     """A probe that commutes, fitted where the first vector points one way, off that slice and on it."""
-    first = hidden[:, KIND.scalars : KIND.scalars + 3]
-    inside = first[:, 0] > np.sqrt(0.5) * np.linalg.norm(first, axis=1)
-    half = np.arange(len(first)) % 2 == 0
+    inside = in_slice(hidden, 45.0)
+    half = np.arange(len(hidden)) % 2 == 0
     probe = gauge_between(latents[inside & half], hidden[inside & half], decomposition=BLOCKS)["linear"]
     rest = ~half
     errors = [

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
 from equiworld.analysis import (
     AveragedEncoder,
+    RunComparison,
     Stitched,
     average_weights,
     compare_runs,
@@ -26,10 +26,13 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.summary import summarised
 from equiworld.benchmarks.worlds.hidden_states import BLOCKS, HiddenStates, Learned, learned
 from equiworld.benchmarks.worlds.latent_losses import exchange_rows
-from equiworld.groups import Decomposition
+from equiworld.benchmarks.worlds.policies import trained_policy
+from equiworld.groups import SO3, Decomposition
 from equiworld.groups.arrays import Array
 from equiworld.models import WorldModel
 from equiworld.results import text_table
+from equiworld.symmetry import FeatureType
+from equiworld.symmetry.latent_blocks import latent_blocks
 from equiworld.training import BlockSIGReg, TrainingConfig, collect, train
 
 __all__ = ["Sectors"]
@@ -46,7 +49,7 @@ class Sectors(Question):
       them with the dynamics of another.
     - broken: runs whose loss prefers one channel, which has to be seen.
     - pusht: the encoder of one world model of PushT with the dynamics of another.
-    - policies: hidden layers of PPO's perceptrons, matched, and averaged.
+    - policies: PPO's perceptrons of many seeds by what they get, their hidden layers compared, matched and averaged.
 
     Attributes:
         runs: encoders.
@@ -56,7 +59,8 @@ class Sectors(Question):
         models: of PushT.
         transitions: they are trained on.
         model_steps: of each of their stages.
-        policy_steps: that policies are trained for.
+        policies: of PPO.
+        policy_steps: that they are trained for.
     """
 
     runs: int = 20
@@ -66,6 +70,7 @@ class Sectors(Question):
     models: int = 4
     transitions: int = 3000
     model_steps: int = 400
+    policies: int = 10
     policy_steps: int = 20_000
 
     name: ClassVar[str] = "sectors"
@@ -106,6 +111,7 @@ class Sectors(Question):
         "models": 2,
         "transitions": 60,
         "model_steps": 2,
+        "policies": 2,
         "policy_steps": 64,
     }
 
@@ -186,40 +192,46 @@ class Sectors(Question):
         return [{"by": "block-sigreg", "through": name, **_of_pairs(found)} for name, found in tried.items()]
 
     def _policies(self, seed: int) -> list[Row]:
-        from stable_baselines3 import PPO
-        from stable_baselines3.common.evaluation import evaluate_policy
+        """Policies of many seeds: what they get, and their last hidden layers, unit by unit and as a whole."""
+        policies = [trained_policy(10 * seed + run, self.policy_steps) for run in range(self.policies)]
+        inputs = np.random.default_rng([seed, 20]).normal(size=(1000, 4)) * [1.0, 1.0, 0.1, 1.0]
+        units = latent_blocks(FeatureType(3, policies[0].width), SO3())  # numbers that no group turns
+        returns = {policy: policy.value() for policy in policies}
+        found = compare_runs(policies, inputs, units, observables={"return": returns.__getitem__})
+        row: Row = {"by": "ppo", "runs_compared": len(policies)}
+        spreads = found.macro_spread | {f"{name}, by label": each for name, each in found.raw_spread.items()}
+        rows = [row | {"what": name, "spread": spread} for name, spread in spreads.items()]
+        rows[0]["mean"] = float(np.mean([*returns.values()]))
+        apart = ~np.eye(len(policies), dtype=bool)
+        for name, explained in zip(("raw", "commuting", "linear"), _explained(found), strict=True):
+            line: Row = {"what": f"clusters, {name}", "clusters": found.clusters[name]}
+            rows.append(row | line | {"explained": float(np.median(explained[apart]))})
+        return [*rows, *self._matched(policies, returns, inputs)]
 
-        def trained(run: int) -> Any:
-            model = PPO(
-                "MlpPolicy",
-                "CartPole-v1",
-                seed=10 * seed + run,
-                n_steps=min(512, self.policy_steps),
-                device="cpu",
-            )
-            return model.learn(self.policy_steps)
-
-        first, second = (trained(run) for run in range(2))
-        rng = np.random.default_rng([seed, 20])
-        inputs = rng.normal(size=(1000, 4)) * [1.0, 1.0, 0.1, 1.0]
-        matched = match_hidden(first.policy, second.policy, inputs)
-        candidates = {
-            "first": first.policy,
-            "second": second.policy,
-            "second, matched": matched.network,
-            "mean as they are": average_weights([first.policy, second.policy]),
-            "mean, matched": average_weights([first.policy, matched.network]),
-        }
-        alike = {"mean as they are": matched.as_they_are, "mean, matched": matched.matched}
-        wanted, rows = _logits(first.policy, inputs), list[Row]()
-        env = first.get_env()
-        for name, policy in candidates.items():
-            first.policy.load_state_dict(policy.state_dict()) if name != "first" else None
-            value, _ = evaluate_policy(first, env, 10)
-            error = float(np.square(_logits(policy, inputs) - wanted).mean() / wanted.var())
-            row: Row = {"by": "ppo", "what": name, "value": float(np.mean(value)), "action_error": error}
-            rows.append(row | ({"correlation": alike[name]} if name in alike else {}))
-        return rows
+    def _matched(self, policies: Sequence[Any], returns: Mapping[Any, float], inputs: Array) -> list[Row]:
+        """Neighbours, their hidden units matched: how alike they are, and what averaging does; medians over pairs."""
+        tried: dict[str, list[dict[str, float]]] = {}
+        for one, other in zip(policies, [*policies[1:], policies[0]], strict=True):
+            matched = match_hidden(one.policy, other.policy, inputs)
+            unrelated = match_hidden(one.policy, one.untrained(), inputs)
+            for name, policy, alike in (
+                ("second", other.policy, None),
+                ("second, matched", matched.network, None),
+                ("mean as they are", average_weights([one.policy, other.policy]), matched.as_they_are),
+                ("mean, matched", average_weights([one.policy, matched.network]), matched.matched),
+                ("untrained, matched", unrelated.network, unrelated.matched),
+            ):
+                wanted, guess = one.logits(inputs), one.logits(inputs, policy)
+                figures = {"action_error": float(np.square(guess - wanted).mean() / wanted.var())}
+                figures["value"] = one.value(policy) if name.startswith("mean") else returns[other]
+                if name.startswith("untrained"):
+                    del figures["value"]
+                tried.setdefault(name, []).append(figures | ({} if alike is None else {"correlation": alike}))
+        return [
+            {"by": "ppo", "what": name, "pairs_tried": len(each)}
+            | {key: float(np.median([figures[key] for figures in each])) for key in each[0]}
+            for name, each in tried.items()
+        ]
 
     def table(self, rows: Sequence[Row]) -> str:
         """One table for each part, of the columns that it has."""
@@ -258,9 +270,5 @@ def _of_pairs(found: Sequence[tuple[float, float, float, float]]) -> Row:
     }
 
 
-@torch.no_grad()
-def _logits(policy: Any, inputs: Array) -> Array:
-    found: Array = (
-        policy.get_distribution(torch.as_tensor(inputs).float()).distribution.logits.double().numpy()
-    )
-    return found
+def _explained(found: RunComparison) -> tuple[Array, Array, Array]:
+    return found.explained, found.aligned, found.linear

@@ -63,7 +63,7 @@ def invariance_test(
     decomposition = latent_blocks(kind, getattr(group, "space", group), objects)
     columns = []
     for block in decomposition.blocks:
-        columns.append(block.basis @ block_directions(block, count, rng))
+        columns += [block.basis @ along for along in block_directions(block, count, rng).values()]
     columns.append(
         np.concatenate([b.basis for b in decomposition.blocks], 1)
         @ directions(sum(b.basis.shape[1] for b in decomposition.blocks), count, rng)

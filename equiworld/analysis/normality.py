@@ -14,7 +14,7 @@ from torch import Tensor
 from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
 from equiworld.groups import Decomposition
-from equiworld.nn.normality import EppsPulley, block_projections, directions, names_of
+from equiworld.nn.normality import EppsPulley, block_projections, directions
 
 __all__ = ["NormalityResult", "NormalityTest"]
 
@@ -28,10 +28,11 @@ class NormalityResult:
     """What a test found.
 
     Attributes:
-        over_floor: the statistic over its mean under the null hypothesis, 1 on average for laws that fulfil it.
+        over_floor: the statistic over its mean under the null hypothesis, 1 on average for laws that fulfil it. It is
+            the largest of the parts: what one part sees the others would dilute.
         p: share of simulated null statistics, with its own, that are as large.
         rejected: whether the null hypothesis is rejected.
-        parts: the same ratio of each block, and of directions across blocks.
+        parts: the same ratio of the directions of each block, of those along space, and of those across blocks.
     """
 
     over_floor: float
@@ -53,7 +54,7 @@ class NormalityTest:
         decomposition: of the latent space under the group.
         size: N, of the samples to be tested.
         kind: of the hypothesis.
-        count: random directions for each block.
+        count: random directions for each block, and across blocks.
         draws: simulated null statistics.
         level: probability of rejecting what fulfils the hypothesis. The critical value is an upper confidence bound of
             the quantile, so that the level holds with 95 % confidence in spite of the simulation.
@@ -102,11 +103,11 @@ class NormalityTest:
         values = torch.as_tensor(values)
         if values.shape != (self.size, self.decomposition.size):
             raise ArgumentError("values", tuple(values.shape), f"({self.size}, {self.decomposition.size})")
-        parts = self._parts(values, np.random.default_rng([seed, 1])) / self.floors
-        found = float(parts.mean())
+        seen = self._parts(values, np.random.default_rng([seed, 1]))
+        parts = dict(zip(seen, (np.array([*seen.values()]) / self.floors).tolist(), strict=True))
+        found = max(parts.values()) / self._largest
         p = (1 + int((self._null >= found).sum())) / (1 + self.draws)
-        names = names_of(self.decomposition) if self.kind == "block" else ["all together"]
-        return NormalityResult(found, p, found > self.critical, dict(zip(names, parts.tolist(), strict=True)))
+        return NormalityResult(found, p, found > self.critical, parts)
 
     @cached_property
     def floors(self) -> Array:
@@ -123,23 +124,28 @@ class NormalityTest:
         return float(np.sort(self._null)[min(place, self.draws - 1)])
 
     @cached_property
+    def _largest(self) -> float:
+        """The mean of the largest part over its floor under the null hypothesis."""
+        return float((self._simulated / self.floors).max(1).mean())
+
+    @cached_property
     def _null(self) -> Array:
-        null: Array = (self._simulated / self.floors).mean(1)
+        null: Array = (self._simulated / self.floors).max(1) / self._largest
         return null
 
     @cached_property
     def _simulated(self) -> Array:
         rng, size = np.random.default_rng([self.seed, 0]), min(self.size, self.simulated)
         drawn = (rng.normal(size=(size, self.decomposition.size)) for _ in range(self.draws))
-        return np.stack([self._parts(torch.as_tensor(each), rng) for each in drawn])
+        return np.stack([list(self._parts(torch.as_tensor(each), rng).values()) for each in drawn])
 
     @torch.no_grad()
-    def _parts(self, values: Tensor, rng: np.random.Generator) -> Array:
+    def _parts(self, values: Tensor, rng: np.random.Generator) -> dict[str, float]:
         """The statistic of each part, the mean over its directions."""
         if self.kind == "block":
             seen = block_projections(values, self.decomposition, self.count, rng)
         else:
             columns = np.concatenate([block.basis for block in self.decomposition.blocks], axis=1)
             along = columns @ directions(columns.shape[1], self.count, rng)
-            seen = [values @ torch.as_tensor(along, dtype=values.dtype)]
-        return np.array([float(self.statistic(each.float()).mean()) for each in seen])
+            seen = {"all together": values @ torch.as_tensor(along, dtype=values.dtype)}
+        return {name: float(self.statistic(each.float()).mean()) for name, each in seen.items()}

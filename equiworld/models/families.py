@@ -10,8 +10,8 @@ from equiworld.groups import Group
 from equiworld.models.encoders import Cloud, State
 from equiworld.models.networks import Averaged, Bodies, Canonical, Plain, Regular, Soft, Steerable
 from equiworld.models.recipe import Recipe
-from equiworld.symmetry import Cloud as CloudField
 from equiworld.symmetry import Field, Rotation, Symmetry
+from equiworld.symmetry.bodies import clouds_in
 from equiworld.symmetry.cosets import kernel_symmetry, needs_cosets
 
 __all__ = ["FAMILIES", "best_family", "carried_symmetry", "recipe_of", "register_family"]
@@ -32,6 +32,7 @@ FAMILIES: dict[str, Recipe] = {
     "state-latent": Recipe(Steerable(), State()),
     "state-latent-mlp": Recipe(Plain(), State(), centred=False),
     "latent": Recipe(Canonical(), Cloud()),
+    "latent-bodies": Recipe(Bodies(), Cloud()),
     "latent-mlp": Recipe(_SMALL_PLAIN, Cloud(), centred=False),
     "latent-mlp-centred": Recipe(_SMALL_PLAIN, Cloud()),
     "latent-augmented": Recipe(_SMALL_PLAIN, Cloud(), augmented=True),
@@ -70,8 +71,9 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     longer to decide (results/0.2.0.md).
     """
     fields = [(name, symmetry.observation[name]) for name in symmetry.state]
-    if any(isinstance(field, CloudField) for _, field in fields):
-        return "latent"
+    clouds = max(clouds_in(field) for _, field in fields)
+    if clouds:
+        return "latent" if clouds == 1 else "latent-bodies"
     posed = any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields)
     if Bodies().carries(symmetry):
         return "state-bodies"
@@ -86,7 +88,8 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
 
 def carried_symmetry(recipe: Recipe, symmetry: Symmetry) -> Symmetry:
     """The declaration as a model carries it: where reflections or labels mix channels, of what moves none."""
-    if recipe.network.carries(symmetry) and not recipe.encoder.of_clouds:
+    exact = not recipe.encoder.of_clouds or recipe.network.of_bodies
+    if recipe.network.carries(symmetry) and exact:
         return symmetry
     if needs_cosets(symmetry):
         return kernel_symmetry(symmetry)

@@ -12,7 +12,8 @@ from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.models.labels import block_images, through
 from equiworld.nn.constant import Constant
-from equiworld.symmetry import Channel, Cloud, Features, FeatureType, Field, Heading, Rotation, Symmetry
+from equiworld.symmetry import Channel, Features, FeatureType, Field, Heading, Rotation, Symmetry
+from equiworld.symmetry.bodies import clouds_in
 from equiworld.symmetry.images import block_diagonal
 from equiworld.symmetry.observing import channels_of
 
@@ -46,7 +47,7 @@ class StateLayout:
 
     def __init__(self, symmetry: Symmetry, centred: bool = True) -> None:
         for name in symmetry.state:
-            if isinstance(symmetry.observation[name], Cloud):
+            if clouds_in(symmetry.observation[name]):
                 raise ArgumentError(
                     "symmetry",
                     f"a state with {name!r}, points without an order",

@@ -166,11 +166,9 @@ class BodiesNetwork(nn.Module):
         here = own[..., :1] * placed[:1]
         mine, common = own - here * placed, common - here * fixed
         apart = own[others] - (here * placed).unsqueeze(1)
-        arrows = torch.cat((common, mine, apart.sum(1)), -1)
-        pose = self.channels.pose
-        start = common.shape[-1]
-        found = None if pose is None else slice(start + pose.start, start + pose.stop)
-        axes = frame_of(arrows, self.group, pose=found).axes
+        # What is the body's own comes first: a frame that turned with whoever pushes it would feed back his errors.
+        arrows = torch.cat((mine, common, apart.sum(1)), -1)
+        axes = frame_of(arrows, self.group, pose=self.channels.pose).axes
 
         def inside(found: Tensor, axes: Tensor) -> Tensor:
             return (found.mT @ axes).flatten(-2)

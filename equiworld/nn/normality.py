@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ __all__ = [
     "block_projections",
     "characteristic_sums",
     "directions",
-    "names_of",
     "over_ranks",
     "whitened",
 ]
@@ -142,42 +141,56 @@ def directions(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
     return drawn / np.linalg.norm(drawn, axis=0)
 
 
-def block_directions(block: Block, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Unit vectors in columns `(m·d, count)`, half uniform on the block's sphere, half Σ_c a_c ⊗ D_c e.
+def block_directions(block: Block, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Unit vectors in columns `(m·d, count / 2)`: uniform on the block's sphere, and Σ_c a_c ⊗ D_c e, "along space".
 
     The latter look along one direction e of the space in which ρ_i acts, where a law that prefers directions of that
-    space shows it undiluted; the mean over e of what a uniform direction sees would hide most of it.
+    space shows it undiluted; the mean over e of what a uniform direction sees would hide most of it. Where no space is
+    left, in a block of scalars say, all `count` are uniform.
     """
     m, d = block.multiplicity, block.dimension
     if d == len(block.algebra):
-        return directions(m * d, count, rng)
-    half = count // 2
-    along = directions(d, count - half, rng)
-    mixing = rng.normal(size=(len(block.algebra), m, count - half))
-    found = np.einsum("cak,cij,jk->aik", mixing, block.algebra, along).reshape(m * d, -1)
-    return np.concatenate([directions(m * d, half, rng), found / np.linalg.norm(found, axis=0)], axis=1)
+        return {block.name: directions(m * d, count, rng)}
+    half = max(count // 2, 1)
+    return {
+        block.name: directions(m * d, half, rng),
+        f"{block.name} along space": _along_space(block, half, rng),
+    }
+
+
+def _along_space(block: Block, count: int, rng: np.random.Generator) -> np.ndarray:
+    along = directions(block.dimension, count, rng)
+    mixing = rng.normal(size=(len(block.algebra), block.multiplicity, count))
+    found = np.einsum("cak,cij,jk->aik", mixing, block.algebra, along).reshape(-1, count)
+    return found / np.linalg.norm(found, axis=0)
 
 
 def block_projections(
     values: Tensor, decomposition: Decomposition, count: int, rng: np.random.Generator, jitter: float = 0.0
-) -> list[Tensor]:
-    """Whitened samples along random directions `(N, count)`: of each block, and of several blocks together.
+) -> dict[str, Tensor]:
+    """Whitened samples along random directions `(N, …)`, by part: see `block_directions`, and across blocks.
+
+    Directions across blocks are uniform on the sphere of all together, or one along space of each block, which sees a
+    correlation of two blocks less diluted.
 
     Args:
         values: `(N, n)`.
         decomposition: of R^n.
-        count: directions for each.
+        count: directions for each block, and across.
         rng: that draws them; on all ranks the same.
         jitter: see `whitened`.
     """
-    found, parts = [], []
-    for block in decomposition.blocks:
+    found, parts, blocks = dict[str, Tensor](), list[Tensor](), decomposition.blocks
+    for block in blocks:
         basis = torch.as_tensor(block.basis, dtype=values.dtype, device=values.device)
         parts.append(whitened(values @ basis, block, jitter))
-        found.append(parts[-1] @ _tensor(block_directions(block, count, rng), values))
+        for name, along in block_directions(block, count, rng).items():
+            found[name] = parts[-1] @ _tensor(along, values)
     if len(parts) > 1:
-        whole = torch.cat(parts, -1)
-        found.append(whole @ _tensor(directions(whole.shape[-1], count, rng), values))
+        whole, half = torch.cat(parts, -1), max(count // 2, 1)
+        across = np.concatenate([_along_space(block, half, rng) for block in blocks])
+        found["all together"] = whole @ _tensor(directions(whole.shape[-1], half, rng), values)
+        found["across blocks"] = whole @ _tensor(across / len(parts) ** 0.5, values)
     return found
 
 
@@ -188,12 +201,6 @@ def over_ranks(total: Tensor) -> Tensor:
     from torch.distributed.nn.functional import all_reduce
 
     return all_reduce(total)
-
-
-def names_of(decomposition: Decomposition) -> Sequence[str]:
-    """What `block_projections` are of."""
-    names = [block.name for block in decomposition.blocks]
-    return [*names, "all together"] if len(names) > 1 else names
 
 
 def _tensor(array: np.ndarray, like: Tensor) -> Tensor:

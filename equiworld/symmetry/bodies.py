@@ -11,13 +11,13 @@ import numpy as np
 from equiworld.arguments import integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
-from equiworld.symmetry.concatenation import Concatenation
+from equiworld.symmetry.concatenation import Concatenation, leaves
 from equiworld.symmetry.features import Kind
 from equiworld.symmetry.field import Array, Field
-from equiworld.symmetry.fields import Scalar
+from equiworld.symmetry.fields import Cloud, Scalar
 from equiworld.symmetry.images import checked_orders, permutation_images
 
-__all__ = ["Objects", "Permuted"]
+__all__ = ["Objects", "Permuted", "clouds_in"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,13 @@ class Objects(Permuted):
                 f"a group that exchanges them, such as Product(SE2(), Permutation({self.n}))",
             )
         return found
+
+
+def clouds_in(field: Field) -> int:
+    """How many clouds a field is, of one body each; 0 where it holds anything else.
+
+    >>> clouds_in(Cloud(64)), clouds_in(Objects(Cloud(64), 3)), clouds_in(Scalar(2))
+    (1, 3, 0)
+    """
+    parts = list(leaves(field))
+    return len(parts) if all(isinstance(part, Cloud) for part in parts) else 0

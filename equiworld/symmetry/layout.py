@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equiworld.symmetry.bodies import clouds_in
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.features import KINDS, Features, Kind
 from equiworld.symmetry.fields import Cloud, Heading, Point, Rotation
@@ -119,9 +120,8 @@ class Layout:
             "points": points.unflatten(-1, (dim, -1)) if points.shape[-1] else channels["points"],
         }
         for name, slices in self.slices.items():
-            if isinstance(self.symmetry.observation[name], Cloud):
-                cloud = inside["points"][..., slices["points"]]
-                inside["points"][..., slices["points"]] = sorted_points(cloud, self.step_of(name))
+            for where in self._clouds_at(name):
+                inside["points"][..., where] = sorted_points(inside["points"][..., where], self.step_of(name))
             self._order_surfaces(name, slices, inside)
         return inside, margin
 
@@ -163,7 +163,16 @@ class Layout:
 
     def _clouds(self, names: Iterable[str]) -> list[str]:
         fields = self.symmetry.observation
-        return [name for name in names if name in self.names and isinstance(fields[name], Cloud)]
+        return [name for name in names if name in self.names and clouds_in(fields[name])]
+
+    def _clouds_at(self, name: str) -> list[slice]:
+        """Where the points of a field's clouds lie; none of a field of another kind."""
+        count = clouds_in(self.symmetry.observation[name])
+        if not count:
+            return []
+        whole = self.slices[name]["points"]
+        size = (whole.stop - whole.start) // count
+        return [slice(start, start + size) for start in range(whole.start, whole.stop, size)]
 
     def _posed(self) -> list[str]:
         """The fields of the state that are a body's axes."""
@@ -234,9 +243,13 @@ class Layout:
             if not symmetry.group.proper:  # of points that a reflection exchanges, what turns as an arrow
                 single = (single + single[:, self.exchange[slices["points"]] - slices["points"].start]) / 2
             middles[name] = single.mean(-1)
-            unordered = isinstance(symmetry.observation[name], Cloud | Surfaces)
-            columns += [middles[name]] if unordered else list(single.unbind(-1))
-        self.clouds = [self.slices[name]["points"] for name in self._clouds(symmetry.state)]
+            if isinstance(symmetry.observation[name], Surfaces):
+                columns.append(middles[name])
+            elif clouds_in(symmetry.observation[name]):
+                columns += [each.mean(-1) for each in single.chunk(clouds_in(symmetry.observation[name]), -1)]
+            else:
+                columns += list(single.unbind(-1))
+        self.clouds = [where for name in self._clouds(symmetry.state) for where in self._clouds_at(name)]
         self.origin = self.arrows = torch.zeros(count, 0, dtype=torch.float64)
         if columns:
             self.arrows = torch.stack(columns, -1)

@@ -28,7 +28,7 @@ class _Normal(EncoderLoss):
 
     Attributes:
         weight: λ of the regulariser; the distance between views has 1 − λ.
-        directions: random ones, drawn anew at each step; of each part for `BlockSIGReg`.
+        directions: random ones, drawn anew at each step; of each block and across blocks for `BlockSIGReg`.
         knots: of the statistic's quadrature.
         upto: the largest frequency of the quadrature.
         spread: the standard deviation of vectors that counts as 1, in units of the length scale; of scalars it is 1.
@@ -145,7 +145,7 @@ class BlockSIGReg(_Normal):
 
     def statistic(self, values: Tensor, decomposition: Decomposition, rng: np.random.Generator) -> Tensor:
         parts = block_projections(values, decomposition, self.directions, rng, _JITTER)
-        found = torch.stack([self.test(part).mean() for part in parts]).mean()
+        found = torch.stack([self.test(part).mean() for part in parts.values()]).mean()
         if not self.hinge:
             return found
         short = [(1 - spreads(values, block)).clamp(min=0).square().sum() for block in decomposition.blocks]

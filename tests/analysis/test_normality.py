@@ -60,7 +60,7 @@ def test_what_whitening_leaves_does_not_know_the_covariance(group):
         triangular += block.basis @ np.linalg.cholesky(inner @ inner.T) @ block.basis.T
     assert np.abs(triangular - blocks.projected(triangular)).max() < 1e-10
     both = [
-        torch.cat(block_projections(torch.as_tensor(x), blocks, 8, np.random.default_rng(2)), 1)
+        torch.cat([*block_projections(torch.as_tensor(x), blocks, 8, np.random.default_rng(2)).values()], 1)
         for x in (z, z @ triangular.T)
     ]
     assert torch.allclose(*both, atol=1e-9)
@@ -100,6 +100,13 @@ def test_invalid_laws_grow_in_proportion_to_n():
         return NormalityTest(BLOCKS, n, count=16, draws=29, simulated=500)(anisotropic(n, rng)).over_floor
 
     assert 5 < over(8000) / over(800) < 20
+
+
+def test_a_stretch_of_space_is_seen_where_it_is_not_diluted(block_test):
+    """One part sees it most, and the statistic is that part's."""
+    found = block_test(anisotropic(N, np.random.default_rng(9)))
+    assert max(found.parts, key=found.parts.__getitem__) == "vectors along space"
+    assert found.parts["scalars"] < 2 < 10 < found.over_floor
 
 
 def test_a_mean_of_scalars_is_allowed(block_test):

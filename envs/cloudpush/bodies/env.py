@@ -19,6 +19,7 @@ from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
 from equiworld.envs.cloudpush.exploration import CloudPushExploration
 from equiworld.envs.cloudpush.geometry import Metric, Pose, Triple, as_pose, rotation_matrix
+from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
@@ -27,7 +28,7 @@ from equiworld.groups import GroupElement
 __all__ = ["CloudPushBodiesEnv"]
 
 _OPTIONS = ("state", "goal", "group_element")
-_SIZES = {"bodies_pos": 3, "bodies_rotation": 9, "bodies_vel": 3, "bodies_angular_vel": 3, "named": 1}
+_SIZES = {"bodies_pos": 3, "bodies_rotation": 9, "bodies_vel": 3, "bodies_angular_vel": 3}
 Observation = dict[str, NDArray[np.float64]]
 
 
@@ -47,6 +48,13 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
     | `named`: 1 for the body that is to be moved, 0 for the others | (n,) | objects |
     | `goal_pos`, `goal_rotation`: where the named one should be | (3,), (9,) | point, rotation |
 
+    or, with `points`, N for each body, in place of poses and their velocities
+
+    | key | shape | transforms as |
+    | --- | --- | --- |
+    | `bodies_cloud`: N points of each body's surface, drawn anew at each step, the same on each | (3nN,) | objects |
+    | `goal_cloud`: N points of the named body in its goal, drawn once an episode | (3N,) | cloud |
+
     Action, reward and success are those of CloudPush; distance and angle are the named body's.
 
     `reset(options=…)` takes
@@ -56,6 +64,7 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
 
     Args:
         bodies: n, from 2 to 4.
+        points: N in each cloud; 0 to show poses.
         shape, shape_seed: of all of them; see CloudPush.
         goal_angle: [rad] between the named body's start and its goal.
         goal_distance: [m] likewise; the others start about the middle of the way.
@@ -76,6 +85,7 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
     def __init__(
         self,
         bodies: int = 2,
+        points: int = 0,
         shape: Literal["bracket", "zed", "bottle", "random"] = "bracket",
         shape_seed: int = 0,
         goal_angle: float = math.radians(45.0),
@@ -95,7 +105,7 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
         check_choice("render_mode", render_mode, "a render mode", (None,))
         self._radius = as_number("max_displacement", max_displacement, "[m]")
         self.bodies = integer("bodies", bodies, least=2, most=4)
-        self.shape = make_shape(shape, shape_seed)
+        self.shape, self.sensor = make_shape(shape, shape_seed), Sensor(points)
         self.physics = Physics(cone, friction, drag=drag)
         self.criterion = Criterion(
             ("ADD" if self.shape.fold == 1 else "ADD-S") if metric is None else metric,
@@ -153,6 +163,7 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
         check_begun(self._begun, "step")
         displacement = as_displacement(action, self._radius, self.outside)
         self.simulation.step(self.simulation.agent_pos + displacement)
+        self._step += 1
         distance, angle = self._measure()
         info = self._info(distance, angle)
         success = info["is_success"] = self.criterion.success(distance, angle)
@@ -163,18 +174,22 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
     def get_state(self) -> BodiesState:
         """The full state, whatever the engine remembers included."""
         check_begun(self._begun, "get_state")
-        return self.simulation.get_state(self._episode)
+        return self.simulation.get_state(self._episode.replace(step=self._step))
 
     def set_state(self, state: BodiesState) -> None:
         """Put the env in `state`, exactly: what follows is bit for bit what followed it before."""
-        self._episode = state = self._checked("state", state)
+        state = self._checked("state", state)
+        if state.cloud_key is None:
+            state = state.replace(cloud_key=int(self.np_random.integers(2**63 - 1)))
+        self._episode, self._step = state, state.step
         self.simulation.set_state(state)
         self._begun = True
-        self._shown = {
-            "named": np.eye(self.bodies)[state.named],
+        self._named = {"named": np.eye(self.bodies)[state.named]}
+        self._goal = {
             "goal_pos": np.array(state.goal.position),
             "goal_rotation": rotation_matrix(state.goal.quaternion).ravel(),
         }
+        self._goal_cloud = self._cloud(0, state.goal) if self.sensor.points else None
 
     def _checked(self, name: str, state: Any) -> BodiesState:
         if not isinstance(state, BodiesState):
@@ -203,9 +218,11 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
 
     def _space(self) -> spaces.Dict:
         """Unbounded but for rotations, whose entries exceed 1 by rounding, and the one that is named."""
+        cloud = 3 * self.sensor.points
+        each = {"bodies_cloud": cloud} if cloud else _SIZES
+        goal = {"goal_cloud": cloud} if cloud else {"goal_pos": 3, "goal_rotation": 9}
         sizes = {"agent_pos": 3, "agent_vel": 3}
-        sizes |= {name: size * self.bodies for name, size in _SIZES.items()}
-        sizes |= {"goal_pos": 3, "goal_rotation": 9}
+        sizes |= {name: size * self.bodies for name, size in (*each.items(), ("named", 1))} | goal
 
         def box(name: str, size: int) -> spaces.Box:
             high = 1.0 + 1e-9 if name.endswith("rotation") else 1.0 if name == "named" else np.inf
@@ -224,17 +241,24 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
             "bodies_rotation": np.concatenate([rotation_matrix(pose.quaternion).ravel() for pose in poses]),
         }
 
+    def _cloud(self, number: int, pose: Pose) -> NDArray[np.float64]:
+        key = self._episode.cloud_key
+        assert key is not None
+        return self.sensor.cloud(self.shape, pose, key, number, None).ravel()
+
     def _observation(self) -> Observation:
-        simulation = self.simulation
-        return {
-            "agent_pos": simulation.agent_pos,
-            "agent_vel": simulation.agent_vel,
-            **self._poses(),
-            "bodies_vel": simulation.velocities.ravel(),
-            "bodies_angular_vel": simulation.angular_velocities.ravel(),
-            **{name: array.copy() for name, array in self._shown.items()},
-        }
+        simulation, goal = self.simulation, self._goal
+        found = {"agent_pos": simulation.agent_pos, "agent_vel": simulation.agent_vel}
+        if self._goal_cloud is not None:
+            # One number for all: which points of a body are seen must not depend on its place in the order.
+            clouds = [self._cloud(self._step + 1, pose) for pose in simulation.poses]
+            found["bodies_cloud"], goal = np.concatenate(clouds), {"goal_cloud": self._goal_cloud}
+        else:
+            found |= self._poses()
+            found["bodies_vel"] = simulation.velocities.ravel()
+            found["bodies_angular_vel"] = simulation.angular_velocities.ravel()
+        return found | {name: array.copy() for name, array in {**self._named, **goal}.items()}
 
     def _info(self, distance: float, angle: float) -> dict[str, Any]:
-        shown = {name: array.copy() for name, array in self._shown.items()}
+        shown = {name: array.copy() for name, array in {**self._named, **self._goal}.items()}
         return {"mean_point_distance": distance, "angle": angle, **self._poses(), **shown}

@@ -57,16 +57,19 @@ class BodiesExploration:
         self, rng: np.random.Generator, observation: dict[str, NDArray[np.float64]]
     ) -> NDArray[np.float64]:
         """A displacement [m]: mostly towards a random point of a random body, sometimes anywhere."""
-        places = observation["bodies_pos"].reshape(-1, 3)
+        shown = observation.get("bodies_cloud")
+        clouds = None if shown is None else shown.reshape(self.bodies, -1, 3)
+        places = observation["bodies_pos"].reshape(-1, 3) if clouds is None else clouds.mean(1)
         # Bodies are drawn by how near they are, so that most pushes meet one.
         apart = np.linalg.norm(places - observation["agent_pos"], axis=-1)
         weights = np.exp(-(apart - apart.min()) / 0.05)
         body = int(rng.choice(len(places), p=weights / weights.sum()))
-        seen = {
-            "agent_pos": observation["agent_pos"],
-            "body_pos": places[body],
-            "body_rotation": observation["bodies_rotation"].reshape(-1, 9)[body],
-        }
+        seen = {"agent_pos": observation["agent_pos"]}
+        if clouds is None:
+            turns = observation["bodies_rotation"].reshape(-1, 9)
+            seen |= {"body_pos": places[body], "body_rotation": turns[body]}
+        else:
+            seen["cloud"] = clouds[body].ravel()
         return self.one.action(rng, seen)
 
     def goes_on(self, info: dict[str, Any]) -> bool:

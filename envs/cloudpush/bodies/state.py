@@ -34,6 +34,8 @@ class BodiesState:
         target: of the end-effector in the last control period; where it is, if None.
         warmstart: accelerations that the engine's solver begins with: the agent's 3, then 6 for each body; 0 if empty.
         time: since the start [s].
+        cloud_key: that clouds are drawn by; the env draws one, if None.
+        step: control periods since the start.
     """
 
     agent_pos: Triple
@@ -45,6 +47,8 @@ class BodiesState:
     target: Triple | None = None
     warmstart: tuple[float, ...] = ()
     time: float = 0.0
+    cloud_key: int | None = None
+    step: int = 0
 
     def __post_init__(self) -> None:
         def settle(name: str, value: object) -> None:
@@ -68,6 +72,9 @@ class BodiesState:
         size = 3 + 6 * count
         settle("warmstart", finite("state.warmstart", self.warmstart or (0.0,) * size, size))
         settle("time", finite("state.time", (self.time,), 1)[0])
+        settle("step", integer("state.step", self.step, least=0))
+        if self.cloud_key is not None:
+            settle("cloud_key", integer("state.cloud_key", self.cloud_key, least=0, most=2**63 - 1))
 
     def replace(self, **changes: Any) -> BodiesState:
         """A copy with some attributes changed."""

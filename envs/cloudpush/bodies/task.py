@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from equiworld.envs.cloudpush.task import PLANNER
-from equiworld.tasks import Approach, Named, PoseDistance, Sharpened, Task
+from equiworld.envs.cloudpush.task import PLANNER, push_cost
+from equiworld.tasks import FirstOf, KeypointDistance, Named, PoseDistance, Task
 
 __all__ = ["TASK"]
 
-_DISTANCE = PoseDistance("bodies_pos", "bodies_rotation", "goal_pos", "goal_rotation", length=0.05)
-_COST = Sharpened(_DISTANCE, weight=0.03, length=0.003) + 0.1 * Approach(
-    "agent_pos", "bodies_pos", reach=0.08
+_BY_KEYPOINTS = push_cost(KeypointDistance("keypoints", "goal_keypoints", lever=2.5), "keypoints")
+_BY_POSE = push_cost(
+    PoseDistance("bodies_pos", "bodies_rotation", "goal_pos", "goal_rotation", length=0.05), "bodies_pos"
 )
 
-TASK = Task(Named(_COST, "named", ("bodies_pos", "bodies_rotation")), planner=PLANNER)
+TASK = Task(
+    FirstOf(
+        (
+            Named(_BY_KEYPOINTS, "named", ("keypoints",)),
+            Named(_BY_POSE, "named", ("bodies_pos", "bodies_rotation")),
+        )
+    ),
+    planner=PLANNER,
+)

@@ -22,6 +22,9 @@ __all__ = ["Cloud", "CloudObservationEncoder"]
 class Cloud(Encoder):
     """Keypoints, vectors and scalars of a cloud, beside what else is observed; for a state with one Cloud.
 
+    Of several interchangeable bodies with a cloud each, `Objects(Cloud(N), n)`, one network finds them in each: the
+    latent is exchanged as the bodies are.
+
     Attributes:
         keypoints: K, at least d + 1.
         vectors: further vectors that the encoder finds.
@@ -51,7 +54,7 @@ class Cloud(Encoder):
         found = FeatureType(symmetry.dim, self.scalars, self.vectors, self.keypoints)
         network = CloudEncoder(
             found,
-            symmetry.group if equivariant else None,
+            getattr(symmetry.group, "space", symmetry.group) if equivariant else None,
             length=symmetry.length_scale,
             width=self.width,
             refinements=self.refinements,
@@ -101,15 +104,17 @@ class CloudObservationEncoder(LearnedEncoder):
         if goal and not self.layout.has_goal:
             return observed
         network = self.network if network is None else network
-        found = network(self.layout.split(observed, goal)[0])
+        cloud = self.layout.split(observed, goal)[0]
+        found = network(cloud) if goal else self._together(network(self._apart(cloud)))
         return self.layout.join(found, observed, goal).to(next(network.parameters()).dtype)
 
     def views(self, observed: Features, rng: np.random.Generator, count: int) -> list[Tensor]:
         """Disjoint parts of the observed clouds, as clouds of the same instant: points drawn at random.
 
-        A cloud of one point is all of them.
+        A cloud of one point is all of them. The clouds of several bodies follow one another, instant by instant.
         """
-        cloud = self.layout.split(observed)[0]
+        cloud = self._apart(self.layout.split(observed)[0])
+        cloud = cloud.flatten(0, -3) if self.layout.bodies > 1 else cloud
         size = min(self.cloud_points, max(cloud.shape[-1] // 2, 1))
         drawn = rng.permutation(cloud.shape[-1])
         order = torch.from_numpy(np.resize(drawn, max(count * size, len(drawn)))).to(cloud.device)
@@ -117,8 +122,26 @@ class CloudObservationEncoder(LearnedEncoder):
 
     def join(self, found: Features, observed: Features) -> Features:
         """Beside what else is observed."""
+        bodies = self.layout.bodies
+        if bodies > 1:
+            found = self._together(found.map(lambda part: part.unflatten(0, (-1, bodies))))
         return self.layout.join(found, observed)
 
     def subsampled(self, observed: Features, rng: np.random.Generator) -> Features:
         """The observation with some points of its cloud."""
-        return self.layout.with_cloud(observed, self.views(observed, rng, 1)[0])
+        view = self.views(observed, rng, 1)[0]
+        if self.layout.bodies > 1:
+            view = view.unflatten(0, (-1, self.layout.bodies)).movedim(-3, -2).flatten(-2)
+        return self.layout.with_cloud(observed, view)
+
+    def _apart(self, cloud: Tensor) -> Tensor:
+        """The clouds of n bodies `(…, n, d, N)`, of all their points `(…, d, n·N)`; a single one stays as it is."""
+        bodies = self.layout.bodies
+        return cloud if bodies == 1 else cloud.unflatten(-1, (bodies, -1)).movedim(-2, -3)
+
+    def _together(self, found: Features) -> Features:
+        """Features `(…)` with the channels of the bodies `(…, n)` one after another."""
+        if self.layout.bodies == 1:
+            return found
+        vectors, points = (part.movedim(-3, -2).flatten(-2) for part in (found.vectors, found.points))
+        return Features(found.scalars.flatten(-2), vectors, points)

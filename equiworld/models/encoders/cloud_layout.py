@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.symmetry import Cloud, Features, FeatureType, Field, Point, Scalar, Symmetry, Vector
+from equiworld.symmetry import Cloud, Features, FeatureType, Field, Objects, Point, Scalar, Symmetry, Vector
+from equiworld.symmetry.bodies import clouds_in
 
 __all__ = ["CloudLayout"]
 
@@ -19,13 +20,18 @@ __all__ = ["CloudLayout"]
 class CloudLayout:
     """An observed state and goal with a cloud each, and latents with what an encoder finds in it instead.
 
+    The state's may be one cloud for each of several interchangeable bodies, `Objects(Cloud(N), n)`; so is then what is
+    found.
+
     Attributes:
         symmetry: of the environment.
         latent: of the latent: `keypoints`, all other fields of the state, `latent_vectors` and `latent_scalars` where
-            there are some; of the goal likewise, `goal_keypoints` and so on. Its reference are the keypoints.
+            there are some; of the goal likewise, `goal_keypoints` and so on. Its reference are the keypoints, where
+            they are those of one body.
+        bodies: how many clouds the state has.
 
     Args:
-        symmetry: a Dict of observations, one Cloud in the state and at most one in the goal.
+        symmetry: a Dict of observations, one field of clouds in the state and at most one Cloud in the goal.
         kind: what the encoder finds in a cloud.
 
     Raises:
@@ -34,7 +40,7 @@ class CloudLayout:
 
     def __init__(self, symmetry: Symmetry, kind: FeatureType) -> None:
         state, goal = (
-            [name for name in names if isinstance(symmetry.observation[name], Cloud)]
+            [name for name in names if clouds_in(symmetry.observation[name])]
             for names in (symmetry.state, symmetry.goal)
         )
         if len(state) != 1 or len(goal) > 1 or symmetry.flat:
@@ -43,6 +49,12 @@ class CloudLayout:
                 "symmetry", f"{len(state)} clouds in the state, {len(goal)} in the goal", expected
             )
         self.symmetry = symmetry
+        self.bodies = clouds_in(symmetry.observation[state[0]])
+        if self.bodies > 1 and not isinstance(symmetry.observation[state[0]], Objects):
+            expected = (
+                "one cloud; family 'latent-bodies' takes Objects(Cloud(N), n), one for each of n bodies"
+            )
+            raise ArgumentError("symmetry", f"{self.bodies} clouds in {state[0]!r}", expected)
         self._cloud: dict[bool, str] = {False: state[0], **({True: goal[0]} if goal else {})}
         self.latent = self._latent(kind)
         single = with_points(symmetry, 1)
@@ -59,7 +71,8 @@ class CloudLayout:
             size = np.shape(obs[self._cloud[goal]])[-1]
         except (KeyError, IndexError, TypeError, ValueError):
             size = 0  # what is wrong, the symmetry's own checks say
-        count = max(math.ceil(size / self.symmetry.dim), 1)
+        bodies = 1 if goal else self.bodies
+        count = max(math.ceil(size / (self.symmetry.dim * bodies)), 1)
         symmetry = with_points(self.symmetry, count) if size else self.symmetry
         return symmetry.to_features(obs, symmetry.goal if goal else None, dtype)
 
@@ -67,7 +80,11 @@ class CloudLayout:
         """The cloud's points `(…, d, N)`, and the points before and after it."""
         channels = self._channels[goal]
         start = channels[self._cloud[goal]].start
-        behind = sum(each.kind == "points" and each.start > start for each in channels.values())
+        behind = sum(
+            each.stop - each.start
+            for each in channels.values()
+            if each.kind == "points" and each.start > start
+        )
         stop = shown.points.shape[-1] - behind
         if stop <= start:
             raise ArgumentError(self._cloud[goal], "no points", "at least one")
@@ -89,12 +106,14 @@ class CloudLayout:
 
     def _latent(self, kind: FeatureType) -> Symmetry:
         symmetry, clouds = self.symmetry, self._cloud.values()
-        found: dict[str, Field] = {"keypoints": Point(kind.points)}
+        one: dict[str, Field] = {"keypoints": Point(kind.points)}
         if kind.vectors:
-            found["latent_vectors"] = Vector(kind.vectors)
+            one["latent_vectors"] = Vector(kind.vectors)
         if kind.scalars:
-            found["latent_scalars"] = Scalar(kind.scalars)
-        goals = {f"goal_{name}": field for name, field in found.items()} if self.has_goal else {}
+            one["latent_scalars"] = Scalar(kind.scalars)
+        goals = {f"goal_{name}": field for name, field in one.items()} if self.has_goal else {}
+        several = self.bodies > 1
+        found = {name: Objects(field, self.bodies) if several else field for name, field in one.items()}
         state, goal = (
             tuple(name for name in names if name not in clouds) for names in (symmetry.state, symmetry.goal)
         )
@@ -108,7 +127,7 @@ class CloudLayout:
             observation={**found, **others, **goals},
             state=(first, *state, *rest),  # keypoints first: frames are made of the first points
             goal=(*list(goals)[:1], *goal, *list(goals)[1:]),
-            reference=first,
+            reference=None if several else first,
             heading=None,
             info={},
         )
@@ -116,6 +135,12 @@ class CloudLayout:
 
 def with_points(symmetry: Symmetry, count: int) -> Symmetry:
     """The symmetry with clouds of another number of points."""
-    fields = symmetry.observation.items()
-    resized = {name: Cloud(count) if isinstance(field, Cloud) else field for name, field in fields}
-    return replace(symmetry, observation=resized)
+
+    def resized(field: Field) -> Field:
+        if isinstance(field, Cloud):
+            return Cloud(count)
+        return Objects(Cloud(count), field.n) if isinstance(field, Objects) and clouds_in(field) else field
+
+    return replace(
+        symmetry, observation={name: resized(field) for name, field in symmetry.observation.items()}
+    )
