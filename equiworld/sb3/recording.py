@@ -19,7 +19,8 @@ class Recorded:
     """A function of tensors to a tuple of tensors, without weights and without branches on numbers.
 
     A frame takes some sixty small operations, whose names take Python longer than they take themselves: a record of
-    them, kept by shape, takes a quarter of the time. Where gradients are asked for nothing is recorded.
+    them, kept by shape, takes a quarter of the time. Where gradients are asked for,
+    and on other devices, whose compilers refuse some of these operations, nothing is recorded.
 
     Args:
         function: from tensors to a tuple of tensors or None.
@@ -36,7 +37,7 @@ class Recorded:
         self._empty: tuple[bool, ...] = ()
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor | None, ...]:
-        if any(each.requires_grad for each in tensors):
+        if any(each.requires_grad or each.device.type != "cpu" for each in tensors):
             return self._function(*tensors)
         key = tuple((each.shape, each.dtype, each.device) for each in tensors)
         record = self._records.get(key)
