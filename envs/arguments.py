@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer, reals
 from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
 
 __all__ = [
     "as_action",
@@ -20,10 +21,18 @@ __all__ = [
     "as_real",
     "as_reset",
     "as_seed",
+    "as_turned",
     "check_begun",
     "check_choice",
     "finite",
 ]
+
+
+class _Turning(Protocol):
+    def transform(self, g: GroupElement) -> Self: ...
+
+
+S = TypeVar("S", bound=_Turning)
 
 
 def as_real(value: Any) -> float | None:
@@ -102,15 +111,37 @@ def as_action(action: Any, size: int) -> NDArray[np.float64]:
     return action
 
 
-def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.float64]:
-    """An action as a displacement `(3,)` in the ball.
+def as_turned(state: S, g: Any, dim: int, expected: str) -> S:
+    """The state at g·s, as `options["group_element"]` asks for it.
 
     Args:
-        action: three finite numbers [m].
-        radius: of the ball [m].
-        outside: what to do with a longer one: "raise", or "project" it radially.
+        state: with `transform(g)`, which raises ArgumentError for elements that it cannot take.
+        g: what was given.
+        dim: of space.
+        expected: which elements are taken, in words.
     """
-    displacement = as_action(action, 3)
+    name = "options['group_element']"
+    if not isinstance(g, GroupElement):
+        raise ArgumentError(name, type(g).__name__, f"a group element of dimension {dim}")
+    try:
+        return state.transform(g)
+    except ArgumentError as error:
+        raise ArgumentError(name, repr(g), expected) from error
+
+
+def as_displacement(
+    action: Any, radius: float, outside: str, size: int = 3, ball: str = "ball of radius {:g} m"
+) -> NDArray[np.float64]:
+    """An action as a displacement `(size,)` in the ball.
+
+    Args:
+        action: finite numbers.
+        radius: of the ball.
+        outside: what to do with a longer one: "raise", or "project" it radially.
+        size: how many numbers.
+        ball: what it is called.
+    """
+    displacement = as_action(action, size)
     length = math.hypot(*displacement.tolist())
     if length <= radius * (1 + 1e-6):
         return displacement
@@ -120,7 +151,7 @@ def as_displacement(action: Any, radius: float, outside: str) -> NDArray[np.floa
         raise ArgumentError(
             "action",
             f"{displacement.tolist()} of length {length:.6g}",
-            f"a displacement in the ball of radius {radius:g} m; "
+            f"a displacement in the {ball.format(radius)}; "
             'make the env with outside="project" to have it shortened',
         )
     return displacement * (radius / length)

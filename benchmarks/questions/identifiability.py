@@ -55,6 +55,7 @@ class Identifiability(Question):
         laws: random covariances for each.
         draws: samples that are tested, of laws that shall be accepted; a fifth of it of others.
         null_draws: simulated null statistics.
+        directions: random ones, of each block and across blocks.
         steps: of an encoder's training.
         examples: that trained latents are judged by.
     """
@@ -63,6 +64,7 @@ class Identifiability(Question):
     laws: int = 20
     draws: int = 1000
     null_draws: int = 999
+    directions: int = 256
     steps: int = 300
     examples: int = 100_000
 
@@ -114,6 +116,7 @@ class Identifiability(Question):
         "laws": 2,
         "draws": 20,
         "null_draws": 39,
+        "directions": 32,
         "steps": 20,
         "examples": 1000,
     }
@@ -140,7 +143,7 @@ class Identifiability(Question):
     def _statistics(self, n: int, rng: np.random.Generator) -> list[Row]:
         rows = []
         for by in ("standard", "block"):
-            test = NormalityTest(BLOCKS, n, by, count=32, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
+            test = NormalityTest(BLOCKS, n, by, count=self.directions, draws=min(self.null_draws, 199))  # type: ignore[arg-type]
             for name in LAWS:
                 found = [
                     test(law(name, n, rng), seed=index).over_floor
@@ -152,7 +155,7 @@ class Identifiability(Question):
 
     def _tests(self, rng: np.random.Generator) -> list[Row]:
         n, rows = 2000, list[Row]()
-        test = NormalityTest(BLOCKS, n, count=32, draws=self.null_draws)
+        test = NormalityTest(BLOCKS, n, count=self.directions, draws=self.null_draws)
         for name in ("valid", *(name for name in LAWS if name != "valid"), LENGTHS):
             count = self.draws if name == "valid" else max(self.draws // 5, 2)
             found = sum(test(law(name, n, rng), seed=index).rejected for index in range(count))

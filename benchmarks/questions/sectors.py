@@ -55,6 +55,7 @@ class Sectors(Question):
         runs: encoders.
         pairs: that are stitched.
         steps: of an encoder's training.
+        weight: of its regulariser. With more of it and more steps latents are isotropic, and isometries align them.
         examples: that runs are compared on.
         models: of PushT.
         transitions: they are trained on.
@@ -65,7 +66,8 @@ class Sectors(Question):
 
     runs: int = 20
     pairs: int = 20
-    steps: int = 300
+    steps: int = 1000
+    weight: float = 0.9
     examples: int = 10_000
     models: int = 4
     transitions: int = 3000
@@ -132,7 +134,7 @@ class Sectors(Question):
             rng = np.random.default_rng([seed, 19])
             world = HiddenStates.drawn(rng)
             models = [
-                learned(world, by, 1000 * seed + run, steps=self.steps, favour=favour)
+                learned(world, by, 1000 * seed + run, steps=self.steps, weight=self.weight, favour=favour)
                 for run in range(self.runs)
             ]
             x, after = world.pairs(self.examples, rng)

@@ -175,11 +175,13 @@ def _networks(equivariant: bool, generator: torch.Generator, width: int) -> tupl
     if not equivariant:
         plain = [SeededLinear(KIND.size, KIND.size, generator=generator) for _ in range(2)]
         return plain[0], plain[1]
-    dynamics = EquivariantLinear(KIND, KIND, SO3(), generator=generator)
-    if not width:
-        return EquivariantLinear(KIND, KIND, SO3(), generator=generator), dynamics
-    sizes = {"scalars": width, "vectors": width, "depth": 1}
-    return SteerableNetwork(KIND, KIND, SO3(), generator=generator, **sizes), dynamics
+    encoder: nn.Module
+    if width:
+        sizes = {"scalars": width, "vectors": width, "depth": 1}
+        encoder = SteerableNetwork(KIND, KIND, SO3(), generator=generator, **sizes)
+    else:
+        encoder = EquivariantLinear(KIND, KIND, SO3(), generator=generator)
+    return encoder, EquivariantLinear(KIND, KIND, SO3(), generator=generator)
 
 
 def _call(network: nn.Module, values: Tensor) -> Tensor:

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.arguments import flag
-from equiworld.envs.arguments import as_displacement, as_number, as_reset, check_begun, check_choice
+from equiworld.envs.arguments import (
+    as_displacement,
+    as_number,
+    as_reset,
+    as_turned,
+    check_begun,
+    check_choice,
+)
 from equiworld.envs.cloudpush.context import contexts_of
 from equiworld.envs.cloudpush.criterion import Criterion
 from equiworld.envs.cloudpush.engine import Physics
@@ -23,7 +30,6 @@ from equiworld.envs.cloudpush.simulation import CloudPushState, Simulation
 from equiworld.envs.cloudpush.view import View
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 from equiworld.symmetry import Context
 
 __all__ = ["CloudPushEnv"]
@@ -249,18 +255,12 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         return as_pose("options['goal']", goal)
 
     def _turn(self, state: CloudPushState, g: Any) -> CloudPushState:
-        name = "options['group_element']"
-        if not isinstance(g, GroupElement):
-            raise ArgumentError(name, type(g).__name__, "a group element of dimension 3")
-        try:
-            turned = state.transform(g)
-        except ArgumentError as error:
-            raise ArgumentError(name, repr(g), "one proper isometry of space") from error
+        turned = as_turned(state, g, 3, "one proper isometry of space")
         if self.physics.table and not self.simulation.table_placed:
             before, after = map(self.exploration.table_gap, (state, turned))
             if after < min(0.0, before) - 1e-9:
                 expected = "an element that keeps body and end-effector above the table; or table=False"
-                raise ArgumentError(name, repr(g), expected)
+                raise ArgumentError("options['group_element']", repr(g), expected)
         return turned
 
     # --- what is shown -------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from equiworld.envs.arguments import finite
 from equiworld.envs.cloudpush import engine
 from equiworld.envs.cloudpush.engine import Physics
+from equiworld.envs.cloudpush.floating import Floating
 from equiworld.envs.cloudpush.geometry import Array, Pose, Quad, Triple, multiply, quaternion_of
 from equiworld.envs.cloudpush.geometry import rotation_matrix as matrix_of
 from equiworld.envs.cloudpush.shapes import Shape
-from equiworld.errors import ArgumentError, SimulationError
+from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.axis import Axis
 from equiworld.symmetry.fields import Point, Vector
@@ -127,7 +128,7 @@ class CloudPushState:
         )
 
 
-class Simulation:
+class Simulation(Floating):
     """A free rigid body and a position-controlled sphere in MuJoCo.
 
     Args:
@@ -139,9 +140,7 @@ class Simulation:
     """
 
     def __init__(self, shape: Shape, physics: Physics) -> None:
-        self.shape, self.physics = shape, physics
-        self.model = engine.make_model(shape, physics)
-        self.data = engine.load_mujoco().MjData(self.model)
+        super().__init__(shape, physics)
         self.table_placed = False
 
     def place_gravity(self, gravity: ArrayLike) -> None:
@@ -161,62 +160,22 @@ class Simulation:
         self.table_placed = True
 
     def set_state(self, state: CloudPushState) -> None:
-        """Put the world in a state, exactly: whatever the engine remembers included."""
-        data = self.data
-        engine.load_mujoco().mj_resetData(self.model, data)
-        data.qpos[:] = (*state.agent_pos, *state.body_pos, *state.body_quat)
-        data.qvel[:] = (*state.agent_vel, *state.body_vel, *state.body_spin)
-        data.qacc_warmstart[:] = state.warmstart
-        data.ctrl[:] = state.agent_pos if state.target is None else state.target
-        data.time = state.time
+        self._put(state, [state.body], [state.body_vel, state.body_spin])
 
     def get_state(self, state: CloudPushState) -> CloudPushState:
-        """`state` with all that the engine holds put in: `set_state` of it changes no bit of what follows."""
-        data = self.data
-        position, velocity = data.qpos.tolist(), data.qvel.tolist()
+        body, velocity = self.body_pose, self.data.qvel.tolist()
         return state.replace(
-            agent_pos=position[:3],
-            body_pos=position[3:6],
-            body_quat=position[6:],
-            agent_vel=velocity[:3],
+            body_pos=body.position,
+            body_quat=body.quaternion,
             body_vel=velocity[3:6],
             body_spin=velocity[6:],
-            target=data.ctrl.tolist(),
-            warmstart=data.qacc_warmstart.tolist(),
-            time=data.time,
+            **self._held(),
         )
-
-    def step(self, target: ArrayLike) -> None:
-        """One control period of 0.1 s: the end-effector is drawn to `target` `(3,)` [m].
-
-        Raises:
-            SimulationError: the physics engine left the finite numbers, or gave up on something else.
-        """
-        data = self.data
-        data.ctrl[:] = target
-        engine.load_mujoco().mj_step(self.model, data, engine.SUBSTEPS)
-        # The engine warns of what it cannot do, and goes on with something else.
-        if data.warning.number.any() or not np.isfinite(data.qpos).all():
-            raise SimulationError(
-                f"the physics became non-finite or overflowed: target {np.asarray(target).tolist()}, "
-                f"positions {data.qpos.tolist()}"
-            )
-
-    @property
-    def agent_pos(self) -> Array:
-        """Centre of the end-effector `(3,)` [m]."""
-        return self.data.qpos[:3].copy()
-
-    @property
-    def agent_vel(self) -> Array:
-        """Its velocity `(3,)` [m/s]."""
-        return self.data.qvel[:3].copy()
 
     @property
     def body_pose(self) -> Pose:
         """Where the body is."""
-        x, y, z, *quaternion = self.data.qpos[3:].tolist()
-        return Pose((x, y, z), tuple(quaternion))
+        return self.poses[0]
 
     @property
     def body_vel(self) -> Array:

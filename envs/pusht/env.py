@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -11,10 +10,11 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import flag
 from equiworld.envs.arguments import (
-    as_action,
+    as_displacement,
     as_number,
     as_real,
     as_reset,
+    as_turned,
     check_begun,
     check_choice,
     finite,
@@ -26,7 +26,6 @@ from equiworld.envs.pusht.observation import Observation, observation_space, pos
 from equiworld.envs.pusht.simulation import Pose, PushTState, Simulation
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 from equiworld.symmetry import Context
 
 __all__ = ["PushTEnv"]
@@ -157,21 +156,8 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
             gymnasium.error.ResetNeeded: No episode has begun.
         """
         check_begun(self._begun, "step")
-        displacement = as_action(action, 2)
-        dx, dy = displacement.tolist()
-        length = math.hypot(dx, dy)
         radius = self.action_space.radius  # type: ignore[attr-defined]
-        if not length <= radius * (1 + 1e-6):
-            if not math.isfinite(length):
-                raise ArgumentError("action", displacement.tolist(), "finite numbers")
-            if self.outside == "raise":
-                raise ArgumentError(
-                    "action",
-                    f"{displacement.tolist()} of length {length:.6g}",
-                    f"a displacement in the disc of radius {radius:g} px; "
-                    'make the env with outside="project" to have it shortened',
-                )
-            dx, dy = dx * radius / length, dy * radius / length
+        dx, dy = as_displacement(action, radius, self.outside, 2, "disc of radius {:g} px").tolist()
         x, y = self.simulation.agent_pos
         self.simulation.step((x + dx, y + dy))
         covered = self._coverage()
@@ -256,14 +242,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         return x, y, heading
 
     def _turn(self, state: PushTState, g: Any) -> PushTState:
-        if not isinstance(g, GroupElement):
-            raise ArgumentError(
-                "options['group_element']", type(g).__name__, "a group element of dimension 2"
-            )
-        try:
-            turned = state.transform(g)
-        except ArgumentError as error:
-            raise ArgumentError("options['group_element']", repr(g), "one isometry of the plane") from error
+        turned = as_turned(state, g, 2, "one isometry of the plane")
         before, after = (float(geometry.wall_gap(each.block)) for each in (state, turned))
         if self.walls and self.simulation.placed_walls is None and after < min(0.0, before) - 1e-9:
             raise ArgumentError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ class NormalityResult:
 
     Attributes:
         over_floor: the statistic over its mean under the null hypothesis, 1 on average for laws that fulfil it. It is
-            the largest of the parts: what one part sees the others would dilute.
+            the root mean square of the parts: what one part sees the others dilute less than in a mean.
         p: share of simulated null statistics, with its own, that are as large.
         rejected: whether the null hypothesis is rejected.
         parts: the same ratio of the directions of each block, of those along space, and of those across blocks.
@@ -105,7 +105,7 @@ class NormalityTest:
             raise ArgumentError("values", tuple(values.shape), f"({self.size}, {self.decomposition.size})")
         seen = self._parts(values, np.random.default_rng([seed, 1]))
         parts = dict(zip(seen, (np.array([*seen.values()]) / self.floors).tolist(), strict=True))
-        found = max(parts.values()) / self._largest
+        found = float(_size(np.array([*parts.values()]))) / self._usual
         p = (1 + int((self._null >= found).sum())) / (1 + self.draws)
         return NormalityResult(found, p, found > self.critical, parts)
 
@@ -124,13 +124,13 @@ class NormalityTest:
         return float(np.sort(self._null)[min(place, self.draws - 1)])
 
     @cached_property
-    def _largest(self) -> float:
-        """The mean of the largest part over its floor under the null hypothesis."""
-        return float((self._simulated / self.floors).max(1).mean())
+    def _usual(self) -> float:
+        """The mean of the parts' size under the null hypothesis."""
+        return float(_size(self._simulated / self.floors).mean())
 
     @cached_property
     def _null(self) -> Array:
-        null: Array = (self._simulated / self.floors).max(1) / self._largest
+        null: Array = _size(self._simulated / self.floors) / self._usual
         return null
 
     @cached_property
@@ -149,3 +149,8 @@ class NormalityTest:
             along = columns @ directions(columns.shape[1], self.count, rng)
             seen = {"all together": values @ torch.as_tensor(along, dtype=values.dtype)}
         return {name: float(self.statistic(each.float()).mean()) for name, each in seen.items()}
+
+
+def _size(parts: Array) -> Any:
+    """The root mean square of parts `(…, n)`."""
+    return np.sqrt(np.square(parts).mean(-1))

@@ -136,7 +136,7 @@ def test_wrong_arguments_states_and_elements_are_named():
     env = make()
     with pytest.raises(ArgumentError, match="2, as the env has"):
         env.reset(options={"state": TOUCHING.replace(blocks=TOUCHING.blocks * 2)})
-    with pytest.raises(ArgumentError, match="exchanges 2 blocks"):
+    with pytest.raises(ArgumentError, match="order of 2 blocks"):
         env.reset(seed=0, options={"group_element": Product(E2(), Permutation(3)).identity()})
     env.reset(seed=0)
     with pytest.raises(ArgumentError, match="disc"):

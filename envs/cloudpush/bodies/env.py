@@ -11,7 +11,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from equiworld.arguments import integer
-from equiworld.envs.arguments import as_displacement, as_number, as_reset, check_begun, check_choice
+from equiworld.envs.arguments import (
+    as_displacement,
+    as_number,
+    as_reset,
+    as_turned,
+    check_begun,
+    check_choice,
+)
 from equiworld.envs.cloudpush.bodies.exploration import BodiesExploration
 from equiworld.envs.cloudpush.bodies.simulation import BodiesSimulation
 from equiworld.envs.cloudpush.bodies.state import BodiesState
@@ -23,7 +30,6 @@ from equiworld.envs.cloudpush.sensor import Sensor
 from equiworld.envs.cloudpush.shapes import make_shape
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 
 __all__ = ["CloudPushBodiesEnv"]
 
@@ -144,7 +150,8 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
             state = state.replace(goal=self._choose_goal(options["goal"], state))
         g = options.get("group_element")
         if g is not None:
-            state = self._turned(state, g)
+            expected = f"one proper isometry of space, or with an order of {self.bodies} bodies"
+            state = as_turned(state, g, 3, expected)
         self.set_state(state)
         info = self._info(*self._measure())
         info["is_success"] = False
@@ -203,16 +210,6 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
             check_choice("options['goal']", goal, "a pose (position, rotation), or a name", ("random",))
             return self.exploration.draw_goal(self.np_random, state)
         return as_pose("options['goal']", goal)
-
-    def _turned(self, state: BodiesState, g: Any) -> BodiesState:
-        name = "options['group_element']"
-        if not isinstance(g, GroupElement):
-            raise ArgumentError(name, type(g).__name__, "a group element of dimension 3")
-        try:
-            return state.transform(g)
-        except ArgumentError as error:
-            expected = f"one proper isometry of space, or with an order of {self.bodies} bodies"
-            raise ArgumentError(name, repr(g), expected) from error
 
     # --- what is shown -------------------------------------------------------------------------------
 

@@ -11,7 +11,15 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from equiworld.arguments import integer
-from equiworld.envs.arguments import as_action, as_number, as_reset, check_begun, check_choice, finite
+from equiworld.envs.arguments import (
+    as_displacement,
+    as_number,
+    as_reset,
+    as_turned,
+    check_begun,
+    check_choice,
+    finite,
+)
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.blocks.exploration import BlocksExploration
 from equiworld.envs.pusht.blocks.simulation import BlocksSimulation
@@ -19,7 +27,6 @@ from equiworld.envs.pusht.blocks.state import BlocksState
 from equiworld.envs.pusht.simulation import Pose
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
-from equiworld.groups import GroupElement
 
 __all__ = ["PushTBlocksEnv"]
 
@@ -121,9 +128,8 @@ class PushTBlocksEnv(gym.Env[Observation, NDArray[np.float64]]):
             state = state.replace(goal=finite("options['goal']", goal, 3))
         g = options.get("group_element")
         if g is not None:
-            if not isinstance(g, GroupElement) or g.matrix.shape != (2, 2):
-                raise ArgumentError("options['group_element']", repr(g), "one element of dimension 2")
-            state = state.transform(g)
+            expected = f"one isometry of the plane, or with an order of {self.blocks} blocks"
+            state = as_turned(state, g, 2, expected)
         self.set_state(state)
         info = self._info()
         info["is_success"] = False
@@ -140,13 +146,7 @@ class PushTBlocksEnv(gym.Env[Observation, NDArray[np.float64]]):
             gymnasium.error.ResetNeeded: No episode has begun.
         """
         check_begun(self._begun, "step")
-        dx, dy = as_action(action, 2).tolist()
-        length = math.hypot(dx, dy)
-        if not length <= self._radius * (1 + 1e-6):
-            if not math.isfinite(length) or self.outside == "raise":
-                expected = f"a finite displacement in the disc of radius {self._radius:g} px"
-                raise ArgumentError("action", [dx, dy], f'{expected}; outside="project" shortens it')
-            dx, dy = dx * self._radius / length, dy * self._radius / length
+        dx, dy = as_displacement(action, self._radius, self.outside, 2, "disc of radius {:g} px").tolist()
         x, y = self.simulation.agent_pos
         self.simulation.step((x + dx, y + dy))
         info = self._info()
