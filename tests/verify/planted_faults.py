@@ -21,7 +21,7 @@ from equiworld.groups import O2
 from equiworld.verify.maps import SignedOrder, SymmetryMap, check_map
 from equiworld.verify.recordings import check_recording
 
-ROBOT_CASES = {"ant, cones": {"states": 32}}
+ROBOT_CASES = {"ant, cones": {"states": 32, "horizon": 8}}
 SMALL: dict[str, Any] = {"states": 8, "horizon": 3, "seed": 1}
 
 
