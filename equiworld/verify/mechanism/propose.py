@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
 from equiworld.groups.isometries import Isometries
 from equiworld.symmetry import Field, Parts, SignedPermutation, Symmetry
 from equiworld.verify.mechanism.explain import explain
@@ -39,7 +40,7 @@ class Proposal:
     """
 
     symmetry: Symmetry | None
-    move: Mover | None
+    move: Callable[[gym.Env, GroupElement], Any] | None
     untyped: tuple[str, ...]
     mechanism: Mechanism
 
