@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,8 @@ from equiworld.groups import group_from_name
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
 from equiworld.verify.audit import audit
+from equiworld.verify.discovery.proposal import with_mirrors
+from equiworld.verify.discovery.turning import turning_symmetry
 from equiworld.verify.mechanism import Proposal, propose
 
 __all__ = ["Audit"]
@@ -71,7 +73,12 @@ class Audit:
             model = ModelEnv(self.target)
             env = model
             # a robot's file declares nothing: its own mirrors and turns are derived from it
-            proposal = propose(model, seed=seed, starts=QUICK_STATES if self.quick else _STARTS)
+            starts = QUICK_STATES if self.quick else _STARTS
+            proposal = propose(model, seed=seed, starts=starts, gravity=True)
+            turning = turning_symmetry(model, proposal.mechanism, seed)
+            if turning.symmetry is not None and with_mirrors(turning.symmetry.group) is None:
+                # all turns of the plane, and the model's own mirror among their reflections
+                proposal = replace(proposal, symmetry=turning.symmetry, move=turning.move)
             acts = model.model.nu or model.model.njnt == 1  # a single body is pushed
             if proposal.symmetry is None and (model.symmetry is None or not acts):
                 return self._of_model(proposal, folder)

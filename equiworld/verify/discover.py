@@ -31,6 +31,7 @@ from equiworld.verify.discovery.finite import (
     finite_guesses,
     with_signs,
 )
+from equiworld.verify.discovery.from_model import from_model, is_mujoco
 from equiworld.verify.discovery.local_model import fitted
 from equiworld.verify.discovery.movers import EULER
 from equiworld.verify.discovery.perturbed import Perturbed, perturbed
@@ -39,7 +40,6 @@ from equiworld.verify.discovery.report import Discovery
 from equiworld.verify.discovery.segmentation import joined, segments, singles
 from equiworld.verify.discovery.signs import sign_guesses
 from equiworld.verify.discovery.transitions import Places, Transitions, gathered, places_of
-from equiworld.verify.mechanism import propose
 
 __all__ = ["Discovery", "discover"]
 
@@ -104,8 +104,8 @@ def discover(
         if symmetry is not None:
             return _begun_with(env, made, symmetry, move, seed, began)
         notes = list[str]()
-        if parts is None and dim is None and _is_mujoco(made):
-            found = _from_model(env, made, seed, notes, began)
+        if parts is None and dim is None and is_mujoco(made):
+            found = from_model(env, made, _named(made), {**_CHECK, "seed": seed}, notes, began)
             if found is not None:
                 return found
         places = None if parts is None else places_of(parts)
@@ -148,31 +148,6 @@ class _Settings:
     finite: bool
     move: Move | None
     seed: int
-
-
-def _is_mujoco(made: gym.Env) -> bool:
-    """Whether it holds MuJoCo's own data; told without importing MuJoCo."""
-    data = getattr(made.unwrapped, "data", None)
-    return type(data).__module__.partition(".")[0] == "mujoco"
-
-
-def _from_model(env: EnvLike, made: gym.Env, seed: int, notes: list[str], began: float) -> Discovery | None:
-    """What maps a MuJoCo mechanism to itself, and how its observation transforms; None where that proposes nothing."""
-    proposal = propose(made, seed=seed)
-    notes += [f"not typed: {each}" for each in proposal.untyped]
-    if proposal.symmetry is None:
-        notes.append("the MuJoCo model proposes nothing: see verify.mechanism.propose")
-        return None
-    notes.append("read from the MuJoCo model: joints, actuators and bodies that take each other's place")
-    proposed, audit = proposal.symmetry, None
-    try:
-        audit = check_symmetry(env, proposed, move=proposal.move, **_CHECK, seed=seed)
-    except ArgumentError as error:
-        notes.append(f"not audited: {error}")
-    if audit is not None and audit.verdict not in ("exact", "approximate"):
-        notes.append("the audit contradicts the proposal")
-    seconds = time.perf_counter() - began
-    return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), seconds)
 
 
 def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str], began: float) -> Discovery:

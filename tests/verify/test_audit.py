@@ -14,6 +14,7 @@ from noisy_puck import NoisyPuck, OwnNoisePuck
 from puck import SYMMETRY, Puck, move_puck
 
 import equiworld as ew
+from equiworld.envs.known.ant import ant_symmetry
 from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
 from equiworld.groups import E2, O2, SE2, SO2, Cyclic
 from equiworld.results import read_json
@@ -287,3 +288,19 @@ def test_the_declaration_that_is_wrong_is_not_taken_for_the_world():
     found = audited(*puck(declared({"speed": Scalar(2)})))
     assert found.problems
     assert "speed" not in found.deviating
+
+
+def test_walls_that_no_run_touched_are_said():
+    env = gym.make("equiworld/PushT-v0")
+    found = ew.audit(env, states=2, horizon=1, region=None, seed=3)
+    regions = {each.region for each in found.regions}
+    assert ("no run touched the walls" in found.recommendation) == ("against what is fixed" not in regions)
+
+
+@robots
+def test_cones_that_no_state_felt_are_asked_of_the_model():
+    """Friction that knows north is seldom felt: whether by its own states or by those of the model, it is found."""
+    env = gym.make("Ant-v5", include_cfrc_ext_in_observation=False)
+    found = ew.audit(env, symmetry=ant_symmetry(env, "gravity"), states=2, horizon=1)
+    assert found.verdict == "broken"
+    assert any("pyramidal" in str(each) for each in found.causes)

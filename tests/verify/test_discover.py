@@ -212,3 +212,31 @@ def test_bodies_in_one_array_that_are_alike_are_found(heavier, order):
     one = "'number_0' and 'number_1', 'number_2' and 'number_3'"
     other = "'number_0' and 'number_2', 'number_1' and 'number_3'"
     assert [each.name for each in exchanges] == [f"exchange of {other if order else one}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "arrow"),
+    [("Reacher-v5", O2(), "vector_arm_0"), ("Swimmer-v5", E2(), "vector_torso_qvel")],
+)
+def test_turns_of_the_plane_are_read_from_the_model(name, group, arrow):
+    pytest.importorskip("mujoco")
+    found = discover(gym.make(name))
+    assert found.symmetry.group == group
+    assert found.symmetry.observation[arrow] == Vector()
+    assert found.audit.verdict == "exact"
+    assert made_by(found.code) == found.symmetry
+
+
+@pytest.mark.parametrize("cone", ["pyramidal", "elliptic"])
+def test_turns_about_gravity_are_proposed_where_friction_knows_no_north(cone):
+    pytest.importorskip("mujoco")
+    env = gym.make("Ant-v5", include_cfrc_ext_in_observation=False)
+    env.unwrapped.model.opt.cone = ["pyramidal", "elliptic"].index(cone)
+    found = discover(env)
+    assert found.symmetry.group.order == 8
+    if cone == "elliptic":
+        assert found.also.group == SE2((0.0, 0.0, 1.0))
+        assert found.also.reward is False  # it is paid for going along x
+    else:
+        assert found.also is None
+        assert any("pyramidal" in note for note in found.notes)

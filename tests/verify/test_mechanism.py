@@ -178,3 +178,71 @@ def test_an_isometry_that_is_none_is_refused():
     with pytest.raises(ArgumentError, match="no partner"):
         derive_map(biped(), [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     assert derive_map(biped(), MIRROR).mismatch < 1e-12
+
+
+LED = """
+<mujoco><option cone="elliptic"/><worldbody>
+  <body name="hand" mocap="true" pos="0.1 0 1"/>
+  <body name="torso" pos="0 0 1"><freejoint/><geom type="box" size=".1 .2 .1"/>
+    <body name="left" pos="0 .2 0"><joint name="left" axis="1 0 0"/>
+      <geom type="capsule" size=".03" fromto="0 0 0 0 .2 -.2"/></body>
+    <body name="right" pos="0 -.2 0"><joint name="right" axis="1 0 0"/>
+      <geom type="capsule" size=".03" fromto="0 0 0 0 -.2 -.2"/></body>
+  </body></worldbody>
+  <equality><weld body1="hand" body2="torso"/></equality>
+  <actuator><motor joint="left" gear="5"/><motor joint="right" gear="5"/></actuator>
+</mujoco>"""
+
+
+def test_mocap_bodies_and_what_is_welded_to_them_move_along():
+    found = explain(LED, starts=6, steps=20)
+    assert {each.name: each.exact for each in found.explanations}["mirror y"]
+    assert {each.name: each.exact for each in found.explanations}["turn of the world about gravity"]
+    pose, quaternion = np.array([[0.1, 0.3, 1.0]]), np.array([[1.0, 0.0, 0.0, 0.0]])
+    mirror = next(each.map for each in found.explanations if each.name == "mirror y")
+    assert np.allclose(mirror.move_mocap(pose, quaternion)[0], [[0.1, -0.3, 1.0]])
+
+
+ROOM = """
+<mujoco><option cone="elliptic"/><worldbody><geom name="floor" type="plane" size="9 9 1"/>
+  {walls}
+  <body name="robot" pos="0 0 .25"><freejoint/><geom type="box" size=".2 .2 .2"/></body>
+</worldbody></mujoco>"""
+WALL = '<geom name="{name}" type="box" size=".1 1 1" pos="{x} 0 1"/>'
+
+
+def test_walls_that_are_near_are_met_and_break_what_they_break():
+    one = ROOM.format(walls=WALL.format(name="wall", x=1.5))
+    found = explain(one, starts=12, steps=40)
+    told = {each.name: each for each in found.explanations}
+    assert told["mirror y"].exact
+    assert not told["turn of the world about gravity"].exact
+    assert "wall" in told["turn of the world about gravity"].causes.causes[0].words
+    assert found.untouched == ()
+
+
+def test_what_nothing_touched_is_said():
+    far = ROOM.format(walls=WALL.format(name="wall", x=1.5) + WALL.format(name="tower", x=900))
+    found = explain(far, starts=12, steps=40)
+    assert found.untouched == ("tower",)
+    assert "never touched: tower" in str(found)
+
+
+def test_few_states_tell_the_same_causes_as_all():
+    import mujoco
+
+    from equiworld.verify.mechanism.causes import causes_of
+    from equiworld.verify.mechanism.measuring import Measure
+    from equiworld.verify.mechanism.mending import parameter_mends
+    from equiworld.verify.mechanism.starts import starts_of
+
+    model = mujoco.MjModel.from_xml_string(BIPED)
+    model.body_mass[model.body("left_shin").id] *= 1.01
+    model.jnt_stiffness[model.joint("left_knee").id] = 5.0
+    mirror = derive_maps(model).maps[0]
+    measure = Measure(mirror, starts_of(model, mirror.reference, 16, 20, 0), 20)
+    deviation, mends = measure(model), parameter_mends(model, mirror)
+    few, every = (causes_of(model, deviation, measure, mends, None, [], states) for states in (4, 16))
+    assert (few.states, every.states) == (4, 16)
+    assert [each.name for each in few.causes] == [each.name for each in every.causes]
+    assert few.rest.starts == 16

@@ -25,6 +25,7 @@ from equiworld.verify.auditing.findings import (
     maximal,
 )
 from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
+from equiworld.verify.auditing.mechanism_causes import doubted, mujoco_causes
 from equiworld.verify.auditing.outcome import outcomes
 from equiworld.verify.auditing.regions import Region, unvisited
 from equiworld.verify.auditing.report import Audit
@@ -142,14 +143,19 @@ class Auditor:
         if kept is not None:
             assert self.law is not None
             findings = [replace(each, reward=self.law.rewarded) for each in findings]
+        doubts, why = self._doubts(explain, kept)
+        findings = [
+            replace(each, holds="broken", bound=None) if doubts & inside else each
+            for each, inside in zip(findings, self.lattice.members, strict=True)
+        ]
         good = maximal(self.lattice, findings, lambda each: _holds(each))
         rewarded = maximal(self.lattice, findings, lambda each: _holds(each) and each.reward)
         regions = by_region(self.lattice, self.outcomes, self.confidence)
         fields = tuple(self.judge.fields) if kept is None else ()
         failing = [self.elements[index] for index in sorted({each.element for each in self._broken(kept)})]
-        causes: tuple[Cause, ...] = ()
+        causes = tuple(why)
         if explain is not None and failing:
-            causes = tuple(explain(simulator.env, symmetry, failing))
+            causes += tuple(explain(simulator.env, symmetry, failing))
         mended = any(each.verdict == "false" and each.fits for each in fields)
         largest = tuple(each.name for each in good)
         share = self.allowed.refused / max(self.allowed.asked, 1)
@@ -186,9 +192,22 @@ class Auditor:
             config={**config, "tolerance": self.tolerance, "confidence": self.confidence, "seed": self.seed}
             | {"restored_by": self._restored_by(), "origins": self._counts()},
             wants_reward=symmetry.reward,
-            notes=tuple(self._notes(kept)),
+            notes=(
+                *self._notes(kept),
+                *(("broken in states of verify.mechanism.explain, not in these",) if why else ()),
+            ),
             seconds=time.perf_counter() - began,
         )
+
+    def _doubts(
+        self, explain: Explain | None, kept: Mapping[int, bool] | None
+    ) -> tuple[frozenset[int], list[Cause]]:
+        """Elements that nothing broke here, and that the model's options break in states that are pushed so."""
+        if explain is not mujoco_causes or kept is not None or self._broken(kept):
+            return frozenset(), []
+        tried = sorted({each.element for each in self.outcomes})
+        found, causes = doubted(self.simulator.env, [self.elements[index] for index in tried])
+        return frozenset(tried[number] for number in found), causes
 
     def _kept(self) -> dict[int, bool] | None:
         """By element, whether its law is kept; None where runs were compared one by one."""

@@ -14,11 +14,12 @@ from equiworld.verify.auditing.cause import Cause
 from equiworld.verify.auditing.mujoco_states import model_and_data
 from equiworld.verify.mechanism import Explanation, explain
 
-__all__ = ["mujoco_causes"]
+__all__ = ["doubted", "mujoco_causes"]
 
-_STARTS, _STEPS = 8, 20
+_STARTS, _STEPS = 24, 30
 _LEAST = 1e-6  # of the deviation
 _STILL = 1e-9
+_OPTIONS = ("friction cone", "noslip", "solver", "wind")
 
 
 def mujoco_causes(env: gym.Env, symmetry: Symmetry, failing: Sequence[GroupElement]) -> list[Cause]:
@@ -48,6 +49,38 @@ def mujoco_causes(env: gym.Env, symmetry: Symmetry, failing: Sequence[GroupEleme
         return []
     chosen = [each for each in mechanism.explanations if (any(parts) if each.map is not None else turns)]
     return [cause for each in chosen for cause in _causes(each)]
+
+
+def doubted(env: gym.Env, elements: Sequence[GroupElement]) -> tuple[frozenset[int], list[Cause]]:
+    """Elements that hold in the states of an audit, and under which options of the model are known to break the world.
+
+    Friction cones that stand along axes are felt where something heavy slips: an audit's states seldom do, those of
+    `explain` are pushed so. Quarter turns and mirrors along the axes keep such cones.
+
+    Args:
+        env: any; nothing is doubted of one without MuJoCo's model.
+        elements: that hold so far.
+
+    Returns:
+        Their numbers, and why.
+    """
+    found = model_and_data(env)
+    oblique = [number for number, g in enumerate(elements) if _oblique(g)]
+    if found is None or not found[0].nv or not oblique:
+        return frozenset(), []
+    try:
+        mechanism = explain(found[0], maps=False)
+    except ArgumentError:
+        return frozenset(), []
+    causes = [cause for each in mechanism.explanations if not each.exact for cause in _causes(each)]
+    causes = [each for each in causes if each.name in _OPTIONS]
+    return frozenset(oblique if causes else ()), causes
+
+
+def _oblique(g: GroupElement) -> bool:
+    """Whether it takes some axis elsewhere than along an axis."""
+    apart = np.abs(g.matrix)
+    return bool((np.minimum(apart, np.abs(apart - 1.0)) > _STILL).any())
 
 
 def moves_parts(g: GroupElement) -> bool:

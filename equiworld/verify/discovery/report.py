@@ -30,6 +30,7 @@ class Discovery:
         audit: the check of the proposal in the simulator; None where nothing brings it to g·s.
         notes: what is to be known of it.
         seconds: how long it took [s].
+        also: another declaration that the simulator confirms, of a group that is no part of the proposal's.
     """
 
     env: str
@@ -40,6 +41,7 @@ class Discovery:
     audit: SymmetryCheck | None
     notes: tuple[str, ...]
     seconds: float
+    also: Symmetry | None = None
 
     @property
     def code(self) -> str:
@@ -61,6 +63,8 @@ class Discovery:
         lines += [f"  {each}" for each in self.finite]
         audit = "not audited" if self.audit is None else f"audit: {self.audit.verdict}"
         lines += [f"  {audit}", *(f"  note: {note}" for note in self.notes), "", self.code]
+        if self.also is not None:
+            lines += ["", "# it has this symmetry too:", as_code(self.also)]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,6 +74,7 @@ class Discovery:
             "env": self.env,
             "symmetry": None if self.symmetry is None else symmetry_to_dict(self.symmetry),
             "code": self.code,
+            "also": None if self.also is None else symmetry_to_dict(self.also),
             "dimension": None if algebra is None else algebra.dimension,
             "turns": None if algebra is None else algebra.turns,
             "shifts": None if algebra is None else algebra.shifts,

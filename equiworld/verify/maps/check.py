@@ -112,6 +112,8 @@ def check_map(
         for fault, (_, block, _) in peers_of(mended, number).outliers():
             faults.append(fault)
             mended = _with_place(mended, fault, block)
+    # what the law left open, the other maps of the same joints may have told
+    open_ = open_ and any(_by_law(mended, array, laws)[0] for array in mended.arrays)
     if model is not None and not open_:
         for fault, start, right in list(model_faults(mended, model, joints)):
             faults.append(fault)

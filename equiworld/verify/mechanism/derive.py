@@ -246,7 +246,7 @@ def _map(
     slides = np.zeros(model.njnt)
     for body in range(1, model.nbody):
         above = taken_up[model.body_parentid[body]]
-        if model.body_weldid[body] != body:
+        if kinematics.weld[body] != body:
             taken_up[body] = above
             continue
         image = assignment.bodies[body]

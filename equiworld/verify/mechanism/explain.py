@@ -39,6 +39,7 @@ def explain(
     tolerance: float | None = None,
     gravity: bool = True,
     floor: bool = False,
+    maps: bool = True,
 ) -> Mechanism:
     """Derive the symmetries of a MuJoCo mechanism from its model, try them on its dynamics, and say what breaks them.
 
@@ -55,6 +56,7 @@ def explain(
         reference: a pose `(nq,)` that is its own image; the model's own, or a key frame, if None.
         tolerance: how far a joint may be from where its image should be [m]; 0.5 % of the mechanism's size if None.
         floor: whether to put a plane under a robot whose file comes without one.
+        maps: whether to try the mirrors and turns that map the mechanism to itself.
         gravity: whether to try turns of the world about gravity too, which exchange nothing.
 
     Raises:
@@ -78,7 +80,7 @@ def explain(
     derived = derive_maps(model, reference, tolerance, None if poses is None else poses[0])
     pose = derived.maps[0].reference if derived.maps else np.array(model.qpos0)
     begun = stable_starts(model, starts_of(model, pose, starts, steps, seed, poses), steps)
-    found = [_of_map(model, each, begun, steps) for each in derived.maps]
+    found = [_of_map(model, each, begun, steps) for each in derived.maps if maps]
     if gravity:
         found += _of_turn(model, begun, steps)
     config = {"starts": starts, "steps": steps, "seed": seed, "timestep": float(model.opt.timestep)}

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Model
+from equiworld.verify.mechanism.model_map import Array, Indices, Model
 
 __all__ = ["Kinematics"]
 
@@ -86,6 +86,13 @@ class Kinematics:
         return self._children[body]
 
     @cached_property
+    def weld(self) -> Indices:
+        """`(nbody,)`, what each body moves with; mocap bodies, whatever MuJoCo says of them, with the world."""
+        found = np.array(self.model.body_weldid, np.int64)
+        led = np.flatnonzero(self.model.body_mocapid >= 0)
+        return np.where(np.isin(found, led), 0, found)
+
+    @cached_property
     def _joints(self) -> list[list[int]]:
         """By body; asked for each pair of bodies again and again."""
         starts, counts = self.model.body_jntadr.tolist(), self.model.body_jntnum.tolist()
@@ -94,7 +101,7 @@ class Kinematics:
     @cached_property
     def _children(self) -> list[list[int]]:
         """Likewise."""
-        weld, parents = self.model.body_weldid.tolist(), self.model.body_parentid.tolist()
+        weld, parents = self.weld.tolist(), self.model.body_parentid.tolist()
         found: list[list[int]] = [[] for _ in weld]
         for child in range(1, len(weld)):
             if weld[child] == child:
@@ -103,7 +110,7 @@ class Kinematics:
 
     def welded(self, body: int) -> list[int]:
         """A body and those that are welded to it."""
-        return np.flatnonzero(self.model.body_weldid == body).tolist()
+        return np.flatnonzero(self.weld == body).tolist()
 
     def is_free(self, body: int) -> bool:
         """Whether a body floats."""

@@ -12,12 +12,12 @@ from gymnasium import spaces
 from equiworld.verify.mechanism.model_map import Array, Model
 from equiworld.verify.mechanism.sources import Source, sources_of_model
 
-__all__ = ["Layout", "Piece", "layout_of"]
+__all__ = ["DIFFERENCE", "Layout", "Piece", "layout_of"]
 
 _PROBES, _STEPS = 16, 12
 _EQUAL = 1e-9
 _CLIPS = (np.inf, 1.0, 10.0, 100.0)  # as environments cut off velocities and forces
-_DIFFERENCE = "difference of points"
+DIFFERENCE = "difference of points"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _pieces(
         difference = _difference(observed[:, start:], points)
         if difference is not None:
             length, pair = difference
-            found.append(Piece(key, tuple(range(start, start + length)), _DIFFERENCE, pair))
+            found.append(Piece(key, tuple(range(start, start + length)), DIFFERENCE, pair))
             start += length
             continue
         found.append(Piece(key, (start,), None))

@@ -176,12 +176,15 @@ class ModelMap:
         bodies = self.addresses["mocap"]
         number = {int(body): at for at, body in enumerate(bodies)}
         come = [number[int(self.bodies[body])] for body in bodies]
-        moved = self.centre + (places[come] - self.centre) @ self.isometry.T
-        turned = [
-            quaternion_of(self.isometry @ matrix_of(quaternions[source]) @ self.turns[body].T)
-            for source, body in zip(come, bodies, strict=True)
-        ]
-        return moved, np.reshape(turned, (-1, 4))
+        moved, turned = np.empty_like(places), np.empty_like(quaternions)
+        for to, (source, body) in enumerate(zip(come, bodies, strict=True)):
+            pose = self.isometry @ matrix_of(quaternions[source]) @ self.turns[body].T
+            # a point of the body's own frame comes to another one of the frame in its place
+            moved[to] = (
+                self.centre + self.isometry @ (places[source] - self.centre) - pose @ self.shifts[body]
+            )
+            turned[to] = quaternion_of(pose)
+        return moved, turned
 
     def widths(self, joint: int) -> tuple[int, int]:
         """How many numbers of a joint there are in qpos and in qvel."""

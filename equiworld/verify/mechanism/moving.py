@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -15,8 +15,9 @@ from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
 from equiworld.verify.mechanism.tensors import six_of, tensor_of
 from equiworld.verify.moving import observe_now
 
-__all__ = ["Mover", "move_data"]
+__all__ = ["Mover", "keeps_reward", "move_data"]
 
+Move = Callable[[gym.Env, GroupElement], Any]
 _EQUAL = 1e-3
 _FREE = 0
 
@@ -61,29 +62,40 @@ class Mover:
                     queue.append(product)
         return words[int(g.label)]
 
-    def keeps_reward(self, env: gym.Env, symmetry: Symmetry, seed: int, tries: int = 4) -> bool:
-        """Whether rewards and ends are the same after a step from s and from g·s, in a few states."""
-        base: Any = env.unwrapped
-        elements = symmetry.group.elements()
-        for attempt in range(tries):
-            for which in range(1, len(elements.matrix)):
-                seen = []
-                for moved in (False, True):
-                    env.reset(seed=seed + attempt)
-                    env.action_space.seed(seed + attempt)
-                    for _ in range(5):
-                        env.step(env.action_space.sample())
-                    action: Any = np.asarray(env.action_space.sample(), np.float64)
-                    if moved:
-                        self(env, elements[which])
-                        action = symmetry.transform_action(elements[which], action)
-                    _, reward, terminated, *_ = base.step(action)
-                    seen.append((float(reward), bool(terminated)))
-                scale = 1.0 + abs(seen[0][0])
-                # a broken model changes rewards a little, another direction a lot
-                if abs(seen[0][0] - seen[1][0]) > _EQUAL * scale or seen[0][1] != seen[1][1]:
-                    return False
-        return True
+
+def keeps_reward(
+    env: gym.Env, symmetry: Symmetry, move: Move, elements: Iterable[GroupElement], seed: int, tries: int = 4
+) -> bool:
+    """Whether rewards and ends are the same after a step from s and from g·s, in a few states.
+
+    Args:
+        env: is reset.
+        symmetry: its declaration.
+        move: brings it to g·s.
+        elements: that are tried.
+        seed: of resets and actions.
+        tries: how many states.
+    """
+    base: Any = env.unwrapped
+    for attempt in range(tries):
+        for g in elements:
+            seen = []
+            for moved in (False, True):
+                env.reset(seed=seed + attempt)
+                env.action_space.seed(seed + attempt)
+                for _ in range(5):
+                    env.step(env.action_space.sample())
+                action: Any = np.asarray(env.action_space.sample(), np.float64)
+                if moved:
+                    move(env, g)
+                    action = symmetry.transform_action(g, action)
+                _, reward, terminated, *_ = base.step(action)
+                seen.append((float(reward), bool(terminated)))
+            scale = 1.0 + abs(seen[0][0])
+            # a broken model changes rewards a little, another direction a lot
+            if abs(seen[0][0] - seen[1][0]) > _EQUAL * scale or seen[0][1] != seen[1][1]:
+                return False
+    return True
 
 
 def move_data(model: Model, data: Any, found: ModelMap, shift: Array | None = None) -> None:

@@ -119,7 +119,7 @@ class Parts:
 
     def _geoms(self) -> dict[int, int]:
         model, of, found = self._model, self._of, dict[int, int]()
-        roots = [body for body in range(model.nbody) if model.body_weldid[body] == body]
+        roots = [body for body in range(model.nbody) if of.weld[body] == body]
         for body in roots:
             sources, places = list(of.geoms(body)), list(of.geoms(int(self._bodies[body])))
             costs = _distances(self._moved(of.geom_positions[sources], body), of.geom_positions[places])

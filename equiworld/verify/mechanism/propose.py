@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
 from equiworld.groups.isometries import Isometries
 from equiworld.symmetry import Field, Parts, SignedPermutation, Symmetry
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.layout import layout_of
 from equiworld.verify.mechanism.loading import load_model
 from equiworld.verify.mechanism.model_map import Model, ModelMap
-from equiworld.verify.mechanism.moving import Mover
+from equiworld.verify.mechanism.moving import Mover, keeps_reward
 from equiworld.verify.mechanism.report import Mechanism
 from equiworld.verify.mechanism.sources import sources_of_model
 from equiworld.verify.mechanism.typing import Typed, fields_of_piece, mixing_field
@@ -39,7 +40,7 @@ class Proposal:
     """
 
     symmetry: Symmetry | None
-    move: Mover | None
+    move: Callable[[gym.Env, GroupElement], Any] | None
     untyped: tuple[str, ...]
     mechanism: Mechanism
 
@@ -49,7 +50,9 @@ class Proposal:
         return "\n".join([*lines, str(self.mechanism)])
 
 
-def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12) -> Proposal:
+def propose(
+    env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12, gravity: bool = False
+) -> Proposal:
     """Propose how a MuJoCo environment transforms under the mirrors and turns that map its mechanism to itself.
 
     Which number of the observation is which of MuJoCo's is found by stepping the environment and comparing. A mirror
@@ -61,6 +64,7 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
         world: "still" or "turned": what turns of a floating robot's own axes do to the world.
         seed: of resets and actions.
         starts: states from which the dynamics are compared.
+        gravity: whether the mechanism is to tell of turns of the world about gravity too.
 
     Raises:
         ArgumentError: no such environment.
@@ -80,7 +84,7 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
             "env", f"a {type(base).__name__}", "an environment with MuJoCo's `model` and `data`"
         )
     model = load_model(env).model
-    mechanism = explain(env, starts=starts, seed=seed, gravity=False)
+    mechanism = explain(env, starts=starts, seed=seed, gravity=gravity)
     maps = [_in_world(each, model, world) for each in mechanism.maps]
     if not maps:
         return Proposal(None, None, (), mechanism)
@@ -97,7 +101,8 @@ def propose(env: gym.Env, world: str = "still", seed: int = 0, starts: int = 12)
     }
     move = Mover(maps)
     symmetry = Symmetry(group, observation, action, flat=flat, holds=_holds(mechanism))
-    kept = move.keeps_reward(env, symmetry, seed)
+    elements = group.elements()
+    kept = keeps_reward(env, symmetry, move, [elements[i] for i in range(1, len(elements))], seed)
     return Proposal(replace_reward(symmetry, kept), move, (), mechanism)
 
 

@@ -157,8 +157,8 @@ def _against(model: Model, data: Any, rng: np.random.Generator, qvel: Array) -> 
     at, rate = int(model.jnt_qposadr[free[0]]), int(model.jnt_dofadr[free[0]])
     own = model.body_rootid[model.geom_bodyid] == model.body_rootid[model.jnt_bodyid[free[0]]]
     place = data.qpos[at : at + 3].copy()
-    reach = float(np.linalg.norm((data.geom_xpos[own] - place)[:, :2], axis=1).max(initial=0.0))
-    reach += float(model.geom_rbound[own].min(initial=0.1))
+    apart = np.linalg.norm((data.geom_xpos[own] - place)[:, :2], axis=1)
+    reach = float((apart + model.geom_rbound[own]).max(initial=0.1))
     for _ in range(_LOOKS):
         angle = rng.uniform(0, 2 * np.pi)
         way, hit = np.array([np.cos(angle), np.sin(angle), 0.0]), np.full(1, -1, np.int32)
