@@ -97,13 +97,13 @@ class PhaseInput(gym.ObservationWrapper, RecordConstructorArgs):
         cosine, sine = self.symmetry.observation[_NAME].transform(g, clock)
         self.phase = math.atan2(sine, cosine) / math.tau % 1.0
 
-    def observation(self, seen: Any) -> Any:
+    def observation(self, observation: Any) -> Any:
         """What is seen, and the phase beside it."""
         angle = math.tau * self.phase
         clock = np.array([math.cos(angle), math.sin(angle)])
-        if isinstance(seen, dict):
-            return {**seen, _NAME: clock}
-        found: NDArray[Any] = np.concatenate([seen, clock]).astype(np.asarray(seen).dtype)
+        if isinstance(observation, dict):
+            return {**observation, _NAME: clock}
+        found: NDArray[Any] = np.concatenate([observation, clock]).astype(np.asarray(observation).dtype)
         return found
 
 

@@ -84,7 +84,7 @@ class OffPolicyParts(BasePolicy):
     ) -> None:
         given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
         check_scaled(given["features_extractor_kwargs"]["symmetry"], action_space)
-        super().__init__(observation_space, action_space, lr_schedule, **given)  # type: ignore[arg-type, misc]
+        super().__init__(observation_space, action_space, lr_schedule, **given)
         self.symmetry: Symmetry = self.shared_form.symmetry
         self.form, self.scales = form, scales
 
