@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import number
 from equiworld.errors import ArgumentError
+from equiworld.groups import GroupElement
 from equiworld.symmetry import Orthogonal, Symmetry, symmetry_of
 
 __all__ = ["PhaseInput"]
@@ -22,7 +23,7 @@ __all__ = ["PhaseInput"]
 _NAME = "phase"
 
 
-class PhaseInput(gym.Wrapper, RecordConstructorArgs):
+class PhaseInput(gym.ObservationWrapper, RecordConstructorArgs):
     """Shows a phase of period T as (cos 2πφ, sin 2πφ), of which a mirror makes that half a period later.
 
     A state that is its own mirror image is a fixed point of every deterministic equivariant policy: a walker whose legs
@@ -64,7 +65,7 @@ class PhaseInput(gym.Wrapper, RecordConstructorArgs):
         shifts: Sequence[float] | None = None,
     ) -> None:
         RecordConstructorArgs.__init__(self, period=period, symmetry=symmetry, shifts=shifts)
-        gym.Wrapper.__init__(self, env)
+        gym.ObservationWrapper.__init__(self, env)
         self.period = number("period", period, above=0.0)
         self.symmetry = _with_phase(
             symmetry_of(env if symmetry is None else symmetry).sized(env.observation_space), shifts
@@ -81,20 +82,28 @@ class PhaseInput(gym.Wrapper, RecordConstructorArgs):
         phase = given.pop(_NAME, None)
         seen, info = self.env.reset(seed=seed, options=given if options is not None else None)
         self.phase = float(self.np_random.uniform() if phase is None else number(_NAME, phase)) % 1.0
-        return self._shown(seen), info
+        return self.observation(seen), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """As the environment, a step of the clock later."""
         seen, reward, ended, cut, info = self.env.step(action)
         self.phase = (self.phase + 1.0 / self.period) % 1.0
-        return self._shown(seen), reward, ended, cut, info
+        return self.observation(seen), reward, ended, cut, info
 
-    def _shown(self, seen: Any) -> Any:
+    def follow(self, g: GroupElement) -> None:
+        """Bring the phase to where g takes it, with a simulator that is brought to g·s."""
         angle = math.tau * self.phase
         clock = np.array([math.cos(angle), math.sin(angle)])
-        if isinstance(seen, dict):
-            return {**seen, _NAME: clock}
-        found: NDArray[Any] = np.concatenate([seen, clock]).astype(np.asarray(seen).dtype)
+        cosine, sine = self.symmetry.observation[_NAME].transform(g, clock)
+        self.phase = math.atan2(sine, cosine) / math.tau % 1.0
+
+    def observation(self, observation: Any) -> Any:
+        """What is seen, and the phase beside it."""
+        angle = math.tau * self.phase
+        clock = np.array([math.cos(angle), math.sin(angle)])
+        if isinstance(observation, dict):
+            return {**observation, _NAME: clock}
+        found: NDArray[Any] = np.concatenate([observation, clock]).astype(np.asarray(observation).dtype)
         return found
 
 

@@ -86,6 +86,17 @@ def test_the_page_for_stable_baselines3_runs(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("deviation ")
 
 
+def test_the_page_for_legged_robots_runs(tmp_path):
+    pytest.importorskip("stable_baselines3")
+    pytest.importorskip("mujoco")
+    done = run(program((ROOT / "docs" / "legged-robots.md").read_text(encoding="utf-8")), tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "+thigh_left_joint"
+    assert any("stiffness of joint right_knee and left_knee" in line for line in lines)
+    assert any(line.startswith("active PASSED") for line in lines)
+
+
 def test_your_own_environment_runs_and_says_what_the_page_claims(tmp_path):
     pytest.importorskip("mujoco")
     done = run(program((ROOT / "docs" / "your-own-env.md").read_text(encoding="utf-8")), tmp_path)

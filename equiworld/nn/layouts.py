@@ -43,6 +43,7 @@ class OrbitLayout:
         entries = (index >= 0).sum(axis=1)  # that are not zero, by row: what an output is a sum of
         rows = [int(np.argmax((index == orbit).any(axis=1))) for orbit in range(self.count)]
         self.scales = 1 / np.sqrt(inputs * entries[rows].astype(np.float64))
+        self.source, self.target = source.dim, target.dim
         self.shape = (outputs * target.dim, inputs * source.dim)
         pairs = np.arange(outputs * inputs).reshape(outputs, 1, inputs, 1) * self.count
         places = (pairs + np.maximum(index, 0)[None, :, None, :]).reshape(-1)
@@ -57,6 +58,16 @@ class OrbitLayout:
         # As one row of numbers: over a last axis alone this takes three times as long.
         weight = free.reshape(-1).index_select(0, self._places.like(free)).view(self.shape)
         return weight if self._signs is None else weight * self._signs.like(free)
+
+    def free(self, dense: Tensor) -> Tensor:
+        """Of the weights `(outputs, inputs, c)` those whose `dense` comes nearest to a matrix."""
+        signed = torch.ones_like(dense) if self._signs is None else self._signs.like(dense).to(dense.dtype)
+        places = self._places.like(dense).long()
+        size = self.shape[0] // self.target * (self.shape[1] // self.source) * self.count
+        total = dense.new_zeros(2, size).index_add_(
+            1, places, torch.stack((dense * signed, signed.abs())).flatten(1)
+        )
+        return (total[0] / total[1]).view(self.shape[0] // self.target, -1, self.count)
 
 
 class BasisLayout:
@@ -88,6 +99,11 @@ class BasisLayout:
         blocks = free.reshape(outputs * inputs, count) @ self._basis.like(free)
         blocks = blocks.view(outputs, inputs, self._rows, self._columns).transpose(1, 2)
         return blocks.reshape(outputs * self._rows, inputs * self._columns)
+
+    def free(self, dense: Tensor) -> Tensor:
+        """Of the weights `(outputs, inputs, c)` those whose `dense` comes nearest to a matrix."""
+        blocks = dense.view(-1, self._rows, dense.shape[1] // self._columns, self._columns).transpose(1, 2)
+        return blocks.flatten(2) @ torch.linalg.pinv(self._basis.like(dense))
 
 
 def layout_of(

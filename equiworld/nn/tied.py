@@ -109,6 +109,24 @@ class TiedLinear(nn.Module):
                 kept = self._kept = (free.detach().clone(), copy, *self._made(free.detach(), copy))
         return kept[2], kept[3]  # type: ignore[return-value]
 
+    @torch.no_grad()
+    def orthogonal_(self, gain: float, generator: torch.Generator) -> None:
+        """Make W gain times an isometry, of its rows or its columns, and b zero, in place.
+
+        The orthogonal factor of a polar decomposition commutes with whatever the matrix does.
+
+        Args:
+            gain: the singular values of W; as far as representations allow, for what they keep apart stays 0.
+            generator: a CPU generator, the only source of randomness.
+        """
+        drawn = torch.randn(self.weight.shape, generator=generator, dtype=torch.float64)
+        scales = torch.from_numpy(self._layout.scales)
+        left, values, right = torch.linalg.svd(self._layout.dense(drawn * scales), full_matrices=False)
+        known = values > 1e-9 * values.max()
+        self.weight.copy_(gain * self._layout.free(left[:, known] @ right[known]))
+        if self.bias is not None:
+            self.bias.zero_()
+
     def extra_repr(self) -> str:
         """What `repr` shows."""
         free = f"{self.weight.numel()} free weights, bias={self.bias is not None}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equiworld.sb3.buffers import (
         AugmentedDictReplayBuffer,
         AugmentedDictRolloutBuffer,
+        AugmentedHerReplayBuffer,
         AugmentedReplayBuffer,
         AugmentedRolloutBuffer,
     )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AugmentedDictReplayBuffer",
     "AugmentedDictRolloutBuffer",
+    "AugmentedHerReplayBuffer",
     "AugmentedReplayBuffer",
     "AugmentedRolloutBuffer",
     "EquivarianceCallback",
@@ -57,6 +59,7 @@ _NEEDS_SB3 = {
     "EquivariantTD3Policy": "equiworld.sb3.td3",
     "AugmentedDictReplayBuffer": "equiworld.sb3.buffers",
     "AugmentedDictRolloutBuffer": "equiworld.sb3.buffers",
+    "AugmentedHerReplayBuffer": "equiworld.sb3.buffers",
     "AugmentedReplayBuffer": "equiworld.sb3.buffers",
     "AugmentedRolloutBuffer": "equiworld.sb3.buffers",
     "EquivarianceCallback": "equiworld.sb3.callbacks",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from equiworld.sb3.distributions import EquivariantGaussian, WorldAction
 from equiworld.sb3.settled import Form, settled
 from equiworld.sb3.sight import Sight
-from equiworld.sb3.steerable_form import SteerableForm, shrink
+from equiworld.sb3.steerable_form import SteerableForm, orthogonal
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.limits import Limits
 
@@ -109,7 +109,8 @@ class ActorCriticParts(ActorCriticPolicy):
         if not isinstance(self.mlp_extractor, SteerableExtractor):
             return
         if self.ortho_init:
-            shrink(self.mlp_extractor.policy_net, 0.01)
+            orthogonal(self.mlp_extractor.policy_net, 0.01)
+            orthogonal(self.mlp_extractor.value_net, 1.0)
         self.action_net, self.value_net = WorldAction(nn.Identity(), actions), nn.Identity()  # type: ignore[arg-type, assignment]
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
 

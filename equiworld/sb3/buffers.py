@@ -15,6 +15,7 @@ from stable_baselines3.common.buffers import (
     RolloutBuffer,
 )
 from stable_baselines3.common.vec_env import VecNormalize
+from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from equiworld.errors import ArgumentError
 from equiworld.sb3.settled import check_scaled, symmetry_for
@@ -23,6 +24,7 @@ from equiworld.symmetry import Symmetry
 __all__ = [
     "AugmentedDictReplayBuffer",
     "AugmentedDictRolloutBuffer",
+    "AugmentedHerReplayBuffer",
     "AugmentedReplayBuffer",
     "AugmentedRolloutBuffer",
 ]
@@ -60,12 +62,19 @@ class _Augmented(BaseBuffer):
             check_scaled(self.symmetry, self.action_space)  # type: ignore[arg-type]
 
     def _get_samples(self, batch_inds: np.ndarray, env: VecNormalize | None = None) -> Any:
+        self._check(env)
+        return self._turned(super()._get_samples(batch_inds, env))  # type: ignore[safe-super]  # of the other base
+
+    def _check(self, env: VecNormalize | None) -> None:
+        """Refuse what normalises number by number."""
         if env is not None and getattr(env, "norm_obs", False) and not hasattr(type(env), "commutes"):
             raise ArgumentError(
                 "env", type(env).__name__, "equiworld.sb3.VecNormalizeEquivariant, which commutes with turns"
             )
-        samples: Any = super()._get_samples(batch_inds, env)  # type: ignore[safe-super]  # of the other base
-        g = self.symmetry.group.sample(self.generator, len(batch_inds), scale=self.scale)
+
+    def _turned(self, samples: Any) -> Any:
+        """Samples, each moved by an element of its own."""
+        g = self.symmetry.group.sample(self.generator, len(samples.actions), scale=self.scale)
         moved = {
             name: self._moved(g, getattr(samples, name))
             for name in ("observations", "next_observations")
@@ -106,6 +115,24 @@ class AugmentedDictReplayBuffer(_Augmented, DictReplayBuffer):
     """`AugmentedReplayBuffer` for observations that are mappings."""
 
     scaled = True
+
+
+class AugmentedHerReplayBuffer(_Augmented, HerReplayBuffer):
+    """`AugmentedDictReplayBuffer` whose goals are relabelled in hindsight first, and then turned with the rest.
+
+    Rewards are those of the relabelled goal before it is turned, which is the same where the reward is invariant.
+
+    Args:
+        args: of `HerReplayBuffer`, as are other keywords.
+        symmetry: as `replay_buffer_kwargs=dict(symmetry=…)`; also `scale`, the longest translation, and `seed`.
+    """
+
+    scaled = True
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> Any:
+        """Transitions, of which some have goals that were reached later."""
+        self._check(env)
+        return self._turned(super().sample(batch_size, env))
 
 
 class AugmentedRolloutBuffer(_Augmented, RolloutBuffer):

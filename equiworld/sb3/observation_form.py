@@ -99,13 +99,8 @@ class ObservationForm(BaseFeaturesExtractor):
         assert numbers is not None
         sight = Sight(numbers, *way_back)
         if not any(part.requires_grad or part.is_inference() for part in parts):
-            one = (
-                tuple(weakref.ref(part) for part in parts),
-                tuple(part._version for part in parts),
-                dtype,
-                sight,
-            )
-            self._known = [one, *self._known[:1]]
+            tensors, versions = zip(*((weakref.ref(part), part._version) for part in parts), strict=True)
+            self._known[:] = [(tensors, versions, dtype, sight), *self._known[:1]]
         return sight
 
     def _seen(

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy, ContinuousCritic
+from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from equiworld.sb3.observation_form import ObservationForm
-from equiworld.sb3.settled import check_scaled, settled
+from equiworld.sb3.settled import Form, check_scaled, settled
 from equiworld.sb3.sight import Sight
 from equiworld.sb3.steerable_form import SteerableForm
 from equiworld.symmetry import Symmetry
@@ -49,13 +51,42 @@ class EquivariantCritic(ContinuousCritic):
 
 
 class OffPolicyParts(BasePolicy):
-    """The constructor's part, and the form that actor and critics share, which computes one frame a sample."""
+    """The constructor, and the form that actor and critics share, which computes one frame a sample.
 
-    symmetry: Symmetry
-    form: str
-    scales: Mapping[str, float] | None
+    Args:
+        observation_space: that the symmetry declares.
+        action_space: a Box whose scaling to [−1, 1] commutes with the group.
+        lr_schedule: as stable-baselines3 gives it.
+        symmetry: see `EquivariantActorCriticPolicy`.
+        form: likewise.
+        scales: likewise.
+        kwargs: of stable-baselines3's policy.
+
+    Raises:
+        ArgumentError: as there; or an action space that does not turn with the world.
+    """
+
+    actor_class: type[BasePolicy]
     shared_form: ObservationForm
+    actor_kwargs: dict[str, Any]
     critic_kwargs: dict[str, Any]
+
+    def __init__(
+        self,
+        observation_space: spaces.Space,
+        action_space: spaces.Box,
+        lr_schedule: Schedule,
+        *,
+        symmetry: Any = None,
+        form: Form = "canonical",
+        scales: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        check_scaled(given["features_extractor_kwargs"]["symmetry"], action_space)
+        super().__init__(observation_space, action_space, lr_schedule, **given)
+        self.symmetry: Symmetry = self.shared_form.symmetry
+        self.form, self.scales = form, scales
 
     @property
     def inexact(self) -> tuple[str, ...]:
@@ -73,14 +104,10 @@ class OffPolicyParts(BasePolicy):
         kwargs = self._update_features_extractor(self.critic_kwargs, features_extractor)
         return EquivariantCritic(**kwargs).to(self.device)
 
-    @staticmethod
-    def settled(
-        observation_space: Any, action_space: Any, symmetry: Any, form: str, scales: Any, kwargs: Any
-    ) -> dict[str, Any]:
-        """See `equiworld.sb3.settled.settled`; the scaling of actions has to commute too."""
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
-        check_scaled(given["features_extractor_kwargs"]["symmetry"], action_space)
-        return given
+    def make_actor(self, features_extractor: Any = None) -> Any:
+        """The actor of the equivariant kind."""
+        kwargs = self._update_features_extractor(self.actor_kwargs, features_extractor)
+        return self.actor_class(**kwargs).to(self.device)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         data = super()._get_constructor_parameters()

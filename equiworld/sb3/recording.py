@@ -46,10 +46,10 @@ class Recorded:
             if self._calls[key] == _OFTEN and len(self._records) < _MOST:
                 self._record(key, tensors)
             return self._function(*tensors)
-        with torch.inference_mode():  # a quarter less, for nothing is kept for gradients
-            kept = record(*tensors)
-        found = (each.clone() for each in kept)  # outside of it again, where networks that learn may use them
-        return tuple(None if empty else next(found) for empty in self._empty)
+        with torch.inference_mode():  # takes a quarter less, for nothing is kept for gradients
+            found = iter(record(*tensors))
+        # Copied outside of it, for networks that learn may keep copies.
+        return tuple([None if empty else next(found).clone() for empty in self._empty])
 
     def _record(self, key: tuple[Any, ...], tensors: tuple[Tensor, ...]) -> None:
         self._empty = tuple(each is None for each in self._function(*tensors))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN, Actor, SACPolicy
 from torch import Tensor, nn
 
 from equiworld.sb3.distributions import SquashedEquivariantGaussian
 from equiworld.sb3.observation_form import ObservationForm
 from equiworld.sb3.off_policy import OffPolicyParts
-from equiworld.sb3.settled import Form
 from equiworld.sb3.steerable_form import SteerableForm
 
 __all__ = ["EquivariantSACPolicy"]
@@ -60,18 +56,6 @@ class EquivariantSACPolicy(OffPolicyParts, SACPolicy):
     Numbers are bounded by tanh as always; vectors by tanh of their length, so that they fill the ball and not the box.
     Noise is of one size for the coordinates of a vector, and trades places with the joints that do.
 
-    Args:
-        observation_space: that the symmetry declares.
-        action_space: a Box whose scaling to [−1, 1] commutes with the group.
-        lr_schedule: as stable-baselines3 gives it.
-        symmetry: see `EquivariantActorCriticPolicy`.
-        form: likewise.
-        scales: likewise.
-        kwargs: of stable-baselines3's policy.
-
-    Raises:
-        ArgumentError: as there; or an action space that does not turn with the world.
-
     >>> import gymnasium as gym, torch
     >>> from stable_baselines3 import SAC
     >>> env = gym.make("Reacher-v5")
@@ -82,23 +66,4 @@ class EquivariantSACPolicy(OffPolicyParts, SACPolicy):
     True
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space,
-        action_space: spaces.Box,
-        lr_schedule: Schedule,
-        *,
-        symmetry: Any = None,
-        form: Form = "canonical",
-        scales: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        given = self.settled(observation_space, action_space, symmetry, form, scales, kwargs)
-        super().__init__(observation_space, action_space, lr_schedule, **given)
-        self.symmetry, self.form, self.scales = self.shared_form.symmetry, form, scales
-
-    def make_actor(self, features_extractor: Any = None) -> _Actor:
-        """The actor of the equivariant kind."""
-        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(
-            self.device
-        )
+    actor_class = _Actor

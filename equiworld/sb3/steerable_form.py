@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -11,13 +12,13 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError
 from equiworld.groups import Representation
 from equiworld.models.labels import block_images
-from equiworld.nn import MLP, LabelledSteerableNetwork, RegularNetwork, SteerableNetwork
+from equiworld.nn import MLP, LabelledSteerableNetwork, RegularNetwork, SteerableNetwork, TiedLinear
 from equiworld.sb3.observation_form import Channels, ObservationForm
 from equiworld.sb3.sight import Sight
 from equiworld.symmetry import Features, FeatureType, Symmetry
 from equiworld.symmetry.images import block_diagonal
 
-__all__ = ["SteerableForm", "SteerableOnRows", "shrink"]
+__all__ = ["SteerableForm", "SteerableOnRows", "orthogonal"]
 
 
 class SteerableForm(ObservationForm):
@@ -75,7 +76,7 @@ class SteerableForm(ObservationForm):
             activation: of tied layers.
             with_action: whether the channels of an action come in behind the observation's.
         """
-        generator = torch.Generator().manual_seed(int(torch.randint(2**31 - 1, (1,))))
+        generator = _generator()
         if self.tied:
             seen, acted = self.rows
             source = seen + acted if with_action else seen
@@ -149,10 +150,21 @@ class SteerableOnRows(nn.Module):
         return self.network(found[0] if len(found) == 1 else Features.concatenate(found)).flatten()
 
 
-def shrink(network: nn.Module, gain: float) -> None:
-    """Multiply the last layer of a network that `SteerableForm.network` made, in place."""
+def orthogonal(network: nn.Module, gain: float) -> None:
+    """Initial weights as `ortho_init` of stable-baselines3 gives them, in a network that `SteerableForm.network` made.
+
+    Tied layers become √2 times isometries that commute with the group, the last one `gain` times one, and biases 0. Of
+    networks with vectors, drawn to keep the size of what they see, the last layer is multiplied by `gain`.
+    """
     inner = network.network if isinstance(network, SteerableOnRows) else network
-    if isinstance(inner, RegularNetwork | MLP):
+    if isinstance(inner, RegularNetwork):
+        generator = _generator()
+        *hidden, final = [layer for layer in inner.layers if isinstance(layer, TiedLinear)]
+        for layer in hidden:
+            layer.orthogonal_(math.sqrt(2.0), generator)
+        final.orthogonal_(gain, generator)
+        return
+    if isinstance(inner, MLP):
         last: list[nn.Module | None] = [inner.layers[-1]]
     elif isinstance(inner, SteerableNetwork):
         last = [inner.read_scalars, inner.read_vectors]
@@ -160,6 +172,11 @@ def shrink(network: nn.Module, gain: float) -> None:
         assert isinstance(inner, LabelledSteerableNetwork)
         last = [inner.read, inner.read_vectors]
     with torch.no_grad():
-        for layer in last:
-            for weight in () if layer is None else layer.parameters():
+        for each in last:
+            for weight in () if each is None else each.parameters():
                 weight.mul_(gain)
+
+
+def _generator() -> torch.Generator:
+    """One that torch's own, which stable-baselines3 seeds, has seeded."""
+    return torch.Generator().manual_seed(int(torch.randint(2**31 - 1, (1,))))

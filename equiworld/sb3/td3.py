@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from gymnasium import spaces
 from stable_baselines3.common.torch_layers import create_mlp
-from stable_baselines3.common.type_aliases import Schedule
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
 
 from equiworld.sb3.distributions import squashed
 from equiworld.sb3.observation_form import ObservationForm
 from equiworld.sb3.off_policy import OffPolicyParts
-from equiworld.sb3.settled import Form
 from equiworld.sb3.steerable_form import SteerableForm
 
 __all__ = ["EquivariantTD3Policy"]
@@ -47,18 +43,6 @@ class EquivariantTD3Policy(OffPolicyParts, TD3Policy):
     The noise that the algorithm adds itself, and clips coordinate by coordinate, is isotropic in law at best: it
     changes what is learned, and nothing of what is exact.
 
-    Args:
-        observation_space: that the symmetry declares.
-        action_space: a Box whose scaling to [−1, 1] commutes with the group.
-        lr_schedule: as stable-baselines3 gives it.
-        symmetry: see `EquivariantActorCriticPolicy`.
-        form: likewise.
-        scales: likewise.
-        kwargs: of stable-baselines3's policy.
-
-    Raises:
-        ArgumentError: as there; or an action space that does not turn with the world.
-
     >>> import gymnasium as gym
     >>> from stable_baselines3 import TD3
     >>> env = gym.make("Walker2d-v5")
@@ -67,23 +51,4 @@ class EquivariantTD3Policy(OffPolicyParts, TD3Policy):
     (6,)
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space,
-        action_space: spaces.Box,
-        lr_schedule: Schedule,
-        *,
-        symmetry: Any = None,
-        form: Form = "canonical",
-        scales: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        given = self.settled(observation_space, action_space, symmetry, form, scales, kwargs)
-        super().__init__(observation_space, action_space, lr_schedule, **given)
-        self.symmetry, self.form, self.scales = self.shared_form.symmetry, form, scales
-
-    def make_actor(self, features_extractor: Any = None) -> _Actor:
-        """The actor of the equivariant kind."""
-        return _Actor(**self._update_features_extractor(self.actor_kwargs, features_extractor)).to(
-            self.device
-        )
+    actor_class = _Actor

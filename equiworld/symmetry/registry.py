@@ -59,9 +59,29 @@ def register_symmetry(env_id: str, symmetry: Entry, move: Move | None = None) ->
 
 
 def move_of(env: Any) -> Move | None:
-    """The function that brings an environment to g·s; None if none was registered."""
+    """The function that brings an environment to g·s; None if none was registered.
+
+    Wrappers with a state of their own that g moves, such as a phase, have a method `follow(g)`.
+    """
     base = getattr(env, "unwrapped", env)
-    return _MOVES.get(_id_of(base)) if isinstance(base, gym.Env) else None
+    move = _MOVES.get(_id_of(base)) if isinstance(base, gym.Env) else None
+    return None if move is None else _Followed(move)
+
+
+class _Followed:
+    """A move that wrappers follow; what is observed then is for whoever looks through them."""
+
+    def __init__(self, move: Move) -> None:
+        self.move = move
+
+    def __call__(self, env: gym.Env, g: GroupElement) -> Any:
+        after, followers = self.move(env, g), list[Any]()
+        while isinstance(env, gym.Wrapper):
+            followers += [env] if callable(getattr(type(env), "follow", None)) else []
+            env = env.env
+        for wrapper in followers:
+            wrapper.follow(g)
+        return None if followers else after
 
 
 def symmetry_of(env: Any) -> Symmetry:

@@ -579,3 +579,31 @@ def test_calls_without_gradients_leave_nothing_that_breaks_training(name):
         functional_call(layer, {"weight": layer.weight * 2}, x)
     layer(x).square().sum().backward()
     assert layer.weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("copies", [(4, 2), (2, 4), (3, 3)])
+@pytest.mark.parametrize("make", [ant_joints, quaternions, lambda: turned_basis(ant_joints())])
+def test_orthogonal_weights_are_isometries_that_commute(make, copies):
+    given, inputs, outputs = make(), *copies
+    regular = Representation.regular(given.labels)
+    for source, target in ((given, regular), (regular, regular), (regular, given), (given, given)):
+        layer = TiedLinear(source, target, inputs, outputs, generator=seeded()).double()
+        layer.orthogonal_(1.5, seeded(1))
+        weight = layer.dense()[0].detach()
+        values = torch.linalg.svdvals(weight)
+        assert (torch.minimum((values - 1.5).abs(), values) < 1e-9).all()
+        assert values.max() > 1
+        if source is target:  # nothing is kept apart
+            assert values.min() > 1
+        for element in range(source.labels.order):
+            before = np.kron(np.eye(inputs), source.matrices[element])
+            after = np.kron(np.eye(outputs), target.matrices[element])
+            assert np.abs(weight.numpy() @ before - after @ weight.numpy()).max() < 1e-12
+
+
+def test_a_plain_orthogonal_matrix_does_not_commute():
+    """The negative control: what `ortho_init` of stable-baselines3 would make of these weights."""
+    joints = ant_joints()
+    weight = nn.init.orthogonal_(torch.empty(8, 8, dtype=torch.float64), generator=seeded()).numpy()
+    turn = joints.matrices[1]
+    assert np.abs(weight @ turn - turn @ weight).max() > 0.1

@@ -1,5 +1,8 @@
 """Buffers that turn what they hold: transitions stay transitions, elements are fresh, what does not fit is refused."""
 
+import csv
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ import gymnasium as gym
 from equivariant_cases import CASES, Drift
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import VecNormalize
 
 from equiworld.errors import ArgumentError
@@ -139,13 +143,19 @@ def test_what_is_normalised_number_by_number_is_refused():
     assert buffer.sample(2, env=fitting).observations.shape == (2, 6)
 
 
-def test_the_distance_from_equivariance_is_logged_and_nought_for_ours():
+def test_the_distance_from_equivariance_is_logged_and_nought_for_ours(tmp_path):
     found = {}
     for policy, kwargs in (("MlpPolicy", {}), (EquivariantActorCriticPolicy, {"symmetry": Mass.symmetry})):
         callback = EquivarianceCallback(Mass.symmetry, every=32, samples=32)
         model = PPO(policy, Mass(), n_steps=64, device="cpu", seed=0, policy_kwargs=kwargs)
-        model.learn(64, callback=callback)
+        log = tmp_path / callback.__class__.__name__ / ("plain" if policy == "MlpPolicy" else "ours")
+        model.set_logger(configure(str(log), ["csv"]))
+        model.learn(128, callback=callback)
         found[policy] = callback.deviation
+        with (log / "progress.csv").open() as file:
+            logged = [float(row["symmetry/deviation"]) for row in csv.DictReader(file)]
+        assert len(logged) == 2
+        assert np.isfinite(logged).all()
     assert found["MlpPolicy"] > 0.1
     assert found[EquivariantActorCriticPolicy] < 1e-5
 
@@ -180,3 +190,31 @@ def test_without_weight_the_mirror_loss_changes_nothing():
     plain = weights("MlpPolicy")
     assert torch.equal(plain, weights(MirrorLossPolicy, symmetry=Mass.symmetry, mirror_weight=0.0)) is True
     assert not torch.equal(plain, weights(MirrorLossPolicy, symmetry=Mass.symmetry, mirror_weight=5.0))
+
+
+def test_a_policy_with_a_mirror_loss_is_saved_goes_on_and_is_measured(tmp_path):
+    settings = {"symmetry": Mass.symmetry, "mirror_weight": 4.0}
+    model = PPO(
+        MirrorLossPolicy, Mass(), n_steps=32, batch_size=16, device="cpu", seed=0, policy_kwargs=settings
+    )
+    callback = EquivarianceCallback(Mass.symmetry, every=32, samples=32)
+    model.learn(64, callback=callback)
+    assert 0 < callback.deviation < np.inf
+    model.save(tmp_path / "model")
+    again = PPO.load(tmp_path / "model", env=Mass(), device="cpu")
+    seen = np.random.default_rng(1).normal(size=(8, 6))
+    assert np.array_equal(*(each.predict(seen, deterministic=True)[0] for each in (model, again)))
+    assert again.policy.mirror_weight == 4.0
+    assert again.policy.symmetry == model.policy.symmetry
+    again.learn(32)
+
+
+def test_the_mirror_loss_is_nought_for_an_equivariant_mean_and_not_for_others():
+    """The loss itself, against a mean that is known: along the position, and across it."""
+    policy = PPO(
+        MirrorLossPolicy, Mass(), device="cpu", seed=0, policy_kwargs={"symmetry": Mass.symmetry}
+    ).policy
+    seen = torch.as_tensor(np.random.default_rng(1).normal(size=(64, 6)))
+    for mean, exact in ((lambda obs: obs[:, :2], True), (lambda obs: obs[:, :2].flip(-1), False)):
+        policy.get_distribution = lambda obs, mean=mean: SimpleNamespace(mode=lambda: mean(obs))
+        assert (float(policy.mirror_loss(seen)) < 1e-20) is exact

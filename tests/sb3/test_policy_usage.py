@@ -231,3 +231,22 @@ def test_actor_and_critics_share_one_frame_of_the_same_tensor():
     before = form(seen)
     seen["way"].mul_(2.0)
     assert not torch.equal(form(seen).numbers, before.numbers)
+
+
+def test_initial_weights_of_tied_layers_are_orthogonal_and_the_last_one_is_small():
+    symmetry = CASES["left and right"]
+
+    def singular(**more):
+        settings = {"symmetry": symmetry, "form": "steerable", "net_arch": [16, 16], **more}
+        model = PPO(
+            EquivariantActorCriticPolicy, Drift(symmetry), policy_kwargs=settings, device="cpu", seed=0
+        )
+        parts = model.policy.mlp_extractor.policy_net, model.policy.mlp_extractor.value_net
+        return [[torch.linalg.svdvals(layer.dense()[0].detach()) for layer in part.layers] for part in parts]
+
+    policy, value = singular()
+    for layers, last in ((policy, 0.01), (value, 1.0)):
+        for values, gain in zip(layers, (2**0.5, 2**0.5, last), strict=True):
+            assert values.numpy() == pytest.approx(np.full(len(values), gain), rel=1e-5)
+    free, _ = singular(ortho_init=False)
+    assert np.ptp(free[0].numpy()) > 0.1
