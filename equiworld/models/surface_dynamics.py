@@ -99,19 +99,24 @@ class SurfaceDynamics(nn.Module):
         def step(z: Features, action: Features | Tensor) -> Features:
             own, standing = self._apart(z)
             nominal = free(own, action)
-            change = self._correction(own, nominal, standing, self.action_features(action), network)
+            change, _ = self._correction(own, nominal, standing, self.action_features(action), network)
             return self._together(self.free.moved(nominal, change), standing)
 
         return step
 
     def errors(self, z: Features, action: Features, target: Features) -> Tensor:
-        """Squared lengths of the displacements' errors `(…, channels)`, in units of each channel's spread."""
+        """Squared lengths of the displacements' errors `(…, channels)`, in units of each channel's spread.
+
+        The free dynamics learn from a transition as far as it is free, 1 − γ of it: what walls do is none of theirs.
+        """
         free, (own, standing), (after, _) = self.free, self._apart(z), self._apart(target)
         inputs = free.inputs(own, action)
         change = free.change(inputs)
-        more = self._correction(own, free.moved(own, change, inputs), standing, action)
-        both = Features(change.scalars + more.scalars, change.vectors + more.vectors, change.points)
-        return free.missed(own, inputs, both, after)
+        known = Features(*(each.detach() for each in (change.scalars, change.vectors, change.points)))
+        more, gate = self._correction(own, free.moved(own, known, inputs), standing, action)
+        scalars = torch.lerp(change.scalars, known.scalars, gate) + more.scalars
+        vectors = torch.lerp(change.vectors, known.vectors, gate.unsqueeze(-1)) + more.vectors
+        return free.missed(own, inputs, Features(scalars, vectors, change.points), after)
 
     def penalty(self, z: Features, action: Features) -> Tensor | None:
         """What its networks ask training to add to the loss, a scalar; None for those that ask for nothing."""
@@ -166,13 +171,13 @@ class SurfaceDynamics(nn.Module):
         standing: Features,
         action: Features,
         network: Callable[[Features], Features] | None = None,
-    ) -> Features:
-        """γ · network(…), displacements in units of each channel's spread."""
+    ) -> tuple[Features, Tensor]:
+        """γ · network(…), displacements in units of each channel's spread; and γ, `(…, 1)`."""
         met, near = self._met(own, nominal, standing)
         change = self.near.change(self.near.inputs(met, action), network)
         gate = (near * near * (3.0 - 2.0 * near)).unsqueeze(-1)
         vectors = change.vectors[..., : self.free.layout.out_type.vectors] * gate.unsqueeze(-1)
-        return Features(change.scalars * gate, vectors, vectors[..., :0])
+        return Features(change.scalars * gate, vectors, vectors[..., :0]), gate
 
     def _met(self, own: Features, nominal: Features, standing: Features) -> tuple[Features, Tensor]:
         """The state that the near network sees, and how near the nearest surface is, from 0 to 1."""
