@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError
 from equiworld.models.dynamics import Dynamics
 from equiworld.models.networks import Network
+from equiworld.models.outline import Outline
 from equiworld.models.state_layout import StateLayout
-from equiworld.nn.constant import Constant
 from equiworld.symmetry import Features, Symmetry, Vector
 from equiworld.symmetry.surfaces import Surfaces
 
@@ -20,7 +20,6 @@ __all__ = ["SurfaceDynamics", "dynamics_of"]
 
 _MET = "what is met"
 _STANDS = 1e-6  # relative
-_MIRRORED = 1e-9  # relative
 
 
 def dynamics_of(
@@ -59,7 +58,7 @@ class SurfaceDynamics(nn.Module):
         self.near = Dynamics(met, network, centred, generator)
         self._find_channels()
         layout = self.free.layout
-        self._bodies = [_Body(layout, field) for field, *_ in self._surfaces]
+        self._bodies = [Outline(layout, field) for field, *_ in self._surfaces]
 
     @property
     def layout(self) -> StateLayout:
@@ -117,6 +116,16 @@ class SurfaceDynamics(nn.Module):
         scalars = torch.lerp(change.scalars, known.scalars, gate) + more.scalars
         vectors = torch.lerp(change.vectors, known.vectors, gate.unsqueeze(-1)) + more.vectors
         return free.missed(own, inputs, Features(scalars, vectors, change.points), after)
+
+    def own(self, z: Features) -> Features:
+        """The state without its surfaces, as the free dynamics know it."""
+        return self._apart(z)[0]
+
+    @torch.no_grad()
+    def meets(self, z: Features, after: Features) -> Tensor:
+        """Whether a body that gets from z to a state, given without surfaces, is within reach of one there, `(…)`."""
+        own, standing = self._apart(z)
+        return self._met(own, after, standing)[1] > 0.0
 
     def penalty(self, z: Features, action: Features) -> Tensor | None:
         """What its networks ask training to add to the loss, a scalar; None for those that ask for nothing."""
@@ -228,48 +237,6 @@ class SurfaceDynamics(nn.Module):
             joined = torch.cat([getattr(own, kind), getattr(standing, kind)], -1)
             found[kind] = joined[..., _run(order)]
         return Features(own.scalars, **found)
-
-
-class _Body:
-    """The corners of a body's outline, placed by its heading or its axes."""
-
-    def __init__(self, layout: StateLayout, field: Surfaces) -> None:
-        self._channel, self._outline = layout.body, None
-        if not field.outline:
-            return
-        symmetry, name = layout.symmetry, f"{type(field).__name__}.outline"
-        if layout.body is None or not layout.reference:
-            raise ArgumentError(name, "given", "none, or a body: `reference`, and `heading` or a Rotation")
-        corners = np.array(field.outline)
-        if corners.shape[-1] != symmetry.dim:
-            raise ArgumentError(name, f"points of {corners.shape[-1]} numbers", f"{symmetry.dim} each")
-        if symmetry.dim == 2:
-            c, s = np.cos(layout.body.axis), np.sin(layout.body.axis)
-            corners = corners @ np.array([[c, -s], [s, c]])  # along the heading, and across it
-        if not symmetry.group.proper and not _is_mirror_image(corners):
-            raise ArgumentError(
-                name, "no mirror image of itself", "one about the heading, or a group without reflections"
-            )
-        self._outline = Constant(torch.from_numpy(corners.T.copy()))
-
-    def corners(self, vectors: Tensor) -> Tensor | None:
-        """From the body's reference `(…, d, c)`, by the vectors of its state."""
-        if self._outline is None or self._channel is None:
-            return None
-        outline = self._outline.like(vectors)
-        axes = vectors[..., self._channel.start : self._channel.stop]
-        if vectors.shape[-2] == 2:
-            x, y = axes[..., 0, :1], axes[..., 1, :1]
-            axes = torch.stack([torch.cat([x, y], -1), torch.cat([-y, x], -1)], -1)
-        return axes[..., : len(outline)] @ outline
-
-
-def _is_mirror_image(corners: np.ndarray) -> bool:
-    """Whether corners `(n, 2)`, along the heading and across it, are a set that a reflection of the latter keeps."""
-    if corners.shape[-1] != 2:
-        return False
-    apart = np.abs(corners[:, None] * (1.0, -1.0) - corners).max(-1).min(-1)
-    return bool((apart <= _MIRRORED * np.abs(corners).max()).all())
 
 
 def _parted(symmetry: Symmetry) -> tuple[Symmetry, Symmetry]:

@@ -192,9 +192,7 @@ BALL = with_context(
 def test_what_a_floor_does_is_learned_and_nothing_else_spoilt() -> None:
     data = transitions(BALL, 400)
     config = TrainingConfig(steps=150, batch_size=128, seed=0, progress=False)
-    model = ew.train(
-        ew.WorldModel.for_data(data, "mlp-centred", hidden=(32, 32), periodic=0), data, config
-    )
+    model = ew.train(ew.WorldModel.for_data(data, "mlp-centred", hidden=(32, 32), periodic=0), data, config)
     z, action, target = data.features(torch.float32)
     free = model.dynamics.parts[0]
     with torch.no_grad():
