@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
@@ -28,7 +29,8 @@ class Outline:
     """
 
     def __init__(self, layout: StateLayout, field: Surfaces) -> None:
-        self._channel, self._outline = layout.body, None
+        self._channel = layout.body
+        self._outline: Constant | None = None
         if not field.outline:
             return
         symmetry, name = layout.symmetry, f"{type(field).__name__}.outline"
@@ -58,7 +60,7 @@ class Outline:
         return axes[..., : len(outline)] @ outline
 
 
-def _is_mirror_image(corners: np.ndarray) -> bool:
+def _is_mirror_image(corners: NDArray[np.float64]) -> bool:
     """Whether corners `(n, 2)`, along the heading and across it, are a set that a reflection of the latter keeps."""
     if corners.shape[-1] != 2:
         return False

@@ -27,7 +27,9 @@ def dynamics_of(
 ) -> Dynamics | SurfaceDynamics:
     """The dynamics of a declaration: with surfaces in its state those that correct themselves there."""
     bounded = any(isinstance(symmetry.observation[name], Surfaces) for name in symmetry.state)
-    return (SurfaceDynamics if bounded else Dynamics)(symmetry, network, centred, generator)
+    if bounded:
+        return SurfaceDynamics(symmetry, network, centred, generator)
+    return Dynamics(symmetry, network, centred, generator)
 
 
 class SurfaceDynamics(nn.Module):
@@ -210,7 +212,7 @@ class SurfaceDynamics(nn.Module):
         used = {"points": 0, "vectors": 0}
         for name in self.symmetry.state:
             field = self.symmetry.observation[name]
-            bounds = []
+            bounds = list[slice]()
             for kind, first in used.items():
                 count = getattr(field.feature_type(self.symmetry.dim), kind)
                 chosen = theirs if isinstance(field, Surfaces) else own
@@ -218,7 +220,7 @@ class SurfaceDynamics(nn.Module):
                 chosen[kind] += range(first, first + count)
                 used[kind] += count
             if isinstance(field, Surfaces):
-                self._surfaces.append((field, *bounds))
+                self._surfaces.append((field, bounds[0], bounds[1]))
         self._own, self._theirs = own, theirs
         self._order = {kind: np.argsort([*own[kind], *theirs[kind]]).tolist() for kind in used}
 
