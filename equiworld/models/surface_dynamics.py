@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError
 from equiworld.models.dynamics import Dynamics
 from equiworld.models.networks import Network
+from equiworld.models.outline import Outline
 from equiworld.models.state_layout import StateLayout
-from equiworld.nn.constant import Constant
 from equiworld.symmetry import Features, Symmetry, Vector
 from equiworld.symmetry.surfaces import Surfaces
 
@@ -20,7 +20,6 @@ __all__ = ["SurfaceDynamics", "dynamics_of"]
 
 _MET = "what is met"
 _STANDS = 1e-6  # relative
-_MIRRORED = 1e-9  # relative
 
 
 def dynamics_of(
@@ -28,7 +27,9 @@ def dynamics_of(
 ) -> Dynamics | SurfaceDynamics:
     """The dynamics of a declaration: with surfaces in its state those that correct themselves there."""
     bounded = any(isinstance(symmetry.observation[name], Surfaces) for name in symmetry.state)
-    return (SurfaceDynamics if bounded else Dynamics)(symmetry, network, centred, generator)
+    if bounded:
+        return SurfaceDynamics(symmetry, network, centred, generator)
+    return Dynamics(symmetry, network, centred, generator)
 
 
 class SurfaceDynamics(nn.Module):
@@ -59,7 +60,7 @@ class SurfaceDynamics(nn.Module):
         self.near = Dynamics(met, network, centred, generator)
         self._find_channels()
         layout = self.free.layout
-        self._bodies = [_Body(layout, field) for field, *_ in self._surfaces]
+        self._bodies = [Outline(layout, field) for field, *_ in self._surfaces]
 
     @property
     def layout(self) -> StateLayout:
@@ -99,19 +100,34 @@ class SurfaceDynamics(nn.Module):
         def step(z: Features, action: Features | Tensor) -> Features:
             own, standing = self._apart(z)
             nominal = free(own, action)
-            change = self._correction(own, nominal, standing, self.action_features(action), network)
+            change, _ = self._correction(own, nominal, standing, self.action_features(action), network)
             return self._together(self.free.moved(nominal, change), standing)
 
         return step
 
     def errors(self, z: Features, action: Features, target: Features) -> Tensor:
-        """Squared lengths of the displacements' errors `(…, channels)`, in units of each channel's spread."""
+        """Squared lengths of the displacements' errors `(…, channels)`, in units of each channel's spread.
+
+        The free dynamics learn from a transition as far as it is free, 1 − γ of it: what walls do is none of theirs.
+        """
         free, (own, standing), (after, _) = self.free, self._apart(z), self._apart(target)
         inputs = free.inputs(own, action)
         change = free.change(inputs)
-        more = self._correction(own, free.moved(own, change, inputs), standing, action)
-        both = Features(change.scalars + more.scalars, change.vectors + more.vectors, change.points)
-        return free.missed(own, inputs, both, after)
+        known = Features(*(each.detach() for each in (change.scalars, change.vectors, change.points)))
+        more, gate = self._correction(own, free.moved(own, known, inputs), standing, action)
+        scalars = torch.lerp(change.scalars, known.scalars, gate) + more.scalars
+        vectors = torch.lerp(change.vectors, known.vectors, gate.unsqueeze(-1)) + more.vectors
+        return free.missed(own, inputs, Features(scalars, vectors, change.points), after)
+
+    def own(self, z: Features) -> Features:
+        """The state without its surfaces, as the free dynamics know it."""
+        return self._apart(z)[0]
+
+    @torch.no_grad()
+    def meets(self, z: Features, after: Features) -> Tensor:
+        """Whether a body that gets from z to a state, given without surfaces, is within reach of one there, `(…)`."""
+        own, standing = self._apart(z)
+        return self._met(own, after, standing)[1] > 0.0
 
     def penalty(self, z: Features, action: Features) -> Tensor | None:
         """What its networks ask training to add to the loss, a scalar; None for those that ask for nothing."""
@@ -166,13 +182,13 @@ class SurfaceDynamics(nn.Module):
         standing: Features,
         action: Features,
         network: Callable[[Features], Features] | None = None,
-    ) -> Features:
-        """γ · network(…), displacements in units of each channel's spread."""
+    ) -> tuple[Features, Tensor]:
+        """γ · network(…), displacements in units of each channel's spread; and γ, `(…, 1)`."""
         met, near = self._met(own, nominal, standing)
         change = self.near.change(self.near.inputs(met, action), network)
         gate = (near * near * (3.0 - 2.0 * near)).unsqueeze(-1)
         vectors = change.vectors[..., : self.free.layout.out_type.vectors] * gate.unsqueeze(-1)
-        return Features(change.scalars * gate, vectors, vectors[..., :0])
+        return Features(change.scalars * gate, vectors, vectors[..., :0]), gate
 
     def _met(self, own: Features, nominal: Features, standing: Features) -> tuple[Features, Tensor]:
         """The state that the near network sees, and how near the nearest surface is, from 0 to 1."""
@@ -196,7 +212,7 @@ class SurfaceDynamics(nn.Module):
         used = {"points": 0, "vectors": 0}
         for name in self.symmetry.state:
             field = self.symmetry.observation[name]
-            bounds = []
+            bounds = list[slice]()
             for kind, first in used.items():
                 count = getattr(field.feature_type(self.symmetry.dim), kind)
                 chosen = theirs if isinstance(field, Surfaces) else own
@@ -204,7 +220,7 @@ class SurfaceDynamics(nn.Module):
                 chosen[kind] += range(first, first + count)
                 used[kind] += count
             if isinstance(field, Surfaces):
-                self._surfaces.append((field, *bounds))
+                self._surfaces.append((field, bounds[0], bounds[1]))
         self._own, self._theirs = own, theirs
         self._order = {kind: np.argsort([*own[kind], *theirs[kind]]).tolist() for kind in used}
 
@@ -223,48 +239,6 @@ class SurfaceDynamics(nn.Module):
             joined = torch.cat([getattr(own, kind), getattr(standing, kind)], -1)
             found[kind] = joined[..., _run(order)]
         return Features(own.scalars, **found)
-
-
-class _Body:
-    """The corners of a body's outline, placed by its heading or its axes."""
-
-    def __init__(self, layout: StateLayout, field: Surfaces) -> None:
-        self._channel, self._outline = layout.body, None
-        if not field.outline:
-            return
-        symmetry, name = layout.symmetry, f"{type(field).__name__}.outline"
-        if layout.body is None or not layout.reference:
-            raise ArgumentError(name, "given", "none, or a body: `reference`, and `heading` or a Rotation")
-        corners = np.array(field.outline)
-        if corners.shape[-1] != symmetry.dim:
-            raise ArgumentError(name, f"points of {corners.shape[-1]} numbers", f"{symmetry.dim} each")
-        if symmetry.dim == 2:
-            c, s = np.cos(layout.body.axis), np.sin(layout.body.axis)
-            corners = corners @ np.array([[c, -s], [s, c]])  # along the heading, and across it
-        if not symmetry.group.proper and not _is_mirror_image(corners):
-            raise ArgumentError(
-                name, "no mirror image of itself", "one about the heading, or a group without reflections"
-            )
-        self._outline = Constant(torch.from_numpy(corners.T.copy()))
-
-    def corners(self, vectors: Tensor) -> Tensor | None:
-        """From the body's reference `(…, d, c)`, by the vectors of its state."""
-        if self._outline is None or self._channel is None:
-            return None
-        outline = self._outline.like(vectors)
-        axes = vectors[..., self._channel.start : self._channel.stop]
-        if vectors.shape[-2] == 2:
-            x, y = axes[..., 0, :1], axes[..., 1, :1]
-            axes = torch.stack([torch.cat([x, y], -1), torch.cat([-y, x], -1)], -1)
-        return axes[..., : len(outline)] @ outline
-
-
-def _is_mirror_image(corners: np.ndarray) -> bool:
-    """Whether corners `(n, 2)`, along the heading and across it, are a set that a reflection of the latter keeps."""
-    if corners.shape[-1] != 2:
-        return False
-    apart = np.abs(corners[:, None] * (1.0, -1.0) - corners).max(-1).min(-1)
-    return bool((apart <= _MIRRORED * np.abs(corners).max()).all())
 
 
 def _parted(symmetry: Symmetry) -> tuple[Symmetry, Symmetry]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from equiworld.models import WorldModel
+from equiworld.models.surface_dynamics import SurfaceDynamics
 from equiworld.symmetry import Features
 from equiworld.training.averages import average_of
 from equiworld.training.config import TrainingConfig
@@ -75,6 +76,8 @@ def stages_of(model: WorldModel, data: Any, config: TrainingConfig) -> list[Stag
     """
     if model.recipe.encoder.learns:
         return _EncoderStages(model, data, config).stages()
+    if isinstance(model.dynamics, SurfaceDynamics):
+        return _surface_stages(model, model.dynamics, data, config)
 
     def prepare(rng: np.random.Generator) -> Batch:
         model.dynamics.fit_scales(*data.features(torch.float64))
@@ -92,6 +95,55 @@ def stages_of(model: WorldModel, data: Any, config: TrainingConfig) -> list[Stag
             held_out=lambda held_out, rng: held_out.features(model.dtype),
         )
     ]
+
+
+def _surface_stages(
+    model: WorldModel, dynamics: SurfaceDynamics, data: Any, config: TrainingConfig
+) -> list[Stage]:
+    """The free dynamics, on what came near no surface; then the correction, on what they would bring near one.
+
+    Each has its own held-out transitions to judge it: what walls do is learned from few, and soon by heart.
+    """
+
+    def free(batch: Batch) -> Batch:
+        z, action, target = batch
+        after = dynamics.own(target)
+        return _chosen((dynamics.own(z), action, after), ~dynamics.meets(z, after))
+
+    def near(batch: Batch) -> Batch:
+        z, action, target = (part.to(device=model.device) for part in batch)
+        with torch.no_grad():
+            after = dynamics.free(dynamics.own(z), action)
+        return _chosen((z, action, target), dynamics.meets(z, after))
+
+    def prepare(rng: np.random.Generator) -> Batch:
+        dynamics.fit_scales(*data.features(torch.float64))
+        return free(data.features(model.dtype))
+
+    shared = (config.steps or 0, config.batch_size, config.learning_rate)
+    return [
+        Stage(
+            model.family,
+            *shared,
+            list(dynamics.free.parameters()),
+            prepare,
+            lambda batch, rng: prediction_loss(dynamics.free, *batch),
+            held_out=lambda held_out, rng: free(held_out.features(model.dtype)),
+        ),
+        Stage(
+            f"{model.family} at surfaces",
+            *shared,
+            list(dynamics.near.parameters()),
+            lambda rng: near(data.features(model.dtype)),
+            lambda batch, rng: prediction_loss(dynamics, *batch),
+            held_out=lambda held_out, rng: near(held_out.features(model.dtype)),
+        ),
+    ]
+
+
+def _chosen(batch: Batch, which: Tensor) -> Batch:
+    """The examples that count; all of them where none does."""
+    return tuple(part[which] for part in batch) if which.any() else batch
 
 
 class _EncoderStages:

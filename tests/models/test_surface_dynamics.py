@@ -17,6 +17,7 @@ from equiworld.groups import Group
 from equiworld.models import averaged
 from equiworld.symmetry import (
     Context,
+    Features,
     Heading,
     Planes,
     Point,
@@ -190,16 +191,32 @@ BALL = with_context(
 
 def test_what_a_floor_does_is_learned_and_nothing_else_spoilt() -> None:
     data = transitions(BALL, 400)
-    config = TrainingConfig(steps=250, batch_size=128, seed=0, progress=False)
-    model = ew.train(
-        ew.WorldModel.for_data(data, "state-steerable", scalars=16, vectors=8, depth=1), data, config
-    )
+    config = TrainingConfig(steps=150, batch_size=128, seed=0, progress=False)
+    model = ew.train(ew.WorldModel.for_data(data, "mlp-centred", hidden=(32, 32), periodic=0), data, config)
     z, action, target = data.features(torch.float32)
+    free = model.dynamics.parts[0]
     with torch.no_grad():
-        error = (model.predict(z, action).points[..., 0] - target.points[..., 0]).square().sum(-1)
+        whole = model.predict(z, action).points[..., 0]
+        alone = free(Features(z.scalars, z.vectors, z.points[..., :1]), action).points[..., 0]
     stopped = (z.points[..., 1, 0] + action.vectors[..., 1, 0]) < 0.0
-    assert error[stopped].mean().sqrt() < 0.15  # a model that knows no floor is .4 off
-    assert error[~stopped].mean().sqrt() < 0.05
+    error, without_floor = ((each - target.points[..., 0]).square().sum(-1).sqrt() for each in (whole, alone))
+    assert error[stopped].mean() < 0.6 * without_floor[stopped].mean()
+    assert error[~stopped].mean() < 0.05
+    expected = (z.points[..., 0] + action.vectors[..., 0])[stopped]  # where nothing would stop it
+    assert (alone[stopped] - expected).square().sum(-1).sqrt().mean() < 0.1
+
+
+def test_the_free_dynamics_learn_nothing_from_a_body_in_a_surface_and_all_from_a_free_one() -> None:
+    symmetry = plane(ew.E2())
+    for height, learned in ((0.0, (False, True)), (20.0, (True, False))):
+        model = strong(symmetry)
+        z = model.encode({name: array[None] for name, array in shown(symmetry, height).items()})
+        model.dynamics.errors(
+            z, model.action_features(torch.ones(1, 2, dtype=torch.float64)), z
+        ).sum().backward()
+        for part, expected in zip(model.dynamics.parts, learned, strict=True):
+            size = sum(float(each.grad.abs().sum()) for each in part.parameters() if each.grad is not None)
+            assert (size > 0.0) == expected
 
 
 def test_surfaces_that_move_are_refused() -> None:
