@@ -200,9 +200,9 @@ class SurfaceDynamics(nn.Module):
             arrows, share = field.seen(*surface, origin, self.symmetry.length_scale, corners, before)
             found.append(arrows)
             near.append(share)
-        vectors = torch.cat([nominal.vectors, *found, origin - before], -1)
+        seen = torch.cat([nominal.vectors, *found, origin - before], -1)
         nearest = torch.stack(near, -1).amax(-1).clamp(max=1.0)
-        return Features(nominal.scalars, vectors, nominal.points), nearest
+        return Features(nominal.scalars, seen, nominal.points), nearest
 
     def _find_channels(self) -> None:
         """Where surfaces lie among the channels of the state, and each of them among those of all surfaces."""

@@ -64,7 +64,7 @@ class Deviation:
 def deviation_of(
     model: Model,
     moving: Moving,
-    starts: list[Start],
+    starts: Sequence[Start],
     steps: int,
 ) -> Deviation:
     """Simulate each start and its image, and compare.
