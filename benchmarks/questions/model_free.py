@@ -193,8 +193,7 @@ class ModelFree(Question):
         if robot.sliced:
             ahead = episodes(policy, partial(robot.make, inside, False), self.episodes)
         turned = [
-            episodes(policy, lambda g=g: StartsTurned(robot.make(inside, False), g), self.episodes)
-            for g in self._turns(symmetry)
+            episodes(policy, partial(_at, robot, inside, g), self.episodes) for g in self._turns(symmetry)
         ]
         returns = [float(each.returns.mean()) for each in (ahead, *turned)]
         row: Row = {
@@ -215,6 +214,10 @@ class ModelFree(Question):
         if group.finite:
             return list(group.elements())[1:]
         return list(group.sample(np.random.default_rng(5), self.elements))
+
+
+def _at(robot: Robot, half_width: float, g: GroupElement) -> StartsTurned:
+    return StartsTurned(robot.make(half_width, False), g)
 
 
 def _reached(everywhere: Episodes, turned: Sequence[Episodes]) -> Row:
