@@ -180,3 +180,28 @@ def test_without_weight_the_mirror_loss_changes_nothing():
     plain = weights("MlpPolicy")
     assert torch.equal(plain, weights(MirrorLossPolicy, symmetry=Mass.symmetry, mirror_weight=0.0)) is True
     assert not torch.equal(plain, weights(MirrorLossPolicy, symmetry=Mass.symmetry, mirror_weight=5.0))
+
+
+def test_numbers_that_are_none_are_refused():
+    for wrong in (
+        {"seed": -1},
+        {"seed": True},
+        {"scale": "far"},
+        {"scale": np.nan},
+        {"symmetry": CASES["left and right"]},
+    ):
+        with pytest.raises(ArgumentError, match=r"seed|scale|space"):
+            AugmentedReplayBuffer(
+                9, Mass.observation_space, Mass.action_space, **{"symmetry": Mass.symmetry, **wrong}
+            )
+    with pytest.raises(ArgumentError, match="seed"):
+        EquivarianceCallback(Mass.symmetry, seed=-1)
+
+
+def test_the_mirror_loss_takes_mappings():
+    symmetry = CASES["left and right"]
+    settings = {"symmetry": symmetry, "net_arch": [8]}
+    model = PPO(
+        MirrorLossPolicy, Drift(symmetry), n_steps=8, batch_size=8, policy_kwargs=settings, device="cpu"
+    )
+    assert model.learn(8).num_timesteps == 8

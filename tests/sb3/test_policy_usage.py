@@ -231,3 +231,23 @@ def test_actor_and_critics_share_one_frame_of_the_same_tensor():
     before = form(seen)
     seen["way"].mul_(2.0)
     assert not torch.equal(form(seen).numbers, before.numbers)
+
+
+def test_a_box_without_a_ball_about_0_is_said_to_cut_off_what_turns():
+    env = Drift(WAY)
+    env.action_space = gym.spaces.Box(np.zeros(2), np.ones(2))
+    with pytest.warns(UserWarning, match="cuts off what turns"):
+        model = PPO(EquivariantActorCriticPolicy, env, policy_kwargs=kwargs(), device="cpu")
+    assert any("cuts off what turns" in note for note in model.policy.inexact)
+    env.action_space = gym.spaces.Box(-np.ones(2), 2 * np.ones(2))  # a vector is shortened to the ball in it
+    assert not PPO(EquivariantActorCriticPolicy, env, policy_kwargs=kwargs(), device="cpu").policy.inexact
+
+
+def test_observations_of_other_keys_are_refused_and_none_is_a_batch():
+    model = PPO(EquivariantActorCriticPolicy, Drift(WAY), policy_kwargs=kwargs(), device="cpu")
+    seen = {name: np.zeros((0, *space.shape)) for name, space in model.observation_space.items()}
+    assert model.predict(seen)[0].shape == (0, 2)
+    with pytest.raises(ArgumentError, match="keys of the space"):
+        model.predict({"speed": seen["speed"]})
+    with pytest.raises(ArgumentError, match="scales"):
+        PPO(EquivariantActorCriticPolicy, Drift(WAY), policy_kwargs=kwargs(scales=5), device="cpu")
