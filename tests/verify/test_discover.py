@@ -140,3 +140,15 @@ def test_what_cannot_be_asked_is_refused():
     noisy = particle(2, force=lambda place, speed: np.random.default_rng().normal(size=2))
     with pytest.raises(ArgumentError, match="repeat itself"):
         discover(noisy, **SMALL)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dim": 4}, {"parts": 5}, {"parts": {"a": "x"}}, {"parts": {"a": True}}, {"move": 5}, {"finite": 1}],
+)
+def test_wrong_arguments_are_named_before_the_work(wrong):
+    def never() -> gym.Env:
+        raise AssertionError("the work began")
+
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        discover(never, **wrong)
