@@ -18,9 +18,8 @@ from equiworld.groups import SE2, SO2
 from equiworld.models import WorldModel
 from equiworld.symmetry import Point, Symmetry, Vector
 
-MODEL = WorldModel.for_symmetry(
-    Symmetry(SO2(), {"speed": Vector()}, action=Scalar()), "state-latent", width=4
-)
+PUCK = Symmetry(SE2(), {"at": Point(), "speed": Vector()}, action=Vector(), reference="at")
+MODEL = WorldModel.for_symmetry(PUCK, "state-latent", width=4)
 
 
 @pytest.mark.parametrize(
