@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -16,6 +17,7 @@ __all__ = ["check_actions"]
 
 _PROBES, _ELEMENTS = 4, 4
 _SMALL = 1e-4  # of an action: wrappers may be of float32
+_REPEATING = ("StickyAction",)  # what acted before acts again, which turns
 _INSIDE = 0.25  # of the bounds, so that what is clipped further out is of no matter
 
 
@@ -34,7 +36,8 @@ def check_actions(layer: Any, symmetry: Symmetry) -> None:
     >>> check_actions(gym.wrappers.RescaleAction(gym.make("Pendulum-v1"), 0, 1), pendulum)  # numbers do not turn
     """
     single = isinstance(layer, gym.ActionWrapper)
-    if not single and not isinstance(layer, gym.vector.VectorActionWrapper):
+    acts = single or isinstance(layer, gym.vector.VectorActionWrapper)
+    if not acts or type(layer).__name__ in _REPEATING:
         return
     outer, inner = (
         getattr(each, "single_action_space", None) or each.action_space for each in (layer, layer.env)
@@ -44,10 +47,10 @@ def check_actions(layer: Any, symmetry: Symmetry) -> None:
         return
 
     def acted(actions: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = actions.astype(outer.dtype)
+        rows, tried = actions.astype(outer.dtype), copy.copy(layer)  # what it remembers stays as it is
         if single:
-            return np.array([layer.action(row) for row in rows], np.float64)
-        return np.array([layer.actions(np.stack([row] * layer.num_envs))[0] for row in rows], np.float64)
+            return np.array([tried.action(row) for row in rows], np.float64)
+        return np.array([tried.actions(np.stack([row] * tried.num_envs))[0] for row in rows], np.float64)
 
     sides = np.abs(np.concatenate([outer.low, outer.high, inner.low, inner.high]).astype(np.float64))
     reach = _INSIDE * float(sides[np.isfinite(sides) & (sides > 0)].min(initial=1.0))

@@ -397,3 +397,17 @@ def test_actions_are_tried_through_functions(change: Any, refused: str | None) -
     else:
         with pytest.raises(ArgumentError, match=refused):
             symmetry_of(env)
+
+
+def test_trying_a_wrapper_changes_nothing_that_it_remembers() -> None:
+    class Smooth(gym.ActionWrapper):
+        last = np.zeros(2)
+
+        def action(self, action: Any) -> Any:
+            self.last = 0.5 * action
+            return self.last
+
+    env = made(Smooth, lambda inner: wrappers.StickyAction(inner, 0.5))
+    assert symmetry_of(env).group == SYMMETRY.group
+    assert not env.env.last.any()  # type: ignore[attr-defined]
+    assert env.last_action is None  # type: ignore[attr-defined]
