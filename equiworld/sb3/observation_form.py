@@ -97,10 +97,9 @@ class ObservationForm(BaseFeaturesExtractor):
             assert exported is not None
             return Sight(exported, *back)
         if (keys, dtype) not in self._recorded:
-            if keys is not None and set(keys) != set(self._observation_space.spaces):  # type: ignore[attr-defined]
-                raise ArgumentError(
-                    "observation", list(keys), "the keys of the space", self._observation_space
-                )  # type: ignore[arg-type]
+            known = getattr(self._observation_space, "spaces", {})
+            if keys is not None and set(keys) != set(known):
+                raise ArgumentError("observation", list(keys), "the keys of the space", known)
             self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
         numbers, *way_back = self._recorded[keys, dtype](*parts)
         assert numbers is not None

@@ -46,7 +46,7 @@ def check_actions(layer: Any, symmetry: Symmetry) -> None:
     if not all(isinstance(space, spaces.Box) and space.shape == (size,) for space in (outer, inner)):
         return
 
-    def acted(actions: NDArray[np.float64]) -> NDArray[np.float64]:
+    def acted(actions: NDArray[np.floating]) -> NDArray[np.float64]:
         rows, tried = actions.astype(outer.dtype), copy.copy(layer)  # what it remembers stays as it is
         if single:
             return np.array([tried.action(row) for row in rows], np.float64)

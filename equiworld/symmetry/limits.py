@@ -87,7 +87,8 @@ class Limits:
         asked = np.random.default_rng(0).uniform(-widest, widest, (16, size))
         group, kept = symmetry.group, self.keep(asked)[0]
         for g in (*group.section(), *group.sample(np.random.default_rng(1), 4, scale=widest)):
-            apart = symmetry.transform_action(g, kept) - self.keep(symmetry.transform_action(g, asked))[0]
+            moved = np.asarray(symmetry.transform_action(g, asked), np.float64)
+            apart = np.asarray(symmetry.transform_action(g, kept), np.float64) - self.keep(moved)[0]
             if not np.abs(apart).max(initial=0.0) <= 1e-5 * widest:
                 return False
         return True
