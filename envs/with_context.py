@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Context, Symmetry, symmetry_of, with_context
@@ -46,7 +47,11 @@ class WithContext(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     def __init__(
         self, env: gym.Env, contexts: Iterable[Context] | None = None, symmetry: Symmetry | None = None
     ) -> None:
-        given = None if contexts is None else tuple(contexts)
+        instance("env", env, gym.Env)
+        given = [contexts] if isinstance(contexts, Context) else contexts
+        if given is not None:
+            instance("contexts", given, Iterable)
+            given = tuple(given)
         RecordConstructorArgs.__init__(self, contexts=given, symmetry=symmetry)
         gym.Wrapper.__init__(self, env)
         bare = symmetry_of(env if symmetry is None else symmetry)

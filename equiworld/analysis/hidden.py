@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from equiworld.arguments import reals
+from equiworld.arguments import instance, reals
 from equiworld.errors import ArgumentError
 
 __all__ = ["HiddenMatch", "average_weights", "match_hidden"]
@@ -79,10 +79,16 @@ def average_weights(networks: Sequence[Any]) -> Any:
     >>> bool(torch.allclose(2 * mean.weight, one.weight + other.weight))
     True
     """
+    instance("networks", networks, Sequence)
     if len(networks) < 2:
         raise ArgumentError("networks", f"{len(networks)} of them", "two or more")
-    found = _copied(networks[0])
+    for network in networks:
+        instance("networks", network, nn.Module)
     states = [network.state_dict() for network in networks]
+    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in states]
+    if any(each != shapes[0] for each in shapes):
+        raise ArgumentError("networks", "weights of several shapes", "networks that are built alike")
+    found = _copied(networks[0])
     with torch.no_grad():
         for name, tensor in found.state_dict().items():
             if tensor.is_floating_point():

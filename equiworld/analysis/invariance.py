@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equiworld.arguments import integer
+from equiworld.arguments import instance, integer
 from equiworld.groups import Group
 from equiworld.nn.normality import block_directions, characteristic_sums, directions, whitened
 from equiworld.symmetry import Features
@@ -58,6 +58,8 @@ def invariance_test(
     >>> invariance_test(law(circle), SO2()).p > 0.05, invariance_test(law(circle[:200].repeat(2, 1, 1)), SO2()).p
     (True, 0.005)
     """
+    instance("latents", latents, Features)
+    instance("group", group, Group)
     draws, count = integer("draws", draws, least=19), integer("count", count, least=1)
     rng, kind = np.random.default_rng(seed), latents.type
     decomposition = latent_blocks(kind, getattr(group, "space", group), objects)

@@ -14,7 +14,7 @@ from equiworld.models import WorldModel
 from equiworld.symmetry import Features
 from equiworld.symmetry.latent_blocks import latent_blocks
 
-__all__ = ["blocks_of", "centred", "flat", "latents_of"]
+__all__ = ["blocks_of", "centred", "flat", "latents_of", "recorded"]
 
 
 def blocks_of(model: Any, decomposition: Decomposition | None) -> Decomposition:
@@ -45,7 +45,7 @@ def latents_of(model: Any, data: Any) -> Array:
     array([[2., 2.]])
     """
     if isinstance(model, WorldModel):
-        observed = data if isinstance(data, Features) else data.features(model.dtype)[0]
+        observed = data if isinstance(data, Features) else recorded(data).features(model.dtype)[0]
         with torch.no_grad():
             return flat(model.encode_features(observed.to(model.dtype, model.device)), model)
     found = model(data) if callable(model) else model
@@ -57,6 +57,17 @@ def latents_of(model: Any, data: Any) -> Array:
     if given.ndim != 2:
         raise ArgumentError("latents", f"shape {given.shape}", "(N, n)")
     return given
+
+
+def recorded(data: Any) -> Any:
+    """What holds transitions.
+
+    Raises:
+        ArgumentError: it is no Dataset.
+    """
+    if not callable(getattr(data, "features", None)):
+        raise ArgumentError("data", f"a {type(data).__name__}", "a Dataset, as collect makes it")
+    return data
 
 
 def flat(z: Features, model: WorldModel | None = None) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 from equiworld.analysis.gauge import gauge_between
 from equiworld.analysis.isotropy import isotropy
 from equiworld.analysis.latents import blocks_of, centred, latents_of
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import Decomposition
 from equiworld.groups.arrays import Array
@@ -87,6 +88,8 @@ def compare_runs(
     >>> found.clusters["raw"], found.clusters["commuting"], len(found.warnings)
     (3, 1, 1)
     """
+    if not callable(runs):
+        instance("runs", runs, Sequence)
     made = [runs(seed) for seed in range(count)] if callable(runs) else list(runs)
     if len(made) < 2:
         raise ArgumentError("runs", f"{len(made)} of them", "two or more")

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from equiworld.analysis.gauge import Alignment, gauge_between
-from equiworld.analysis.latents import flat
+from equiworld.analysis.latents import flat, recorded
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
 from equiworld.symmetry import Features
@@ -39,6 +40,12 @@ class Stitched:
     dynamics: WorldModel
     alignment: Alignment | None
 
+    def __post_init__(self) -> None:
+        for name in ("encoder", "dynamics"):
+            instance(name, getattr(self, name), WorldModel)
+        if self.alignment is not None:
+            instance("alignment", self.alignment, Alignment)
+
     def encode_features(self, observed: Features) -> Features:
         """The latent state, in the coordinates of the dynamics."""
         z = self.encoder.encode_features(observed)
@@ -65,6 +72,15 @@ class AveragedEncoder:
 
     models: Sequence[WorldModel]
     alignments: Sequence[Alignment] | None
+
+    def __post_init__(self) -> None:
+        instance("models", self.models, Sequence)
+        for model in self.models:
+            instance("models", model, WorldModel)
+        aligned = len(self.models) - 1 if self.alignments is None else len(self.alignments)
+        if not self.models or aligned != len(self.models) - 1:
+            got = f"{aligned} of them for {len(self.models)} models"
+            raise ArgumentError("alignments", got, "one for each model but the first, or None")
 
     @staticmethod
     def of(models: Sequence[WorldModel], data: Any, name: str = "commuting") -> AveragedEncoder:
@@ -97,8 +113,10 @@ def latent_error(model: WorldModel | Stitched | AveragedEncoder, data: Any) -> f
         model: a world model, or parts of several.
         data: a `Dataset`.
     """
+    if not isinstance(model, WorldModel | Stitched | AveragedEncoder):
+        raise ArgumentError("model", f"a {type(model).__name__}", "a WorldModel, or parts of several")
     base = model if isinstance(model, WorldModel) else _base(model)
-    observed, action, following = data.features(base.dtype)
+    observed, action, following = recorded(data).features(base.dtype)
     z, target = model.encode_features(observed), model.encode_features(following)
     found = model.predict(z, action)
     here, there, guess = (flat(each, base) for each in (z, target, found))

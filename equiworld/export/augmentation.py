@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.symmetry import Field, Symmetry
 from equiworld.symmetry.images import is_monomial
+from equiworld.symmetry.validation import names_of
 from equiworld.verify.maps import SymmetryMap
 
 __all__ = ["Augmentation", "rsl_rl"]
@@ -68,7 +70,13 @@ def rsl_rl(
     chosen = _elements(symmetry, elements)
     images = {name: _Images(name, declared, chosen, symmetry) for name, declared in symmetry.arrays().items()}
     of_action = _Images("action", symmetry.action, chosen, symmetry)
+    if groups is not None:
+        instance("groups", groups, Mapping)
     called = {name: name for name in images} | dict(groups or {})
+    unknown = [key for key in called.values() if key not in images]
+    if unknown:
+        raise ArgumentError("groups", repr(unknown[0]), "keys of the declaration", images)
+    invariant = names_of("invariant", invariant)
 
     def one(name: str, rows: Tensor) -> Tensor:
         if name in invariant:
@@ -97,6 +105,10 @@ def _group(obs_type: str, called: Mapping[str, str]) -> str:
 
 def _each(one: Any, obs: Any) -> Any:
     """All groups of a TensorDict, or of a mapping."""
+    if not hasattr(obs, "items"):
+        raise ArgumentError(
+            "obs", f"a {type(obs).__name__}", "a tensor, a TensorDict or a mapping of tensors"
+        )
     found = {name: one(name, rows) for name, rows in obs.items()}
     if not hasattr(obs, "batch_size"):
         return found

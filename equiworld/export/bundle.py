@@ -15,8 +15,9 @@ from equiworld.export.self_test import SelfTest
 from equiworld.files import check_folder, write_atomically
 from equiworld.results import to_plain, versions
 from equiworld.sb3.onnx_file import OnnxPolicy
+from equiworld.symmetry.serialise import symmetry_to_dict
 
-__all__ = ["Exported", "SelfTestFailed", "digest", "names_of_files", "write_bundle"]
+__all__ = ["Exported", "SelfTestFailed", "claims_of", "digest", "names_of_files", "write_bundle"]
 
 FORMAT = 1
 _CERTIFICATE, _SELF_TEST = ".certificate.json", ".selftest.safetensors"
@@ -68,6 +69,8 @@ def names_of_files(path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
     >>> [str(name) for name in names_of_files("policy.onnx")]
     ['policy.onnx', 'policy.selftest.safetensors', 'policy.certificate.json']
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError("path", path, "the path of a file that ends in .onnx")
     model = Path(path)
     if model.suffix != ".onnx":
         raise ArgumentError("path", str(path), "one that ends in .onnx")
@@ -109,19 +112,31 @@ def write_bundle(
         "kind": kind,
         "model": {"file": model.name, "sha256": hashlib.sha256(graph).hexdigest()},
         "self_test": {"file": tested.name, "sha256": digest(tested)},
-        "tolerance": test.tolerance,
-        "orbit_tolerance": test.orbit_tolerance,
+        **claims_of(test),
         "deviation": apart,
         "orbit_deviation": orbit,
         "original_orbit_deviation": original,
-        "elements": 0 if test.elements is None else len(test.elements),
-        "rows": test.rows,
         **details,
         "versions": versions(),
     }
     text = json.dumps(to_plain(content, allow_nonfinite=True), indent=2, allow_nan=False)
     write_atomically(certificate, lambda file: file.write(text.encode()))
     return Exported(model, tested, certificate, apart, orbit, original, tuple(details.get("notes", ())))
+
+
+def claims_of(test: SelfTest) -> dict[str, Any]:
+    """What a certificate says of its self-test, as JSON holds it."""
+    claims: dict[str, Any] = {
+        "tolerance": test.tolerance,
+        "orbit_tolerance": test.orbit_tolerance,
+        "elements": 0 if test.elements is None else len(test.elements),
+        "rows": test.rows,
+    }
+    if test.symmetry is not None:
+        claims["symmetry"] = json.loads(
+            json.dumps(to_plain(symmetry_to_dict(test.symmetry), allow_nonfinite=True))
+        )
+    return claims
 
 
 def digest(path: Path) -> str:

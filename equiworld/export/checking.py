@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from equiworld.errors import CheckpointError
-from equiworld.export.bundle import digest, names_of_files, read_certificate
+from equiworld.errors import ArgumentError, CheckpointError
+from equiworld.export.bundle import claims_of, digest, names_of_files, read_certificate
 from equiworld.export.self_test import SelfTest
 from equiworld.sb3.onnx_file import OnnxPolicy
 
@@ -63,8 +63,10 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
     Raises:
         FileNotFoundError: no such certificate.
         CheckpointError: the certificate is damaged, or of another version.
-        ArgumentError: onnxruntime is not installed.
+        ArgumentError: the path is none of a file, or onnxruntime is not installed.
     """
+    if not isinstance(path, str | os.PathLike) or Path(path).is_dir():
+        raise ArgumentError("path", path, "the path of a certificate, or of the .onnx file beside it")
     given = Path(path)
     certificate = names_of_files(given)[2] if given.suffix == ".onnx" else given
     content = read_certificate(certificate)
@@ -85,6 +87,9 @@ def check(path: str | os.PathLike[str]) -> CheckReport:
         apart, orbit = test.deviation(found), test.orbit_deviation(found)
     except CheckpointError as error:
         return CheckReport(model, (str(error),))
+    for name, true in claims_of(test).items():
+        if content.get(name) != true:
+            problems.append(f"{certificate.name} says otherwise than the self-test of its {name}")
     if not apart <= test.tolerance:
         problems.append(f"outputs are {apart:.2g} away from the original's; allowed {test.tolerance:.2g}")
     if orbit is not None and not orbit <= test.orbit_tolerance:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from equiworld.arguments import instance, integer, number
+from equiworld.errors import ArgumentError
 from equiworld.export.bundle import Exported, names_of_files, write_bundle
 from equiworld.export.graph import graph_of
 from equiworld.export.self_test import SelfTest
@@ -72,6 +73,8 @@ def world_model(
     )
     seed, tolerance = integer("seed", seed, least=0), number("tolerance", tolerance, least=0.0)
     tolerances = (tolerance, number("orbit_tolerance", orbit_tolerance, least=0.0))
+    if not isinstance(folder, str | os.PathLike):
+        raise ArgumentError("folder", folder, "the path of a folder")
     files = [names_of_files(Path(folder) / f"{name}.onnx") for name in ("encode", "predict")]
     rng = np.random.default_rng([seed, _STREAM])
     seen = model.symmetry

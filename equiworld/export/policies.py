@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from equiworld.arguments import integer, number
+from equiworld.arguments import integer, number, reals
 from equiworld.errors import ArgumentError
 from equiworld.export.bundle import Exported, names_of_files, write_bundle
 from equiworld.export.deployed import DeployedPolicy
@@ -84,6 +84,8 @@ def policy(
     )
     seed, tolerance = integer("seed", seed, least=0), number("tolerance", tolerance, least=0.0)
     orbit_tolerance = number("orbit_tolerance", orbit_tolerance, least=0.0)
+    if certificate is not None and not hasattr(certificate, "to_result"):
+        raise ArgumentError("certificate", certificate, "what certify found, or None")
     decides = as_policy(policy)
     known = _symmetry(decides, symmetry)
     rng = np.random.default_rng([seed, _STREAM])
@@ -121,8 +123,8 @@ def _observations(symmetry: Symmetry | None, given: Any, rng: np.random.Generato
         assert symmetry is not None
         return random_observation(symmetry, rng, max(rows, 3))
     parts = _arrays(given)
-    count = min(len(array) for array in parts.values())
-    if any(array.ndim != 2 for array in parts.values()) or count < 3:
+    count = min((len(array) if array.ndim == 2 else 0 for array in parts.values()), default=0)
+    if count < 3:
         got = {name: array.shape for name, array in parts.items()}
         raise ArgumentError("observations", got, "arrays (B, size) of three rows or more")
     chosen = np.linspace(0, count - 1, min(rows, count)).astype(int)
@@ -136,7 +138,7 @@ def _observations(symmetry: Symmetry | None, given: Any, rng: np.random.Generato
 def _arrays(observation: Any) -> dict[str, NDArray[np.float64]]:
     """By key, float64."""
     parts = observation if isinstance(observation, Mapping) else {"observation": observation}
-    return {str(name): np.asarray(array, np.float64) for name, array in parts.items()}
+    return {str(name): reals("observations", array) for name, array in parts.items()}
 
 
 def moved_by(symmetry: Symmetry, elements: GroupElement, observation: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.symmetry import Symmetry
@@ -59,14 +60,21 @@ def morphosymm(
         ArgumentError: the group is none of those, or a field is moved by more than exchanges and signs.
         OSError: it could not be written.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError("path", path, "the path of a YAML file")
+    if representations is not None:
+        instance("representations", representations, Mapping)
+    instance("name", name, str)
     found = _map(symmetry)
     label = _label(np.asarray(found.isometries), group_label)
     called = {each: each for each in found.arrays} | {"action": "TqQ_js"} | dict(representations or {})
     unknown = [each for each in called if each not in found.arrays]
     if unknown:
         raise ArgumentError("representations", repr(unknown[0]), "arrays of the map", found.arrays)
-    if any(re.fullmatch(r"\w+", each) is None for each in called.values()):
+    if any(re.fullmatch(r"\w+", str(each)) is None for each in called.values()):
         raise ArgumentError("representations", called, "names of letters, digits and _")
+    if len(set(called.values())) < len(called):
+        raise ArgumentError("representations", called, "another name for each array")
     table: dict[str, Any] = {"name": name, "group_label": label}
     for array, entries in found.arrays.items():
         table[f"permutation_{called[array]}"] = [list(each.order) for each in entries]

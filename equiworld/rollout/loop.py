@@ -12,6 +12,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.arguments import array_of
 from equiworld.errors import ArgumentError
 from equiworld.rollout.policy import Policy
 from equiworld.rollout.stepping import Begin, Take, reset_env, step_env
@@ -201,11 +202,17 @@ def _decide(policy: Policy, batch: Sequence[_Row], state: Any, deterministic: bo
         observation, state=state, episode_start=starts, deterministic=deterministic
     )
     seconds = time.perf_counter() - began
-    actions = np.asarray(actions)
+    actions = array_of("policy", actions)
     if actions.ndim == 0 or len(actions) != len(batch):
         raise ArgumentError(
             "policy", f"actions of shape {actions.shape}", f"one for each of {len(batch)} observations"
         )
+    space = batch[0].env.action_space
+    if isinstance(space, gym.spaces.Box) and (
+        actions[0].size != np.prod(space.shape, dtype=int) or actions.dtype.kind not in "biuf"
+    ):
+        got = f"actions of shape {actions.shape[1:]}, {actions.dtype}"
+        raise ArgumentError("policy", got, f"real numbers of shape {space.shape}")
     active = np.array([row.active for row in batch])
     return Decision(actions, state, after, active, seconds)
 

@@ -26,6 +26,7 @@ def reset_env(
     """Begin the episode of a seed."""
     try:
         observation, info = env.reset(seed=seed, options=dict(options) if options else None)
+        _check_info(info)
     except Exception as error:
         raise SimulationError(f"the environment failed at reset of seed {seed}: {error}") from error
     _check_finite(observation, f"seed {seed}, reset")
@@ -37,6 +38,7 @@ def step_env(env: gym.Env, action: Any, seed: int | None, step: int) -> Transiti
     try:
         observation, gained, terminated, truncated, info = env.step(action)
         reward = float(gained)
+        _check_info(info)
     except Exception as error:
         raise SimulationError(
             f"the environment failed in the episode of seed {seed} at step {step}: {error}"
@@ -46,6 +48,11 @@ def step_env(env: gym.Env, action: Any, seed: int | None, step: int) -> Transiti
     if not np.isfinite(reward):
         raise SimulationError(f"the reward is {reward} ({place})")
     return observation, reward, bool(terminated), bool(truncated), info
+
+
+def _check_info(info: Any) -> None:
+    if not isinstance(info, Mapping):
+        raise TypeError(f"info is a {type(info).__name__}, not a dict")
 
 
 def _check_finite(observation: Any, place: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,12 @@ from equiworld.symmetry import Symmetry
 from equiworld.symmetry.limits import Limits
 
 __all__ = ["ActorCriticParts", "EquivariantActorCriticPolicy", "SeesForm"]
+
+
+_CUT = (
+    "the action space cuts off what turns, for it holds no ball about 0, or other bounds for what trades places: "
+    "exact only within it; rescale actions"
+)
 
 
 class SeesForm(BasePolicy):
@@ -80,17 +87,21 @@ class ActorCriticParts(ActorCriticPolicy):
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why what is decided is equal in law only, in words; empty as a rule."""
-        return self.features_extractor.inexact  # type: ignore[return-value]
+        cut = () if self._turning_limits else (_CUT,)
+        return *self.features_extractor.inexact, *cut  # type: ignore[misc]
 
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
         """Actions within the space, so that it turns: vectors are shortened, numbers clipped."""
-        rows = scaled_action.reshape(-1, int(np.prod(self.action_space.shape or (1,))))
+        rows = scaled_action.reshape(len(scaled_action), int(np.prod(scaled_action.shape[1:])))
         return self.limits.keep(rows.astype(np.float64))[0].reshape(scaled_action.shape)
 
     def _settle(self, symmetry: Any, form: str, scales: Mapping[str, float] | None) -> None:
         """Called after the construction of stable-baselines3's part."""
         self.symmetry, self.form, self.scales = self.features_extractor.symmetry, form, scales  # type: ignore[assignment]
         self.limits = Limits.of_space(self.symmetry, self.action_space)
+        self._turning_limits = self.limits.turns(self.symmetry)
+        if not self._turning_limits:
+            warnings.warn(_CUT, UserWarning, stacklevel=4)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
         self._squash_output = not self.limits.is_box
 

@@ -17,9 +17,11 @@ from stable_baselines3.common.buffers import (
 from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
+from equiworld.arguments import integer, number
 from equiworld.errors import ArgumentError
 from equiworld.sb3.settled import check_scaled, symmetry_for
 from equiworld.symmetry import Symmetry
+from equiworld.symmetry.spaces import check_observation_space
 
 __all__ = [
     "AugmentedDictReplayBuffer",
@@ -54,9 +56,12 @@ class _Augmented(BaseBuffer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
+        seed = None if seed is None else integer("seed", seed, least=0)
+        scale = None if scale is None else number("scale", scale, least=0)
         super().__init__(*args, **kwargs)
         self.symmetry: Symmetry = symmetry_for(self.observation_space, symmetry).sized(self.observation_space)
-        self.scale = self.symmetry.length_scale if scale is None else float(scale)
+        check_observation_space(self.symmetry, self.observation_space)
+        self.scale = self.symmetry.length_scale if scale is None else scale
         self.generator = np.random.default_rng(int(torch.randint(2**31 - 1, (1,))) if seed is None else seed)
         if self.scaled:
             check_scaled(self.symmetry, self.action_space)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ class EquivarianceCallback(BaseCallback):
         super().__init__(verbose)
         self.every, self.samples = integer("every", every, least=1), integer("samples", samples, least=2)
         self.deviation = float("nan")
-        self._given, self._rng = symmetry, np.random.default_rng(seed)
+        self._given, self._rng = symmetry, np.random.default_rng(integer("seed", seed, least=0))
         self._seen: list[Any] = []
         self._next = self.every
 

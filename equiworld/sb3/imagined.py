@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from equiworld.arguments import instance, integer
+from equiworld.arguments import instance, integer, reals
 from equiworld.devices import usable_device
 from equiworld.errors import ArgumentError, SimulationError
 from equiworld.groups import Group
@@ -126,7 +126,10 @@ class ImaginedVecEnv(VecEnv):
         return _copied(self._shown)
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        self._actions = np.asarray(actions, np.float64).reshape(self._actions.shape)
+        given = reals("actions", actions)
+        if given.size != self._actions.size or len(given) != self.num_envs:
+            raise ArgumentError("actions", f"shape {given.shape}", f"{self._actions.shape}")
+        self._actions = given.reshape(self._actions.shape)
 
     @torch.no_grad()
     def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:

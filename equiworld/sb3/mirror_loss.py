@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import CombinedExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
@@ -66,6 +67,8 @@ class MirrorLossPolicy(ActorCriticPolicy):
     ) -> None:
         self.symmetry = symmetry_for(observation_space, symmetry).sized(observation_space)
         self.mirror_weight = number("mirror_weight", mirror_weight, least=0)
+        if isinstance(observation_space, spaces.Dict):
+            kwargs.setdefault("features_extractor_class", CombinedExtractor)
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
         self._rng = np.random.default_rng(
             torch.initial_seed() % 2**63

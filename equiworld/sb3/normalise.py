@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 
+from equiworld.arguments import instance, number
+from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.groups.arrays import Array
 from equiworld.models.labels import orbits
 from equiworld.symmetry import Field, Heading, Rotation, SymmetricMatrix, Symmetry, symmetry_of
 from equiworld.symmetry.concatenation import leaves, units
+from equiworld.symmetry.spaces import check_observation_space
 
 __all__ = ["VecNormalizeEquivariant"]
 
@@ -64,8 +67,18 @@ class VecNormalizeEquivariant(VecNormalize):
     commutes = True
 
     def __init__(self, venv: VecEnv, symmetry: Any = None, **kwargs: Any) -> None:
+        instance("venv", venv, VecEnv)
+        if unwrap_vec_normalize(venv) is not None:
+            raise ArgumentError("venv", "one that is normalised already", "VecNormalizeEquivariant alone")
         found = symmetry_of(venv if symmetry is None else symmetry).sized(venv.observation_space)
+        check_observation_space(found, venv.observation_space)
+        unknown = set(kwargs.get("norm_obs_keys") or ()) - set(getattr(venv.observation_space, "spaces", ()))
+        if unknown:
+            raise ArgumentError(
+                "norm_obs_keys", sorted(unknown), "keys of the observation space", found.arrays()
+            )
         super().__init__(venv, **kwargs)
+        number("clip_obs", self.clip_obs, above=0)
         arrays = found.arrays()
         self._units = {key: _units(field, found.group) for key, field in arrays.items()}
         self.symmetry: Symmetry = replace(

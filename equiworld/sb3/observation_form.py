@@ -15,6 +15,7 @@ from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.models.labels import block_images, turned
@@ -66,6 +67,8 @@ class ObservationForm(BaseFeaturesExtractor):
                     "symmetry", f"an observation with {name!r}, points without an order", "fields in order"
                 )
             field.check_features(name, symmetry.group)
+        if scales is not None:
+            instance("scales", scales, Mapping)
         known, _ = scales_of_space(symmetry, observation_space)
         door = Door(symmetry, None, {**known, **(scales or {})})
         names, kind = door.layout.names, symmetry.feature_type(door.layout.names)
@@ -94,6 +97,9 @@ class ObservationForm(BaseFeaturesExtractor):
             assert exported is not None
             return Sight(exported, *back)
         if (keys, dtype) not in self._recorded:
+            known = getattr(self._observation_space, "spaces", {})
+            if keys is not None and set(keys) != set(known):
+                raise ArgumentError("observation", list(keys), "the keys of the space", known)
             self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
         numbers, *way_back = self._recorded[keys, dtype](*parts)
         assert numbers is not None

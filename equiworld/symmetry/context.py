@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from equiworld.arguments import instance, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
+from equiworld.groups.matrix_group import checked_group
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.surfaces import Surfaces
 from equiworld.symmetry.symmetry import Symmetry
@@ -119,6 +120,8 @@ def with_context(symmetry: Symmetry, contexts: Iterable[Context], holds: str = "
 
 def checked_contexts(contexts: Iterable[Context], dim: int) -> tuple[Context, ...]:
     """Contexts whose fields are of that dimension, with a name each."""
+    if not isinstance(contexts, Iterable):
+        raise ArgumentError("contexts", contexts, "a sequence of Context")
     chosen = tuple(contexts)
     for context in chosen:
         instance("context", context, Context)
@@ -143,8 +146,9 @@ def is_kept(group: Group, contexts: Iterable[Context], centre: Sequence[float] |
     >>> is_kept(SE2(axis=(0, 0, 1)), [gravity]), is_kept(SO3(), [gravity])
     (True, False)
     """
+    checked = checked_contexts(contexts, checked_group("group", group).dim)
     elements = group.elements() if group.finite else group.sample(np.random.default_rng(0), _DRAWN)
-    for context in checked_contexts(contexts, group.dim):
+    for context in checked:
         before, field = context.numbers(group.dim), context.field
         after = np.asarray(field.transform(elements, before, centre, context.name), np.float64)
         if isinstance(field, Surfaces):

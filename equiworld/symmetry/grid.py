@@ -34,7 +34,7 @@ def snap(values: Tensor, step: Tensor | float) -> tuple[Tensor, Tensor]:
     """
     steps = values / step + _SHIFT
     apart = 0.5 - (steps - steps.round()).abs()
-    margin = apart.flatten(1).amin(-1) if apart[0].numel() else apart.new_full((len(apart),), 0.5)
+    margin = apart.flatten(1).amin(-1) if apart.shape[1:].numel() else apart.new_full((len(apart),), 0.5)
     return on_grid(values, step), margin
 
 

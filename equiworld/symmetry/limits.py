@@ -79,6 +79,20 @@ class Limits:
         cut = np.abs(within - asked).max(-1, initial=0.0)
         return within.astype(self.space.dtype), cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
 
+    def turns(self, symmetry: Symmetry) -> bool:
+        """Whether what is cut off turns with the world, keep(g·a) = g·keep(a): boxes without a ball about 0 do not."""
+        sides = np.abs([side for side in (self.space.low, self.space.high) if side is not None])
+        widest = 2.0 * float(sides[np.isfinite(sides)].max(initial=0.5))
+        size = symmetry.action.size(symmetry.dim)
+        asked = np.random.default_rng(0).uniform(-widest, widest, (16, size))
+        group, kept = symmetry.group, self.keep(asked)[0]
+        for g in (*group.section(), *group.sample(np.random.default_rng(1), 4, scale=widest)):
+            moved = np.asarray(symmetry.transform_action(g, asked), np.float64)
+            apart = np.asarray(symmetry.transform_action(g, kept), np.float64) - self.keep(moved)[0]
+            if not np.abs(apart).max(initial=0.0) <= 1e-5 * widest:
+                return False
+        return True
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; infinite limits are None."""
         sides = Bound(low=self.space.low, high=self.space.high).to_dict()
@@ -138,7 +152,8 @@ def _shortened(actions: NDArray[np.float64], bounds: Sequence[Bound]) -> NDArray
     for where, bound in parts_of(bounds):
         part = found[..., where]
         if bound.radius is not None:
-            arrows = part.reshape(*part.shape[:-1], -1, bound.item or part.shape[-1])
+            item = bound.item or part.shape[-1]
+            arrows = part.reshape(*part.shape[:-1], part.shape[-1] // item, item)
             length = np.sqrt(np.square(arrows).sum(-1, keepdims=True))
             found[..., where] = (arrows * (bound.radius / np.maximum(length, bound.radius))).reshape(
                 part.shape

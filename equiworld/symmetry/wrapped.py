@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim
 
 from equiworld.errors import ArgumentError
+from equiworld.symmetry.acting import check_actions
 from equiworld.symmetry.field import Field
 from equiworld.symmetry.fields import Scalar
 from equiworld.symmetry.symmetry import Symmetry
@@ -39,7 +40,7 @@ def through_wrappers(layers: list[Any], symmetry: Symmetry) -> Symmetry:
     """The declaration of what the outermost of some layers shows, of that of the innermost one.
 
     Filters, stacks of frames, observations that are flattened, reshaped, or told the time are followed; wrappers that
-    leave observations alone are passed over.
+    leave observations alone are passed over, if what they make of actions turns with them.
 
     Args:
         layers: as `layers_of` gives them.
@@ -47,9 +48,10 @@ def through_wrappers(layers: list[Any], symmetry: Symmetry) -> Symmetry:
 
     Raises:
         ArgumentError: a wrapper changes the numbers that are observed, or shows zeros in place of some, which do not
-            turn.
+            turn; or one changes actions otherwise than they turn.
     """
     for layer in reversed(layers[:-1]):
+        check_actions(layer, symmetry)
         follow = _FOLLOWED.get(type(layer).__name__)
         if follow is not None:
             symmetry = follow(layer, symmetry)

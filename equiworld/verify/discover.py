@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from equiworld.arguments import flag, integer
+from equiworld.arguments import flag, instance, integer
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
 from equiworld.groups.arrays import Array
@@ -96,8 +96,11 @@ def discover(
     began = time.perf_counter()
     points, transitions = integer("points", points, least=4), integer("transitions", transitions, least=50)
     seed = integer("seed", seed, least=0)
-    if dim is not None and integer("dim", dim) not in (2, 3):
-        raise ArgumentError("dim", dim, "2 or 3, or None")
+    dim = None if dim is None else integer("dim", dim, least=2, most=3)
+    places = None if parts is None else places_of(instance("parts", parts, Mapping))
+    if move is not None and not callable(move):
+        raise ArgumentError("move", move, "a function (env, g), or None")
+    finite = flag("finite", finite)
     copies = env_copies(env, 1)
     try:
         made = copies[0]
@@ -108,8 +111,7 @@ def discover(
             found = from_model(env, made, _named(made), {**_CHECK, "seed": seed}, notes, began)
             if found is not None:
                 return found
-        places = None if parts is None else places_of(parts)
-        settings = _Settings(dim, points, transitions, places, flag("finite", finite), move, seed)
+        settings = _Settings(dim, points, transitions, places, finite, move, seed)
         return _from_nothing(env, made, settings, notes, began)
     finally:
         close_copies(copies, env)

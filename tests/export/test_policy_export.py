@@ -155,6 +155,18 @@ def test_a_missing_or_damaged_file_is_named(copied, capsys):
     assert "is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "false"), [("rows", 10**6), ("elements", 10**3), ("tolerance", None), ("symmetry", {})]
+)
+def test_a_certificate_says_what_its_self_test_says(copied, name, false):
+    file = copied / "policy.certificate.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {name: false}))
+    found = ew.export.check(file)
+    assert not found.passed
+    assert name in str(found)
+
+
 def test_another_model_under_a_mended_hash_fails_the_self_test(copied, tmp_path_factory):
     """The weights are changed in the file, and its hash in the certificate with them."""
     import hashlib

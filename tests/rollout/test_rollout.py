@@ -5,6 +5,7 @@ from itertools import count, islice
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from toy import Counting, Line
 
 import equiworld.envs  # noqa: F401  registers
@@ -178,3 +179,38 @@ def test_replayed_actions_lead_where_they_led():
         assert all(np.array_equal(one.observation[name], other.observation[name]) for name in one.observation)
     other = list(rollout(Replay([-step.action[None] for step in first[1:]]), [env], [Start(5)], steps=8))
     assert not np.array_equal(first[-1].observation["agent_pos"], other[-1].observation["agent_pos"])
+
+
+class Says:
+    """A policy that says whatever it is made with, a row for each observation."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def predict(self, obs, state=None, episode_start=None, deterministic=True):
+        return self.said, state
+
+
+@pytest.mark.parametrize(
+    "said",
+    [np.zeros((1, 1)), np.zeros((1, 3)), np.ones((1, 2)) * 1j, np.array([[None, None]]), [[0.0], [1.0, 2.0]]],
+)
+def test_actions_that_the_space_does_not_hold_are_refused(said):
+    """NumPy would spread one number over two, and drop imaginary parts."""
+    env = gym.make("equiworld/PushT-v0")
+    with pytest.raises(ArgumentError, match="policy"):
+        list(rollout(Says(said), [env], [Start(0)], steps=1))
+
+
+def test_actions_may_be_tensors_with_a_gradient():
+    env = gym.make("equiworld/PushT-v0")
+    assert len(list(rollout(Says(torch.zeros(1, 2, requires_grad=True)), [env], [Start(0)], steps=1))) == 2
+
+
+def test_an_environment_without_info_is_named():
+    class Silent(gym.Wrapper):
+        def step(self, action):
+            return *super().step(action)[:4], None
+
+    with pytest.raises(SimulationError, match=r"info is a NoneType"):
+        list(rollout(Says(np.zeros((1, 2))), [Silent(gym.make("equiworld/PushT-v0"))], [Start(0)], steps=1))

@@ -218,3 +218,28 @@ def test_the_mirror_loss_is_nought_for_an_equivariant_mean_and_not_for_others():
     for mean, exact in ((lambda obs: obs[:, :2], True), (lambda obs: obs[:, :2].flip(-1), False)):
         policy.get_distribution = lambda obs, mean=mean: SimpleNamespace(mode=lambda: mean(obs))
         assert (float(policy.mirror_loss(seen)) < 1e-20) is exact
+
+
+def test_numbers_that_are_none_are_refused():
+    for wrong in (
+        {"seed": -1},
+        {"seed": True},
+        {"scale": "far"},
+        {"scale": np.nan},
+        {"symmetry": CASES["left and right"]},
+    ):
+        with pytest.raises(ArgumentError, match=r"seed|scale|space"):
+            AugmentedReplayBuffer(
+                9, Mass.observation_space, Mass.action_space, **{"symmetry": Mass.symmetry, **wrong}
+            )
+    with pytest.raises(ArgumentError, match="seed"):
+        EquivarianceCallback(Mass.symmetry, seed=-1)
+
+
+def test_the_mirror_loss_takes_mappings():
+    symmetry = CASES["left and right"]
+    settings = {"symmetry": symmetry, "net_arch": [8]}
+    model = PPO(
+        MirrorLossPolicy, Drift(symmetry), n_steps=8, batch_size=8, policy_kwargs=settings, device="cpu"
+    )
+    assert model.learn(8).num_timesteps == 8

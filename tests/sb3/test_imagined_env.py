@@ -265,6 +265,16 @@ def test_what_cannot_be_imagined_is_refused(trained):
         envs.step(np.zeros((ENVS, 2)))
 
 
+@pytest.mark.parametrize(
+    "actions", [np.zeros(2 * ENVS), np.zeros((ENVS, 3)), np.full((ENVS, 2), np.nan), None]
+)
+def test_actions_of_another_shape_are_refused(trained, actions):
+    envs = made(trained)
+    envs.reset()
+    with pytest.raises(ArgumentError, match="actions"):
+        envs.step(actions)
+
+
 def _has_mujoco() -> bool:
     import importlib.util
 

@@ -9,6 +9,7 @@ from equivariant_cases import CASES, Drift
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
+from equiworld.errors import ArgumentError
 from equiworld.sb3 import VecNormalizeEquivariant
 from equiworld.symmetry import symmetry_of
 from equiworld.symmetry.sampling import random_observation
@@ -41,6 +42,20 @@ def test_it_commutes_where_the_plain_one_does_not(name):
     assert residual(venv, symmetry, venv.symmetry) < 5e-6
     if name in ("turns, a vector", "mirrors, rates", "left and right", "two bodies that are alike"):
         assert residual(warmed(VecNormalize, symmetry, clip_obs=1.5), symmetry, symmetry) > 1e-2
+
+
+def test_what_is_no_vector_environment_or_normalised_already_is_refused():
+    symmetry = CASES["mirrors, rates"]
+    venv = make_vec_env(lambda: Drift(symmetry), 1, seed=0)
+    for name, given, settings in (
+        ("venv", Drift(symmetry), {}),
+        ("venv", VecNormalize(venv), {}),
+        ("norm_obs_keys", venv, {"norm_obs_keys": ["nope"]}),
+        ("clip_obs", venv, {"clip_obs": np.nan}),
+        ("space", venv, {"symmetry": CASES["left and right"]}),
+    ):
+        with pytest.raises(ArgumentError, match=name):
+            VecNormalizeEquivariant(given, **{"symmetry": symmetry, **settings})
 
 
 def test_numbers_have_spread_one_and_come_back():

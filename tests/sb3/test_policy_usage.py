@@ -250,3 +250,23 @@ def test_initial_weights_of_tied_layers_are_orthogonal_and_the_last_one_is_small
             assert values.numpy() == pytest.approx(np.full(len(values), gain), rel=1e-5)
     free, _ = singular(ortho_init=False)
     assert np.ptp(free[0].numpy()) > 0.1
+
+
+def test_a_box_without_a_ball_about_0_is_said_to_cut_off_what_turns():
+    env = Drift(WAY)
+    env.action_space = gym.spaces.Box(np.zeros(2), np.ones(2))
+    with pytest.warns(UserWarning, match="cuts off what turns"):
+        model = PPO(EquivariantActorCriticPolicy, env, policy_kwargs=kwargs(), device="cpu")
+    assert any("cuts off what turns" in note for note in model.policy.inexact)
+    env.action_space = gym.spaces.Box(-np.ones(2), 2 * np.ones(2))  # a vector is shortened to the ball in it
+    assert not PPO(EquivariantActorCriticPolicy, env, policy_kwargs=kwargs(), device="cpu").policy.inexact
+
+
+def test_observations_of_other_keys_are_refused_and_none_is_a_batch():
+    model = PPO(EquivariantActorCriticPolicy, Drift(WAY), policy_kwargs=kwargs(), device="cpu")
+    seen = {name: np.zeros((0, *space.shape)) for name, space in model.observation_space.items()}
+    assert model.predict(seen)[0].shape == (0, 2)
+    with pytest.raises(ArgumentError, match="keys of the space"):
+        model.predict({"speed": seen["speed"]})
+    with pytest.raises(ArgumentError, match="scales"):
+        PPO(EquivariantActorCriticPolicy, Drift(WAY), policy_kwargs=kwargs(scales=5), device="cpu")

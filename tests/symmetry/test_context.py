@@ -302,6 +302,8 @@ def test_declarations_with_contexts_are_written_and_read(case: Any) -> None:
         (lambda: with_context(CART, [Context("place", Vector(), (1.0, 0.0))]), "observed already"),
         (lambda: with_context(CART, []), "one context or more"),
         (lambda: with_context(CART, [WALLS, WALLS]), "a name of its own"),
+        (lambda: with_context(CART, 5), "a sequence of Context"),  # type: ignore[arg-type]
+        (lambda: is_kept(5, [WALLS]), "a group"),  # type: ignore[arg-type]
         (lambda: Segments(0), "positive"),
         (lambda: Planes(1, reach=-1.0), "reach"),
     ],

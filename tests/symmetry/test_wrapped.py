@@ -366,3 +366,48 @@ def test_certificates_of_keys_that_hold_several_things() -> None:
     assert found[1].orbits[0].motion > 0.1
     assert not found[1].passed
     assert found[0].orbits[0].motion > 0.1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "turns"), [(-1.0, 1.0, True), (-2.0, 2.0, True), (0.0, 1.0, False), (-1.0, 0.5, False)]
+)
+def test_actions_have_to_turn_through_wrappers(low: float, high: float, turns: bool) -> None:
+    """A scale that is shifted, or another for each axis, makes something else of g·a than g times what it made of a."""
+    env = made(lambda inner: wrappers.RescaleAction(inner, np.float64(low), np.float64(high)))
+    if turns:
+        assert symmetry_of(env).group == SYMMETRY.group
+    else:
+        with pytest.raises(ArgumentError, match="RescaleAction, which changes actions"):
+            symmetry_of(env)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused"),
+    [
+        (lambda action: 0.5 * action, None),
+        (lambda action: action * [1.0, -1.0], "otherwise than they turn"),
+        (lambda action: action * np.nan, "cannot be tried: .*finite"),
+        (lambda action: 1 / 0, "cannot be tried"),
+    ],
+)
+def test_actions_are_tried_through_functions(change: Any, refused: str | None) -> None:
+    env = made(lambda inner: wrappers.TransformAction(inner, change, inner.action_space))
+    if refused is None:
+        assert symmetry_of(env).group == SYMMETRY.group
+    else:
+        with pytest.raises(ArgumentError, match=refused):
+            symmetry_of(env)
+
+
+def test_trying_a_wrapper_changes_nothing_that_it_remembers() -> None:
+    class Smooth(gym.ActionWrapper):
+        last = np.zeros(2)
+
+        def action(self, action: Any) -> Any:
+            self.last = 0.5 * action
+            return self.last
+
+    env = made(Smooth, lambda inner: wrappers.StickyAction(inner, 0.5))
+    assert symmetry_of(env).group == SYMMETRY.group
+    assert not env.env.last.any()  # type: ignore[attr-defined]
+    assert env.last_action is None  # type: ignore[attr-defined]

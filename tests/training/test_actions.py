@@ -19,7 +19,7 @@ from equiworld.envs.pusht.simulation import PushTState
 from equiworld.envs.spaces import Ball
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
-from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry
+from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry, symmetry_of
 from equiworld.symmetry.holding import held_action
 from equiworld.training import Dataset, collect
 from equiworld.training.actions import Actuation, project
@@ -89,7 +89,7 @@ def test_what_is_recorded_is_what_acted(name):
     env = (AFFINE | PLAIN)[name]()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        data = collect(env, 60, workers=1)
+        data = collect(env, 60, workers=1, symmetry=None if name == "turned world" else symmetry_of(pusht()))
     assert inside(env, data)
     assert data.action_repeat == (1 if name in AFFINE else 2)
     if name != "turned world":  # whose states are set in the turned world's own coordinates
@@ -99,7 +99,8 @@ def test_what_is_recorded_is_what_acted(name):
 @pytest.mark.parametrize("name", AFFINE)
 def test_through_an_affine_wrapper_the_same_pushes_act(name):
     env = AFFINE[name]()
-    wrapped, bare = (collect(each, 40, seed=2, action_repeat=1, workers=1) for each in (env, pusht()))
+    settings = {"seed": 2, "action_repeat": 1, "workers": 1, "symmetry": symmetry_of(pusht())}
+    wrapped, bare = (collect(each, 40, **settings) for each in (env, pusht()))
     tolerance = 1e-2 if name == "float32" else 1e-6  # what contact makes of rounding in one episode
     for column, array in bare.next_observation.items():
         assert np.allclose(wrapped.next_observation[column], array, rtol=0, atol=tolerance), column
@@ -110,7 +111,7 @@ def test_through_an_affine_wrapper_the_same_pushes_act(name):
 def test_where_the_way_back_is_unknown_samples_of_the_space_act_and_it_is_said(name):
     env = OTHERS[name]()
     with pytest.warns(UserWarning, match="only the starts are the exploration's"):
-        data = collect(env, 60, workers=1)
+        data = collect(env, 60, workers=1, symmetry=symmetry_of(pusht()))
     assert inside(env, data)
     assert data.action_repeat == 1
     replayed(env, data)
@@ -145,7 +146,7 @@ def test_an_exploration_of_ones_own_is_kept_in_the_space_too():
 def test_a_target_cannot_be_held_in_unknown_units():
     for name in ("rescaled", "turned"):
         with pytest.raises(ArgumentError, match=r"action_repeat: got 2; expected 1, since wrappers change"):
-            collect(AFFINE[name](), 10, action_repeat=2, workers=1)
+            collect(AFFINE[name](), 10, action_repeat=2, workers=1, symmetry=symmetry_of(pusht()))
     assert collect(PLAIN["by itself"](), 10, action_repeat=3, workers=1).action_repeat == 3
     env = RescaleAction(gym.make(plane_env.ID), -5, 5)  # its actions are relative to no place
     data = collect(env, 20, action_repeat=2, workers=1)

@@ -15,7 +15,7 @@ from puck import SYMMETRY, Puck, move_puck
 
 import equiworld as ew
 from equiworld.envs.known.ant import ant_symmetry
-from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
+from equiworld.errors import ArgumentError, CheckpointError, SimulationError, UnknownNameError
 from equiworld.groups import E2, O2, SE2, SO2, Cyclic
 from equiworld.results import read_json
 from equiworld.symmetry import Heading, Point, Pseudoscalar, Scalar, Symmetry, Vector
@@ -304,3 +304,26 @@ def test_cones_that_no_state_felt_are_asked_of_the_model():
     found = ew.audit(env, symmetry=ant_symmetry(env, "gravity"), states=2, horizon=1)
     assert found.verdict == "broken"
     assert any("pyramidal" in str(each) for each in found.causes)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"access": 5},
+        {"access": (len,)},
+        {"access": (lambda env: None, lambda env, state: None)},
+        {"state_fields": {"place": Point()}},
+    ],
+)
+def test_what_reads_states_is_checked(wrong):
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        ew.audit(Puck(), symmetry=SYMMETRY, move=move_puck, states=2, horizon=2, **wrong)
+
+
+def test_an_environment_that_cannot_begin_is_named():
+    class Broken(Puck):
+        def reset(self, *, seed=None, options=None):
+            raise RuntimeError("no floor")
+
+    with pytest.raises(SimulationError, match="reset of seed 0: no floor"):
+        ew.audit(Broken(), symmetry=SYMMETRY, move=move_puck, states=2)

@@ -240,3 +240,15 @@ def test_turns_about_gravity_are_proposed_where_friction_knows_no_north(cone):
     else:
         assert found.also is None
         assert any("pyramidal" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"dim": 4}, {"parts": 5}, {"parts": {"a": "x"}}, {"parts": {"a": True}}, {"move": 5}, {"finite": 1}],
+)
+def test_wrong_arguments_are_named_before_the_work(wrong):
+    def never() -> gym.Env:
+        raise AssertionError("the work began")
+
+    with pytest.raises(ArgumentError, match=next(iter(wrong))):
+        discover(never, **wrong)

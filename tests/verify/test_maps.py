@@ -7,6 +7,7 @@ import pytest
 import torch
 from robot_map_cases import Robot, joints, move_robot, plain_map, robot_map, with_entry
 
+import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.groups import SO3, Cyclic, left_right
 from equiworld.symmetry import Concatenation, Pseudovector, SignedPermutation, Symmetry, Vector
@@ -19,6 +20,7 @@ from equiworld.verify.maps import (
     read_morphosymm,
 )
 
+ONE = SymmetryMap({"p": [((0,), (-1,))]}, [((0,), (-1,))])
 SETTINGS = {"states": 2, "steps": 2}
 TABLE = """
 defaults:
@@ -290,3 +292,31 @@ def test_what_is_no_map_is_refused():
     with pytest.raises(ArgumentError, match="as many"):
         SymmetryMap({"legs": [((1, 0), None), ((1, 0), None)]}, [((1, 0), None)])
     assert SymmetryMap.of(Symmetry(left_right(), {"legs": legs}, action=legs)).action[0].order == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("isometries", lambda: SymmetryMap({"p": [((0,), (1,))]}, [((0,), (1,))], 5)),
+        ("isometries", lambda: SymmetryMap({"p": [((0,), (1,))]}, [((0,), (1,))], [[1, 2], [3]])),
+        ("flat", lambda: SymmetryMap({"p": [((0,), (1,))]}, [((0,), (1,))], flat="no")),
+        ("observation", lambda: SymmetryMap({"action": [((0,), (1,))]}, [((0,), (1,))])),
+        ("symmetry", lambda: SymmetryMap.of(5)),
+        ("array", lambda: ONE.with_entry("nope", 0, ONE.action[0])),
+        ("number", lambda: ONE.with_entry("p", 1, ONE.action[0])),
+        ("joints", lambda: check_map(ONE, joints=["hip"])),
+        ("states", lambda: check_map(ONE, states=3)),
+        ("path", lambda: read_morphosymm(5)),
+        ("path", lambda: ew.export.morphosymm(ONE, 5)),
+        ("representations", lambda: ew.export.morphosymm(ONE, "a.yaml", representations=5)),
+        ("representations", lambda: ew.export.morphosymm(ONE, "a.yaml", representations={"p": "TqQ_js"})),
+        ("groups", lambda: ew.export.rsl_rl(ONE, groups={"p": "nope"})),
+        ("invariant", lambda: ew.export.rsl_rl(ONE, invariant="pq")),
+        ("obs", lambda: ew.export.rsl_rl(ONE)(obs=[[1.0]])),
+    ],
+)
+def test_wrong_arguments_are_named(name, wrong, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=name):
+        wrong()
+    assert not list(tmp_path.iterdir())

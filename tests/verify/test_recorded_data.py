@@ -197,3 +197,73 @@ def test_wrong_claims_are_refused(said, message):
         check_recording(arm(episodes=1), Claims(**said))
     with pytest.raises(ArgumentError, match="finite"):
         Recording([{"state": [[np.nan]]}])
+
+
+@pytest.mark.parametrize(
+    "episodes",
+    [
+        None,
+        5,
+        {"a": np.zeros(3)},
+        [5],
+        [{}],
+        [{"a": np.zeros((0, 3))}],
+        [{"a": ["x"]}],
+        [{"a": [[1, 2], [3]]}],
+        [{"a": None}],
+        [{"a": np.ma.masked_all((3, 3))}],
+        [{"a": np.zeros(3, bool)}],
+        [{"a": np.zeros((3, 2))}, {"a": np.zeros((3, 4))}],
+        [{"a": np.zeros((3, 3)), "b": np.zeros((7, 3))}],
+    ],
+)
+def test_what_is_no_recording_is_refused(episodes):
+    with pytest.raises(ArgumentError, match="episode"):
+        Recording(episodes)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("form", {"form": "nope"}),
+        ("form", {"form": "xxy"}),
+        ("form", {"form": None}),
+        ("frame", {"frame": ["world"]}),
+        ("turn_frame", {"turn_frame": "base"}),
+        ("position", {"position": (["state"], (0, 1, 2))}),
+        ("position", {"position": ("state", (0, 0, 0))}),
+        ("sides", {"sides": ()}),
+        ("sides", {"sides": (("state", (0,)), None, ("state", (0,)), ("state", (0,)))}),
+        ("commanded", {"commanded": 5, "measured": ("state", (0,))}),
+        ("commanded", {"commanded": ("state", ()), "measured": ("state", ())}),
+    ],
+)
+def test_claims_that_name_nothing_are_refused(name, wrong):
+    recording = Recording([{"state": np.zeros((30, 3))}])
+    with pytest.raises(ArgumentError, match=name):
+        check_recording(recording, Claims(**wrong))
+
+
+def test_few_steps_decide_nothing():
+    """Whatever a handful of steps looks like is no evidence, for a claim or against it."""
+    rng = np.random.default_rng(0)
+    recording = Recording([{"state": rng.normal(size=(6, 3)), "action": rng.normal(size=(5, 3))}])
+    found = check_recording(recording, Claims(position=("state", (0, 1, 2)), step=("action", (0, 1, 2))))
+    assert {each.answer for each in found.verdicts} == {"untestable"}
+
+
+def test_an_orientation_without_a_direction_explains_nothing():
+    rng = np.random.default_rng(0)
+    step = rng.normal(size=(60, 3))
+    place = np.concatenate([np.zeros((1, 3)), np.cumsum(step, 0)])
+    recording = Recording([{"state": place, "turn": np.zeros((61, 6)), "action": step}])
+    told = Claims(("state", (0, 1, 2)), ("turn", range(6)), "6d", ("action", (0, 1, 2)), "body")
+    assert check_recording(recording, told).contradicted
+
+
+@pytest.mark.parametrize("source", [5, None, [], object()])
+def test_sources_that_are_none_are_refused(source):
+    pytest.importorskip("pyarrow")
+    for read in (read_lerobot, read_minari):
+        with pytest.raises(ArgumentError):
+            read(source)

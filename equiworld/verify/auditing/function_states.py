@@ -68,7 +68,10 @@ class FunctionStates(StateAccess):
         Raises:
             ArgumentError: there is an array without a field; names it.
         """
-        state = {name: np.array(each, np.float64) for name, each in self._get(env).items()}
+        found = self._get(env)
+        if not isinstance(found, Mapping) or not found:
+            raise ArgumentError("access", f"a get(env) that returned {found!r}", "arrays by name")
+        state = {name: np.array(each, np.float64) for name, each in found.items()}
         for name in state:
             if name not in self.fields:
                 expected = "a field for each array of the state, in state_fields={…}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import Group
-from equiworld.rollout import Replay, Start, rollout
+from equiworld.rollout import Replay, Start, reset_env, rollout
 from equiworld.symmetry import Field, Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.verify.auditing.access import Restored, StateAccess
@@ -65,7 +65,9 @@ def prepared(
 ) -> Simulator:
     """The simulator with the first access to its states that works; without one if only resets and walks lead there."""
     known = move_of(env) if move is None else move
-    env.reset(seed=seed)  # some make their engine there
+    if states is None and state_fields:
+        raise ArgumentError("state_fields", state_fields, "given with `access`, whose arrays they are of")
+    reset_env(env, seed, None)  # some make their engine there
     for access in _accesses(env, symmetry, known, move is not None, states, state_fields):
         restored = Restored(access)
         if states is not None or _works(env, symmetry, restored, seed):
@@ -86,6 +88,10 @@ def _accesses(
         yield states
         return
     if states is not None:
+        if not isinstance(states, tuple | list) or len(states) != 2:
+            raise ArgumentError(
+                "access", states, "a StateAccess, or two functions, get(env) and set(env, state)"
+            )
         yield FunctionStates(*states, symmetry, state_fields)
         return
     if OwnStates.known(env) and not given:

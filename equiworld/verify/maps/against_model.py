@@ -57,6 +57,8 @@ def _places(names: list[str], joints: Sequence[str] | None) -> list[int]:
     """Which of the model's joints stands at each place of the map."""
     if joints is None:
         return list(range(len(names)))
+    if isinstance(joints, str) or not isinstance(joints, Sequence):
+        raise ArgumentError("joints", joints, "the names of joints", names)
     unknown = [name for name in joints if name not in names]
     if unknown or sorted(joints) != sorted(names):
         got = repr(unknown[0]) if unknown else f"{len(joints)} names"

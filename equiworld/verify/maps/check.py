@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equiworld.arguments import instance
+from equiworld.errors import ArgumentError
 from equiworld.rollout import EnvLike
 from equiworld.verify.check.report import SymmetryCheck
 from equiworld.verify.check.trials import Move
@@ -100,6 +101,9 @@ def check_map(
     place 2 from 3 with sign −, or place 3 from 2 with sign +
     """
     instance("given", given, SymmetryMap)
+    if (env is None and (settings or move)) or (model is None and joints is not None):
+        alone = "joints" if joints is not None else "move" if move else next(iter(settings))
+        raise ArgumentError(alone, "given", "an env that it is for, or a model of which joints are")
     faults, mended, laws = list[MapFault](), given, Laws.of(given)
     open_ = False
     for array in given.arrays:

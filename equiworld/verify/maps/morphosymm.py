@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 from equiworld.verify.maps.symmetry_map import SignedOrder, SymmetryMap, signed_order
@@ -64,6 +65,10 @@ def read_morphosymm(
     Raises:
         ArgumentError: the file is not of this form, or names are not in it; says which.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError("path", path, "the path of a YAML file")
+    if observation is not None:
+        instance("observation", observation, Mapping)
     table = _merged(Path(path), set())
     generators = generators_of_label(table.get("group_label"))
     names = [key.removeprefix("permutation_") for key in table if str(key).startswith("permutation_")]

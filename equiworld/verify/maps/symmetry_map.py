@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import integer
+from equiworld.arguments import flag, instance, integer, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import Isometries
 from equiworld.groups.arrays import Array
@@ -81,12 +81,14 @@ class SymmetryMap:
     def __post_init__(self) -> None:
         if not isinstance(self.observation, Mapping) or not self.observation:
             raise ArgumentError("observation", self.observation, "maps by key, one or more")
-        arrays = {name: _entries(name, each) for name, each in self.observation.items()}
+        arrays = {str(name): _entries(name, each) for name, each in self.observation.items()}
         action = _entries("action", self.action)
         counts = {name: len(each) for name, each in (*arrays.items(), ("action", action))}
         if len(set(counts.values())) > 1:
             raise ArgumentError("observation", f"maps under {counts} isometries", "as many for each array")
-        if self.flat and len(arrays) > 1:
+        if "action" in arrays:
+            raise ArgumentError("observation", "'action'", "another name, which is that of the action")
+        if flag("flat", self.flat) and len(arrays) > 1:
             raise ArgumentError("flat", f"True with the keys {list(arrays)}", "one array")
         object.__setattr__(self, "observation", arrays)
         object.__setattr__(self, "action", action)
@@ -107,7 +109,10 @@ class SymmetryMap:
 
     def with_entry(self, array: str, number: int, entry: SignedOrder) -> SymmetryMap:
         """The same with another map of one array under isometry `number`."""
+        if array not in self.arrays:
+            raise ArgumentError("array", repr(array), "an array of the map", self.arrays)
         changed = list(self.arrays[array])
+        number = integer("number", number, least=0, most=len(changed) - 1)
         changed[number] = entry
         if array == "action":
             return SymmetryMap(self.observation, changed, self.isometries, self.flat)
@@ -133,6 +138,7 @@ class SymmetryMap:
         Raises:
             ArgumentError: the group is not finite, or a field is moved by more than exchanges and signs; names it.
         """
+        instance("symmetry", symmetry, Symmetry)
         group = symmetry.group
         if not group.finite:
             raise ArgumentError("symmetry", f"one under {group!r}", "a finite group: see Symmetry.restricted")
@@ -218,4 +224,7 @@ def _isometries(given: ArrayLike | None, count: int) -> tuple[Any, ...]:
 
 def _in_space(given: ArrayLike) -> NDArray[np.float64]:
     """Matrices `(k, d, d)`; of labels alone, whose dimension is none of space, the usual ones."""
-    return np.asarray(given, np.float64) + 0.0
+    matrices = reals("isometries", given) + 0.0
+    if matrices.ndim != 3:
+        raise ArgumentError("isometries", f"shape {matrices.shape}", "matrices (k, d, d)")
+    return matrices

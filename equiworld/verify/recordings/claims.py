@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -57,36 +58,49 @@ class Claims:
         Raises:
             ArgumentError: names the claim.
         """
-        for name, width in (("position", 3), ("step", 3), ("turn", 3)):
-            self._places(recording, name, getattr(self, name), (width,))
-        self._places(recording, "rotation", self.rotation, (_WIDTHS.get(self.form, 3),))
-        if self.frame not in ("world", "body", "base", "target"):
-            raise ArgumentError("frame", self.frame, "a frame", ("world", "body", "base", "target"))
-        for places in self.sides or ():
-            self._places(recording, "sides", places, (len(self.sides[0][1]) if self.sides else 0,))
+        for name, got, options in (
+            ("frame", self.frame, ("world", "body", "base", "target")),
+            ("turn_frame", self.turn_frame, ("world", "body")),
+        ):
+            if got not in options:
+                raise ArgumentError(name, got, "a frame", options)
+        if not isinstance(self.form, str) or not (self.form in _WIDTHS or _EULER.fullmatch(self.form)):
+            raise ArgumentError("form", self.form, 'a form, or Euler angles such as "xyz" and "ZYX"', _WIDTHS)
+        for name in ("position", "step", "turn"):
+            self._places(recording, name, getattr(self, name), 3)
+        self._places(recording, "rotation", self.rotation, _WIDTHS.get(self.form, 3))
+        if self.sides is not None:
+            if not isinstance(self.sides, tuple | list) or len(self.sides) != 4 or None in self.sides:
+                raise ArgumentError("sides", self.sides, "four (key, places): commands and what is measured")
+            widths = [self._places(recording, "sides", each) for each in self.sides]
+            if len(set(widths)) > 1:
+                raise ArgumentError("sides", f"{widths} places", "as many of each")
         if (self.commanded is None) != (self.measured is None):
             raise ArgumentError("commanded", self.commanded, "given with measured, or neither")
-        if self.commanded is not None and self.measured is not None:
-            self._places(recording, "measured", self.measured, (len(self.commanded[1]),))
-            self._places(recording, "commanded", self.commanded, (len(self.measured[1]),))
+        width = self._places(recording, "commanded", self.commanded)
+        self._places(recording, "measured", self.measured, width)
 
     @staticmethod
-    def _places(recording: Recording, name: str, places: Any, widths: Sequence[int]) -> None:
+    def _places(recording: Recording, name: str, places: Any, width: int | None = None) -> int | None:
+        """How many places there are, if they are as they have to be."""
         if places is None:
-            return
+            return None
         try:
             key, numbers = places
             numbers = [integer(name, each, least=0) for each in numbers]
         except (TypeError, ValueError) as error:
             raise ArgumentError(name, places, "(key, places)") from error
-        if key not in recording.sizes:
+        if not isinstance(key, str) or key not in recording.sizes:
             raise ArgumentError(name, repr(key), "a key of the recording", recording.sizes)
-        if len(numbers) not in widths or max(numbers) >= recording.sizes[key]:
-            expected = f"{' or '.join(map(str, widths))} places below {recording.sizes[key]}"
+        fits = len(numbers) == (width or len(numbers)) and len(set(numbers)) == len(numbers) > 0
+        if not fits or max(numbers) >= recording.sizes[key]:
+            expected = f"{'some' if width is None else width} different places below {recording.sizes[key]}"
             raise ArgumentError(name, numbers, expected)
+        return len(numbers)
 
 
 _WIDTHS = {"rotvec": 3, "wxyz": 4, "xyzw": 4, "6d": 6, "matrix": 9}
+_EULER = re.compile(r"(?!.*(.)\1)(?:[xyz]{3}|[XYZ]{3})")
 FORMS = {
     3: ("rotvec", "xyz", "zyx", "XYZ", "ZYX"),
     4: ("wxyz", "xyzw"),
@@ -111,8 +125,13 @@ def matrices(numbers: np.ndarray, form: str) -> np.ndarray:
         return found if form == "matrix" else np.swapaxes(found, 1, 2)
     if form.startswith("6d"):
         pairs = numbers.reshape(-1, 2, 3) if form == "6d" else np.swapaxes(numbers.reshape(-1, 3, 2), 1, 2)
-        first = pairs[:, 0] / np.linalg.norm(pairs[:, 0], axis=-1, keepdims=True)
-        second = pairs[:, 1] - (pairs[:, 1] * first).sum(-1, keepdims=True) * first
-        second = second / np.linalg.norm(second, axis=-1, keepdims=True)
+        first = _unit(pairs[:, 0])
+        second = _unit(pairs[:, 1] - (pairs[:, 1] * first).sum(-1, keepdims=True) * first)
         return np.stack([first, second, np.cross(first, second)], -1)
     return Rotation.from_euler(form, numbers).as_matrix()
+
+
+def _unit(arrows: np.ndarray) -> np.ndarray:
+    """Of length 1; those that have none stay 0, and explain nothing."""
+    norms = np.linalg.norm(arrows, axis=-1, keepdims=True)
+    return np.asarray(arrows / np.where(norms > 0, norms, 1.0))

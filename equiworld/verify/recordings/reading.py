@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equiworld.arguments import number
+from equiworld.arguments import number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups.arrays import Array
 
@@ -35,20 +35,13 @@ class Recording:
     rate: float | None = None
 
     def __post_init__(self) -> None:
-        found = []
-        for place, episode in enumerate(self.episodes):
-            arrays = {name: np.asarray(array, np.float64) for name, array in episode.items()}
-            arrays = {
-                name: array[:, None] if array.ndim == 1 else array.reshape(len(array), -1)
-                for name, array in arrays.items()
-                if array.ndim
-            }
-            bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-            if bad:
-                raise ArgumentError(f"episode {place}, {bad[0]}", "NaN or infinity", "finite numbers")
-            found.append(arrays)
-        if not found or any(set(each) != set(found[0]) for each in found):
-            raise ArgumentError("episodes", f"{len(found)} of them", "one or more, with the same keys")
+        if isinstance(self.episodes, Mapping | str) or not isinstance(self.episodes, Iterable):
+            raise ArgumentError("episodes", self.episodes, "a sequence of episodes, each arrays by key")
+        found = [_arrays(place, episode) for place, episode in enumerate(self.episodes)]
+        sizes = [{name: array.shape[1] for name, array in each.items()} for each in found]
+        if not found or any(each != sizes[0] for each in sizes):
+            got = f"{len(found)} of them with the sizes {sizes[:3]}"
+            raise ArgumentError("episodes", got, "one or more, with the same keys of the same sizes")
         object.__setattr__(self, "episodes", tuple(found))
         if self.rate is not None:
             object.__setattr__(self, "rate", number("rate", self.rate, above=0.0))
@@ -57,6 +50,22 @@ class Recording:
     def sizes(self) -> dict[str, int]:
         """Numbers of each key."""
         return {name: array.shape[1] for name, array in self.episodes[0].items()}
+
+
+def _arrays(place: int, episode: Any) -> dict[str, Array]:
+    """The arrays of one episode, `(T, size)` each; what was seen has at most one row more than what was done."""
+    if not isinstance(episode, Mapping) or not episode:
+        raise ArgumentError(f"episode {place}", episode, "arrays by key, one or more")
+    found = {}
+    for name, value in episode.items():
+        array = reals(f"episode {place}, {name}", value)
+        if not array.ndim or not array.size:
+            raise ArgumentError(f"episode {place}, {name}", f"shape {array.shape}", "one row or more")
+        found[str(name)] = array.reshape(len(array), -1)
+    rows = {name: len(array) for name, array in found.items()}
+    if max(rows.values()) - min(rows.values()) > 1:
+        raise ArgumentError(f"episode {place}", f"rows {rows}", "as many of each key, or one row more")
+    return found
 
 
 def read_lerobot(folder: str | os.PathLike[str]) -> Recording:
@@ -76,6 +85,8 @@ def read_lerobot(folder: str | os.PathLike[str]) -> Recording:
         from pyarrow import parquet
     except ImportError as error:
         raise ArgumentError("folder", str(folder), 'pyarrow: pip install "equiworld[parquet]"') from error
+    if not isinstance(folder, str | os.PathLike):
+        raise ArgumentError("folder", folder, "the path of a folder")
     root = Path(folder)
     try:
         about = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
@@ -97,8 +108,8 @@ def read_lerobot(folder: str | os.PathLike[str]) -> Recording:
         missing = [name for name in (*numeric, "episode_index") if name not in table.column_names]
         if missing:
             raise ArgumentError("folder", f"{file} without {missing[0]!r}", "the columns of meta/info.json")
-        arrays = {name: _column(table.column(name).to_pylist()) for name in numeric}
-        episodes = np.asarray(table.column("episode_index").to_pylist()).ravel()
+        arrays = {name: _column(file, table, name) for name in numeric}
+        episodes = _column(file, table, "episode_index")[:, 0]
         for episode in np.unique(episodes).tolist():
             chosen = episodes == episode
             rows.setdefault(int(episode), []).append({name: each[chosen] for name, each in arrays.items()})
@@ -107,11 +118,13 @@ def read_lerobot(folder: str | os.PathLike[str]) -> Recording:
         for _, parts in sorted(rows.items())
     ]
     rate = about.get("fps")
-    return Recording(whole, rate=None if rate is None else float(rate))
+    return Recording(whole, rate)
 
 
-def _column(values: list[Any]) -> Array:
-    return np.asarray(values, np.float64).reshape(len(values), -1)
+def _column(file: Path, table: Any, name: str) -> Array:
+    """The numbers of a column, `(rows, size)`."""
+    values = reals(f"column {name!r} of {file}", table.column(name).to_pylist())
+    return values.reshape(len(values), -1 if values.size else 1)
 
 
 def read_minari(dataset: Any) -> Recording:
@@ -132,6 +145,8 @@ def read_minari(dataset: Any) -> Recording:
             dataset = minari.load_dataset(dataset)
         except Exception as error:
             raise ArgumentError("dataset", f"{dataset!r} ({error})", "one that is there") from error
+    if not hasattr(dataset, "iterate_episodes"):
+        raise ArgumentError("dataset", dataset, "a minari.MinariDataset, or the id of one")
     episodes = []
     for episode in dataset.iterate_episodes():
         seen = dict(_named("observation", episode.observations))

@@ -17,6 +17,8 @@ _LEAST = 0.3  # of the variance, that the best has to explain
 _SURE = 0.95
 _RESAMPLES = 200
 _CHUNK = 40  # rows that are resampled together: neighbours are alike
+_CHUNKS = 10  # at least
+_ROWS = 20  # fewer are no sample
 
 
 def judged(
@@ -37,22 +39,28 @@ def judged(
         rng: of the resamples.
         note: further words.
     """
-    chunks = [chunk for episode in measured for chunk in _chunks(episode)]
+    rows = sum(map(len, measured))
+    if rows < _ROWS:
+        return Verdict(claim, declared, declared, {}, "untestable", 1.0, f"fewer than {_ROWS} steps")
+    long = min(_CHUNK, rows // _CHUNKS)  # of few steps shorter chunks, or nothing is left to resample
+    chunks = [chunk for episode in measured for chunk in _chunks(episode, long)]
     total = np.array([float(np.sum(chunk**2)) for chunk in chunks])
     names = list(predicted)
-    parts = {name: [chunk for episode in predicted[name] for chunk in _chunks(episode)] for name in names}
+    parts = {
+        name: [chunk for episode in predicted[name] for chunk in _chunks(episode, long)] for name in names
+    }
     inner = {
         name: np.array([float(np.sum(x * y)) for x, y in zip(parts[name], chunks, strict=True)])
         for name in names
     }
     own = {name: np.array([float(np.sum(x**2)) for x in parts[name]]) for name in names}
 
-    def explained(rows: NDArray[np.int64]) -> dict[str, float]:
+    def explained(chosen: NDArray[np.int64]) -> dict[str, float]:
         """1 − |y − k x|² / |y|² with the best k ≥ 0."""
         found = {}
         for name in names:
-            cross, square = inner[name][rows].sum(), own[name][rows].sum()
-            found[name] = float(max(cross, 0.0) ** 2 / (square * total[rows].sum() + 1e-300))
+            cross, square = inner[name][chosen].sum(), own[name][chosen].sum()
+            found[name] = float(max(cross, 0.0) ** 2 / (square * total[chosen].sum() + 1e-300))
         return found
 
     scores = explained(np.arange(len(chunks), dtype=np.int64))
@@ -86,5 +94,5 @@ def rotation_between(first: Array, second: Array, mirrors: bool = False) -> Arra
     return u @ vt
 
 
-def _chunks(episode: Array) -> list[Array]:
-    return [episode[start : start + _CHUNK] for start in range(0, len(episode), _CHUNK)]
+def _chunks(episode: Array, long: int) -> list[Array]:
+    return [episode[start : start + long] for start in range(0, len(episode), long)]
