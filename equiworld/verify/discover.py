@@ -97,7 +97,9 @@ def discover(
     points, transitions = integer("points", points, least=4), integer("transitions", transitions, least=50)
     seed = integer("seed", seed, least=0)
     dim = None if dim is None else integer("dim", dim, least=2, most=3)
-    places = None if parts is None else places_of(instance("parts", parts, Mapping))
+    if parts is not None:
+        instance("parts", parts, Mapping)
+    places = None if parts is None else places_of(parts)
     if move is not None and not callable(move):
         raise ArgumentError("move", move, "a function (env, g), or None")
     finite = flag("finite", finite)
