@@ -31,6 +31,7 @@ from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.locomotion import ROBOTS, SETTINGS, Robot, StartsTurned, symmetry_in
 from equiworld.errors import ArgumentError
+from equiworld.storage import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,8 +130,6 @@ class ModelFree(Question):
         return (type(self).__module__, "equiworld.sb3.actor_critic", "equiworld.sb3.buffers")
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
-        import torch
-
         trained = replace(cell, arm="plain") if cell.arm == _AFTERWARDS else cell
         what = {
             "cell": trained.coordinates,
@@ -145,7 +144,7 @@ class ModelFree(Question):
         model, rows, steps = self._learning(trained).model, list[Row](), 0
         returns = list[float]()
         for made in json.loads((folder / "checkpoints.json").read_text()):
-            model.policy.load_state_dict(torch.load(folder / made["file"], weights_only=True))
+            model.policy.load_state_dict(load_tensors(folder / made["file"], "policy")[0])
             steps = made["steps"]
             found, returns = self._tested(cell, model)
             rows.append({"steps": steps, **found, "seconds": made["seconds"]})
@@ -171,14 +170,13 @@ class ModelFree(Question):
 
     def _train(self, cell: Cell, folder: Path) -> None:
         """Weights at each checkpoint, and a list of them."""
-        import torch
-
         learning, seconds, made = self._learning(cell), 0.0, list[dict[str, Any]]()
         steps = self._steps(ROBOTS[cell.world])
         for part in range(self.checkpoints):
             seconds += learning.train((steps * (part + 1)) // self.checkpoints)
-            made.append({"file": f"{part}.pt", "steps": learning.steps, "seconds": seconds})
-            torch.save(learning.model.policy.state_dict(), folder / made[-1]["file"])
+            made.append({"file": f"{part}.safetensors", "steps": learning.steps, "seconds": seconds})
+            weights = {name: each.clone() for name, each in learning.model.policy.state_dict().items()}
+            save_tensors(folder / made[-1]["file"], "policy", weights, {"steps": learning.steps})
             (folder / "checkpoints.json").write_text(json.dumps(made))
 
     def _tested(self, cell: Cell, model: Any) -> tuple[Row, list[float]]:

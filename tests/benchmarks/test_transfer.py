@@ -42,7 +42,7 @@ class Judged(PushTWorld):
 
     fair: bool = True
 
-    def policy(self, *settings: Any) -> Any:
+    def policy(self, *settings: Any, **more: Any) -> Any:
         return Still()
 
     def judge(self, info: Any, observation: Any) -> dict[str, float]:

@@ -14,7 +14,7 @@ from second_device import SecondDevice, here
 
 from equiworld.groups import E2, SE2, SE3, Dihedral, Permutation, Product
 from equiworld.models import FAMILIES, WorldModel
-from equiworld.symmetry import Features, Objects, Point, Symmetry, Vector
+from equiworld.symmetry import Cloud, Features, Objects, Point, Symmetry, Vector
 from equiworld.symmetry.sampling import random_observation
 
 
@@ -24,14 +24,16 @@ def small(family: str) -> WorldModel:
     if FAMILIES[family].network.of_finite_groups:
         return WorldModel.for_symmetry(toy_symmetry(Dihedral(3)), family, hidden=(12,))
     if FAMILIES[family].network.of_bodies:
-        fields = {"hand": Point(), "bodies": Objects(Point(), 2)}
-        symmetry = Symmetry(Product(SE2(), Permutation(2)), fields, action=Vector())
+        seen = FAMILIES[family].encoder.of_clouds
+        fields = {"hand": Point(), "bodies": Objects(Cloud(8) if seen else Point(), 2)}
+        group = Product(SE3() if seen else SE2(), Permutation(2))
+        symmetry = Symmetry(group, fields, action=Vector())
         return WorldModel.for_symmetry(symmetry, family, hidden=(12,), pair=(12,))
     return model_of(toy_symmetry(SE2()), family)
 
 
 def observed(model: WorldModel):
-    if model.recipe.encoder.of_clouds:
+    if model.recipe.encoder.of_clouds and not model.recipe.network.of_bodies:
         return cloud_observations(4)
     return random_observation(model.symmetry, np.random.default_rng(0), 4)
 
