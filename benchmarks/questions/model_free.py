@@ -25,7 +25,7 @@ from equiworld.benchmarks.policies.learners import (
     symmetrised,
 )
 from equiworld.benchmarks.suite.cell import Cell
-from equiworld.benchmarks.suite.pictures import Panel, panels
+from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelFree"]
 
 _AFTERWARDS, _ON_POLICY = "symmetrised", "mirror loss"
+_RETURNS = {"all goals": "return", "worst element": "return_worst"}
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,16 @@ class ModelFree(Question):
         return [*rows, *by_element]
 
     def figure(self, rows: Sequence[Row]) -> Figure | None:
-        """Return against steps, a curve an arm."""
-        shown = [
-            Panel("all goals", "steps", "return", "steps"),
-            Panel("worst element", "steps", "return_worst", "steps"),
-        ]
-        return panels([row for row in rows if "element" not in row], shown)
+        """Return against steps, a row of panels a learner, a curve an arm."""
+        from equiworld.benchmarks.suite.style import legend_below, new_figure
+
+        by_learner = grouped([row for row in rows if "element" not in row], "learner")
+        figure, places = new_figure(2, len(by_learner))
+        for index, (learner, some) in enumerate(by_learner.items()):
+            for place, (where, name) in zip(places[2 * index :], _RETURNS.items(), strict=False):
+                Panel(f"{learner or 'ppo'}: return, {where}", "steps", name, "steps").draw(place, some)
+        legend_below(figure)
+        return figure
 
     def _steps(self, robot: Robot) -> int:
         own = robot.steps if self.learner == "ppo" else OFFLINE
