@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.worlds.locomotion import legs_apart
+from equiworld.rollout import Start, rollout
 
 __all__ = ["Episodes", "episodes"]
 
@@ -48,31 +50,27 @@ def episodes(
         legs: joints to compare.
     """
     envs = [make() for _ in range(min(count, _ABREAST))]
-    returns, apart, reached = (np.zeros(count) for _ in range(3))
-    knows, kept = False, list[NDArray[np.float64]]()
-    for start in range(0, count, len(envs)):
-        batch = envs[: count - start]
-        seen = np.stack([env.reset(seed=FIRST + start + i)[0] for i, env in enumerate(batch)])
-        running, steps = np.ones(len(batch), bool), np.zeros(len(batch))
-        while running.any():
-            kept = [*kept[1 - _KEPT :], seen[running]]
-            actions, _ = policy.predict(seen, deterministic=True)
-            seen = seen.copy()
-            for i in np.flatnonzero(running):
-                seen[i], reward, ended, cut, info = batch[i].step(actions[i])
-                returns[start + i] += float(reward)
-                steps[i] += 1
-                if legs is not None:
-                    apart[start + i] += legs_apart(batch[i], legs)
-                knows = knows or "is_success" in info
-                reached[start + i] = info.get("is_success", False)
-                running[i] = not (ended or cut)
-        apart[start : start + len(batch)] /= steps
-    for env in envs:
-        env.close()
+    returns, steps, apart, reached = (np.zeros(count) for _ in range(4))
+    knows, kept = False, deque[NDArray[np.float64]](maxlen=_ABREAST * _KEPT)
+    try:
+        for step in rollout(policy, envs, map(Start, range(FIRST, FIRST + count))):
+            kept.append(step.observation)
+            if step.number == 0:
+                continue
+            assert step.start.seed is not None
+            i = step.start.seed - FIRST
+            returns[i] += step.reward
+            steps[i] += 1
+            if legs is not None:
+                apart[i] += legs_apart(envs[step.env], legs)
+            knows = knows or "is_success" in step.info
+            reached[i] = step.info.get("is_success", False)
+    finally:
+        for env in envs:
+            env.close()
     return Episodes(
         returns,
         reached.astype(bool) if knows else None,
-        apart if legs is not None else None,
-        np.concatenate(kept),
+        None if legs is None else apart / steps,
+        np.stack(kept),
     )

@@ -71,7 +71,7 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
     longer to decide (results/0.2.0.md).
     """
     fields = [(name, symmetry.observation[name]) for name in symmetry.state]
-    clouds = max(clouds_in(field) for _, field in fields)
+    clouds = max((clouds_in(field) for _, field in fields), default=0)
     if clouds:
         return "latent" if clouds == 1 else "latent-bodies"
     posed = any(isinstance(field, Rotation) or name == symmetry.heading for name, field in fields)

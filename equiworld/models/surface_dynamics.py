@@ -259,8 +259,5 @@ def _parted(symmetry: Symmetry) -> tuple[Symmetry, Symmetry]:
 def _run(places: Sequence[int]) -> slice | list[int]:
     """Places in a row as a slice, which copies nothing."""
     start = places[0] if places else 0
-    return (
-        slice(start, start + len(places))
-        if list(places) == [*range(start, start + len(places))]
-        else list(places)
-    )
+    run = range(start, start + len(places))
+    return slice(run.start, run.stop) if list(run) == list(places) else list(places)
