@@ -85,8 +85,10 @@ def measured_gauge_dimension(kept: ArrayLike, tolerance: float = 1e-6) -> int:
     for matrix in kept:
         apart = (units @ matrix - matrix @ units).reshape(len(rows), -1)
         total += apart @ apart.T
-    sizes = np.sqrt(np.clip(np.linalg.eigvalsh(total), 0.0, None))
-    return int((sizes <= tolerance * np.linalg.norm(kept, 2, axis=(1, 2)).max()).sum())
+    squares = np.linalg.eigvalsh(total)  # of singular values, to the rounding of the largest of them
+    rounding = len(squares) * np.finfo(np.float64).eps * squares[-1]
+    norm = np.linalg.norm(kept, 2, axis=(1, 2)).max()
+    return int((squares <= max((tolerance * norm) ** 2, rounding)).sum())
 
 
 def _sizes(decomposition: Decomposition) -> Array:
