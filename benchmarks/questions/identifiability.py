@@ -82,7 +82,7 @@ class Identifiability(Question):
     )
     version: ClassVar[int] = 2
     closed: ClassVar[bool] = True
-    coordinates: ClassVar[tuple[str, ...]] = ("law", "by", "trained_on")
+    coordinates: ClassVar[tuple[str, ...]] = ("law", "by", "trained_on", "n")
     choosing: ClassVar[tuple[str, ...]] = ("sizes",)
     measures: ClassVar[Mapping[str, Measure]] = {
         "over_floor": Measure(
@@ -123,7 +123,7 @@ class Identifiability(Question):
 
     def points(self, world: str, arm: str) -> Iterable[Mapping[str, Any]]:
         """Sample sizes, of the statistic; one point elsewhere."""
-        return [{"n": n} for n in self.sizes] if arm == "statistic" else [{"n": 0}]
+        return [{"n": n} for n in self.sizes] if arm == "statistic" else [{}]
 
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """The rows of one part."""
@@ -159,13 +159,14 @@ class Identifiability(Question):
         for name in ("valid", *(name for name in LAWS if name != "valid"), LENGTHS):
             count = self.draws if name == "valid" else max(self.draws // 5, 2)
             found = sum(test(law(name, n, rng), seed=index).rejected for index in range(count))
-            rows.append({"law": name, "by": "block", **share("rejected", found, count)})
+            rows.append({"law": name, "by": "block", "n": n, **share("rejected", found, count)})
+        n = 500
         for name in ("valid", LENGTHS, "anisotropic", "unequal lengths"):
             count = max(self.draws // 5, 2)
-            samples = (Features.unflatten(torch.as_tensor(law(name, 500, rng)), KIND) for _ in range(count))
+            samples = (Features.unflatten(torch.as_tensor(law(name, n, rng)), KIND) for _ in range(count))
             ps = [invariance_test(z, SO3(), draws=19, count=8, seed=i).p for i, z in enumerate(samples)]
             rejected = int((np.array(ps) <= 0.05).sum())
-            rows.append({"law": name, "by": "invariance", **share("rejected", rejected, count)})
+            rows.append({"law": name, "by": "invariance", "n": n, **share("rejected", rejected, count)})
         return rows
 
     def _nonlinear(self, rng: np.random.Generator) -> list[Row]:
