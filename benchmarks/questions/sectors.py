@@ -99,6 +99,8 @@ class Sectors(Question):
         "explained": Measure("1", "of the second run's latents, median over pairs"),
         "commutes": Measure("1", "|M − PM|/|M|, the largest over pairs", log=True),
         "pairs_tried": Measure("1", "pairs"),
+        "first": Measure("1", "squared correlation of the first channel of two runs, median over pairs"),
+        "others": Measure("1", "the same of the channel after it that is most alike over runs"),
         "correlation": Measure("1", "of hidden units of one label, mean over layers"),
         "action_error": Measure(
             "1", "mean square distance from the first policy's actions / their variance", True
@@ -146,8 +148,11 @@ class Sectors(Question):
             labelled = {f"{name}, by label": spread for name, spread in found.raw_spread.items()}
             for name, spread in (found.macro_spread | labelled).items():
                 rows.append(row | {"what": name, "spread": spread})
+            for name, alike in found.agreement.items():
+                line: Row = {"what": f"{name}, agreement by label", "first": alike[0]}
+                rows.append(row | line | {"others": max(alike[1:])})
             for name, count in found.clusters.items():
-                line: Row = {"what": f"clusters, {name}", "clusters": count}
+                line = {"what": f"clusters, {name}", "clusters": count}
                 rows.append(row | line | {"warnings": len(found.warnings)})
             if favour is None:
                 rows += self._stitched(by, models, x, after)

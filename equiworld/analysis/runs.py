@@ -15,6 +15,7 @@ from equiworld.arguments import instance
 from equiworld.errors import ArgumentError
 from equiworld.groups import Decomposition
 from equiworld.groups.arrays import Array
+from equiworld.groups.decomposition import Block
 from equiworld.results import text_table
 
 __all__ = ["RunComparison", "compare_runs"]
@@ -29,6 +30,8 @@ class RunComparison:
             first, and of its channels, by label and sorted.
         macro_spread: of observables and of sorted deviations, the deviation over runs relative to the mean; by name.
         raw_spread: the same of channels by label.
+        agreement: of each block, channel by channel, the squared correlation of the channels that have this label in
+            two runs, median over pairs: near 1 where training tells the label apart, by chance about 1 / m of m.
         explained: `(K, K)`, share of run j's latents that run i's explain as they are.
         aligned: likewise, by the best isometry that commutes with the group.
         linear: likewise, by the best linear map that commutes.
@@ -40,6 +43,7 @@ class RunComparison:
     rows: tuple[dict[str, Any], ...]
     macro_spread: dict[str, float]
     raw_spread: dict[str, float]
+    agreement: dict[str, tuple[float, ...]]
     explained: Array
     aligned: Array
     linear: Array
@@ -54,7 +58,12 @@ class RunComparison:
             {"of": f"{name}, by label", "spread over runs": value} for name, value in self.raw_spread.items()
         ]
         clusters = ", ".join(f"{count} {name}" for name, count in self.clusters.items())
-        return "\n\n".join([*parts, text_table(spreads), f"clusters: {clusters}", *self.warnings])
+        agreement = [
+            {"of": name, **{str(label): value for label, value in enumerate(values)}}
+            for name, values in self.agreement.items()
+        ]
+        parts += [text_table(spreads), f"agreement by label:\n{text_table(agreement)}"]
+        return "\n\n".join([*parts, f"clusters: {clusters}", *self.warnings])
 
 
 def compare_runs(
@@ -110,7 +119,8 @@ def compare_runs(
         name: _clusters(each, threshold)
         for name, each in zip(("raw", "commuting", "linear"), pairs, strict=True)
     }
-    return RunComparison(rows, macro, raw, *pairs, clusters, _warnings(macro, raw))
+    agreement = _agreement(latents, blocks)
+    return RunComparison(rows, macro, raw, agreement, *pairs, clusters, _warnings(macro, raw))
 
 
 def _warnings(macro: dict[str, float], raw: dict[str, float]) -> tuple[str, ...]:
@@ -127,13 +137,30 @@ def _row(values: Array, blocks: Decomposition) -> dict[str, Any]:
     found, row = isotropy(values, blocks), dict[str, Any]()
     values = centred(values, blocks)
     for block, seen in zip(blocks.blocks, found.blocks, strict=True):
-        inner = (values @ block.basis).reshape(len(values), block.multiplicity, block.dimension)
-        labelled = np.sqrt(np.square(inner).mean((0, 2)))
+        labelled = np.sqrt(np.square(_channels(values, block)).mean((0, 2)))
         row[f"{block.name} rank"] = seen.rank
         row[f"{block.name} deviations"] = seen.deviations
         row[f"{block.name} sorted channels"] = tuple(np.sort(labelled)[::-1].tolist())
         row[f"{block.name}, by label"] = tuple(labelled.tolist())
     return row
+
+
+def _channels(values: Array, block: Block) -> Array:
+    """Of numbers `(n, size)` those of one block, `(n, multiplicity, dimension)`."""
+    return (values @ block.basis).reshape(len(values), block.multiplicity, block.dimension)
+
+
+def _agreement(latents: Sequence[Array], blocks: Decomposition) -> dict[str, tuple[float, ...]]:
+    found = dict[str, tuple[float, ...]]()
+    runs = [centred(values, blocks) for values in latents]
+    for block in blocks.blocks:
+        channels = np.stack([_channels(values, block) for values in runs])
+        size = np.sqrt(np.square(channels).sum((1, 3), keepdims=True))
+        unit = channels / np.maximum(size, np.finfo(float).tiny)
+        alike = np.square(np.einsum("anmd,bnmd->abm", unit, unit))
+        above = np.triu_indices(len(runs), 1)
+        found[block.name] = tuple(np.median(alike[above], axis=0).tolist())
+    return found
 
 
 def _spread(values: Sequence[Any]) -> float:

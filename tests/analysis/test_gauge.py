@@ -81,6 +81,20 @@ def test_runs_that_differ_by_labels_are_one_cluster():
     assert found.macro_spread["error"] == 0
 
 
+def test_a_label_that_training_tells_apart_agrees_over_runs_and_others_do_not():
+    rng = np.random.default_rng(8)
+    runs = []
+    for _ in range(5):
+        channels = valid(1000, np.random.default_rng(9))
+        first = channels[:, 4:7].copy()
+        run = channels @ element(BLOCKS, rng, "commuting").T
+        run[:, 4:7] = -2 * first  # pinned, but for its sign and size
+        runs.append(run)
+    found = compare_runs(runs, decomposition=BLOCKS).agreement
+    assert found["vectors"][0] == pytest.approx(1)
+    assert max(*found["vectors"][1:], *found["scalars"]) < 0.9
+
+
 def test_runs_that_differ_in_what_they_say_are_not():
     rng = np.random.default_rng(5)
     runs = [valid(1000, rng) for _ in range(4)]
