@@ -252,6 +252,19 @@ def test_few_steps_decide_nothing():
     assert {each.answer for each in found.verdicts} == {"untestable"}
 
 
+def test_a_rival_form_in_which_numbers_are_no_orientation_explains_nothing():
+    """The unturned pose as two columns, read as two rows, has a column of zeros."""
+    turn = 0.05 * np.random.default_rng(0).normal(size=(60, 3))
+    poses = [Rotation.identity()]
+    for each in turn:
+        poses.append(Rotation.from_rotvec(each) * poses[-1])
+    numbers = np.stack([each.as_matrix()[:, :2].T.ravel() for each in poses])
+    told = Claims(rotation=("pose", range(6)), form="6d", turn=("action", (0, 1, 2)))
+    found = check_recording(Recording([{"pose": numbers, "action": turn}]), told)
+    assert [each.answer for each in found.verdicts] == ["consistent", "consistent"]
+    assert found.verdicts[0].scores["6d"] > 0.99 > found.verdicts[0].scores["6d, rows"]
+
+
 def test_an_orientation_without_a_direction_explains_nothing():
     rng = np.random.default_rng(0)
     step = rng.normal(size=(60, 3))

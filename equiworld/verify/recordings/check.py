@@ -205,12 +205,17 @@ def _by_rates(
 
 
 def _rates(poses: Array, frame: str) -> Array:
-    """Rotation vectors from each pose to the next, in the world's axes or in the body's; `(T − 1, 3)`."""
+    """Rotation vectors from each pose to the next, in the world's axes or in the body's; `(T − 1, 3)`.
+
+    0 where a pose is no orientation, as numbers read in a rival's form may give: such a step explains nothing.
+    """
     from scipy.spatial.transform import Rotation
 
+    proper = np.linalg.det(poses) > 0
+    poses = np.where(proper[:, None, None], poses, np.eye(3))
     before, after = Rotation.from_matrix(poses[:-1]), Rotation.from_matrix(poses[1:])
     change = after * before.inv() if frame == "world" else before.inv() * after
-    return change.as_rotvec()
+    return np.where((proper[:-1] & proper[1:])[:, None], change.as_rotvec(), 0.0)
 
 
 def _sides(
