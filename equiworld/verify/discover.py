@@ -97,8 +97,9 @@ def discover(
     points, transitions = integer("points", points, least=4), integer("transitions", transitions, least=50)
     seed = integer("seed", seed, least=0)
     dim = None if dim is None else integer("dim", dim, least=2, most=3)
-    if parts is not None:
-        instance("parts", parts, Mapping)
+    for name, value, kind in (("parts", parts, Mapping), ("symmetry", symmetry, Symmetry)):
+        if value is not None:
+            instance(name, value, kind)
     places = None if parts is None else places_of(parts)
     if move is not None and not callable(move):
         raise ArgumentError("move", move, "a function (env, g), or None")
@@ -123,8 +124,6 @@ def _begun_with(
     env: EnvLike, made: gym.Env, symmetry: Symmetry, move: Move | None, seed: int, began: float
 ) -> Discovery:
     """What a declaration lacks."""
-    if not isinstance(symmetry, Symmetry):
-        raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
     move = move_of(made) if move is None else move
     settings = {**_CHECK, "seed": seed}
     audit = check_symmetry(env, symmetry, move=move, **settings)

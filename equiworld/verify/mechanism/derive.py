@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equiworld.arguments import array_of
+from equiworld.arguments import number, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups.labels import MOST_LABELS, matrix_keys
 from equiworld.verify.mechanism.bodies import bodies_of
@@ -24,6 +24,7 @@ __all__ = ["DerivedMaps", "Rejection", "derive_map", "derive_maps", "generated"]
 _TOLERANCE = 5e-3  # of the mechanism's size: calibrated models are off by less, other legs by more
 _MOST = 64
 _STILL = 1e-9
+_ORTHOGONAL = 1e-6
 _TOLD = 4  # centres about which the nearest misfit is told
 
 
@@ -74,6 +75,9 @@ def derive_maps(
         tolerance: how far a joint may be from where its image should be [m]; 0.5 % of the mechanism's size if None.
         pose: `(nq,)`, another one to be tried, such as that in which an environment begins.
 
+    Raises:
+        ArgumentError: the reference is no pose, or the tolerance no positive number.
+
     >>> import mujoco
     >>> legs = "".join(f"<body name='{n}' pos='0 {y} 0'><joint axis='1 0 0'/><geom size='.1'/></body>"
     ...                for n, y in (("left", 0.5), ("right", -0.5)))
@@ -82,6 +86,8 @@ def derive_maps(
     >>> [(each.name, each.orders.joints.tolist()) for each in derive_maps(model).maps]
     [('mirror y', [0, 2, 1]), ('mirror x', [0, 1, 2])]
     """
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, above=0.0)
     if reference is not None:
         poses = [_checked(model, reference)]
     else:
@@ -101,7 +107,7 @@ def derive_map(
     """What one isometry R of space `(3, 3)` does to a mechanism; of several ways that which exchanges something.
 
     Raises:
-        ArgumentError: it takes a body to where there is none like it: says which.
+        ArgumentError: it is no orthogonal matrix; or it takes a body to where there is none like it: says which.
 
     >>> import mujoco
     >>> pole = "<body name='pole'><joint axis='0 1 0'/><geom size='.1' pos='0 0 1'/></body>"
@@ -109,12 +115,16 @@ def derive_map(
     >>> derive_map(model, np.diag([-1.0, 1.0, 1.0])).orders.joint_signs.tolist()
     [-1]
     """
-    given = array_of("isometry", isometry)
+    given = reals("isometry", isometry)
+    if given.shape != (3, 3) or np.abs(given @ given.T - np.eye(3)).max() > _ORTHOGONAL:
+        raise ArgumentError("isometry", given.tolist(), "an orthogonal matrix (3, 3)")
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, above=0.0)
     pose = np.array(model.qpos0) if reference is None else _checked(model, reference)
     kinematics = Kinematics.of(model, pose)
     found = _of_candidate(
         kinematics,
-        Candidate("given", np.asarray(given, np.float64)),
+        Candidate("given", given),
         tolerance or _TOLERANCE * kinematics.size,
     )
     if isinstance(found, Misfit):
