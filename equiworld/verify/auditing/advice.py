@@ -47,7 +47,7 @@ def advice(
 
 def _of_dynamics(whole: SubgroupFinding, largest: Sequence[str], regions: Sequence[RegionFinding]) -> str:
     if whole.holds == "untested":
-        return "nothing can be said: no state could be brought to g·s for elements that only this group has"
+        return "nothing can be said: elements that only this group has were not compared in any state"
     if whole.holds != "broken":
         how = {
             "exact": "exact",

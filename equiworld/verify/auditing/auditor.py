@@ -76,6 +76,7 @@ class Auditor:
         self.origins: list[Origin] = []
         self.runs = Runs()
         self.law: Law | None = None
+        self.questioned: set[int] = set()  # elements whose laws are asked about
         self.noisy = False
         self.unvisited: tuple[str, ...] = ()
 
@@ -130,10 +131,10 @@ class Auditor:
             for each in self.outcomes
             if not (each.dynamics and (each.rewarded or not reward) and each.ended)
         }
-        chosen = off if self.runs.floor.same else {each.element for each in self.outcomes}
-        if chosen:
+        self.questioned = off if self.runs.floor.same else {each.element for each in self.outcomes}
+        if self.questioned:
             asked, level = self.origins[:_LAW_STATES], _SHARE * (1.0 - self.confidence)
-            self.law = compared_laws(self.simulator, asked, self.lattice, chosen, level, self.seed)
+            self.law = compared_laws(self.simulator, asked, self.lattice, self.questioned, level, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""
@@ -142,7 +143,11 @@ class Auditor:
         findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
         if kept is not None:
             assert self.law is not None
-            findings = [replace(each, reward=self.law.rewarded) for each in findings]
+            paid = self.law.rewarded
+            findings = [
+                replace(each, reward=all(paid.get(index, True) for index in inside))
+                for each, inside in zip(findings, self.lattice.members, strict=True)
+            ]
         doubts, why = self._doubts(explain, kept)
         findings = [
             replace(each, holds="broken", bound=None) if doubts & inside else each
@@ -210,16 +215,16 @@ class Auditor:
         return frozenset(tried[number] for number in found), causes
 
     def _kept(self) -> dict[int, bool] | None:
-        """By element, whether its law is kept; None where runs were compared one by one."""
+        """By element, whether its law is kept, as far as that is known; None where runs were compared one by one."""
         if self.law is None:
             return None
-        kept = {each.element: True for each in self.outcomes}
-        return kept | dict(self.law.kept)
+        alike = {each.element: True for each in self.outcomes if each.element not in self.questioned}
+        return alike | dict(self.law.kept)
 
     def _broken(self, kept: Mapping[int, bool] | None) -> list[Any]:
         if kept is None:
             return [each for each in self.outcomes if not each.dynamics]
-        return [each for each in self.outcomes if not kept[each.element]]
+        return [each for each in self.outcomes if not kept.get(each.element, True)]
 
     def _noise(self) -> str:
         if not self.noisy:

@@ -144,7 +144,8 @@ def by_subgroup(
         lattice: subgroups and elements.
         found: the runs to count.
         confidence: of the bounds.
-        in_law: of a noisy world, by element whether its law is kept; None where runs are compared one by one.
+        in_law: of a noisy world, by element whether its law is kept, those left out of which that is not known; None
+            where runs are compared one by one.
     """
     result, critical = [], {one.state for one in found if not one.dynamics}
     for which, each in enumerate(lattice.subgroups):
@@ -153,11 +154,12 @@ def by_subgroup(
         broken = {one.state for one in own if not one.dynamics}
         states = {one.state for one in own}
         horizon = max((one.horizon for one in own), default=0.0)
-        verdict = _verdict(own, lattice.own[which] or inside, critical)
+        proper = lattice.own[which] or inside
+        verdict = _verdict(own, proper, critical)
         if in_law is not None and verdict != "untested":
-            tried = [in_law[index] for index in inside if index in in_law]
-            broken = set() if all(tried) else broken
-            verdict = ("in law" if all(tried) else "broken") if tried else "untested"
+            lost = any(not in_law.get(index, True) for index in inside)
+            broken = broken if lost else set()
+            verdict = "broken" if lost else "untested" if proper.isdisjoint(in_law) else "in law"
         result.append(
             SubgroupFinding(
                 each.name,
