@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.verify.mechanism.roots import Root, product, quaternion, roots_of
+from equiworld.verify.mechanism.quaternions import product, quaternion_of
+from equiworld.verify.mechanism.roots import Root, roots_of
 from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["mujoco_move"]
@@ -63,7 +64,7 @@ def mujoco_move(env: gym.Env, g: GroupElement) -> Array | None:
     data.qpos[:], data.qvel[:] = qpos, qvel
     data.mocap_pos[:] = data.mocap_pos @ matrix.T + shift
     if model.nmocap:
-        data.mocap_quat[:] = [product(quaternion(matrix), each) for each in data.mocap_quat]
+        data.mocap_quat[:] = [product(quaternion_of(matrix), each) for each in data.mocap_quat]
     _move_goal(base, matrix, shift)
     mujoco.mj_forward(model, data)
     mujoco.mj_rnePostConstraint(model, data)  # contact forces, which some environments observe
