@@ -31,7 +31,7 @@ def advice(
     if mended:
         return "correct the declaration first, as said above, and audit again"
     text = _of_dynamics(whole, largest, regions)
-    if whole.holds not in ("broken", "untested") and not whole.reward:
+    if whole.held and not whole.reward:
         text += "; the reward or the end of episodes is not the same: declare reward=False, or give the task its goal"
     if infeasible > 0:
         share = f"{100 * infeasible:.0f} % of the allowed actions"

@@ -36,6 +36,7 @@ from equiworld.verify.check.trials import Simulator
 from equiworld.verify.check.whole import notes_of
 from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.mujoco_model import model_and_data
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["Auditor", "lattice_of"]
 
@@ -153,8 +154,8 @@ class Auditor:
             replace(each, holds="broken", bound=None) if doubts & inside else each
             for each, inside in zip(findings, self.lattice.members, strict=True)
         ]
-        good = maximal(self.lattice, findings, lambda each: _holds(each))
-        rewarded = maximal(self.lattice, findings, lambda each: _holds(each) and each.reward)
+        good = maximal(self.lattice, findings, lambda each: each.held)
+        rewarded = maximal(self.lattice, findings, lambda each: each.held and each.reward)
         regions = by_region(self.lattice, self.outcomes, self.confidence)
         fields = tuple(self.judge.fields) if kept is None else ()
         failing = [self.elements[index] for index in sorted({each.element for each in self._broken(kept)})]
@@ -167,7 +168,7 @@ class Auditor:
         env = simulator.env
         trials = [each.trial for each in self.origins]
         return Audit(
-            env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+            env=name_of_env(env),
             group=name_of(symmetry.group),
             declared=symmetry.holds,
             subgroups=tuple(findings),
@@ -257,7 +258,3 @@ class Auditor:
         if kept is None:
             notes += list(notes_of(self.judge))
         return notes
-
-
-def _holds(found: Any) -> bool:
-    return found.holds not in ("broken", "untested")

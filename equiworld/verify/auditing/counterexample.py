@@ -25,6 +25,7 @@ from equiworld.verify.auditing.naming import words_of
 from equiworld.verify.auditing.setup import States, prepared, settled
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator, Trial
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["Counterexample", "worst_counterexample"]
 
@@ -212,7 +213,7 @@ def _of_row(
     walk = trial.walk if not joined else (*trial.walk, *trial.actions)
     kept = actions[:step] if not joined else ()
     return Counterexample(
-        env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+        env=name_of_env(env),
         env_arguments=dict(getattr(env.spec, "kwargs", None) or {}),
         symmetry=symmetry,
         seed=trial.seed,

@@ -9,6 +9,7 @@ from typing import Any
 from equiworld.errors import ArgumentError
 from equiworld.files import write_atomically
 from equiworld.verify.check.pairs import EXACT
+from equiworld.verify.check.report import shortened
 
 __all__ = ["draw"]
 
@@ -54,7 +55,7 @@ def _draw_subgroups(axes: Any, audit: Any, rows: Any) -> None:
         axes.plot(max(each.one_step, _SMALLEST), place, "|", color="0.1", markersize=9)
     axes.set_xscale("log")
     axes.set_xlim(_SMALLEST, 10.0)
-    axes.set_yticks(list(places), [_short(each.name) for each in rows], fontsize=8)
+    axes.set_yticks(list(places), [shortened(each.name, _LONGEST) for each in rows], fontsize=8)
     axes.set_xlabel("largest deviation, relative")
     for at, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
         axes.axvline(at, color="0.4", linewidth=0.8, linestyle=":")
@@ -81,7 +82,3 @@ def _draw_regions(axes: Any, audit: Any) -> None:
     axes.set_xlim(0, 100)
     axes.set_xlabel("runs that deviate [%]")
     axes.set_ylim(0.4, max(len(names), 3) + 0.6)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

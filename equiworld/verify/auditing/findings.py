@@ -120,6 +120,11 @@ class SubgroupFinding:
     reward: bool
     reward_deviation: float
 
+    @property
+    def held(self) -> bool:
+        """Whether it holds, in whichever sense."""
+        return self.holds not in ("broken", "untested")
+
 
 def bound_of_none(trials: int, confidence: float) -> float:
     """The largest rate at which no violation in so many trials is as likely as 1 − confidence: about 3/n at 95 %.
@@ -230,7 +235,7 @@ def by_region(lattice: Lattice, found: Sequence[Outcome], confidence: float) -> 
     for region in dict.fromkeys(each.region for each in found):
         own = [each for each in found if each.region == region]
         judged = by_subgroup(lattice, own, confidence)
-        largest = maximal(lattice, judged, lambda each: each.holds not in ("broken", "untested"))
+        largest = maximal(lattice, judged, lambda each: each.held)
         result.append(
             RegionFinding(
                 region,
