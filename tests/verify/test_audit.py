@@ -327,12 +327,13 @@ def test_walls_that_no_run_touched_are_said():
 
 
 @robots
-def test_cones_that_no_state_felt_are_asked_of_the_model():
+def test_cones_that_no_state_felt_are_asked_of_the_model(tmp_path):
     """Friction that knows north is seldom felt: whether by its own states or by those of the model, it is found."""
     env = gym.make("Ant-v5", include_cfrc_ext_in_observation=False)
     found = ew.audit(env, symmetry=ant_symmetry(env, "gravity"), states=2, horizon=1)
     assert found.verdict == "broken"
     assert any("pyramidal" in str(each) for each in found.causes)
+    assert "Nothing deviates" not in found.page(tmp_path / "audit.html").read_text()
 
 
 @pytest.mark.parametrize(

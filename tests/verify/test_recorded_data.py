@@ -78,6 +78,15 @@ def test_swapped_sides_and_a_drifting_joint_are_named():
     assert "number 1" in drifting.contradicted[0].note
 
 
+def test_sides_of_which_one_has_a_row_more_are_compared():
+    commands = np.random.default_rng(0).normal(size=(60, 4))
+    seen = np.concatenate([np.zeros((1, 4)), np.cumsum(0.1 * commands, 0)])
+    recording = Recording([{"left": seen[:, :2], "right": seen[:-1, 2:], "action": commands}])
+    sides = ("action", (0, 1)), ("action", (2, 3)), ("left", (0, 1)), ("right", (0, 1))
+    (found,) = check_recording(recording, Claims(sides=sides)).verdicts
+    assert (found.best, found.answer) == ("left is left", "consistent")
+
+
 def test_commands_that_explain_nothing_test_nothing():
     rng = np.random.default_rng(3)
     recording = Recording(

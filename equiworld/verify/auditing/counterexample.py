@@ -88,10 +88,13 @@ class Counterexample:
 
         Args:
             env: the environment, if it is not one that its id and arguments make.
-            move, states, state_fields: as for the audit.
+            move, states, state_fields: `move`, `access` and `state_fields` of the audit.
+
+        Returns:
+            The deviation, in the field's own units; NaN if the run ends before the moment.
 
         Raises:
-            ArgumentError: the id is not one that this process knows.
+            UnknownNameError: the id is not one that this process knows.
         """
         import gymnasium as gym
 
