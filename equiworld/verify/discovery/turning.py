@@ -12,9 +12,7 @@ from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SO2, Group, GroupElement
-from equiworld.symmetry import (
-    Symmetry,
-)
+from equiworld.symmetry import Symmetry
 from equiworld.verify.discovery.turning_fields import TurningFields
 from equiworld.verify.mechanism.model_map import FREE, SLIDE, Model, ModelMap
 from equiworld.verify.mechanism.moving import keeps_reward, move_data
@@ -120,7 +118,7 @@ def turning_symmetry(env: gym.Env, mechanism: Mechanism, seed: int = 0) -> Turni
         if not keeps_reward(env, symmetry, move, [drawn[i] for i in range(_DRAWN)], seed, tries=2):
             symmetry = replace(symmetry, reward=False)
         return Turning(symmetry, move)
-    raise AssertionError("the last mirror is none")
+    raise AssertionError("the last of the mirrors is None, which returns")
 
 
 def _mirrors(mechanism: Mechanism) -> Iterator[ModelMap]:

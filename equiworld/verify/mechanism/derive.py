@@ -278,9 +278,8 @@ def _map(
     turns = np.where(np.abs(turns - whole) < 1e-12, whole, turns) + 0.0
     origins = np.stack([moved(kinematics.positions[j][None], int(j))[0] for j in sources])
     shifts = np.einsum("kji,kj->ki", frames, origins - kinematics.positions)
-    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = (
-        0.0  # an error of the model, no other choice of frames
-    )
+    # What is small is an error of the model, no other choice of frames.
+    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = 0.0
     roots = kinematics.children(0)
     own = turns[roots[0]] if roots else isometry
     slides[np.abs(slides) < 1e-12] = 0.0
