@@ -18,12 +18,7 @@ from equiworld.verify.auditing.advice import advice
 from equiworld.verify.auditing.cause import Cause, Explain
 from equiworld.verify.auditing.counterexample import worst_counterexample
 from equiworld.verify.auditing.drawing_states import Origin, drawn_trials, feasibility
-from equiworld.verify.auditing.findings import (
-    by_element,
-    by_region,
-    by_subgroup,
-    maximal,
-)
+from equiworld.verify.auditing.findings import SubgroupFinding, by_element, by_region, by_subgroup, maximal
 from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
 from equiworld.verify.auditing.mechanism_causes import doubted, mujoco_causes
 from equiworld.verify.auditing.outcome import outcomes
@@ -62,7 +57,15 @@ def lattice_of(env: gym.Env, symmetry: Symmetry, seed: int) -> Lattice:
 
 
 class Auditor:
-    """One audit on its way: states, runs, and what they say."""
+    """One audit on its way: states, runs, and what they say.
+
+    Args:
+        simulator: that is audited.
+        lattice: subgroups, and elements.
+        tolerance: relative deviation that passes.
+        confidence: of the bounds, and of verdicts of noisy worlds.
+        seed: of states, actions and random numbers.
+    """
 
     def __init__(
         self,
@@ -141,19 +144,8 @@ class Auditor:
         """What is handed back."""
         simulator, symmetry = self.simulator, self.simulator.symmetry
         kept = self._kept()
-        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
-        if kept is not None:
-            assert self.law is not None
-            paid = self.law.rewarded
-            findings = [
-                replace(each, reward=all(paid.get(index, True) for index in inside))
-                for each, inside in zip(findings, self.lattice.members, strict=True)
-            ]
         doubts, why = self._doubts(explain, kept)
-        findings = [
-            replace(each, holds="broken", bound=None) if doubts & inside else each
-            for each, inside in zip(findings, self.lattice.members, strict=True)
-        ]
+        findings = self._findings(kept, doubts)
         good = maximal(self.lattice, findings, lambda each: each.held)
         rewarded = maximal(self.lattice, findings, lambda each: each.held and each.reward)
         regions = by_region(self.lattice, self.outcomes, self.confidence)
@@ -165,24 +157,22 @@ class Auditor:
         mended = any(each.verdict == "false" and each.fits for each in fields)
         largest = tuple(each.name for each in good)
         share = self.allowed.refused / max(self.allowed.asked, 1)
-        env = simulator.env
-        trials = [each.trial for each in self.origins]
+        p_values = {} if self.law is None else self.law.p_values
+        elements = by_element(self.elements, self.outcomes, self.runs, self.allowed.by_element, p_values)
+        worst = None
+        if kept is None or not all(kept.values()):
+            worst = worst_counterexample(self.judge, [each.trial for each in self.origins], self.runs.regions)
+        notes = self._notes(kept)
+        if why:
+            notes.append("broken in states of verify.mechanism.explain, not in these")
         return Audit(
-            env=name_of_env(env),
+            env=name_of_env(simulator.env),
             group=name_of(symmetry.group),
             declared=symmetry.holds,
             subgroups=tuple(findings),
             largest=largest,
             largest_with_reward=tuple(each.name for each in rewarded),
-            elements=tuple(
-                by_element(
-                    self.elements,
-                    self.outcomes,
-                    self.runs,
-                    self.allowed.by_element,
-                    {} if self.law is None else self.law.p_values,
-                )
-            ),
+            elements=tuple(elements),
             regions=tuple(regions),
             fields=fields,
             field_laws={} if self.law is None else self.law.fields,
@@ -190,20 +180,26 @@ class Auditor:
             floor=self.runs.floor,
             noise=self._noise(),
             infeasible=share,
-            counterexample=worst_counterexample(self.judge, trials, self.runs.regions)
-            if kept is None or not all(kept.values())
-            else None,
+            counterexample=worst,
             causes=causes,
             recommendation=advice(findings[0], largest, regions, mended, share, self.unvisited),
             config={**config, "tolerance": self.tolerance, "confidence": self.confidence, "seed": self.seed}
             | {"restored_by": self._restored_by(), "origins": self._counts()},
             wants_reward=symmetry.reward,
-            notes=(
-                *self._notes(kept),
-                *(("broken in states of verify.mechanism.explain, not in these",) if why else ()),
-            ),
+            notes=tuple(notes),
             seconds=time.perf_counter() - began,
         )
+
+    def _findings(self, kept: Mapping[int, bool] | None, doubts: frozenset[int]) -> list[SubgroupFinding]:
+        """One for each subgroup; broken too where the model breaks one of its elements in other states."""
+        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
+        for place, inside in enumerate(self.lattice.members):
+            if self.law is not None:
+                paid = all(self.law.rewarded.get(index, True) for index in inside)
+                findings[place] = replace(findings[place], reward=paid)
+            if doubts & inside:
+                findings[place] = replace(findings[place], holds="broken", bound=None)
+        return findings
 
     def _doubts(
         self, explain: Explain | None, kept: Mapping[int, bool] | None
