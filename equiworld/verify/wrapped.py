@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gymnasium as gym
 
@@ -16,7 +17,7 @@ def wrappers_of(env: gym.Env) -> Iterator[gym.Wrapper]:
         env = env.env
 
 
-def time_limits(env: gym.Env) -> list[gym.wrappers.TimeLimit]:
+def time_limits(env: gym.Env) -> list[Any]:
     """Gymnasium's time limits among the wrappers, from the outside in; a spec may tell of one that was taken off."""
     return [each for each in wrappers_of(env) if isinstance(each, gym.wrappers.TimeLimit)]
 
