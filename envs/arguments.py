@@ -25,6 +25,7 @@ __all__ = [
     "check_begun",
     "check_choice",
     "finite",
+    "info_of_reset",
 ]
 
 
@@ -100,6 +101,15 @@ def check_begun(begun: bool, what: str) -> None:
     """Refuse what only an episode has, as Gymnasium's own wrappers do, before one has begun."""
     if not begun:
         raise ResetNeeded(f"{what}: call reset() first, an episode begins there")
+
+
+def info_of_reset(info: Mapping[str, Any], g: GroupElement | None) -> dict[str, Any]:
+    """The info of an episode that begins: there is no success yet, and it tells g where one was asked for.
+
+    >>> info_of_reset({"distance": 0.1}, None)
+    {'distance': 0.1, 'is_success': False}
+    """
+    return {**info, "is_success": False} | ({} if g is None else {"group_element": g})
 
 
 def as_action(action: Any, size: int) -> NDArray[np.float64]:

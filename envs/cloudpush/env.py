@@ -17,6 +17,7 @@ from equiworld.envs.arguments import (
     as_turned,
     check_begun,
     check_choice,
+    info_of_reset,
 )
 from equiworld.envs.cloudpush.context import contexts_of
 from equiworld.envs.cloudpush.criterion import Criterion
@@ -186,10 +187,7 @@ class CloudPushEnv(gym.Env[Observation, NDArray[np.float64]]):
         if g is not None:
             state = self._turn(state, g)
         self.set_state(state)
-        info = self._info(*self._measure())
-        info["is_success"] = False
-        if g is not None:
-            info["group_element"] = g
+        info = info_of_reset(self._info(*self._measure()), g)
         return self._observation(), info
 
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -18,6 +18,7 @@ from equiworld.envs.arguments import (
     check_begun,
     check_choice,
     finite,
+    info_of_reset,
 )
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.context import walls_context
@@ -141,10 +142,7 @@ class PushTEnv(gym.Env[Observation, NDArray[np.float64]]):
         if g is not None:
             state = self._turn(state, g)
         self.set_state(state)
-        info = self._info()
-        info["is_success"] = False
-        if g is not None:
-            info["group_element"] = g
+        info = info_of_reset(self._info(), g)
         return self._observation(), info
 
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -96,7 +96,7 @@ def certify(
     >>> certify(Follow(), env, elements=4, episodes=2, steps=10).passed
     True
     """
-    as_policy(policy)
+    _check(policy, group, symmetry, modes, options, error)
     elements, episodes, steps = (
         integer(name, count, least=1, most=most)
         for name, count, most in (
@@ -106,19 +106,9 @@ def certify(
         )
     )
     seed, stop_at_success = integer("seed", seed, least=0), flag("stop_at_success", stop_at_success)
-    _check_modes(modes)
-    for name, value, kind in (
-        ("group", group, Group),
-        ("symmetry", symmetry, Symmetry),
-        ("options", options, Mapping),
-    ):
-        if value is not None:
-            instance(name, value, kind)
     tolerance = None if tolerance is None else number("tolerance", tolerance, least=0)
     if translation_scale is not None:
         translation_scale = number("translation_scale", translation_scale, least=0)
-    if not (error is None or isinstance(error, str) or callable(error)):
-        raise ArgumentError("error", repr(error), "a function of observations, an entry of info, or None")
     judge = Success(success)
     began = time.perf_counter()
     envs = env_copies(env, episodes)
@@ -170,6 +160,28 @@ def certify(
         },
         seconds=time.perf_counter() - began,
     )
+
+
+def _check(
+    policy: Policy,
+    group: Group | None,
+    symmetry: Symmetry | None,
+    modes: Sequence[Mode],
+    options: Mapping[str, Any] | None,
+    error: GoalError | str | None,
+) -> None:
+    """Refuse arguments of `certify` that are of another kind."""
+    as_policy(policy)
+    _check_modes(modes)
+    for name, value, kind in (
+        ("group", group, Group),
+        ("symmetry", symmetry, Symmetry),
+        ("options", options, Mapping),
+    ):
+        if value is not None:
+            instance(name, value, kind)
+    if not (error is None or isinstance(error, str) or callable(error)):
+        raise ArgumentError("error", repr(error), "a function of observations, an entry of info, or None")
 
 
 def _check_modes(modes: Sequence[Mode]) -> None:

@@ -32,6 +32,7 @@ from equiworld.verify.check.trials import (
 )
 from equiworld.verify.check.whole import by_kind, never_tried, notes_of
 from equiworld.verify.elements import describe
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["FieldCheck", "SymmetryCheck", "check_beginning", "check_spaces", "check_symmetry"]
 
@@ -146,7 +147,7 @@ def _reported(judge: Judge, notes: list[str], config: dict[str, Any], began: flo
         moved_by = getattr(simulator.move, "__name__", type(simulator.move).__name__)
     env = simulator.env
     return SymmetryCheck(
-        env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+        env=name_of_env(env),
         group=repr(symmetry.group),
         holds=symmetry.holds,
         fields=judge.fields,

@@ -21,7 +21,7 @@ from equiworld.verify.check.report import SymmetryCheck
 from equiworld.verify.check.trials import Move
 from equiworld.verify.check_symmetry import check_symmetry
 from equiworld.verify.discovery.algebra import Algebra, algebra_of
-from equiworld.verify.discovery.enlarging import audited, enlarged
+from equiworld.verify.discovery.enlarging import audited, enlarged, holds
 from equiworld.verify.discovery.exchanges import exchange_guesses
 from equiworld.verify.discovery.field_types import FieldGuess, centre_of, field_guesses
 from equiworld.verify.discovery.finite import (
@@ -40,6 +40,7 @@ from equiworld.verify.discovery.report import Discovery
 from equiworld.verify.discovery.segmentation import joined, segments, singles
 from equiworld.verify.discovery.signs import sign_guesses
 from equiworld.verify.discovery.transitions import Places, Transitions, gathered, places_of
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["Discovery", "discover"]
 
@@ -97,8 +98,9 @@ def discover(
     points, transitions = integer("points", points, least=4), integer("transitions", transitions, least=50)
     seed = integer("seed", seed, least=0)
     dim = None if dim is None else integer("dim", dim, least=2, most=3)
-    if parts is not None:
-        instance("parts", parts, Mapping)
+    for name, value, kind in (("parts", parts, Mapping), ("symmetry", symmetry, Symmetry)):
+        if value is not None:
+            instance(name, value, kind)
     places = None if parts is None else places_of(parts)
     if move is not None and not callable(move):
         raise ArgumentError("move", move, "a function (env, g), or None")
@@ -110,7 +112,7 @@ def discover(
             return _begun_with(env, made, symmetry, move, seed, began)
         notes = list[str]()
         if parts is None and dim is None and is_mujoco(made):
-            found = from_model(env, made, _named(made), {**_CHECK, "seed": seed}, notes, began)
+            found = from_model(env, made, name_of_env(made), {**_CHECK, "seed": seed}, notes, began)
             if found is not None:
                 return found
         settings = _Settings(dim, points, transitions, places, finite, move, seed)
@@ -123,13 +125,11 @@ def _begun_with(
     env: EnvLike, made: gym.Env, symmetry: Symmetry, move: Move | None, seed: int, began: float
 ) -> Discovery:
     """What a declaration lacks."""
-    if not isinstance(symmetry, Symmetry):
-        raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
     move = move_of(made) if move is None else move
     settings = {**_CHECK, "seed": seed}
     audit = check_symmetry(env, symmetry, move=move, **settings)
     notes, larger = [], None
-    if audit.verdict in ("exact", "approximate"):
+    if holds(audit):
         larger = enlarged(env, symmetry, move, settings)
         if larger is not None:
             notes.append(f"{larger[0].group!r} holds, and {symmetry.group!r} was declared")
@@ -138,7 +138,9 @@ def _begun_with(
     else:
         notes.append("the declaration does not hold as it is: see the audit")
     proposed, audit = (symmetry, audit) if larger is None else larger
-    return Discovery(_named(made), None, (), (), proposed, audit, tuple(notes), time.perf_counter() - began)
+    return Discovery(
+        name_of_env(made), None, (), (), proposed, audit, tuple(notes), time.perf_counter() - began
+    )
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,9 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
             proposed, audit = _audited(env, proposed, move, settings, notes)
         notes.append("mirrors and finite turns were tried in a fitted model, which errs; confirm them")
     seconds = time.perf_counter() - began
-    return Discovery(_named(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds)
+    return Discovery(
+        name_of_env(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds
+    )
 
 
 def _data(made: gym.Env, told: _Settings) -> tuple[Transitions, _Settings]:
@@ -240,7 +244,7 @@ def _audited(
     except ArgumentError as error:
         notes.append(f"not audited: {error}")
         return proposed, None
-    if audit.verdict not in ("exact", "approximate"):
+    if not holds(audit):
         notes.append("the audit contradicts the proposal")
         return proposed, audit
     larger = enlarged(env, proposed, move, settings)
@@ -288,7 +292,3 @@ def _notes(data: Transitions, algebra: Algebra, parts: Places | None) -> list[st
     if len(algebra.shifts) and not len(algebra.turns):
         found.append("shifts hold without turns: the library has no group of shifts alone")
     return found
-
-
-def _named(env: gym.Env) -> str:
-    return getattr(env.spec, "id", None) or type(env.unwrapped).__name__

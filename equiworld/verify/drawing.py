@@ -1,14 +1,19 @@
-"""Orbits in space over the sphere of rotation axes."""
+"""Figures without a window system, and orbits in space over the sphere of rotation axes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["draw_orbit_on_sphere", "sphere_axes"]
+from equiworld.errors import ArgumentError
+from equiworld.files import write_atomically
+
+__all__ = ["draw_orbit_on_sphere", "draw_to", "sphere_axes"]
 
 _NAMED = {"+x": (0, 0), "+y": (90, 0), "−y": (-90, 0), "−x": (168, 0), "+z": (0, 76), "−z": (0, -76)}
 """Longitude and latitude [deg] of the names of directions: all within the map."""
@@ -18,6 +23,31 @@ _SIZES = (30.0, 230.0)
 
 _NO_TURN = (0.985, 0.06)  # of the axes: a corner outside the map
 _STILL = 1e-9  # [rad] below which there is no axis
+
+
+def draw_to(path: str | os.PathLike[str], size: tuple[float, float], fill: Callable[[Any], None]) -> Path:
+    """Draw a figure to a file, whole or not at all; the suffix of `path` says the format.
+
+    Args:
+        path: of the file.
+        size: width and height [in].
+        fill: draws in the figure.
+
+    Raises:
+        ArgumentError: matplotlib does not write that format.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A canvas of its own, not pyplot: no window system is asked for and no figure of the caller is touched.
+    figure = Figure(figsize=size, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    kind = Path(path).suffix.lower().removeprefix(".")
+    kinds = canvas.get_supported_filetypes()
+    if kind not in kinds:
+        raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
+    fill(figure)
+    return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
 
 
 def sphere_axes(figure: Any, *spec: Any) -> Any:

@@ -31,6 +31,7 @@ from equiworld.symmetry import Symmetry
 from equiworld.verify.evaluation import Episode, Evaluation, OrbitEvaluation
 from equiworld.verify.over_orbit import Mode, Orbit
 from equiworld.verify.success import Success, SuccessRule
+from equiworld.verify.wrapped import time_limits
 
 __all__ = ["Episode", "Evaluation", "EvaluationError", "OrbitEvaluation", "evaluate"]
 
@@ -248,20 +249,11 @@ def _episodes(
             succeeded = success.of(step.info, step.observation, f"seed {seed}, step {step.number}")
             gained, cut = returns[step.env], not step.terminated
             yield Episode(seed, succeeded, step.number, gained, cut, _numbers(step.info))
-        elif unlimited and step.number >= UNLIMITED and not _limited(envs[step.env]):
+        elif unlimited and step.number >= UNLIMITED and not time_limits(envs[step.env]):
             raise SimulationError(
                 f"the episode of seed {seed} has not ended after {step.number} steps, and nothing limits it: "
                 "pass max_steps=, or make the environment with max_episode_steps="
             )
-
-
-def _limited(env: gym.Env) -> bool:
-    """Whether a time limit of Gymnasium's is among the wrappers; a spec may tell of one that was taken off."""
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.wrappers.TimeLimit):
-            return True
-        env = env.env
-    return False
 
 
 def _numbers(info: Mapping[str, Any]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from equiworld.groups import GroupElement
 from equiworld.rollout import Begin, reset_env, stack
 from equiworld.symmetry import Symmetry
 from equiworld.verify.distances import field_errors
+from equiworld.verify.wrapped import wrappers_of
 
 __all__ = ["beginning_moved", "observe_now"]
 
@@ -59,13 +60,10 @@ def observe_now(env: gym.Env) -> Any:
         raise ArgumentError(
             "move", "nothing returned", "the observation, from an environment without `_get_obs`"
         )
-    observation, wrappers = look(), list[gym.ObservationWrapper]()
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.ObservationWrapper):
-            wrappers.append(env)
-        env = env.env
-    for wrapper in reversed(wrappers):
-        observation = wrapper.observation(observation)
+    observation = look()
+    for wrapper in reversed([*wrappers_of(env)]):
+        if isinstance(wrapper, gym.ObservationWrapper):
+            observation = wrapper.observation(observation)
     return observation
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
-from equiworld.verify.mechanism.roots import Root, product, quaternion, roots_of
+from equiworld.verify.mechanism.quaternions import product, quaternion_of
+from equiworld.verify.mechanism.roots import Root, roots_of
 from equiworld.verify.mujoco_model import model_and_data
+from equiworld.verify.wrapped import wrappers_of
 
 __all__ = ["mujoco_move"]
 
@@ -63,7 +65,7 @@ def mujoco_move(env: gym.Env, g: GroupElement) -> Array | None:
     data.qpos[:], data.qvel[:] = qpos, qvel
     data.mocap_pos[:] = data.mocap_pos @ matrix.T + shift
     if model.nmocap:
-        data.mocap_quat[:] = [product(quaternion(matrix), each) for each in data.mocap_quat]
+        data.mocap_quat[:] = [product(quaternion_of(matrix), each) for each in data.mocap_quat]
     _move_goal(base, matrix, shift)
     mujoco.mj_forward(model, data)
     mujoco.mj_rnePostConstraint(model, data)  # contact forces, which some environments observe
@@ -73,12 +75,9 @@ def mujoco_move(env: gym.Env, g: GroupElement) -> Array | None:
 
 def _observed(env: gym.Env) -> Array | None:
     """What it shows now; None where wrappers change that, or nothing tells it."""
-    inner: Any = env
-    while isinstance(inner, gym.Wrapper):
-        if isinstance(inner, gym.ObservationWrapper):
-            return None
-        inner = inner.env
-    look = getattr(inner, "_get_obs", None)
+    if any(isinstance(each, gym.ObservationWrapper) for each in wrappers_of(env)):
+        return None
+    look = getattr(env.unwrapped, "_get_obs", None)
     return None if look is None else look()
 
 

@@ -16,7 +16,7 @@ from equiworld.rollout import Begin, SeenTurned, reset_env, stack
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 from equiworld.verify.distances import field_errors
-from equiworld.verify.elements import ELEMENTS_STREAM, orbit_elements
+from equiworld.verify.elements import ELEMENTS_STREAM, NOTHING_TO_COMPARE, orbit_elements
 from equiworld.verify.moving import beginning_moved
 
 __all__ = ["Mode", "Orbit"]
@@ -72,7 +72,7 @@ class Orbit:
         """The orbit in an environment.
 
         Raises:
-            ArgumentError: elements of another dimension; or the simulator cannot be brought to g·s.
+            ArgumentError: elements of another dimension, or the identity alone; or nothing brings it to g·s.
         """
         symmetry = symmetry_of(env) if self.symmetry is None else self.symmetry
         rng = np.random.default_rng([self.seed, ELEMENTS_STREAM])
@@ -82,6 +82,8 @@ class Orbit:
                     "group", f"elements of dimension {self.group.dim}", f"dimension {symmetry.dim}"
                 )
             others = [g for g in self.group if not g.is_close(self.group.group.identity())]
+            if not others:
+                raise ArgumentError("group", "the identity alone", NOTHING_TO_COMPARE)
             elements = GroupElement.stack([self.group.group.identity(), *others])
         else:
             elements = orbit_elements(self.group, symmetry.dim, self.count, rng, symmetry.length_scale)

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 
 from equiworld.verify.audit import Audit, audit
-from equiworld.verify.mechanism.derive import generated
+from equiworld.verify.mechanism.closure import generated
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.report import Explanation, Mechanism
 

@@ -200,6 +200,11 @@ def test_regions_of_a_user_and_causes():
     assert not audited(*puck(), explain=explain).causes
 
 
+def test_words_of_a_user_do_not_tell_whether_walls_were_touched():
+    found = ew.audit("equiworld/PushT-v0", states=2, horizon=2, region=lambda env: "here")
+    assert "no run touched" not in found.recommendation
+
+
 def test_reports_say_the_same_in_all_forms(tmp_path):
     found = audited(*puck(wind=0.01))
     told = read_json(found.save(tmp_path / "audit.json"))
@@ -245,6 +250,30 @@ def test_noise_along_a_direction_is_not():
 def test_a_wind_in_noise_is_found():
     found = audited(NoisyPuck("all round", strength=0.05, wind=0.1), SYMMETRY, **NOISY)
     assert found.verdict == "broken"
+
+
+def test_laws_that_could_not_be_drawn_are_not_said_to_hold():
+    """Episodes that may end at every step leave too few draws of what follows two of them."""
+
+    class Fragile(NoisyPuck):
+        def step(self, action):
+            observation, reward, _, *rest = super().step(action)
+            return observation, reward, bool(self.np_random.random() < 0.3), *rest
+
+    found = audited(Fragile("along x"), SYMMETRY, **{**NOISY, "states": 1, "horizon": 3, "seed": 1})
+    assert found.noise == "in law"
+    assert found.verdict == "untested"
+    assert not found.ok
+    assert "not compared in any state" in found.recommendation
+
+
+def test_the_reward_of_a_noisy_world_is_asked_of_each_subgroup():
+    """Paid along x: the mirror image that keeps x keeps the reward, and turns do not."""
+    found = audited(NoisyPuck("all round", pays=1.0), SYMMETRY, **NOISY)
+    assert (found.verdict, found.ok) == ("in law", False)
+    paid = {each.name: each.reward for each in found.subgroups}
+    assert (paid["O2()"], paid["SO2()"], paid["left_right((0.0, 1.0))"]) == (False, False, True)
+    assert found.largest_with_reward == ("left_right((0.0, 1.0))",)
 
 
 @pytest.mark.slow
@@ -298,12 +327,13 @@ def test_walls_that_no_run_touched_are_said():
 
 
 @robots
-def test_cones_that_no_state_felt_are_asked_of_the_model():
+def test_cones_that_no_state_felt_are_asked_of_the_model(tmp_path):
     """Friction that knows north is seldom felt: whether by its own states or by those of the model, it is found."""
     env = gym.make("Ant-v5", include_cfrc_ext_in_observation=False)
     found = ew.audit(env, symmetry=ant_symmetry(env, "gravity"), states=2, horizon=1)
     assert found.verdict == "broken"
     assert any("pyramidal" in str(each) for each in found.causes)
+    assert "Nothing deviates" not in found.page(tmp_path / "audit.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from equiworld.results import read_json
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry, symmetry_of
 from equiworld.verify.evaluate import EvaluationError, OrbitEvaluation, evaluate
-from equiworld.verify.evaluation import Evaluation
+from equiworld.verify.evaluation import Episode, Evaluation
 
 EPISODES = 6
 
@@ -147,6 +147,7 @@ def test_an_environment_that_ignores_the_element_is_refused_and_may_be_shown_tur
         ({"group": "SE2"}, "group: got SE2; expected a group"),
         ({"group": SE2().identity()}, r"group: got elements of batch shape \(\)"),
         ({"group": SE3()}, "dimension 2"),
+        ({"group": GroupElement.stack([SE2().identity()])}, "group: got the identity alone"),
         ({"group": SE2(), "mode": "both"}, "mode: got 'both'"),
         ({"group": SE2(), "elements": 0}, "elements: got 0"),
         ({"group": SE2(), "symmetry": "PushT"}, "symmetry: got PushT"),
@@ -174,3 +175,13 @@ def test_elements_may_be_given(env):
     found = evaluate(symmetrise(pursue, REACH), env, group=batch, episodes=2)
     assert len(found.elements) == 3
     assert symmetry_of(REACH).group == found.elements.group
+    with pytest.raises(ArgumentError, match="confidence"):
+        found.return_difference(1, confidence=2.0)
+
+
+def test_the_worst_of_the_others_is_none_that_is_the_identity():
+    """Where the identity does worst, the sentence about the others is about another one."""
+    runs = [Evaluation((Episode(0, None, 9, gain, False, {}),), {}, 1.0) for gain in (0.1, 0.5, 0.4)]
+    found = OrbitEvaluation(SO2().grid(3), tuple(runs), {}, 2.0)
+    assert found.worst == 0
+    assert "worst of 2 others (-120.0°): return 0.4" in str(found)

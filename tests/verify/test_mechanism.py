@@ -178,6 +178,18 @@ def test_an_isometry_that_is_none_is_refused():
     with pytest.raises(ArgumentError, match="no partner"):
         derive_map(biped(), [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     assert derive_map(biped(), MIRROR).mismatch < 1e-12
+    for wrong in (np.diag([1.0, -1.0, 3.0]), np.eye(2), np.full((3, 3), np.nan)):
+        with pytest.raises(ArgumentError, match="isometry"):
+            derive_map(biped(), wrong)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), -1.0, 0.0, "narrow"])
+def test_a_tolerance_that_is_none_is_refused(wrong):
+    for asked in (derive_maps, explain):
+        with pytest.raises(ArgumentError, match="tolerance"):
+            asked(biped(), tolerance=wrong)
+    with pytest.raises(ArgumentError, match="tolerance"):
+        derive_map(biped(), MIRROR, tolerance=wrong)
 
 
 LED = """

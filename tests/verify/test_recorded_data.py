@@ -78,6 +78,15 @@ def test_swapped_sides_and_a_drifting_joint_are_named():
     assert "number 1" in drifting.contradicted[0].note
 
 
+def test_sides_of_which_one_has_a_row_more_are_compared():
+    commands = np.random.default_rng(0).normal(size=(60, 4))
+    seen = np.concatenate([np.zeros((1, 4)), np.cumsum(0.1 * commands, 0)])
+    recording = Recording([{"left": seen[:, :2], "right": seen[:-1, 2:], "action": commands}])
+    sides = ("action", (0, 1)), ("action", (2, 3)), ("left", (0, 1)), ("right", (0, 1))
+    (found,) = check_recording(recording, Claims(sides=sides)).verdicts
+    assert (found.best, found.answer) == ("left is left", "consistent")
+
+
 def test_commands_that_explain_nothing_test_nothing():
     rng = np.random.default_rng(3)
     recording = Recording(
@@ -250,6 +259,19 @@ def test_few_steps_decide_nothing():
     recording = Recording([{"state": rng.normal(size=(6, 3)), "action": rng.normal(size=(5, 3))}])
     found = check_recording(recording, Claims(position=("state", (0, 1, 2)), step=("action", (0, 1, 2))))
     assert {each.answer for each in found.verdicts} == {"untestable"}
+
+
+def test_a_rival_form_in_which_numbers_are_no_orientation_explains_nothing():
+    """The unturned pose as two columns, read as two rows, has a column of zeros."""
+    turn = 0.05 * np.random.default_rng(0).normal(size=(60, 3))
+    poses = [Rotation.identity()]
+    for each in turn:
+        poses.append(Rotation.from_rotvec(each) * poses[-1])
+    numbers = np.stack([each.as_matrix()[:, :2].T.ravel() for each in poses])
+    told = Claims(rotation=("pose", range(6)), form="6d", turn=("action", (0, 1, 2)))
+    found = check_recording(Recording([{"pose": numbers, "action": turn}]), told)
+    assert [each.answer for each in found.verdicts] == ["consistent", "consistent"]
+    assert found.verdicts[0].scores["6d"] > 0.99 > found.verdicts[0].scores["6d, rows"]
 
 
 def test_an_orientation_without_a_direction_explains_nothing():

@@ -18,6 +18,7 @@ from equiworld.envs.arguments import (
     as_turned,
     check_begun,
     check_choice,
+    info_of_reset,
 )
 from equiworld.envs.cloudpush.bodies.exploration import BodiesExploration
 from equiworld.envs.cloudpush.bodies.simulation import BodiesSimulation
@@ -153,10 +154,7 @@ class CloudPushBodiesEnv(gym.Env[Observation, NDArray[np.float64]]):
             expected = f"one proper isometry of space, or with an order of {self.bodies} bodies"
             state = as_turned(state, g, 3, expected)
         self.set_state(state)
-        info = self._info(*self._measure())
-        info["is_success"] = False
-        if g is not None:
-            info["group_element"] = g
+        info = info_of_reset(self._info(*self._measure()), g)
         return self._observation(), info
 
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

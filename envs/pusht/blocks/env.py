@@ -19,6 +19,7 @@ from equiworld.envs.arguments import (
     check_begun,
     check_choice,
     finite,
+    info_of_reset,
 )
 from equiworld.envs.pusht import geometry
 from equiworld.envs.pusht.blocks.exploration import BlocksExploration
@@ -131,10 +132,7 @@ class PushTBlocksEnv(gym.Env[Observation, NDArray[np.float64]]):
             expected = f"one isometry of the plane, or with an order of {self.blocks} blocks"
             state = as_turned(state, g, 2, expected)
         self.set_state(state)
-        info = self._info()
-        info["is_success"] = False
-        if g is not None:
-            info["group_element"] = g
+        info = info_of_reset(self._info(), g)
         return self._observation(), info
 
     def step(self, action: NDArray[Any]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
+from equiworld.verify.wrapped import time_limits
 
 __all__ = ["Restored", "Snapshot", "StateAccess", "reseed"]
 
@@ -65,7 +66,7 @@ class Restored:
         """The present state."""
         generator = _generator(env)
         random = None if generator is None else generator.bit_generator.state
-        elapsed = tuple(getattr(each, "_elapsed_steps", None) for each in _time_limits(env))
+        elapsed = tuple(getattr(each, "_elapsed_steps", None) for each in time_limits(env))
         return Snapshot(self.access.get(env), random, elapsed)
 
     def begin(self, env: gym.Env, state: Snapshot, g: GroupElement) -> Any:
@@ -74,7 +75,7 @@ class Restored:
         generator = _generator(env)
         if generator is not None and state.random is not None:
             generator.bit_generator.state = state.random
-        for wrapper, elapsed in zip(_time_limits(env), state.elapsed, strict=True):
+        for wrapper, elapsed in zip(time_limits(env), state.elapsed, strict=True):
             wrapper._elapsed_steps = elapsed
         return observation
 
@@ -82,15 +83,6 @@ class Restored:
 def _generator(env: gym.Env) -> np.random.Generator | None:
     found = getattr(env.unwrapped, "_np_random", None)
     return found if isinstance(found, np.random.Generator) else None
-
-
-def _time_limits(env: gym.Env) -> list[Any]:
-    found: list[Any] = []
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.wrappers.TimeLimit):
-            found.append(env)
-        env = env.env
-    return found
 
 
 def reseed(env: gym.Env, seed: int) -> bool:

@@ -31,7 +31,7 @@ def advice(
     if mended:
         return "correct the declaration first, as said above, and audit again"
     text = _of_dynamics(whole, largest, regions)
-    if whole.holds not in ("broken", "untested") and not whole.reward:
+    if whole.held and not whole.reward:
         text += "; the reward or the end of episodes is not the same: declare reward=False, or give the task its goal"
     if infeasible > 0:
         share = f"{100 * infeasible:.0f} % of the allowed actions"
@@ -47,7 +47,7 @@ def advice(
 
 def _of_dynamics(whole: SubgroupFinding, largest: Sequence[str], regions: Sequence[RegionFinding]) -> str:
     if whole.holds == "untested":
-        return "nothing can be said: no state could be brought to g·s for elements that only this group has"
+        return "nothing can be said: elements that only this group has were not compared in any state"
     if whole.holds != "broken":
         how = {
             "exact": "exact",

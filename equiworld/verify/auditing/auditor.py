@@ -18,12 +18,7 @@ from equiworld.verify.auditing.advice import advice
 from equiworld.verify.auditing.cause import Cause, Explain
 from equiworld.verify.auditing.counterexample import worst_counterexample
 from equiworld.verify.auditing.drawing_states import Origin, drawn_trials, feasibility
-from equiworld.verify.auditing.findings import (
-    by_element,
-    by_region,
-    by_subgroup,
-    maximal,
-)
+from equiworld.verify.auditing.findings import SubgroupFinding, by_element, by_region, by_subgroup, maximal
 from equiworld.verify.auditing.law import Law, compared_laws, is_noisy
 from equiworld.verify.auditing.mechanism_causes import doubted, mujoco_causes
 from equiworld.verify.auditing.outcome import outcomes
@@ -36,6 +31,7 @@ from equiworld.verify.check.trials import Simulator
 from equiworld.verify.check.whole import notes_of
 from equiworld.verify.elements import NOTHING_TO_COMPARE
 from equiworld.verify.mujoco_model import model_and_data
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["Auditor", "lattice_of"]
 
@@ -61,7 +57,15 @@ def lattice_of(env: gym.Env, symmetry: Symmetry, seed: int) -> Lattice:
 
 
 class Auditor:
-    """One audit on its way: states, runs, and what they say."""
+    """One audit on its way: states, runs, and what they say.
+
+    Args:
+        simulator: that is audited.
+        lattice: subgroups, and elements.
+        tolerance: relative deviation that passes.
+        confidence: of the bounds, and of verdicts of noisy worlds.
+        seed: of states, actions and random numbers.
+    """
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Auditor:
         self.origins: list[Origin] = []
         self.runs = Runs()
         self.law: Law | None = None
+        self.questioned: set[int] = set()  # elements whose laws are asked about
         self.noisy = False
         self.unvisited: tuple[str, ...] = ()
 
@@ -130,26 +135,19 @@ class Auditor:
             for each in self.outcomes
             if not (each.dynamics and (each.rewarded or not reward) and each.ended)
         }
-        chosen = off if self.runs.floor.same else {each.element for each in self.outcomes}
-        if chosen:
+        self.questioned = off if self.runs.floor.same else {each.element for each in self.outcomes}
+        if self.questioned:
             asked, level = self.origins[:_LAW_STATES], _SHARE * (1.0 - self.confidence)
-            self.law = compared_laws(self.simulator, asked, self.lattice, chosen, level, self.seed)
+            self.law = compared_laws(self.simulator, asked, self.lattice, self.questioned, level, self.seed)
 
     def reported(self, explain: Explain | None, began: float, config: dict[str, Any]) -> Audit:
         """What is handed back."""
         simulator, symmetry = self.simulator, self.simulator.symmetry
         kept = self._kept()
-        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
-        if kept is not None:
-            assert self.law is not None
-            findings = [replace(each, reward=self.law.rewarded) for each in findings]
         doubts, why = self._doubts(explain, kept)
-        findings = [
-            replace(each, holds="broken", bound=None) if doubts & inside else each
-            for each, inside in zip(findings, self.lattice.members, strict=True)
-        ]
-        good = maximal(self.lattice, findings, lambda each: _holds(each))
-        rewarded = maximal(self.lattice, findings, lambda each: _holds(each) and each.reward)
+        findings = self._findings(kept, doubts)
+        good = maximal(self.lattice, findings, lambda each: each.held)
+        rewarded = maximal(self.lattice, findings, lambda each: each.held and each.reward)
         regions = by_region(self.lattice, self.outcomes, self.confidence)
         fields = tuple(self.judge.fields) if kept is None else ()
         failing = [self.elements[index] for index in sorted({each.element for each in self._broken(kept)})]
@@ -159,24 +157,22 @@ class Auditor:
         mended = any(each.verdict == "false" and each.fits for each in fields)
         largest = tuple(each.name for each in good)
         share = self.allowed.refused / max(self.allowed.asked, 1)
-        env = simulator.env
-        trials = [each.trial for each in self.origins]
+        p_values = {} if self.law is None else self.law.p_values
+        elements = by_element(self.elements, self.outcomes, self.runs, self.allowed.by_element, p_values)
+        worst = None
+        if kept is None or not all(kept.values()):
+            worst = worst_counterexample(self.judge, [each.trial for each in self.origins], self.runs.regions)
+        notes = self._notes(kept)
+        if why:
+            notes.append("broken in states of verify.mechanism.explain, not in these")
         return Audit(
-            env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+            env=name_of_env(simulator.env),
             group=name_of(symmetry.group),
             declared=symmetry.holds,
             subgroups=tuple(findings),
             largest=largest,
             largest_with_reward=tuple(each.name for each in rewarded),
-            elements=tuple(
-                by_element(
-                    self.elements,
-                    self.outcomes,
-                    self.runs,
-                    self.allowed.by_element,
-                    {} if self.law is None else self.law.p_values,
-                )
-            ),
+            elements=tuple(elements),
             regions=tuple(regions),
             fields=fields,
             field_laws={} if self.law is None else self.law.fields,
@@ -184,20 +180,26 @@ class Auditor:
             floor=self.runs.floor,
             noise=self._noise(),
             infeasible=share,
-            counterexample=worst_counterexample(self.judge, trials, self.runs.regions)
-            if kept is None or not all(kept.values())
-            else None,
+            counterexample=worst,
             causes=causes,
             recommendation=advice(findings[0], largest, regions, mended, share, self.unvisited),
             config={**config, "tolerance": self.tolerance, "confidence": self.confidence, "seed": self.seed}
             | {"restored_by": self._restored_by(), "origins": self._counts()},
             wants_reward=symmetry.reward,
-            notes=(
-                *self._notes(kept),
-                *(("broken in states of verify.mechanism.explain, not in these",) if why else ()),
-            ),
+            notes=tuple(notes),
             seconds=time.perf_counter() - began,
         )
+
+    def _findings(self, kept: Mapping[int, bool] | None, doubts: frozenset[int]) -> list[SubgroupFinding]:
+        """One for each subgroup; broken too where the model breaks one of its elements in other states."""
+        findings = by_subgroup(self.lattice, self.outcomes, self.confidence, kept)
+        for place, inside in enumerate(self.lattice.members):
+            if self.law is not None:
+                paid = all(self.law.rewarded.get(index, True) for index in inside)
+                findings[place] = replace(findings[place], reward=paid)
+            if doubts & inside:
+                findings[place] = replace(findings[place], holds="broken", bound=None)
+        return findings
 
     def _doubts(
         self, explain: Explain | None, kept: Mapping[int, bool] | None
@@ -210,16 +212,16 @@ class Auditor:
         return frozenset(tried[number] for number in found), causes
 
     def _kept(self) -> dict[int, bool] | None:
-        """By element, whether its law is kept; None where runs were compared one by one."""
+        """By element, whether its law is kept, as far as that is known; None where runs were compared one by one."""
         if self.law is None:
             return None
-        kept = {each.element: True for each in self.outcomes}
-        return kept | dict(self.law.kept)
+        alike = {each.element: True for each in self.outcomes if each.element not in self.questioned}
+        return alike | dict(self.law.kept)
 
     def _broken(self, kept: Mapping[int, bool] | None) -> list[Any]:
         if kept is None:
             return [each for each in self.outcomes if not each.dynamics]
-        return [each for each in self.outcomes if not kept[each.element]]
+        return [each for each in self.outcomes if not kept.get(each.element, True)]
 
     def _noise(self) -> str:
         if not self.noisy:
@@ -252,7 +254,3 @@ class Auditor:
         if kept is None:
             notes += list(notes_of(self.judge))
         return notes
-
-
-def _holds(found: Any) -> bool:
-    return found.holds not in ("broken", "untested")

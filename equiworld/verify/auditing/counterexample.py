@@ -25,6 +25,7 @@ from equiworld.verify.auditing.naming import words_of
 from equiworld.verify.auditing.setup import States, prepared, settled
 from equiworld.verify.check.judge import Judge
 from equiworld.verify.check.trials import Move, Simulator, Trial
+from equiworld.verify.wrapped import name_of_env
 
 __all__ = ["Counterexample", "worst_counterexample"]
 
@@ -87,10 +88,13 @@ class Counterexample:
 
         Args:
             env: the environment, if it is not one that its id and arguments make.
-            move, states, state_fields: as for the audit.
+            move, states, state_fields: `move`, `access` and `state_fields` of the audit.
+
+        Returns:
+            The deviation, in the field's own units; NaN if the run ends before the moment.
 
         Raises:
-            ArgumentError: the id is not one that this process knows.
+            UnknownNameError: the id is not one that this process knows.
         """
         import gymnasium as gym
 
@@ -212,7 +216,7 @@ def _of_row(
     walk = trial.walk if not joined else (*trial.walk, *trial.actions)
     kept = actions[:step] if not joined else ()
     return Counterexample(
-        env=getattr(env.spec, "id", None) or type(env.unwrapped).__name__,
+        env=name_of_env(env),
         env_arguments=dict(getattr(env.spec, "kwargs", None) or {}),
         symmetry=symmetry,
         seed=trial.seed,

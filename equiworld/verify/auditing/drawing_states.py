@@ -17,7 +17,7 @@ from equiworld.verify.auditing.access import Restored
 from equiworld.verify.check.drawn import within
 from equiworld.verify.check.trials import Simulator, Trial
 
-__all__ = ["Feasibility", "Origin", "drawn_trials", "replayed"]
+__all__ = ["Feasibility", "Origin", "drawn_trials", "feasibility", "replayed"]
 
 _STREAM = 0x6175646974
 _FAR = 100  # steps at most from a reset to a state
@@ -67,7 +67,7 @@ def feasibility(env: gym.Env, symmetry: Symmetry, elements: GroupElement, seed: 
 
 def _holds(space: gym.Space, action: Array) -> bool:
     """Whether it lies in the space, but for rounding."""
-    if isinstance(space, gym.spaces.Box) and type(space) is gym.spaces.Box:
+    if type(space) is gym.spaces.Box:
         slack = 1e-6 * (1.0 + np.abs(action))
         return bool(((action >= space.low - slack) & (action <= space.high + slack)).all())
     return bool(space.contains(np.asarray(action * (1 - 1e-9), space.dtype)))

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from equiworld.errors import ArgumentError
-from equiworld.files import write_atomically
 from equiworld.verify.check.pairs import EXACT
+from equiworld.verify.check.report import shortened
+from equiworld.verify.drawing import draw_to
 
 __all__ = ["draw"]
 
@@ -25,21 +25,15 @@ _MOST, _LONGEST = 24, 34  # bars; letters of a name
 
 def draw(path: str | os.PathLike[str], audit: Any) -> Path:
     """Draw it to a file, whole or not at all; the suffix of `path` says the format."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = list(audit.subgroups[:_MOST])
-    figure = Figure(figsize=(11, 2.2 + 0.24 * len(rows)), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    kind = Path(path).suffix.lower().removeprefix(".")
-    kinds = canvas.get_supported_filetypes()
-    if kind not in kinds:
-        raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
-    figure.suptitle(f"{audit.env}: largest that holds, {' and '.join(audit.largest) or 'none'}")
-    columns = figure.add_gridspec(1, 2, width_ratios=(2.2, 1))
-    _draw_subgroups(figure.add_subplot(columns[0]), audit, rows)
-    _draw_regions(figure.add_subplot(columns[1]), audit)
-    return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
+
+    def fill(figure: Any) -> None:
+        figure.suptitle(f"{audit.env}: largest that holds, {' and '.join(audit.largest) or 'none'}")
+        columns = figure.add_gridspec(1, 2, width_ratios=(2.2, 1))
+        _draw_subgroups(figure.add_subplot(columns[0]), audit, rows)
+        _draw_regions(figure.add_subplot(columns[1]), audit)
+
+    return draw_to(path, (11, 2.2 + 0.24 * len(rows)), fill)
 
 
 def _draw_subgroups(axes: Any, audit: Any, rows: Any) -> None:
@@ -54,7 +48,7 @@ def _draw_subgroups(axes: Any, audit: Any, rows: Any) -> None:
         axes.plot(max(each.one_step, _SMALLEST), place, "|", color="0.1", markersize=9)
     axes.set_xscale("log")
     axes.set_xlim(_SMALLEST, 10.0)
-    axes.set_yticks(list(places), [_short(each.name) for each in rows], fontsize=8)
+    axes.set_yticks(list(places), [shortened(each.name, _LONGEST) for each in rows], fontsize=8)
     axes.set_xlabel("largest deviation, relative")
     for at, words in ((EXACT, "rounding"), (audit.config["tolerance"], "tolerance")):
         axes.axvline(at, color="0.4", linewidth=0.8, linestyle=":")
@@ -81,7 +75,3 @@ def _draw_regions(axes: Any, audit: Any) -> None:
     axes.set_xlim(0, 100)
     axes.set_xlabel("runs that deviate [%]")
     axes.set_ylim(0.4, max(len(names), 3) + 0.6)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

@@ -120,6 +120,11 @@ class SubgroupFinding:
     reward: bool
     reward_deviation: float
 
+    @property
+    def held(self) -> bool:
+        """Whether it holds, in whichever sense."""
+        return self.holds not in ("broken", "untested")
+
 
 def bound_of_none(trials: int, confidence: float) -> float:
     """The largest rate at which no violation in so many trials is as likely as 1 − confidence: about 3/n at 95 %.
@@ -144,7 +149,8 @@ def by_subgroup(
         lattice: subgroups and elements.
         found: the runs to count.
         confidence: of the bounds.
-        in_law: of a noisy world, by element whether its law is kept; None where runs are compared one by one.
+        in_law: of a noisy world, by element whether its law is kept, those left out of which that is not known; None
+            where runs are compared one by one.
     """
     result, critical = [], {one.state for one in found if not one.dynamics}
     for which, each in enumerate(lattice.subgroups):
@@ -153,11 +159,12 @@ def by_subgroup(
         broken = {one.state for one in own if not one.dynamics}
         states = {one.state for one in own}
         horizon = max((one.horizon for one in own), default=0.0)
-        verdict = _verdict(own, lattice.own[which] or inside, critical)
+        proper = lattice.own[which] or inside
+        verdict = _verdict(own, proper, critical)
         if in_law is not None and verdict != "untested":
-            tried = [in_law[index] for index in inside if index in in_law]
-            broken = set() if all(tried) else broken
-            verdict = ("in law" if all(tried) else "broken") if tried else "untested"
+            lost = any(not in_law.get(index, True) for index in inside)
+            broken = broken if lost else set()
+            verdict = "broken" if lost else "untested" if proper.isdisjoint(in_law) else "in law"
         result.append(
             SubgroupFinding(
                 each.name,
@@ -228,7 +235,7 @@ def by_region(lattice: Lattice, found: Sequence[Outcome], confidence: float) -> 
     for region in dict.fromkeys(each.region for each in found):
         own = [each for each in found if each.region == region]
         judged = by_subgroup(lattice, own, confidence)
-        largest = maximal(lattice, judged, lambda each: each.holds not in ("broken", "untested"))
+        largest = maximal(lattice, judged, lambda each: each.held)
         result.append(
             RegionFinding(
                 region,

@@ -57,7 +57,7 @@ class FunctionStates(StateAccess):
     ) -> None:
         if not callable(get) or not callable(set):
             raise ArgumentError(
-                "states", f"({get!r}, {set!r})", "two functions, get(env) and set(env, state)"
+                "access", f"({get!r}, {set!r})", "two functions, get(env) and set(env, state)"
             )
         self._get, self._set, self.symmetry = get, set, symmetry
         self.fields = {**symmetry.observation, **(fields or {})}
@@ -75,11 +75,11 @@ class FunctionStates(StateAccess):
         for name in state:
             if name not in self.fields:
                 expected = "a field for each array of the state, in state_fields={…}"
-                raise ArgumentError("states", f"the array {name!r} without a field", expected, self.fields)
+                raise ArgumentError("access", f"the array {name!r} without a field", expected, self.fields)
         return state
 
     def begin(self, env: gym.Env, state: Mapping[str, Array], g: GroupElement) -> Any:
-        """With each array moved."""
+        """With each array moved by its field."""
         element, centre = self.symmetry.own(g), np.asarray(self.symmetry.centre)
         moved = {
             name: np.asarray(self.fields[name].transform(element, each, centre, name), np.float64)

@@ -32,9 +32,9 @@ class Law:
     """What was found of laws.
 
     Attributes:
-        kept: by element, whether its law is kept, of the dynamics and, where that is asked for, of the reward.
+        kept: by element, whether the law of the dynamics is kept; nothing of those whose draws ended too soon.
         p_values: by element, of the elements that only the same subgroup has together, that it is.
-        rewarded: whether that of the reward is, of all elements.
+        rewarded: likewise, whether that of the reward is.
         fields: by observed field, of the elements whose law is not kept, the p-value that this field's is.
         draws: from each side, of each state.
         states: how many.
@@ -42,7 +42,7 @@ class Law:
 
     kept: Mapping[int, bool]
     p_values: Mapping[int, float]
-    rewarded: bool
+    rewarded: Mapping[int, bool]
     fields: Mapping[str, float]
     draws: int
     states: int
@@ -101,13 +101,13 @@ def compared_laws(
     p_values = {number: _p_value(pairs, fields, rng) for number, pairs in clouds.items()}
     rewards = {number: _p_value(pairs, ["reward"], rng) for number, pairs in clouds.items()}
     level = level / 2 if simulator.symmetry.reward else level
-    kept = holm(p_values, level)
+    kept, paid = holm(p_values, level), holm(rewards, level)
     lost = [pair for number, pairs in clouds.items() if not kept[number] for pair in pairs]
     known = {index: number for index, number in owner.items() if number in kept and index in chosen}
     return Law(
         {index: kept[number] for index, number in known.items()},
         {index: p_values[number] for index, number in known.items()},
-        all(holm(rewards, level).values()),
+        {index: paid[number] for index, number in known.items()},
         {name: _p_value(lost, [name], rng) for name in fields} if lost else {},
         _DRAWS,
         len(origins),

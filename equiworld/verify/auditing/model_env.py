@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from equiworld.errors import ArgumentError
 from equiworld.groups import SE2
 from equiworld.symmetry import Field, Parts, Point, Rotation, Scalar, Symmetry, Vector
+from equiworld.verify.mechanism.model_map import BALL, FREE
 
 __all__ = ["ModelEnv"]
 
-_FREE, _BALL = 0, 1  # mjJNT_FREE, mjJNT_BALL
 _PERIOD = 0.02  # [s] between actions
 _SPREAD = 0.1  # of resets, in positions and velocities
 _RATE = 8.0  # [rad/s] a typical size
@@ -103,20 +103,20 @@ def _left_by_gravity(model: Any) -> Symmetry | None:
     roots = [body for body in range(1, model.nbody) if model.body_parentid[body] == 0]
     for body in roots:
         first, count = model.body_jntadr[body], model.body_jntnum[body]
-        if count and (count > 1 or model.jnt_type[first] != _FREE):
+        if count and (count > 1 or model.jnt_type[first] != FREE):
             return None
     gravity = np.asarray(model.opt.gravity, np.float64)
     axis = -gravity if gravity.any() else np.array([0.0, 0.0, 1.0])
     positions, velocities = dict[str, Field](), dict[str, Field]()
     for joint in range(model.njnt):
         name = model.joint(joint).name or str(joint)
-        if model.jnt_type[joint] == _FREE:
+        if model.jnt_type[joint] == FREE:
             positions[f"place of {name}"] = Point()
             positions[f"orientation of {name}"] = Rotation(form="wxyz")
             velocities[f"velocity of {name}"] = Vector()
             velocities[f"spin of {name}"] = Scalar(3, scale=_RATE)  # in the body's own axes
         else:
-            ball = model.jnt_type[joint] == _BALL
+            ball = model.jnt_type[joint] == BALL
             positions[f"angle of {name}"] = Scalar(4 if ball else 1)
             velocities[f"rate of {name}"] = Scalar(3 if ball else 1, scale=_RATE)
     fields = {"observation": Parts({**positions, **velocities})}

@@ -12,12 +12,11 @@ from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
 from equiworld.verify.auditing.access import StateAccess
 from equiworld.verify.auditing.memory_states import numbers_of
+from equiworld.verify.mechanism.model_map import BALL, FREE
 from equiworld.verify.moving import observe_now
 from equiworld.verify.mujoco_model import model_and_data
 
 __all__ = ["MujocoStates"]
-
-_FREE, _BALL = 0, 1  # mjJNT_FREE, mjJNT_BALL
 
 
 class MujocoStates(StateAccess):
@@ -64,8 +63,8 @@ class MujocoStates(StateAccess):
         model, data = found
         parts: list[Array] = []
         for kind, place in zip(model.jnt_type.tolist(), model.jnt_qposadr.tolist(), strict=True):
-            if kind in (_FREE, _BALL):
-                start, matrix = place + 3 * (kind == _FREE), np.zeros(9)
+            if kind in (FREE, BALL):
+                start, matrix = place + 3 * (kind == FREE), np.zeros(9)
                 mujoco.mju_quat2Mat(matrix, data.qpos[start : start + 4].copy())
                 parts += [data.qpos[place:start].copy(), matrix]
             else:

@@ -45,6 +45,8 @@ def worse(one: str, other: str) -> str:
 def unvisited(env: gym.Env, region: Region | None, seen: Iterable[str]) -> tuple[str, ...]:
     """What stands in the world and no run touched: nothing is known there. Empty where that cannot be told.
 
+    Words of a user's own do not tell what they mean.
+
     Args:
         env: any.
         region: what told where it was, all along.
@@ -56,7 +58,8 @@ def unvisited(env: gym.Env, region: Region | None, seen: Iterable[str]) -> tuple
     walls = getattr(env.unwrapped, "walls", False) or getattr(
         getattr(space, "static_body", None), "shapes", ()
     )
-    return ("the walls",) if walls and region is not None and FIXED not in set(seen) else ()
+    known, words = set(_ORDER), set(seen)
+    return ("the walls",) if walls and region is not None and words <= known - {FIXED} else ()
 
 
 class _OfMujoco:

@@ -14,7 +14,7 @@ from equiworld.verify.auditing.cause import Cause
 from equiworld.verify.auditing.counterexample import Counterexample
 from equiworld.verify.auditing.findings import ElementFinding, Holds, RegionFinding, SubgroupFinding
 from equiworld.verify.auditing.runs import Floor
-from equiworld.verify.check.report import FieldCheck
+from equiworld.verify.check.report import FieldCheck, shortened
 
 __all__ = ["Audit"]
 
@@ -111,7 +111,7 @@ class Audit:
     def ok(self) -> bool:
         """Whether the group holds, with the reward where the declaration does not give it up."""
         whole = self.subgroups[0]
-        return whole.holds not in ("broken", "untested") and (whole.reward or not self.wants_reward)
+        return whole.held and (whole.reward or not self.wants_reward)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -293,7 +293,7 @@ class Audit:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…"
+    return shortened(name, _SHOWN)
 
 
 def _size(value: float) -> str:

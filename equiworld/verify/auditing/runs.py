@@ -85,9 +85,8 @@ class Runner:
         self.region, self.tolerance = region, tolerance
         self.restored = simulator.restore if isinstance(simulator.restore, Restored) else None
         self.found = Runs()
-        self._went: list[
-            tuple[str, object]
-        ] = []  # by state, where the run from s went, and a snapshot after one step
+        # By state, where the run from s went, and a snapshot after one step.
+        self._went: list[tuple[str, object]] = []
 
     def run(self) -> Runs:
         """Every state, under those elements that are tried there."""

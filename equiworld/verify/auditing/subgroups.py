@@ -269,7 +269,7 @@ def telling_elements(
     found: list[GroupElement] = []
     for g in _candidates(group, subgroups, rng, scale):
         own = g.within(group) if g.group != group else g
-        if not any(_same(own, other) for other in (group.identity(), *found)):
+        if not any(own.is_close(other) for other in (group.identity(), *found)):
             found.append(own)
     return GroupElement.stack(found) if found else None
 
@@ -294,7 +294,3 @@ def _candidates(
         for arrow in (*np.eye(group.dim), rng.normal(size=group.dim) / np.sqrt(group.dim)):
             shift = group.shifts(arrow) * scale * rng.uniform(0.3, 1.0) * (-1.0) ** number
             yield GroupElement(group, np.eye(group.dim), shift)
-
-
-def _same(g: GroupElement, other: GroupElement) -> bool:
-    return g.is_close(other) and int(g.label) == int(other.label)

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from equiworld.errors import ArgumentError
-from equiworld.files import write_atomically
 from equiworld.groups import GroupElement
 from equiworld.verify.certification.orbit import Orbit
-from equiworld.verify.drawing import draw_orbit_on_sphere, sphere_axes
+from equiworld.verify.drawing import draw_orbit_on_sphere, draw_to, sphere_axes
 from equiworld.verify.elements import rotation_angle, rotation_axis
 
 __all__ = ["draw"]
@@ -41,28 +39,21 @@ def draw(
     Elements that turn in one plane lie on a circle, at their angle; others over the sphere of rotation axes.
     Where no final error is known, of environments without a goal say, deviations are drawn alone.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # A canvas of its own, not pyplot: no window system is asked for and no figure of the caller is touched.
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    kind = Path(path).suffix.lower().removeprefix(".")
-    kinds = canvas.get_supported_filetypes()
-    if kind not in kinds:
-        raise ArgumentError("path", os.fspath(path), "a file name with a suffix that says the format", kinds)
-    figure.suptitle(title)
     judged = any(np.isfinite(orbit.final_error).any() for orbit in orbits)
     angles = _angles_in_one_plane(elements)
-    columns = figure.add_gridspec(1, 1 + judged)
-    if judged and angles is not None:
-        _draw_circle(figure.add_subplot(columns[0], projection="polar"), elements, orbits, angles)
-    elif judged:
-        lines = columns[0].subgridspec(len(orbits), 1)
-        for index, orbit in enumerate(orbits):
-            _draw_sphere(sphere_axes(figure, lines[index]), elements, orbit)
-    _draw_deviations(figure.add_subplot(columns[-1]), orbits, tolerance)
-    return write_atomically(path, lambda file: canvas.print_figure(file, format=kind, dpi=150))
+
+    def fill(figure: Any) -> None:
+        figure.suptitle(title)
+        columns = figure.add_gridspec(1, 1 + judged)
+        if judged and angles is not None:
+            _draw_circle(figure.add_subplot(columns[0], projection="polar"), elements, orbits, angles)
+        elif judged:
+            lines = columns[0].subgridspec(len(orbits), 1)
+            for index, orbit in enumerate(orbits):
+                _draw_sphere(sphere_axes(figure, lines[index]), elements, orbit)
+        _draw_deviations(figure.add_subplot(columns[-1]), orbits, tolerance)
+
+    return draw_to(path, (10, 4.5), fill)
 
 
 def _angles_in_one_plane(elements: GroupElement) -> NDArray[np.float64] | None:

@@ -46,15 +46,11 @@ def drawn_elements(group: Group, count: int, rng: np.random.Generator, scale: fl
         pool += list(group.sample(rng, count, scale=scale))
     found: list[GroupElement] = []
     for g in pool:
-        if not any(_same(g, other) for other in (group.identity(), *found)):
+        if not any(g.is_close(other) for other in (group.identity(), *found)):
             found.append(g)
     if not found:
         raise ArgumentError("group", repr(group), NOTHING_TO_COMPARE)
     return GroupElement.stack(found[:count])
-
-
-def _same(g: GroupElement, other: GroupElement) -> bool:
-    return g.is_close(other) and int(g.label) == int(other.label)
 
 
 def drawn_starts(

@@ -22,7 +22,9 @@ __all__ = [
     "Verdict",
     "kind_of",
     "places_in_words",
+    "shortened",
     "shown",
+    "traits_of",
 ]
 
 Verdict = Literal["exact", "approximate", "false", "broken", "untested"]
@@ -97,7 +99,7 @@ class FieldCheck:
         return {
             "name": self.name if self.role != "info" else f"info {self.name}",
             "place": self.place,
-            "declared": _short(self.declared, _NARROW),
+            "declared": shortened(self.declared, _NARROW),
             **values,
             "relative": "–" if relative is None else f"{relative:.2g}",
             "first": "–" if self.first_step is None else str(self.first_step),
@@ -115,7 +117,7 @@ class FieldCheck:
         told = f"off by {self.relative:.2g} of its scale{when}{where}{though}"
         if self.fits == FOLLOWS:
             return f"{self.name}: {FOLLOWS}"
-        return f"{self.name}: declared {_short(self.declared, _WIDE)}; {self.fits or told}"
+        return f"{self.name}: declared {shortened(self.declared, _WIDE)}; {self.fits or told}"
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def places_in_words(places: Sequence[int]) -> str:
         else:
             parts.append([place])
     words = [str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts]
-    return _short(", ".join(words), 24)
+    return shortened(", ".join(words), 24)
 
 
 def shown(declared: Field) -> str:
@@ -252,5 +254,6 @@ def _numbers(values: tuple[float, ...]) -> str:
     return told if len(values) <= _SHOWN else f"{told} … ({len(values)})"
 
 
-def _short(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

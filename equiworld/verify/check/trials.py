@@ -91,9 +91,8 @@ class Simulator:
     ) -> None:
         self.env, self.symmetry, self.move, self.restore = env, symmetry, move, restore
         self.dtype: np.dtype | None = None  # of actions; None for float64, which rounds nothing
-        self.roundings: dict[
-            tuple[str, str], float
-        ] = {}  # by role and name, the eps of arrays that are coarser
+        # By role and name, the eps of arrays that are coarser.
+        self.roundings: dict[tuple[str, str], float] = {}
         self._seed = 0
 
     def begin(self, start: Trial, g: GroupElement | None) -> Seen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from equiworld.verify.check.trials import Move
 from equiworld.verify.check_symmetry import check_symmetry
 from equiworld.verify.discovery.proposal import with_mirrors
 
-__all__ = ["audited", "enlarged"]
+__all__ = ["audited", "enlarged", "holds"]
 
 _ROUNDS = 3  # of mending what an example shows
 
@@ -42,14 +42,9 @@ def audited(
     """
     for _ in range(_ROUNDS):
         found = check_symmetry(env, proposed, move=move, **settings)
-        if _holds(found):
+        if holds(found):
             return proposed, found
-        mended = {
-            each.name: other
-            for each in found.fields
-            if each.role == "observation" and each.verdict == "false"
-            if (other := _retyped(each, proposed, found.elements)) is not None
-        }
+        mended = _mended(found, proposed, _retyped)
         centre = _centre_by_example(found, proposed) or proposed.centre
         if not mended and centre == proposed.centre:
             break
@@ -57,9 +52,20 @@ def audited(
     for group in _parts_of(proposed):
         tried = replaced(proposed, group=group)
         less = check_symmetry(env, tried, move=move, **settings)
-        if _holds(less):
+        if holds(less):
             return tried, less
     return proposed, found
+
+
+def _mended(
+    found: SymmetryCheck,
+    symmetry: Symmetry,
+    other: Callable[[FieldCheck, Symmetry, GroupElement], Field | None],
+) -> dict[str, Field]:
+    """By name of a false field, another that its example shows."""
+    false = [each for each in found.fields if each.role == "observation" and each.verdict == "false"]
+    others = {each.name: other(each, symmetry, found.elements) for each in false}
+    return {name: each for name, each in others.items() if each is not None}
 
 
 def _retyped(found: FieldCheck, symmetry: Symmetry, elements: GroupElement) -> Field | None:
@@ -76,7 +82,8 @@ def _retyped(found: FieldCheck, symmetry: Symmetry, elements: GroupElement) -> F
     return None
 
 
-def _holds(found: SymmetryCheck) -> bool:
+def holds(found: SymmetryCheck) -> bool:
+    """Whether what was tested is true, exactly or within the tolerance."""
     return found.verdict in ("exact", "approximate")
 
 
@@ -123,14 +130,9 @@ def enlarged(
             found = check_symmetry(env, tried, move=move, **settings)
         except ArgumentError:
             return None
-        if _holds(found):
+        if holds(found):
             return tried, found
-        mended = {
-            each.name: other
-            for each in found.fields
-            if each.role == "observation" and each.verdict == "false"
-            if (other := _by_example(each, tried, found.elements)) is not None
-        }
+        mended = _mended(found, tried, _by_example)
         if not mended:
             break
         tried = replaced(tried, fields=mended)
@@ -146,7 +148,7 @@ def _with_other_action(
         return None
     tried = replaced(symmetry, action=others[type(symmetry.action)](symmetry.action.count))
     found = check_symmetry(env, tried, move=move, **settings)
-    return (tried, found) if _holds(found) else None
+    return (tried, found) if holds(found) else None
 
 
 def replaced(symmetry: Symmetry, fields: Mapping[str, Field] | None = None, **changes: Any) -> Symmetry:

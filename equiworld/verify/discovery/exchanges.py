@@ -9,7 +9,7 @@ import numpy as np
 
 from equiworld.groups.arrays import Array
 from equiworld.verify.discovery.finite import FiniteGuess
-from equiworld.verify.discovery.local_model import SHARE, LocalModel
+from equiworld.verify.discovery.local_model import LocalModel, deviation_share
 from equiworld.verify.discovery.transitions import Transitions
 
 __all__ = ["exchange_guesses"]
@@ -106,5 +106,4 @@ def _deviation(model: LocalModel, rows: Transitions, order: Mapping[str, str], a
     there = model.change({name: state[order[name]] for name in model.names}, action)
     off = [(there[name] - here[order[name]]) / model.scales[name] for name in model.names]
     size = [here[name] / model.scales[name] for name in model.names]
-    each = np.sqrt(np.mean(np.concatenate(off, 1) ** 2, 1))
-    return float(np.quantile(each, SHARE)) / float(np.sqrt(np.mean(np.concatenate(size, 1) ** 2)) or 1.0)
+    return deviation_share(off, size)

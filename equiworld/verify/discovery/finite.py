@@ -11,17 +11,15 @@ from equiworld.groups import SO3, Cyclic, Dihedral, Group, Isometries
 from equiworld.groups.arrays import Array
 from equiworld.symmetry import Concatenation, Heading, Point, Pseudoscalar, Scalar, Vector
 from equiworld.verify.discovery.field_types import FieldGuess
-from equiworld.verify.discovery.local_model import SHARE, LocalModel
+from equiworld.verify.discovery.local_model import LocalModel, deviation_share
 from equiworld.verify.discovery.transitions import Transitions
 
-__all__ = ["FiniteGuess", "finite_group", "finite_guesses", "with_signs"]
+__all__ = ["FiniteGuess", "as_points", "finite_group", "finite_guesses", "with_signs"]
 
 _ROWS = 160
 _WITHIN = 3.0  # times the model's own error
-_LEAST, _MOST = (
-    0.05,
-    0.35,
-)  # of the changes' size: below it holds, above it does not, whatever the model's error
+_LEAST = 0.05  # of the changes' size: below it holds, whatever the model's error
+_MOST = 0.35  # likewise: above it does not
 _AXES = tuple(np.pi * k / 4 for k in range(4))
 
 
@@ -105,9 +103,14 @@ def _middle(data: Transitions, guesses: Sequence[FieldGuess], dim: int) -> Array
         if array is None or not isinstance(guess.declared, Point | Vector):
             continue
         items = array.reshape(-1, dim)
-        if np.abs(items.mean(0)).max() > 0.25 * items.std():
+        if _is_away(items):
             means.append(items.mean(0))
     return np.mean(means, 0) if means else np.zeros(dim)
+
+
+def _is_away(items: Array) -> bool:
+    """Whether the mean of items `(n, d)` is far from 0."""
+    return bool(np.abs(items.mean(0)).max() > 0.25 * items.std())
 
 
 def as_points(guesses: Sequence[FieldGuess], data: Transitions, dim: int) -> list[FieldGuess]:
@@ -115,10 +118,9 @@ def as_points(guesses: Sequence[FieldGuess], data: Transitions, dim: int) -> lis
     found = []
     for guess in guesses:
         array = data.before.get(guess.name)
-        if not guess.sure and isinstance(guess.declared, Vector) and array is not None:
-            items = array.reshape(-1, dim)
-            if np.abs(items.mean(0)).max() > 0.25 * items.std():
-                guess = replace(guess, declared=Point(guess.declared.count))
+        arrow = isinstance(guess.declared, Vector) and not guess.sure
+        if arrow and array is not None and _is_away(array.reshape(-1, dim)):
+            guess = replace(guess, declared=Point(guess.declared.size(dim) // dim))
         found.append(guess)
     return found
 
@@ -200,8 +202,7 @@ def _deviation(
         scale = model.scales[name]
         off.append((there[name] - linear(name, change)) / scale)
         size.append(change / scale)
-    each = np.sqrt(np.mean(np.concatenate(off, 1) ** 2, 1))
-    return float(np.quantile(each, SHARE)) / float(np.sqrt(np.mean(np.concatenate(size, 1) ** 2)) or 1.0)
+    return deviation_share(off, size)
 
 
 def finite_group(found: Sequence[FiniteGuess], dim: int) -> Group | None:

@@ -14,6 +14,7 @@ from equiworld.symmetry import Symmetry
 from equiworld.verify.check.report import SymmetryCheck
 from equiworld.verify.check.trials import Move
 from equiworld.verify.check_symmetry import check_symmetry
+from equiworld.verify.discovery.enlarging import holds
 from equiworld.verify.discovery.proposal import with_mirrors
 from equiworld.verify.discovery.report import Discovery
 from equiworld.verify.discovery.turning import turning_symmetry
@@ -54,7 +55,7 @@ def from_model(
     )
     if turning.symmetry is None:
         notes.append(f"turns about gravity are not proposed: {'; '.join(turning.left)}")
-    elif turned is None or turned.verdict not in ("exact", "approximate"):
+    elif turned is None or not holds(turned):
         notes.append("turns about gravity were tried and do not hold of what is observed")
     elif proposed is None or with_mirrors(turning.symmetry.group) is None:
         proposed, audit = turning.symmetry, turned  # the model's own mirror is one of its reflections
@@ -64,7 +65,7 @@ def from_model(
         notes.append("the MuJoCo model proposes nothing: see verify.mechanism.propose")
         return None
     notes.append("read from the MuJoCo model: joints, actuators and bodies, and what its roots can do")
-    if audit is not None and audit.verdict not in ("exact", "approximate"):
+    if audit is not None and not holds(audit):
         notes.append("the audit contradicts the proposal")
     seconds = time.perf_counter() - began
     return Discovery(name, None, (), (), proposed, audit, tuple(notes), seconds, also)

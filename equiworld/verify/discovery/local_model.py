@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,13 @@ import numpy as np
 from equiworld.groups.arrays import Array
 from equiworld.verify.discovery.transitions import Transitions
 
-__all__ = ["SHARE", "LocalModel", "fitted"]
+__all__ = ["LocalModel", "deviation_share", "fitted"]
 
 _WIDTHS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _RIDGES = (1e-10, 1e-8, 1e-6, 1e-4)
 _HELD_OUT = 0.2
 _MOST = 1500  # rows that it is fitted to
-SHARE = 0.75  # of held-out rows err less than `error`: a few far off say little
+_SHARE = 0.75  # of held-out rows err less than `error`: a few far off say little
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,17 @@ class LocalModel:
         }
 
 
+def deviation_share(off: Sequence[Array], size: Sequence[Array]) -> float:
+    """What deviations are less than in three of four rows, in shares of the root mean square of the changes.
+
+    Args:
+        off: by key, the deviations `(n, size)` in units of its scale.
+        size: likewise, the changes.
+    """
+    each = np.sqrt(np.mean(np.concatenate(off, 1) ** 2, 1))
+    return float(np.quantile(each, _SHARE)) / float(np.sqrt(np.mean(np.concatenate(size, 1) ** 2)) or 1.0)
+
+
 def fitted(data: Transitions, rng: np.random.Generator) -> LocalModel:
     """The width and the ridge are those that predict held-out rows best; then all rows are used."""
     names = tuple(name for name in data.before if np.ptp(data.before[name], axis=0).max() > 1e-12)
@@ -87,7 +98,7 @@ def _best(inputs: Array, outputs: Array, rng: np.random.Generator) -> tuple[floa
         for ridge in _RIDGES:
             found = across @ (projected / (np.maximum(values, 0.0) + ridge)[:, None])
             rows = np.sqrt(np.mean((found - outputs[out]) ** 2, 1)) / scale
-            error, most = float(np.sqrt(np.mean(rows**2))), float(np.quantile(rows, SHARE))
+            error, most = float(np.sqrt(np.mean(rows**2))), float(np.quantile(rows, _SHARE))
             best = min(best, (error, most, width, ridge))
     return best[1:]
 

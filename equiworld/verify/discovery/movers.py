@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,14 +118,10 @@ def movers_of(
 
 def unknowns_of(movers: list[Mover], dim: int) -> list[Unknown]:
     """The coordinates of a generator. Actions turn only: their zero is what does nothing."""
-    return list(_unknowns(movers, dim))
-
-
-def _unknowns(movers: list[Mover], dim: int) -> Iterator[Unknown]:
+    found = list[Unknown]()
     for number, mover in enumerate(movers):
         if mover.turns:
-            for which in range(len(basis_of_turns(dim))):
-                yield Unknown(number, "turn", which)
+            found += [Unknown(number, "turn", which) for which in range(len(basis_of_turns(dim)))]
         if mover.form in ("arrow", "number") and mover.key != ACTION:
-            for which in range(mover.size):
-                yield Unknown(number, "shift", which)
+            found += [Unknown(number, "shift", which) for which in range(mover.size)]
+    return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import gymnasium as gym
@@ -152,11 +153,6 @@ def _inner(space: spaces.Box, rng: np.random.Generator, length: int) -> NDArray[
     """Actions `(length, m)` on a grid well inside the space, each held for a few steps."""
     low, high = limits(space)
     middle, half = (low + high) / 2, (high - low) / 2
-    drawn = np.stack(list(_some(held_actions(space, rng), length))).astype(np.float64)
+    drawn = np.stack(list(islice(held_actions(space, rng), length))).astype(np.float64)
     inner = np.round((drawn - middle) / half * _INSIDE / _GRID) * _GRID
     return middle + half * inner
-
-
-def _some(actions: Iterator[NDArray[Any]], length: int) -> Iterator[NDArray[Any]]:
-    for _, action in zip(range(length), actions, strict=False):
-        yield action

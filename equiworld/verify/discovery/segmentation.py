@@ -30,8 +30,8 @@ def segments(points: Sequence[Perturbed], data: Transitions) -> Places:
     """Numbers of one array, those that turn together as one part, by the null space of turns of any two numbers.
 
     Unknown is how much each two numbers turn into each other, wherever they stand, and how much each shifts: generators
-    A with f(x + εAx) − f(x) − εA f(x) = 0. Numbers that never change are one
-    part where as many as turn together elsewhere stand side by side and are spread alike.
+    A with f(x + εAx) − f(x) − εA f(x) = 0. Numbers that never change are one part where as many as turn together
+    elsewhere stand side by side and are spread alike.
 
     Args:
         points: of the simulator, each number as a key of its own.
@@ -41,8 +41,8 @@ def segments(points: Sequence[Perturbed], data: Transitions) -> Places:
     scales = {name: data.before[name].std(0) for name in names} | {ACTION: data.action.std(0)}
     pairs = _pairs(names, data.action.shape[1])
     made, sizes = zip(*(_residual(each, scales, names, pairs) for each in points), strict=True)
-    size = np.sqrt(np.mean(np.square(sizes), 0))
-    null, _ = null_space(np.stack(made) / np.where(size > 0, size, 1.0))
+    typical = np.sqrt(np.mean(np.square(sizes), 0))
+    null, _ = null_space(np.stack(made) / np.where(typical > 0, typical, 1.0))
     whole = null[: len(pairs)]
     strength = np.linalg.norm(whole, axis=1)
     taking = strength > _TAKES_PART * strength.max(initial=0.0)

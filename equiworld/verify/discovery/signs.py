@@ -9,7 +9,7 @@ import numpy as np
 
 from equiworld.groups.arrays import Array
 from equiworld.verify.discovery.finite import FiniteGuess
-from equiworld.verify.discovery.local_model import SHARE, LocalModel
+from equiworld.verify.discovery.local_model import LocalModel, deviation_share
 from equiworld.verify.discovery.transitions import Transitions
 
 __all__ = ["sign_guesses"]
@@ -84,9 +84,7 @@ def _deviation(model: LocalModel, rows: Transitions, signs: Array, places: Array
         moved[name] = np.where(signs[part] < 0, 2 * places[part] - state[name], state[name])
     here, there = model.change(state, rows.action), model.change(moved, signs[ends[-1] :] * rows.action)
     off = [(there[name] - linear[name] * here[name]) / model.scales[name] for name in model.names]
-    size = np.concatenate([here[name] / model.scales[name] for name in model.names], 1)
-    each = np.sqrt(np.mean(np.concatenate(off, 1) ** 2, 1))
-    return float(np.quantile(each, SHARE)) / float(np.sqrt(np.mean(size**2)) or 1.0)
+    return deviation_share(off, [here[name] / model.scales[name] for name in model.names])
 
 
 def _guess(

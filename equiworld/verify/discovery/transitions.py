@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import gymnasium as gym
@@ -98,7 +99,7 @@ def gathered(env: gym.Env, count: int, seed: int, parts: Places | None) -> Trans
     episode = 0
     rng = np.random.default_rng([seed, 0x64697363])
     while len(rows) < count:
-        actions = [action for _, action in zip(range(_LENGTH), held_actions(space, rng), strict=False)]
+        actions = list(islice(held_actions(space, rng), _LENGTH))
         before = None
         for step in rollout(
             Replay([each[None] for each in actions]), [env], [Start(seed + episode)], steps=_LENGTH

@@ -12,11 +12,9 @@ from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SO2, Group, GroupElement
-from equiworld.symmetry import (
-    Symmetry,
-)
+from equiworld.symmetry import Symmetry
 from equiworld.verify.discovery.turning_fields import TurningFields
-from equiworld.verify.mechanism.model_map import Model, ModelMap
+from equiworld.verify.mechanism.model_map import FREE, SLIDE, Model, ModelMap
 from equiworld.verify.mechanism.moving import keeps_reward, move_data
 from equiworld.verify.mechanism.report import Mechanism
 from equiworld.verify.mechanism.roots import roots_of
@@ -26,7 +24,6 @@ from equiworld.verify.mujoco_move import mujoco_move
 
 __all__ = ["Turning", "TurningMover", "turning_symmetry"]
 
-_FREE, _SLIDE = 0, 2
 _ENDS = "range of joint"  # where turns end: what is observed there is for a check to find
 _DRAWN = 3  # elements under which rewards are compared
 
@@ -96,7 +93,7 @@ def turning_symmetry(env: gym.Env, mechanism: Mechanism, seed: int = 0) -> Turni
     causes = [cause for each in broken for cause in each.causes.causes if cause.name != _ENDS]
     if causes or any(not each.causes.causes for each in broken):
         return Turning(left=tuple(cause.words for cause in causes) or ("for reasons that were not found",))
-    floats = bool((model.jnt_type == _FREE).any())
+    floats = bool((model.jnt_type == FREE).any())
     up = -np.asarray(model.opt.gravity, np.float64)
     up = up / np.linalg.norm(up) if up.any() else np.array([0.0, 0.0, 1.0])
     if not floats and abs(up[2]) < 1.0:
@@ -121,7 +118,7 @@ def turning_symmetry(env: gym.Env, mechanism: Mechanism, seed: int = 0) -> Turni
         if not keeps_reward(env, symmetry, move, [drawn[i] for i in range(_DRAWN)], seed, tries=2):
             symmetry = replace(symmetry, reward=False)
         return Turning(symmetry, move)
-    raise AssertionError("the last mirror is none")
+    raise AssertionError("the last of the mirrors is None, which returns")
 
 
 def _mirrors(mechanism: Mechanism) -> Iterator[ModelMap]:
@@ -138,9 +135,9 @@ def _slides(model: Model, body: int) -> bool:
     """Whether a root can go anywhere in the plane."""
     first = int(model.body_jntadr[body])
     joints = range(first, first + int(model.body_jntnum[body]))
-    if model.jnt_type[first] == _FREE:
+    if model.jnt_type[first] == FREE:
         return True
-    axes = [model.jnt_axis[joint][:2] for joint in joints if model.jnt_type[joint] == _SLIDE]
+    axes = [model.jnt_axis[joint][:2] for joint in joints if model.jnt_type[joint] == SLIDE]
     return bool(axes) and int(np.linalg.matrix_rank(np.stack(axes))) == 2
 
 

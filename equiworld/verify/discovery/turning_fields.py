@@ -24,13 +24,12 @@ from equiworld.symmetry import (
     Vector,
 )
 from equiworld.verify.mechanism.layout import DIFFERENCE, layout_of
-from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
+from equiworld.verify.mechanism.model_map import FREE, HINGE, SLIDE, Array, Model, ModelMap
 from equiworld.verify.mechanism.roots import roots_of
 from equiworld.verify.mechanism.sources import sources_of_model
 
 __all__ = ["TurningFields"]
 
-_FREE, _SLIDE, _HINGE = 0, 2, 3
 _NAMES = {
     "qpos": "joints",
     "qvel": "joint_rates",
@@ -80,7 +79,7 @@ class TurningFields:
         """The roles of the numbers of a root's joints."""
         model, name = self._model, self._model.body(body).name or str(body)
         first = int(model.body_jntadr[body])
-        hinges = np.flatnonzero(model.jnt_type == _HINGE).tolist()
+        hinges = np.flatnonzero(model.jnt_type == HINGE).tolist()
         turned = False
         for joint in range(first, first + int(model.body_jntnum[body])):
             at, rate, kind = (
@@ -88,18 +87,18 @@ class TurningFields:
                 int(model.jnt_dofadr[joint]),
                 model.jnt_type[joint],
             )
-            if kind == _FREE:
+            if kind == FREE:
                 for i in range(3):
                     self._joints["qpos"][at + i] = _Role("point", name, i)
                     self._joints["qvel"][rate + i] = _Role("vector", name, i)
                 for i in range(4):
                     self._joints["qpos"][at + 3 + i] = _Role("wxyz", name, i)
                 turned = True
-            elif kind == _SLIDE and not turned and abs(model.jnt_axis[joint][2]) < 1.0:
+            elif kind == SLIDE and not turned and abs(model.jnt_axis[joint][2]) < 1.0:
                 axis = int(np.abs(model.jnt_axis[joint]).argmax())
                 self._joints["qpos"][at] = _Role("point", name, axis)
                 self._joints["qvel"][rate] = _Role("vector", name, axis)
-            elif kind == _HINGE and not turned:
+            elif kind == HINGE and not turned:
                 self._joints["qpos"][at] = _Role("heading", model.joint(joint).name or str(joint), 0)
                 self._hinges[hinges.index(joint)] = joint
                 turned = True

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from equiworld.errors import ArgumentError
 
-__all__ = ["median_interval", "wilson_interval"]
+__all__ = ["mean_interval", "median_interval", "wilson_interval"]
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -42,6 +42,34 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     low, high = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     # At the ends the bound is the rate itself, which rounding would miss.
     return 0.0 if successes == 0 else float(low), 1.0 if successes == trials else float(high)
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
+    """The mean of a sample and Student's interval of it, m ± t·s/√n: infinite for one value, which tells no spread.
+
+    Args:
+        values: `(n,)`, at least one.
+        confidence: between 0 and 1.
+
+    Raises:
+        ArgumentError: there is no value, or the confidence is out of its range.
+
+    Reference: Student, Biometrika 6 (1908) 1–25.
+
+    >>> mean_interval([1.0])
+    (1.0, -inf, inf)
+    """
+    _check_confidence(confidence)
+    sample = np.asarray(values, dtype=np.float64)
+    if not len(sample):
+        raise ArgumentError("values", "none", "at least one number")
+    from scipy import stats
+
+    count, mean = len(sample), float(sample.mean())
+    if count == 1:
+        return mean, -np.inf, np.inf
+    half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * sample.std(ddof=1) / np.sqrt(count))
+    return mean, mean - half, mean + half
 
 
 def median_interval(

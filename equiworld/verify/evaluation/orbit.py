@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from equiworld.groups import GroupElement
 from equiworld.results import make_result, text_table, write_json
 from equiworld.verify.elements import describe, element_columns
+from equiworld.verify.evaluation.intervals import mean_interval
 from equiworld.verify.evaluation.report import Evaluation
 
 __all__ = ["OrbitEvaluation"]
@@ -77,18 +78,11 @@ class OrbitEvaluation:
 
         The episodes are the same, so that what varies between starts is not in the interval.
         """
-        from scipy import stats
-
         first, other = (
             np.array([episode.total_reward for episode in self.evaluations[which].episodes])
             for which in (0, index)
         )
-        apart = other - first
-        mean, count = float(apart.mean()), len(apart)
-        if count == 1:
-            return mean, -np.inf, np.inf
-        half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * apart.std(ddof=1) / np.sqrt(count))
-        return mean, mean - half, mean + half
+        return mean_interval(other - first, confidence)
 
     def rows(self) -> list[dict[str, Any]]:
         """One line an element, with intervals."""
@@ -128,7 +122,8 @@ class OrbitEvaluation:
         return text_table(self.rows(), columns)
 
     def __str__(self) -> str:
-        worst = self.worst
+        others = replace(self, elements=self.elements[1:], evaluations=self.evaluations[1:])
+        worst = 1 + others.worst
         lines = [
             f"identity: {self.evaluations[0]}",
             f"worst of {len(self.elements) - 1} others ({describe(self.elements[worst])}): {self.evaluations[worst]}",

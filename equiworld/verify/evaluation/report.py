@@ -12,7 +12,7 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.results import make_result, text_table, write_json
-from equiworld.verify.evaluation.intervals import median_interval, wilson_interval
+from equiworld.verify.evaluation.intervals import mean_interval, median_interval, wilson_interval
 
 __all__ = ["Episode", "Evaluation"]
 
@@ -115,20 +115,9 @@ class Evaluation:
         return self.return_interval()[0]
 
     def return_interval(self, confidence: float = 0.95) -> tuple[float, float, float]:
-        """`mean_return` and Student's interval of it, m ± t·s/√n: infinite for a single episode, which tells no spread.
-
-        Reference: Student, Biometrika 6 (1908) 1–25.
-        """
-        from scipy import stats
-
-        if not 0 < confidence < 1:
-            raise ArgumentError("confidence", confidence, "a share between 0 and 1")
-        returns = np.array([episode.total_reward for episode in self.episodes])
-        count, mean = self._count, float(returns.mean())
-        if count == 1:
-            return mean, -np.inf, np.inf
-        half = float(stats.t.ppf((1 + confidence) / 2, count - 1) * returns.std(ddof=1) / np.sqrt(count))
-        return mean, mean - half, mean + half
+        """`mean_return` and Student's interval of it: infinite for a single episode, which tells no spread."""
+        self._count  # noqa: B018  refuses an evaluation without episodes
+        return mean_interval([episode.total_reward for episode in self.episodes], confidence)
 
     def summary(self) -> dict[str, Any]:
         """The figures that a table shows; None where one is infinite, and for success if nobody asked for it."""

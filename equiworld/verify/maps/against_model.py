@@ -33,9 +33,10 @@ def model_faults(
     """
     from equiworld.verify.mechanism.derive import derive_map
     from equiworld.verify.mechanism.loading import load_model
+    from equiworld.verify.mechanism.model_map import SLIDE
 
     found = load_model(model).model
-    scalar = np.flatnonzero(found.jnt_type >= 2)  # slides and hinges
+    scalar = np.flatnonzero(found.jnt_type >= SLIDE)  # and hinges
     names = [found.joint(int(each)).name for each in scalar]
     chosen = _places(names, joints)
     if len(given.action[0].order) != len(chosen):

@@ -13,9 +13,9 @@ from equiworld.arguments import flag, instance, integer, reals
 from equiworld.errors import ArgumentError
 from equiworld.groups import Isometries
 from equiworld.groups.arrays import Array
-from equiworld.symmetry import Orthogonal, SignedPermutation, Symmetry
+from equiworld.symmetry import SignedPermutation, Symmetry
 
-__all__ = ["SignedOrder", "SymmetryMap"]
+__all__ = ["SignedOrder", "SymmetryMap", "signed_order"]
 
 _ACROSS_Y, _ACROSS_X = np.diag([1.0, -1.0, 1.0]), np.diag([-1.0, 1.0, 1.0])
 _USUAL = (_ACROSS_Y, _ACROSS_X, _ACROSS_Y @ _ACROSS_X)
@@ -153,7 +153,7 @@ class SymmetryMap:
                 raise ArgumentError(name, repr(declared), "numbers that no isometry shifts")
             found[name] = [signed_order(name, matrix) for matrix, _ in images]
         action = found.pop("action")
-        return SymmetryMap(found, action, _in_space([g.matrix for g in chosen]), symmetry.flat)
+        return SymmetryMap(found, action, _matrices([g.matrix for g in chosen]), symmetry.flat)
 
 
 def signed_order(name: str, matrix: Array) -> SignedOrder:
@@ -175,7 +175,7 @@ def signed_order(name: str, matrix: Array) -> SignedOrder:
     return SignedOrder(tuple(order.tolist()), tuple(signs.astype(int).tolist()))
 
 
-def _field(entries: Sequence[SignedOrder]) -> SignedPermutation | Orthogonal:
+def _field(entries: Sequence[SignedOrder]) -> SignedPermutation:
     return SignedPermutation([each.order for each in entries], [each.signs for each in entries])
 
 
@@ -215,15 +215,15 @@ def _isometries(given: ArrayLike | None, count: int) -> tuple[Any, ...]:
         if count > len(_USUAL):
             raise ArgumentError("isometries", None, f"the {count} matrices that the maps go with")
         given = _USUAL[:count]
-    matrices = _in_space(given)
+    matrices = _matrices(given)
     if len(matrices) != count:
         raise ArgumentError("isometries", f"{len(matrices)} of them", f"{count}, one for each map")
     Isometries(matrices)  # refuses what is none
     return tuple(tuple(tuple(row) for row in matrix) for matrix in matrices.tolist())
 
 
-def _in_space(given: ArrayLike) -> NDArray[np.float64]:
-    """Matrices `(k, d, d)`; of labels alone, whose dimension is none of space, the usual ones."""
+def _matrices(given: ArrayLike) -> NDArray[np.float64]:
+    """Matrices `(k, d, d)`, without negative zeros."""
     matrices = reals("isometries", given) + 0.0
     if matrices.ndim != 3:
         raise ArgumentError("isometries", f"shape {matrices.shape}", "matrices (k, d, d)")

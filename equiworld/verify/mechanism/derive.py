@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from equiworld.arguments import array_of
+from equiworld.arguments import number, reals
 from equiworld.errors import ArgumentError
-from equiworld.groups.labels import MOST_LABELS, matrix_keys
 from equiworld.verify.mechanism.bodies import bodies_of
 from equiworld.verify.mechanism.candidates import Candidate, candidate_isometries
+from equiworld.verify.mechanism.closure import closure, key_of
 from equiworld.verify.mechanism.kinematics import Kinematics
 from equiworld.verify.mechanism.matching import Assignment, Matching, Misfit
 from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
 from equiworld.verify.mechanism.parts import Parts
 from equiworld.verify.mechanism.plausibility import fit_of
 
-__all__ = ["DerivedMaps", "Rejection", "derive_map", "derive_maps", "generated"]
+__all__ = ["DerivedMaps", "Rejection", "derive_map", "derive_maps"]
 
 _TOLERANCE = 5e-3  # of the mechanism's size: calibrated models are off by less, other legs by more
-_MOST = 64
 _STILL = 1e-9
+_ORTHOGONAL = 1e-6
 _TOLD = 4  # centres about which the nearest misfit is told
 
 
@@ -74,6 +73,9 @@ def derive_maps(
         tolerance: how far a joint may be from where its image should be [m]; 0.5 % of the mechanism's size if None.
         pose: `(nq,)`, another one to be tried, such as that in which an environment begins.
 
+    Raises:
+        ArgumentError: the reference is no pose, or the tolerance no positive number.
+
     >>> import mujoco
     >>> legs = "".join(f"<body name='{n}' pos='0 {y} 0'><joint axis='1 0 0'/><geom size='.1'/></body>"
     ...                for n, y in (("left", 0.5), ("right", -0.5)))
@@ -82,6 +84,8 @@ def derive_maps(
     >>> [(each.name, each.orders.joints.tolist()) for each in derive_maps(model).maps]
     [('mirror y', [0, 2, 1]), ('mirror x', [0, 1, 2])]
     """
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, above=0.0)
     if reference is not None:
         poses = [_checked(model, reference)]
     else:
@@ -101,7 +105,7 @@ def derive_map(
     """What one isometry R of space `(3, 3)` does to a mechanism; of several ways that which exchanges something.
 
     Raises:
-        ArgumentError: it takes a body to where there is none like it: says which.
+        ArgumentError: it is no orthogonal matrix; or it takes a body to where there is none like it: says which.
 
     >>> import mujoco
     >>> pole = "<body name='pole'><joint axis='0 1 0'/><geom size='.1' pos='0 0 1'/></body>"
@@ -109,12 +113,16 @@ def derive_map(
     >>> derive_map(model, np.diag([-1.0, 1.0, 1.0])).orders.joint_signs.tolist()
     [-1]
     """
-    given = array_of("isometry", isometry)
+    given = reals("isometry", isometry)
+    if given.shape != (3, 3) or np.abs(given @ given.T - np.eye(3)).max() > _ORTHOGONAL:
+        raise ArgumentError("isometry", given.tolist(), "an orthogonal matrix (3, 3)")
+    if tolerance is not None:
+        tolerance = number("tolerance", tolerance, above=0.0)
     pose = np.array(model.qpos0) if reference is None else _checked(model, reference)
     kinematics = Kinematics.of(model, pose)
     found = _of_candidate(
         kinematics,
-        Candidate("given", np.asarray(given, np.float64)),
+        Candidate("given", given),
         tolerance or _TOLERANCE * kinematics.size,
     )
     if isinstance(found, Misfit):
@@ -145,9 +153,9 @@ def _derived(kinematics: Kinematics, tolerance: float) -> DerivedMaps:
         if reason:
             rejected.append(Rejection(candidate.name, reason, 0.0))
         for each in plausible:
-            if _key(each) not in closed:
+            if key_of(each) not in closed:
                 maps.append(each)
-                closed = _closure(maps)
+                closed = closure(maps)
     mirrors_first = sorted(_generators(maps), key=lambda each: each.determinant)
     return DerivedMaps(tuple(mirrors_first), tuple(rejected), kinematics.size)
 
@@ -158,7 +166,7 @@ def _generators(maps: list[ModelMap]) -> list[ModelMap]:
     last_first.sort(key=lambda one: one.determinant)
     for each in last_first:
         others = [one for one in left if one is not each]
-        if others and _key(each) in _closure(others):
+        if others and key_of(each) in closure(others):
             left = others
     return left
 
@@ -171,41 +179,6 @@ def _plausible(kinematics: Kinematics, maps: list[ModelMap]) -> tuple[list[Model
         return [], f"the joints fit, but {fits[0][0].example}" if fits else ""
     least = min(fit.misses + len(each.without_partner) for fit, each in fitting)
     return [each for fit, each in fitting if fit.misses + len(each.without_partner) == least], ""
-
-
-def _matrix(found: ModelMap) -> Array:
-    """What a map does to velocities and controls, as one matrix."""
-    size, controls = len(found.tangent_matrix), len(found.orders.actuators)
-    matrix = np.zeros((size + controls, size + controls))
-    matrix[:size, :size] = found.tangent_matrix
-    matrix[size + np.arange(controls), size + found.orders.actuators] = found.orders.actuator_signs
-    return matrix
-
-
-def _key(found: ModelMap) -> bytes:
-    return matrix_keys(_matrix(found)[None])[0]
-
-
-def _closure(maps: Sequence[ModelMap]) -> set[bytes]:
-    """The keys of all products."""
-    generators = [_matrix(each) for each in maps]
-    found = [np.eye(len(generators[0]))]
-    keys = {matrix_keys(found[0][None])[0]}
-    for element in found:
-        for generator in generators:
-            product = generator @ element
-            key = matrix_keys(product[None])[0]
-            if key not in keys:
-                keys.add(key)
-                found.append(product)
-        if len(found) > min(_MOST, MOST_LABELS):
-            break
-    return keys
-
-
-def generated(maps: Sequence[ModelMap]) -> int:
-    """How many elements maps generate; as many as are counted at most."""
-    return len(_closure(maps))
 
 
 def _of_candidate(kinematics: Kinematics, candidate: Candidate, tolerance: float) -> list[ModelMap] | Misfit:
@@ -233,17 +206,11 @@ def _centres(kinematics: Kinematics) -> list[Array]:
     return found
 
 
-def _map(
-    kinematics: Kinematics,
-    candidate: Candidate,
-    centre: Array,
-    matching: Matching,
-    assignment: Assignment,
-    tolerance: float,
-) -> ModelMap:
-    model, isometry = kinematics.model, candidate.isometry
-    taken_up = np.zeros((model.nbody, 3))  # by body
-    slides = np.zeros(model.njnt)
+def _taken_up(kinematics: Kinematics, matching: Matching, assignment: Assignment) -> tuple[Array, Array]:
+    """By body `(nbody, 3)` what slides and free joints take up of the isometry [m]; and by joint `(njnt,)` how far each
+    slide goes for that [m]."""
+    model = kinematics.model
+    taken_up, slides = np.zeros((model.nbody, 3)), np.zeros(model.njnt)
     for body in range(1, model.nbody):
         above = taken_up[model.body_parentid[body]]
         if kinematics.weld[body] != body:
@@ -254,6 +221,20 @@ def _map(
         joints = kinematics.slides(image)
         if joints:
             slides[joints] += np.linalg.pinv(kinematics.axes[joints].T) @ (taken_up[body] - above)
+    slides[np.abs(slides) < 1e-12] = 0.0
+    return taken_up, slides
+
+
+def _map(
+    kinematics: Kinematics,
+    candidate: Candidate,
+    centre: Array,
+    matching: Matching,
+    assignment: Assignment,
+    tolerance: float,
+) -> ModelMap:
+    model, isometry = kinematics.model, candidate.isometry
+    taken_up, slides = _taken_up(kinematics, matching, assignment)
 
     def moved(places: Array, body: int) -> Array:
         return np.asarray(centre + (places - centre) @ isometry.T - taken_up[body])
@@ -268,12 +249,11 @@ def _map(
     turns = np.where(np.abs(turns - whole) < 1e-12, whole, turns) + 0.0
     origins = np.stack([moved(kinematics.positions[j][None], int(j))[0] for j in sources])
     shifts = np.einsum("kji,kj->ki", frames, origins - kinematics.positions)
-    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = (
-        0.0  # an error of the model, no other choice of frames
-    )
+    # What is small is an error of the model, no other choice of frames.
+    shifts[np.linalg.norm(shifts, axis=1) <= tolerance] = 0.0
     roots = kinematics.children(0)
     own = turns[roots[0]] if roots else isometry
-    slides[np.abs(slides) < 1e-12] = 0.0
+    led = np.flatnonzero(model.body_mocapid >= 0)
     return ModelMap(
         candidate.name,
         isometry,
@@ -293,8 +273,6 @@ def _map(
             "qpos": np.array(model.jnt_qposadr, np.int64),
             "dof": np.array(model.jnt_dofadr, np.int64),
             "nv": np.array([model.nv]),
-            "mocap": np.flatnonzero(model.body_mocapid >= 0)[
-                np.argsort(model.body_mocapid[model.body_mocapid >= 0])
-            ],
+            "mocap": led[np.argsort(model.body_mocapid[led])],
         },
     )

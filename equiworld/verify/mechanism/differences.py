@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,8 +192,3 @@ def stale_constants(model: Model) -> tuple[str, ...]:
         if one.size and not np.allclose(one, other, 1e-6, 1e-10):
             found.append(name)
     return tuple(found)
-
-
-def names_of(differences: Sequence[Difference]) -> str:
-    """Several differences in one line."""
-    return "; ".join(str(each) for each in differences)

@@ -10,12 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Model
+from equiworld.verify.mechanism.model_map import BALL, FREE, Array, Model
 from equiworld.verify.mechanism.starts import Start
 
 __all__ = ["Deviation", "Moving", "deviation_of", "stable_starts"]
-
-_FREE, _BALL = 0, 1
 
 
 class Moving(Protocol):
@@ -163,7 +161,7 @@ def _run(model: Model, start: Start, steps: int) -> _Path:
 def _apart(model: Model, one: Array, other: Array) -> float:
     """The largest difference of positions; quaternions up to their sign."""
     one = one.copy()
-    for joint in np.flatnonzero(np.isin(model.jnt_type, (_FREE, _BALL))):
-        at = int(model.jnt_qposadr[joint]) + (3 if model.jnt_type[joint] == _FREE else 0)
+    for joint in np.flatnonzero(np.isin(model.jnt_type, (FREE, BALL))):
+        at = int(model.jnt_qposadr[joint]) + (3 if model.jnt_type[joint] == FREE else 0)
         one[at : at + 4] *= np.sign(one[at : at + 4] @ other[at : at + 4]) or 1.0
     return float(np.abs(one - other).max(initial=0.0))

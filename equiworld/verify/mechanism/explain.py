@@ -112,9 +112,8 @@ def _of_turn(model: Model, begun: list[Start], steps: int) -> list[Explanation]:
         turn = WorldTurn(model, _ANGLE)
     except ArgumentError:
         return []
-    begun = [
-        start for start in begun if turn.within_ranges(start.qpos)
-    ]  # not beyond the range of what slides
+    # Not beyond the range of what slides.
+    begun = [start for start in begun if turn.within_ranges(start.qpos)]
     if not begun:
         return []
     measure = Measure(turn, begun, steps)

@@ -8,11 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Indices, Model
+from equiworld.verify.mechanism.model_map import FREE, SLIDE, Array, Indices, Model
 
 __all__ = ["Kinematics"]
-
-_FREE, _BALL, _SLIDE = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,10 @@ class Kinematics:
         frames: `(nbody, 3, 3)`, their axes as columns.
         anchors: `(njnt, 3)` [m].
         axes: `(njnt, 3)`, unit vectors.
+        centres: `(nbody, 3)`, centres of mass [m].
+        geom_positions: `(ngeom, 3)` [m].
+        geom_frames: `(ngeom, 3, 3)`, their axes as columns.
+        site_positions: `(nsite, 3)` [m].
         size: the largest distance of joints and centres of mass from their middle [m].
     """
 
@@ -38,11 +40,9 @@ class Kinematics:
     anchors: Array
     axes: Array
     centres: Array
-    inertia_frames: Array
     geom_positions: Array
     geom_frames: Array
     site_positions: Array
-    site_frames: Array
     size: float
 
     @classmethod
@@ -69,11 +69,9 @@ class Kinematics:
             data.xanchor.copy(),
             data.xaxis.copy(),
             data.xipos.copy(),
-            frames("ximat"),
             data.geom_xpos.copy(),
             frames("geom_xmat"),
             data.site_xpos.copy(),
-            frames("site_xmat"),
             size or 1.0,
         )
 
@@ -115,13 +113,13 @@ class Kinematics:
     def is_free(self, body: int) -> bool:
         """Whether a body floats."""
         joints = self.joints(body)
-        return bool(joints) and int(self.model.jnt_type[joints[0]]) == _FREE
+        return bool(joints) and int(self.model.jnt_type[joints[0]]) == FREE
 
     def slides(self, body: int) -> list[int]:
         """The slides that move a body before anything turns it."""
         found = []
         for joint in self.joints(body):
-            if self.model.jnt_type[joint] != _SLIDE:
+            if self.model.jnt_type[joint] != SLIDE:
                 break
             found.append(joint)
         return found

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
 
 from equiworld.verify.mechanism.model_map import Array, Model
 from equiworld.verify.mechanism.sources import Source, sources_of_model
@@ -90,11 +89,6 @@ def _arrays(observation: Any) -> dict[str, Array]:
     if isinstance(observation, Mapping):
         return {key: np.asarray(value, np.float64).ravel() for key, value in observation.items()}
     return {"": np.asarray(observation, np.float64).ravel()}
-
-
-def flat_space(space: spaces.Space) -> bool:
-    """Whether an observation is one array."""
-    return isinstance(space, spaces.Box)
 
 
 def _index(sources: list[Source], name: str) -> int:

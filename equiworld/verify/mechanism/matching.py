@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from equiworld.verify.mechanism.kinematics import Kinematics
-from equiworld.verify.mechanism.model_map import Array
+from equiworld.verify.mechanism.model_map import BALL, HINGE, SLIDE, Array
 
 __all__ = ["Assignment", "Matching", "Misfit"]
 
-_BALL, _SLIDE, _HINGE = 1, 2, 3
 _MOST = 24
 """Automorphisms that are looked at: more there are only of things that all stand in one place."""
 _FAR = 1e3  # in sizes: what has other joints
@@ -160,8 +159,8 @@ class Matching:
         for place, joint in enumerate(joints):
             kind = types[joint]
             options = [others[place]]
-            if kind == _SLIDE:  # slides in a row may change places, what turns may not
-                options = [each for each in left if types[each] == _SLIDE]
+            if kind == SLIDE:  # slides in a row may change places, what turns may not
+                options = [each for each in left if types[each] == SLIDE]
             apart, sign, chosen = min(
                 ((*self._apart(joint, each, shift, int(kind)), each) for each in options),
                 key=lambda option: option[0],
@@ -173,13 +172,13 @@ class Matching:
 
     def _apart(self, joint: int, image: int, shift: Array, kind: int) -> tuple[float, int]:
         """How far a joint's image is from another joint, and the sign of its numbers there."""
-        if kind not in (_BALL, _SLIDE, _HINGE):
+        if kind not in (BALL, SLIDE, HINGE):
             return 0.0, 0
         moved = self._centre + self._isometry @ (self._of.anchors[joint] - self._centre) - shift
-        far = 0.0 if kind == _SLIDE else float(np.linalg.norm(moved - self._of.anchors[image]))
-        if kind == _BALL:
+        far = 0.0 if kind == SLIDE else float(np.linalg.norm(moved - self._of.anchors[image]))
+        if kind == BALL:
             return far, 0
-        axis = self._isometry @ self._of.axes[joint] * (self._sign if kind == _HINGE else 1.0)
+        axis = self._isometry @ self._of.axes[joint] * (self._sign if kind == HINGE else 1.0)
         sign = 1 if axis @ self._of.axes[image] >= 0 else -1
         angle = float(np.linalg.norm(axis - sign * self._of.axes[image]))
         return far + angle * self._of.size, sign

@@ -19,14 +19,14 @@ from equiworld.verify.mechanism.differences import (
 from equiworld.verify.mechanism.model_map import Model, ModelMap
 from equiworld.verify.mechanism.parameters import Parameter
 
-__all__ = ["Mend", "mended", "option_mends", "parameter_mends"]
+__all__ = ["Constants", "Mend", "constants_mend", "mended", "option_mends", "parameter_mends"]
 
 _LONGEST = 64
 _NEWTON, _ELLIPTIC = 2, 1
-_NO_MIDPHASE = (
-    1 << 14
-)  # mjDSBL_MIDPHASE: boxes around geoms are made when a file is read, and do not move with them
-_SHOWN = 3
+_NO_MIDPHASE = 1 << 14
+"""mjDSBL_MIDPHASE: boxes around geoms are made when a file is read, and do not move with them."""
+
+_SHOWN = 3  # differences that are told
 
 
 class Mend(ABC):

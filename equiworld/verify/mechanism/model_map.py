@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from equiworld.verify.mechanism.quaternions import matrix_of, quaternion_of
 
-__all__ = ["Array", "Indices", "Model", "ModelMap", "Orders"]
+__all__ = ["BALL", "FREE", "HINGE", "SLIDE", "Array", "Indices", "Model", "ModelMap", "Orders"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Model = Any
 """A mujoco.MjModel. MuJoCo is optional: it is imported where something is computed."""
 
-_FREE, _BALL, _SLIDE = 0, 1, 2  # mjJNT_FREE, mjJNT_BALL, mjJNT_SLIDE; a hinge is 3
-_WIDTHS = {_FREE: (7, 6), _BALL: (4, 3)}  # numbers in qpos and qvel
+FREE, BALL, SLIDE, HINGE = range(4)
+"""mjtJoint: the types of joints."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,10 @@ class ModelMap:
         mismatch: by how much joints miss the place of their images, at most [m]; of axes [rad], times the size of the
             mechanism.
         without_partner: names of geoms, actuators and so on that come to no place, in words.
+        joint_types: `(njnt,)`, as MuJoCo counts them.
+        joint_bodies: `(njnt,)`, the body that each joint moves.
+        addresses: by joint where its numbers begin in "qpos" and in "dof", `(njnt,)`; "nv", `(1,)`; and "mocap",
+            `(nmocap,)`, the bodies that are led, in MuJoCo's order.
     """
 
     name: str
@@ -94,21 +98,11 @@ class ModelMap:
             and (orders.actuator_signs > 0).all()
             and not self.slides.any()
         )
-        turning = np.isin(self.joint_types, (_FREE, _BALL))
+        turning = np.isin(self.joint_types, (FREE, BALL))
         moved = [np.abs(self.turns[body] - np.eye(3)).max() for body in self.joint_bodies[turning]]
-        if (self.joint_types == _FREE).any():
+        if (self.joint_types == FREE).any():
             moved.append(np.abs(self.isometry - np.eye(3)).max())
         return bool(still and max(moved, default=0.0) < 1e-9)
-
-    @cached_property
-    def key(self) -> bytes:
-        """What tells maps apart by what they do to a state."""
-        orders = self.orders
-        turning = np.isin(self.joint_types, (_FREE, _BALL))
-        parts = [orders.joints, orders.joint_signs, orders.actuators, orders.actuator_signs]
-        turns = np.round(self.turns[self.joint_bodies[turning]] * 1e6).astype(np.int64).ravel()
-        whole = np.round(self.isometry * 1e6).astype(np.int64).ravel() if turns.size else turns
-        return np.concatenate([*parts, turns, whole]).tobytes()
 
     def _joints(self) -> list[tuple[int, int, int]]:
         """By place: the joint there, which comes to it, and what kind they are."""
@@ -128,11 +122,11 @@ class ModelMap:
         for place, source, kind in self._joints():
             to, come = int(at[place]), int(at[source])
             body = int(self.joint_bodies[place])
-            if kind == _FREE:
+            if kind == FREE:
                 found[to : to + 3] = self.centre + self.isometry @ (qpos[come : come + 3] - self.centre)
                 pose = matrix_of(qpos[come + 3 : come + 7])
                 found[to + 3 : to + 7] = quaternion_of(self.isometry @ pose @ self.turns[body].T)
-            elif kind == _BALL:
+            elif kind == BALL:
                 # the reference is its own image, which fixes what stands in front
                 own = self.turns[body]
                 front = matrix_of(self.reference[to : to + 4]) @ own
@@ -158,10 +152,10 @@ class ModelMap:
             to, come, body = int(at[place]), int(at[source]), int(self.joint_bodies[place])
             own = self.turns[body]
             spin = np.sign(np.linalg.det(own)) * own  # angular velocities are told in the body's own axes
-            if kind == _FREE:
+            if kind == FREE:
                 matrix[to : to + 3, come : come + 3] = self.isometry
                 matrix[to + 3 : to + 6, come + 3 : come + 6] = spin
-            elif kind == _BALL:
+            elif kind == BALL:
                 matrix[to : to + 3, come : come + 3] = spin
             else:
                 matrix[to, come] = self.orders.joint_signs[place]
@@ -185,10 +179,6 @@ class ModelMap:
             )
             turned[to] = quaternion_of(pose)
         return moved, turned
-
-    def widths(self, joint: int) -> tuple[int, int]:
-        """How many numbers of a joint there are in qpos and in qvel."""
-        return _WIDTHS.get(int(self.joint_types[joint]), (1, 1))
 
     def joint_names(self, model: Model) -> dict[str, str]:
         """By joint the one that it goes to, with its sign: {"left_knee": "+right_knee"}."""

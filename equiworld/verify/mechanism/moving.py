@@ -11,7 +11,7 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry
-from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
+from equiworld.verify.mechanism.model_map import FREE, Array, Model, ModelMap
 from equiworld.verify.mechanism.tensors import six_of, tensor_of
 from equiworld.verify.moving import observe_now
 
@@ -19,7 +19,6 @@ __all__ = ["Mover", "keeps_reward", "move_data"]
 
 Move = Callable[[gym.Env, GroupElement], Any]
 _EQUAL = 1e-3
-_FREE = 0
 
 
 class Mover:
@@ -121,7 +120,7 @@ def move_data(model: Model, data: Any, found: ModelMap, shift: Array | None = No
     data.qpos[:], data.qvel[:] = found.move_positions(data.qpos), found.move_tangents(data.qvel)
     data.mocap_pos[:], data.mocap_quat[:] = found.move_mocap(data.mocap_pos, data.mocap_quat)
     data.mocap_pos[:] += away
-    for joint in np.flatnonzero(model.jnt_type == _FREE):
+    for joint in np.flatnonzero(model.jnt_type == FREE):
         at = int(model.jnt_qposadr[joint])
         data.qpos[at : at + 3] += away
     if model.nu:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
+from equiworld.verify.mechanism.model_map import BALL, Array, Indices, Model, ModelMap
 
 __all__ = ["Flags", "Kind", "Numbers", "Parameter", "element_name", "sources_of"]
 
@@ -128,7 +128,7 @@ def element_name(model: Model, kind: Kind, index: int) -> str:
         joint = int(model.dof_jntid[index])
         first = int(model.jnt_dofadr[joint])
         name = model.joint(joint).name or f"joint {joint}"
-        return name if model.jnt_type[joint] > 1 else f"{name}[{index - first}]"
+        return name if model.jnt_type[joint] > BALL else f"{name}[{index - first}]"
     if kind == "geom" and not model.geom(index).name:
         body = int(model.geom_bodyid[index])
         return f"{model.body(body).name or body}'s geom {index - int(model.body_geomadr[body])}"

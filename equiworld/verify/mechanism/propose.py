@@ -17,15 +17,13 @@ from equiworld.symmetry import Field, Parts, SignedPermutation, Symmetry
 from equiworld.verify.mechanism.explain import explain
 from equiworld.verify.mechanism.layout import layout_of
 from equiworld.verify.mechanism.loading import load_model
-from equiworld.verify.mechanism.model_map import Model, ModelMap
+from equiworld.verify.mechanism.model_map import FREE, Model, ModelMap
 from equiworld.verify.mechanism.moving import Mover, keeps_reward
 from equiworld.verify.mechanism.report import Mechanism
 from equiworld.verify.mechanism.sources import sources_of_model
 from equiworld.verify.mechanism.typing import Typed, fields_of_piece, mixing_field
 
 __all__ = ["Proposal", "propose"]
-
-_FREE = 0
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def _in_world(found: ModelMap, model: Model, world: str) -> ModelMap:
     """A map with what it does to the world: turns may leave it alone where everything at its root floats."""
     roots = [body for body in range(1, model.nbody) if model.body_weldid[model.body_parentid[body]] == 0]
     floats = all(
-        model.body_jntnum[body] and model.jnt_type[model.body_jntadr[body]] == _FREE
+        model.body_jntnum[body] and model.jnt_type[model.body_jntadr[body]] == FREE
         for body in roots
         if model.body_weldid[body] == body
     )

@@ -6,12 +6,11 @@ import numpy as np
 
 from equiworld.verify.mechanism.differences import Difference
 from equiworld.verify.mechanism.mending import Mend
-from equiworld.verify.mechanism.model_map import Model
+from equiworld.verify.mechanism.model_map import FREE, SLIDE, Model
 from equiworld.verify.mechanism.roots import roots_of, standing_geoms
 
 __all__ = ["root_mends"]
 
-_FREE, _SLIDE = 0, 2
 _WORDS = {
     "dof_damping": "damping",
     "dof_armature": "armature",
@@ -77,8 +76,8 @@ def root_mends(model: Model) -> list[Mend]:
     for body in roots_of(model):
         first = int(model.body_jntadr[body])
         joints = list(range(first, first + int(model.body_jntnum[body])))
-        limited += [joint for joint in joints if model.jnt_limited[joint] and model.jnt_type[joint] != _FREE]
-        level = [joint for joint in joints if model.jnt_type[joint] == _SLIDE and _is_level(model, joint)]
+        limited += [joint for joint in joints if model.jnt_limited[joint] and model.jnt_type[joint] != FREE]
+        level = [joint for joint in joints if model.jnt_type[joint] == SLIDE and _is_level(model, joint)]
         for array in _WORDS:
             places = model.jnt_dofadr[level] if array.startswith("dof") else level
             if len(level) > 1 and np.ptp(getattr(model, array)[places]) > 0:

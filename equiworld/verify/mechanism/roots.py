@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from equiworld.errors import ArgumentError
-from equiworld.verify.mechanism.model_map import Array, Model
+from equiworld.verify.mechanism.model_map import BALL, FREE, SLIDE, Array, Model
+from equiworld.verify.mechanism.quaternions import product, quaternion_of
 
-__all__ = ["Root", "product", "quaternion", "roots_of", "standing_geoms"]
+__all__ = ["Root", "roots_of", "standing_geoms"]
 
-_FREE, _BALL, _SLIDE = 0, 1, 2  # mjJNT_FREE, mjJNT_BALL, mjJNT_SLIDE; a hinge is 3
 _PLANE = 0  # mjGEOM_PLANE
 _SPHERE, _CAPSULE, _CYLINDER = 2, 3, 5  # mjGEOM_…; the latter are round about their third axis
 _SLACK = 1e-9  # [m], and of unit vectors
@@ -44,7 +44,7 @@ class Root:
         first = model.body_jntadr[body]
         self.joints = list(range(first, first + model.body_jntnum[body]))
         kinds = model.jnt_type[self.joints].tolist()
-        turning = [joint for joint, kind in zip(self.joints, kinds, strict=True) if kind != _SLIDE]
+        turning = [joint for joint, kind in zip(self.joints, kinds, strict=True) if kind != SLIDE]
         self.turning = turning[0] if turning else None
         stop = self.joints.index(self.turning) if self.turning is not None else len(self.joints)
         self.slides = self.joints[:stop]
@@ -57,10 +57,10 @@ class Root:
             got = f"a reflection of body {model.body(self.body).name!r}"
             expected = "a rotation or a shift: nothing says which bodies are their own mirror images"
             raise ArgumentError("g", got, expected)
-        if self.turning is not None and model.jnt_type[self.turning] == _FREE:
+        if self.turning is not None and model.jnt_type[self.turning] == FREE:
             place, rate = model.jnt_qposadr[self.turning], model.jnt_dofadr[self.turning]
             qpos[place : place + 3] = matrix @ qpos[place : place + 3] + shift
-            turned = product(quaternion(matrix), qpos[place + 3 : place + 7])
+            turned = product(quaternion_of(matrix), qpos[place + 3 : place + 7])
             qpos[place + 3 : place + 7] = turned  # its spin is told in its own axes, and stays
             for each in tangents:
                 each[rate : rate + 3] = matrix @ each[rate : rate + 3]
@@ -103,10 +103,10 @@ class Root:
         """Turn it, by its first joint that turns: what comes after it is told relative to it."""
         model, data = self.model, self.data
         place = model.jnt_qposadr[joint]
-        if model.jnt_type[joint] == _BALL:
+        if model.jnt_type[joint] == BALL:
             own = self._before()  # the orientation that the ball starts from
             own_back = own * np.array([1.0, -1.0, -1.0, -1.0])
-            turn = product(own_back, product(quaternion(matrix), own))
+            turn = product(own_back, product(quaternion_of(matrix), own))
             qpos[place : place + 4] = product(turn, qpos[place : place + 4])
             return
         axis = data.xaxis[joint]
@@ -145,21 +145,3 @@ class Root:
             axial = kind in (_CAPSULE, _CYLINDER) and np.abs(np.abs(matrix @ axis @ axis) - 1) < _SLACK
             if not (kind == _SPHERE or axial) or np.abs(matrix @ middle - middle).max() > _SLACK:
                 raise ArgumentError("g", got, "a shift, or round bodies")
-
-
-def quaternion(matrix: Array) -> Array:
-    """The quaternion wxyz of a rotation; exactly 1 of the identity."""
-    import mujoco
-
-    found = np.zeros(4)
-    mujoco.mju_mat2Quat(found, matrix.ravel())
-    return found
-
-
-def product(left: Array, right: Array) -> Array:
-    """Hamilton's product of quaternions wxyz, of any norm."""
-    import mujoco
-
-    found = np.zeros(4)
-    mujoco.mju_mulQuat(found, left, right)
-    return found

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
+from equiworld.verify.mechanism.model_map import BALL, HINGE, Array, Indices, Model, ModelMap
 from equiworld.verify.mechanism.parameters import Kind, Parameter
 from equiworld.verify.mechanism.quaternions import matrix_of, quaternion_of
 from equiworld.verify.mechanism.tensors import six_of, tensor_of
@@ -14,7 +14,6 @@ from equiworld.verify.mechanism.tensors import six_of, tensor_of
 __all__ = ["Anchors", "BodyPlaces", "Equalities", "Geometry", "Inertia", "Places", "SpringReferences"]
 
 _PLANE, _HFIELD, _SPHERE, _CAPSULE, _ELLIPSOID, _CYLINDER, _BOX, _MESH = range(8)
-_FREE, _BALL = 0, 1
 _CONNECT, _WELD, _JOINT = 0, 1, 2
 
 
@@ -159,7 +158,7 @@ class SpringReferences(Parameter):
         super().__init__("spring reference", "joint", "rad or m")
 
     def read(self, model: Model) -> Array:
-        single = model.jnt_type > _BALL
+        single = model.jnt_type > BALL
         return np.where(single, model.qpos_spring[model.jnt_qposadr], 0.0)[:, None]
 
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
@@ -186,7 +185,7 @@ class Anchors(Parameter):
     def image(self, model: Model, found: ModelMap, rows: Array) -> Array:
         order, bodies = found.orders.joints, model.jnt_bodyid
         moved = np.einsum("kij,kj->ki", found.turns[bodies], rows[order]) + found.shifts[bodies]
-        turning = np.isin(model.jnt_type, (1, 3))
+        turning = np.isin(model.jnt_type, (BALL, HINGE))
         return np.where(turning[:, None], moved, rows)
 
     def write(self, model: Model, places: Indices, rows: Array) -> None:

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Indices, Model, ModelMap
+from equiworld.verify.mechanism.model_map import BALL, FREE, HINGE, Array, Indices, Model, ModelMap
 from equiworld.verify.mechanism.tensors import six_of, tensor_of
 
 __all__ = ["Source", "sources_of_model"]
 
-_FREE, _BALL, _HINGE = 0, 1, 3
 _POSE = 7  # numbers of a free joint in qpos
 
 
@@ -38,7 +37,7 @@ def sources_of_model(model: Model) -> Iterator[Source]:
     """In the order in which they are preferred where several fit."""
     yield Source("qpos", _copy("qpos"), _positions(model), _quaternions(model), _offsets(model))
     yield Source("qvel", _copy("qvel"), lambda found: found.tangent_matrix)
-    hinges = np.flatnonzero(model.jnt_type == _HINGE)
+    hinges = np.flatnonzero(model.jnt_type == HINGE)
     at = model.jnt_qposadr[hinges]
     yield Source("cos qpos", lambda data: np.cos(data.qpos[at]), _hinges(hinges, signed=False))
     yield Source("sin qpos", lambda data: np.sin(data.qpos[at]), _hinges(hinges, signed=True))
@@ -64,8 +63,8 @@ def _copy(name: str) -> Callable[[Any], Array]:
 
 
 def _quaternions(model: Model) -> tuple[int, ...]:
-    free = model.jnt_qposadr[model.jnt_type == _FREE] + 3
-    return tuple(np.concatenate([free, model.jnt_qposadr[model.jnt_type == _BALL]]).tolist())
+    free = model.jnt_qposadr[model.jnt_type == FREE] + 3
+    return tuple(np.concatenate([free, model.jnt_qposadr[model.jnt_type == BALL]]).tolist())
 
 
 def _positions(model: Model) -> Callable[[ModelMap], Array]:
@@ -73,10 +72,10 @@ def _positions(model: Model) -> Callable[[ModelMap], Array]:
         whole, at = np.zeros((model.nq, model.nq)), found.addresses["qpos"]
         for place, source in enumerate(found.orders.joints.tolist()):
             to, come, kind = int(at[place]), int(at[source]), int(model.jnt_type[place])
-            if kind == _FREE:
+            if kind == FREE:
                 whole[to : to + 3, come : come + 3] = found.isometry
                 whole[to + 3 : to + 7, come + 3 : come + 7] = np.eye(4)
-            elif kind == _BALL:
+            elif kind == BALL:
                 whole[to : to + 4, come : come + 4] = np.eye(4)
             else:
                 whole[to, come] = found.orders.joint_signs[place]

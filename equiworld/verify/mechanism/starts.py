@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from equiworld.verify.mechanism.model_map import Array, Model
+from equiworld.verify.mechanism.model_map import BALL, FREE, Array, Model
 from equiworld.verify.mechanism.roots import standing_geoms
 
 __all__ = ["Start", "starts_of"]
 
-_FREE, _BALL = 0, 1
 _PUSHES = (0.0, 0.5, 2.0)  # added to velocities [m/s, rad/s]
 _SKID = 3.0  # [m/s]: friction tells directions apart where something slips
 _LONGEST = 600  # steps between starts, at most
@@ -76,7 +75,7 @@ def starts_of(
         push = np.zeros(model.nv)
         if not model.nu:
             push = 0.3 * np.median(model.body_mass[1:]) * rng.normal(size=model.nv)
-            push[np.isin(model.jnt_type[model.dof_jntid], (_FREE,))] = 0.0
+            push[np.isin(model.jnt_type[model.dof_jntid], (FREE,))] = 0.0
         if index % 3 == 2:
             qvel = _against(model, data, rng, qvel)
         _lead(model, data, rng)
@@ -94,7 +93,7 @@ def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:
     found = np.zeros(model.nv)
     length = np.linalg.norm(model.opt.gravity)
     up = model.opt.gravity / length if length else np.array([0.0, 0.0, 1.0])
-    for joint in np.flatnonzero(model.jnt_type == _FREE):
+    for joint in np.flatnonzero(model.jnt_type == FREE):
         at = int(model.jnt_dofadr[joint])
         along = push[at : at + 3] - up * (up @ push[at : at + 3])
         found[at : at + 3] = _SKID * along / (np.linalg.norm(along) or 1.0)
@@ -104,7 +103,7 @@ def _pushed(model: Model, rng: np.random.Generator, index: int) -> Array:
 def _placed(model: Model, reference: Array, pose: Array) -> Array:
     """A pose with what floats in the places of another."""
     found = np.array(reference)
-    for joint in np.flatnonzero(model.jnt_type == _FREE):
+    for joint in np.flatnonzero(model.jnt_type == FREE):
         at = int(model.jnt_qposadr[joint])
         found[at : at + 3] = pose[at : at + 3]
     return found
@@ -115,12 +114,12 @@ def _near(model: Model, reference: Array, rng: np.random.Generator, tumbled: boo
     qpos = np.array(reference)
     for joint in range(model.njnt):
         at, kind = int(model.jnt_qposadr[joint]), int(model.jnt_type[joint])
-        if kind == _FREE:
+        if kind == FREE:
             turn = rng.normal(size=4)
             if tumbled:
                 qpos[at + 3 : at + 7] = turn / np.linalg.norm(turn)
             continue
-        if kind == _BALL:
+        if kind == BALL:
             qpos[at : at + 4] += 0.1 * rng.normal(size=4)
             qpos[at : at + 4] /= np.linalg.norm(qpos[at : at + 4])
             continue
@@ -134,7 +133,7 @@ def _on_the_floor(model: Model, data: Any) -> None:
     """Raise a floating robot that begins in the floor, or lower it to touch."""
     import mujoco
 
-    if not model.njnt or model.jnt_type[0] != _FREE or not model.ngeom:
+    if not model.njnt or model.jnt_type[0] != FREE or not model.ngeom:
         return
     up = -model.opt.gravity / (np.linalg.norm(model.opt.gravity) or 1.0)
     for _ in range(20):
@@ -150,7 +149,7 @@ def _against(model: Model, data: Any, rng: np.random.Generator, qvel: Array) -> 
     import mujoco
 
     standing = set(standing_geoms(model))
-    free = [joint for joint in range(model.njnt) if model.jnt_type[joint] == _FREE][:1]
+    free = [joint for joint in range(model.njnt) if model.jnt_type[joint] == FREE][:1]
     if not standing or not free:
         return qvel
     mujoco.mj_kinematics(model, data)

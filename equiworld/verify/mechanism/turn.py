@@ -6,11 +6,10 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.verify.mechanism.model_map import Array, Model
-from equiworld.verify.mechanism.roots import Root, product, quaternion, roots_of
+from equiworld.verify.mechanism.quaternions import product, quaternion_of
+from equiworld.verify.mechanism.roots import Root, roots_of
 
 __all__ = ["WorldTurn"]
-
-_FREE = 0
 
 
 class WorldTurn:
@@ -67,7 +66,7 @@ class WorldTurn:
 
     def move_mocap(self, places: Array, quaternions: Array) -> tuple[Array, Array]:
         """ρ(g) of where mocap bodies are, and of their quaternions."""
-        turned = [product(quaternion(self.isometry), each) for each in quaternions]
+        turned = [product(quaternion_of(self.isometry), each) for each in quaternions]
         return places @ self.isometry.T, np.reshape(turned, (-1, 4))
 
     def _moved(self, qpos: Array, rates: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from equiworld.symmetry import (
+    Concatenation,
     Field,
     Orthogonal,
     Permuted,
@@ -18,13 +19,12 @@ from equiworld.symmetry import (
     SymmetricMatrix,
     Vector,
 )
-from equiworld.verify.mechanism.layout import Piece
-from equiworld.verify.mechanism.model_map import Array, Model, ModelMap
+from equiworld.verify.mechanism.layout import DIFFERENCE, Piece
+from equiworld.verify.mechanism.model_map import FREE, Array, Model, ModelMap
 from equiworld.verify.mechanism.sources import Source
 
 __all__ = ["Typed", "fields_of_piece", "mixing_field"]
 
-_FREE = 0
 _SIX, _TEN = 6, 10
 Typed = tuple[str, Field, tuple[int, ...]]
 """The name of a field, the field, and where its numbers are in the key's array."""
@@ -56,7 +56,7 @@ def fields_of_piece(
     piece: Piece, source: Source | None, model: Model, maps: Sequence[ModelMap]
 ) -> tuple[list[Typed], list[str]]:
     """The fields of one piece, and what of it could not be typed, in words."""
-    if piece.source == "difference of points":
+    if piece.source == DIFFERENCE:
         return _difference(piece, maps)
     if source is None:
         return [], []  # the layout has said it
@@ -98,7 +98,7 @@ def _difference(piece: Piece, maps: Sequence[ModelMap]) -> tuple[list[Typed], li
 
 def _quaternion(first: int, inside: Sequence[tuple[int, int]], model: Model) -> Typed | None:
     """The orientation of the first floating body, whose own axes the group's labels turn."""
-    free = np.flatnonzero(model.jnt_type == _FREE)
+    free = np.flatnonzero(model.jnt_type == FREE)
     if len(inside) < 4 or len(free) != 1 or int(model.jnt_qposadr[free[0]]) + 3 != first:
         return None
     return "orientation", Rotation(form="wxyz", body=True), tuple(at for at, _ in inside)
@@ -108,7 +108,7 @@ def _segments(
     source: str, left: list[tuple[int, int]], model: Model
 ) -> list[tuple[str, list[tuple[int, int]]]]:
     """What has a name of its own: of a floating robot its place, velocity and spin, apart from its joints."""
-    free = np.flatnonzero(model.jnt_type == _FREE)
+    free = np.flatnonzero(model.jnt_type == FREE)
     if source not in ("qpos", "qvel") or len(free) != 1:
         names = {"qpos": "joints", "qvel": "joint_rates"}
         names |= {"cvel": "body_velocities", "cfrc_ext": "contact_forces", "cinert": "inertias"}
@@ -147,7 +147,7 @@ def _linear(source: Source, model: Model, indices: list[int], maps: Sequence[Mod
 
 def _named(source: Source, model: Model, indices: list[int], maps: Sequence[ModelMap]) -> Field | None:
     """A field by what it means: points and vectors of a floating body, of all bodies."""
-    free = np.flatnonzero(model.jnt_type == _FREE)
+    free = np.flatnonzero(model.jnt_type == FREE)
     if source.name in ("qpos", "qvel") and len(free) == 1:
         at = int((model.jnt_qposadr if source.name == "qpos" else model.jnt_dofadr)[free[0]])
         if indices == [at, at + 1, at + 2]:
@@ -159,7 +159,5 @@ def _named(source: Source, model: Model, indices: list[int], maps: Sequence[Mode
     if indices[0] % width:
         return None
     orders = [(found.bodies[first : first + count] - first).tolist() for found in maps]
-    from equiworld.symmetry import Concatenation
-
     parts = (Pseudovector(), Vector()) if width == _SIX else (SymmetricMatrix(), Vector(), Scalar())
     return Permuted(Concatenation(parts), orders)

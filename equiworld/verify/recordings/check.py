@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,11 +181,12 @@ def _of_rotation(
     if turn is not None:
         rates = {form: [_rates(each, claims.turn_frame) for each in poses] for form, poses in by_form.items()}
         asked = _cut(turn, rates[claims.form])
-        yield _by_rates("form of the orientation", claims.form, rates, asked, rng)
+        # What was asked for is the same for all hypotheses, what was measured is not: explained the other way round.
+        yield judged("form of the orientation", claims.form, asked, rates, rng)
         frames = {
             frame: [_rates(each, frame) for each in by_form[claims.form]] for frame in ("world", "body")
         }
-        yield _by_rates("frame of the turn", claims.turn_frame, frames, asked, rng)
+        yield judged("frame of the turn", claims.turn_frame, asked, frames, rng)
     elif position is not None and step is not None and claims.frame == "body":
         moved = [np.diff(each, axis=0) for each in position]
         asked = _cut(step, moved)
@@ -193,24 +194,18 @@ def _of_rotation(
         yield judged("form of the orientation", claims.form, moved, predicted, rng)
 
 
-def _by_rates(
-    claim: str,
-    declared: str,
-    rates: dict[str, list[Array]],
-    asked: Sequence[Array],
-    rng: np.random.Generator,
-) -> Verdict:
-    """What was asked for is the same for all hypotheses, what was measured is not: explained the other way round."""
-    return judged(claim, declared, asked, rates, rng)
-
-
 def _rates(poses: Array, frame: str) -> Array:
-    """Rotation vectors from each pose to the next, in the world's axes or in the body's; `(T − 1, 3)`."""
+    """Rotation vectors from each pose to the next, in the world's axes or in the body's; `(T − 1, 3)`.
+
+    0 where a pose is no orientation, as numbers read in a rival's form may give: such a step explains nothing.
+    """
     from scipy.spatial.transform import Rotation
 
+    proper = np.linalg.det(poses) > 0
+    poses = np.where(proper[:, None, None], poses, np.eye(3))
     before, after = Rotation.from_matrix(poses[:-1]), Rotation.from_matrix(poses[1:])
     change = after * before.inv() if frame == "world" else before.inv() * after
-    return change.as_rotvec()
+    return np.where((proper[:-1] & proper[1:])[:, None], change.as_rotvec(), 0.0)
 
 
 def _sides(
@@ -218,26 +213,23 @@ def _sides(
 ) -> Verdict:
     """Whether the measured left follows the commands of the left; both as changes and as targets."""
     left, right, seen_left, seen_right = (_rows(recording, each) or [] for each in sides)
-    changes: Callable[[Sequence[Array]], list[Array]] = lambda rows: [np.diff(each, axis=0) for each in rows]  # noqa: E731
-    moved = [np.concatenate(pair, 1) for pair in zip(changes(seen_left), changes(seen_right), strict=True)]
+    pairs = zip(seen_left, seen_right, strict=True)  # one of the two may have a row more
+    seen = [np.concatenate([each[: min(map(len, pair))] for each in pair], 1) for pair in pairs]
+    moved = [np.diff(each, axis=0) for each in seen]
 
     def predicted(first: Sequence[Array], second: Sequence[Array], absolute: bool) -> list[Array]:
         found = []
-        for one, other, here, there, change in zip(first, second, seen_left, seen_right, moved, strict=True):
+        for one, other, here, change in zip(first, second, seen, moved, strict=True):
             count = len(change)
-            off = (here[:count], there[:count]) if absolute else (0.0, 0.0)
-            found.append(np.concatenate([one[:count] - off[0], other[:count] - off[1]], 1))
+            told = np.concatenate([one[:count], other[:count]], 1)
+            found.append(told - here[:count] if absolute else told)
         return found
 
-    steps = judged("sides", "left is left", moved, _both(predicted, left, right, False), rng)
-    targets = judged("sides", "left is left", moved, _both(predicted, left, right, True), rng)
-    return max((steps, targets), key=lambda each: each.scores[each.best])
-
-
-def _both(
-    predicted: Callable[..., list[Array]], left: Sequence[Array], right: Sequence[Array], absolute: bool
-) -> dict[str, list[Array]]:
-    return {
-        "left is left": predicted(left, right, absolute),
-        "left is right": predicted(right, left, absolute),
-    }
+    verdicts = []
+    for absolute in (False, True):
+        rivals = {
+            "left is left": predicted(left, right, absolute),
+            "left is right": predicted(right, left, absolute),
+        }
+        verdicts.append(judged("sides", "left is left", moved, rivals, rng))
+    return max(verdicts, key=lambda each: each.scores[each.best])

@@ -79,9 +79,8 @@ def offset_drift(commanded: Sequence[Array], measured: Sequence[Array]) -> Verdi
         warnings.simplefilter("ignore", RuntimeWarning)  # of numbers that do not vary at all
         chances = np.nan_to_num(np.asarray(ttest_1samp(rows, 0.0).pvalue), nan=1.0)
     worst = int(chances.argmin())
-    chance = min(
-        float(chances[worst]) * rows.shape[1], 1.0
-    )  # as many numbers as there are may drift by chance
+    # As many numbers as there are may drift by chance.
+    chance = min(float(chances[worst]) * rows.shape[1], 1.0)
     drift = float(rows[:, worst].mean())
     note = f"number {worst} drifts by {drift * spread[worst]:.3g} from the first to the last third"
     return _answered(claim, 1.0, chance, abs(drift) > _SMALL_OFFSET, note)
