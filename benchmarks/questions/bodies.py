@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,7 +33,7 @@ FIRST = 1_000_000
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "equivariant": {"families": ("state-bodies", "latent-bodies"), "door": True},
-    "canonical, no exchange": {"families": ("state", "latent"), "door": True},
+    "canonical, no exchange": {"families": ("state", "latent"), "door": True, "eyes": "equivariant"},
     "plain": {"families": ("mlp", "latent-mlp"), "door": False},
     "augmented by permutations": {
         "families": ("augmented", "latent-augmented"),
@@ -42,8 +42,9 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     },
     "wrong name": {"families": ("state-bodies", "latent-bodies"), "door": True, "misnamed": True},
 }
-"""The family of each model, of poses and of clouds, whether its policy decides behind the door, whether data comes in
-every order, and whether names are not exchanged with the bodies: that policy moves another body, and has to fail."""
+"""The family of each model, of poses and of clouds; whether its policy decides behind the door; whether data comes in
+every order; whether names are not exchanged with the bodies, so that the policy moves another one and has to fail; and
+whose encoder of clouds it has, if not its own: dynamics alone are trained then."""
 
 STARTS = ("as trained", "turned", "exchanged", "turned and exchanged")
 
@@ -196,13 +197,15 @@ class BodiesQuestion(Question):
     def _model(self, cell: Cell, store: Store) -> WorldModel:
         world, arm = BODIES_WORLDS[cell.world], ARMS[cell.arm]
         exchanged, family = bool(arm.get("exchanged")), arm["families"][world.points > 0]
-        stages = ("encoder_steps", "joint_steps") if world.points else ()
-        names = ("bodies", "half_width", "transitions", "steps", *stages)
+        names, eyes = ("bodies", "half_width", "transitions", "steps"), None
+        if world.points:
+            names, eyes = (*names, "encoder_steps", "joint_steps"), arm.get("eyes")
         inputs = {name: getattr(self, name) for name in names} | {
             "world": asdict(world),
             "seed": cell.seed,
             "family": family,
             "exchanged": exchanged,
+            "eyes": eyes,
         }
 
         def make(folder: Path) -> None:
@@ -213,8 +216,17 @@ class BodiesQuestion(Question):
             model = WorldModel.for_env(
                 world.make(self.bodies, self.half_width), family, transitions=len(data), seed=cell.seed
             )
-            steps = {name: getattr(self, name) for name in ("steps", *stages)}
-            settings = TrainingConfig(**steps, batch_size=512, seed=cell.seed, folder=str(folder))
+            settings = TrainingConfig(
+                steps=self.steps,
+                encoder_steps=0 if eyes else self.encoder_steps,
+                joint_steps=0 if eyes else self.joint_steps,
+                batch_size=512,
+                seed=cell.seed,
+                folder=str(folder),
+            )
+            if eyes:
+                seeing = self._model(replace(cell, arm=eyes), store)
+                model.encoder.load_state_dict(seeing.encoder.state_dict())
             train(model, data, settings).save(folder)
 
         name = f"{world.bodies}-{family}"

@@ -18,9 +18,10 @@ TINY = BodiesQuestion(
     paired=1,
     length=1,
 )
+CLOUDS = pytest.param("cloudpush-bodies-clouds", marks=pytest.mark.slow)
 
 
-@pytest.fixture(scope="module", params=["cloudpush-bodies", "cloudpush-bodies-clouds", "pusht-blocks"])
+@pytest.fixture(scope="module", params=["cloudpush-bodies", CLOUDS, "pusht-blocks"])
 def rows(request, tmp_path_factory):
     pytest.importorskip("mujoco" if request.param.startswith("cloudpush") else "pymunk")
     settings = Run(tmp_path_factory.mktemp("bodies"), world=(request.param,), progress=False).settled()
