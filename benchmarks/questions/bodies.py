@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from equiworld.benchmarks.suite.cell import Cell
@@ -18,6 +17,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.bodies import BODIES_WORLDS, BodiesWorld
+from equiworld.benchmarks.worlds.bodies_step import place_errors, step_residual
 from equiworld.groups import GroupElement
 from equiworld.models import WorldModel
 from equiworld.planners import MPCPolicy
@@ -25,7 +25,6 @@ from equiworld.symmetry import Symmetry
 from equiworld.tasks import task_of
 from equiworld.training import Dataset, TrainingConfig, collect, train
 from equiworld.verify.evaluate import evaluate
-from equiworld.verify.prediction import relative_error
 
 __all__ = ["BodiesQuestion"]
 
@@ -33,14 +32,19 @@ FIRST = 1_000_000
 """Seed of the first episode."""
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
-    "equivariant": {"family": "state-bodies", "door": True},
-    "canonical, no exchange": {"family": "state", "door": True},
-    "plain": {"family": "mlp", "door": False},
-    "augmented by permutations": {"family": "augmented", "door": False, "exchanged": True},
-    "wrong name": {"family": "state-bodies", "door": True, "misnamed": True},
+    "equivariant": {"families": ("state-bodies", "latent-bodies"), "door": True},
+    "canonical, no exchange": {"families": ("state", "latent"), "door": True, "eyes": "equivariant"},
+    "plain": {"families": ("mlp", "latent-mlp"), "door": False},
+    "augmented by permutations": {
+        "families": ("augmented", "latent-augmented"),
+        "door": False,
+        "exchanged": True,
+    },
+    "wrong name": {"families": ("state-bodies", "latent-bodies"), "door": True, "misnamed": True},
 }
-"""The family of each model, whether its policy decides behind the door, whether data comes in every order, and whether
-names are not exchanged with the bodies: that policy moves another body, and has to fail."""
+"""The family of each model, of poses and of clouds; whether its policy decides behind the door; whether data comes in
+every order; whether names are not exchanged with the bodies, so that the policy moves another one and has to fail; and
+whose encoder of clouds it has, if not its own: dynamics alone are trained then."""
 
 STARTS = ("as trained", "turned", "exchanged", "turned and exchanged")
 
@@ -64,7 +68,8 @@ class BodiesQuestion(Question):
         half_width: of the slice of orientations [deg].
         transitions: that models are trained on.
         tested: transitions of test data.
-        steps: of the optimiser.
+        steps: of the optimiser, for dynamics.
+        encoder_steps, joint_steps: where bodies are seen as clouds, those for the encoder before, and for both after.
         elements: at which test transitions and tasks are moved.
         episodes: of closed loops, turned and exchanged; 0 for none.
         paired: of them, the first, that are run as trained too, and turned, and exchanged.
@@ -76,6 +81,8 @@ class BodiesQuestion(Question):
     transitions: int = 60_000
     tested: int = 4_000
     steps: int = 4_000
+    encoder_steps: int = 1_500
+    joint_steps: int = 300
     elements: int = 20
     episodes: int = 100
     paired: int = 20
@@ -93,6 +100,8 @@ class BodiesQuestion(Question):
             "1", "|F(g·s, g·a) - g·F(s, a)| over the spread of F, largest, float64", log=True
         ),
         "relative_error": Measure("1", "one-step relMSE of places; 1: nothing moves", log=True),
+        "error": Measure("m or px", "one-step error of a place, root mean square", log=True),
+        "motion": Measure("m or px", "how far a step moves a place, root mean square"),
         "success": Measure("1", "the named body where it should be and within 10° at the end: 2 cm, 10 px"),
         "successes": Measure("1", "such episodes"),
         "episodes": Measure("1", "episodes"),
@@ -104,7 +113,8 @@ class BodiesQuestion(Question):
         "deviation_median": Measure("m or px", "the same, median", log=True),
     }
     small: ClassVar[dict[str, Any]] = {
-        "transitions": 300, "tested": 100, "steps": 20, "elements": 2, "episodes": 1, "paired": 1, "length": 2,
+        "transitions": 300, "tested": 100, "steps": 20, "encoder_steps": 10, "joint_steps": 2,
+        "elements": 2, "episodes": 1, "paired": 1, "length": 2,
     }  # fmt: skip
 
     def depends(self, cell: Cell) -> Mapping[str, Any]:
@@ -123,8 +133,10 @@ class BodiesQuestion(Question):
             row: Row = {
                 "start": start,
                 "parameters": model.parameter_count,
-                "residual": None if start == STARTS[0] else max(_residual(sharp, few, g) for g in elements),
-                "relative_error": _place_error(model, data, world.places),
+                "residual": None
+                if start == STARTS[0]
+                else max(step_residual(sharp, few, g) for g in elements),
+                **place_errors(model, data, world.places),
             }
             ends = self._ends(cell, model, world, start, elements)
             here = here or ends
@@ -174,21 +186,26 @@ class BodiesQuestion(Question):
         }
 
         def make(folder: Path) -> None:
-            seed = ("train", "test").index(split)
-            collect(world.make(self.bodies, self.half_width), count, seed, workers=1).save(folder / "data")
+            seed, trained = ("train", "test").index(split), split == "train"
+            dtype = "float32" if trained and world.points else "float64"
+            env = world.make(self.bodies, self.half_width, trained=trained)
+            collect(env, count, seed, workers=1, dtype=dtype).save(folder / "data")
 
         folder = store.artefact("data", f"{world.bodies}-{split}", inputs, _MODULES[:2], make)
         return Dataset.load(folder / "data")
 
     def _model(self, cell: Cell, store: Store) -> WorldModel:
         world, arm = BODIES_WORLDS[cell.world], ARMS[cell.arm]
-        exchanged = bool(arm.get("exchanged"))
-        names = ("bodies", "half_width", "transitions", "steps")
+        exchanged, family = bool(arm.get("exchanged")), arm["families"][world.points > 0]
+        names, eyes = ("bodies", "half_width", "transitions", "steps"), None
+        if world.points:
+            names, eyes = (*names, "encoder_steps", "joint_steps"), arm.get("eyes")
         inputs = {name: getattr(self, name) for name in names} | {
             "world": asdict(world),
             "seed": cell.seed,
-            "family": arm["family"],
+            "family": family,
             "exchanged": exchanged,
+            "eyes": eyes,
         }
 
         def make(folder: Path) -> None:
@@ -197,15 +214,22 @@ class BodiesQuestion(Question):
                 every = _elements(data.symmetry, 0, "exchanged")
                 data = Dataset.concatenate([data, *(data.transform(g) for g in every)])
             model = WorldModel.for_env(
-                world.make(self.bodies, self.half_width),
-                arm["family"],
-                transitions=len(data),
-                seed=cell.seed,
+                world.make(self.bodies, self.half_width), family, transitions=len(data), seed=cell.seed
             )
-            settings = TrainingConfig(steps=self.steps, batch_size=512, seed=cell.seed, folder=str(folder))
+            settings = TrainingConfig(
+                steps=self.steps,
+                encoder_steps=0 if eyes else self.encoder_steps,
+                joint_steps=0 if eyes else self.joint_steps,
+                batch_size=512,
+                seed=cell.seed,
+                folder=str(folder),
+            )
+            if eyes:
+                seeing = self._model(replace(cell, arm=eyes), store)
+                model.encoder.load_state_dict(seeing.encoder.state_dict())
             train(model, data, settings).save(folder)
 
-        name = f"{world.bodies}-{arm['family']}"
+        name = f"{world.bodies}-{family}"
         return WorldModel.load(store.artefact("models", name, inputs, _MODULES, make))
 
 
@@ -256,30 +280,3 @@ def _of_episodes(
         "deviation": None if ends is here else max(apart),
         "deviation_median": None if ends is here else float(np.median(apart)),
     }
-
-
-def _predicted(model: WorldModel, data: Dataset) -> dict[str, NDArray[np.floating]]:
-    with torch.no_grad():
-        action = torch.as_tensor(np.asarray(data.action, np.float64)).to(model.dtype)
-        return model.symmetry.observation_arrays(model.predict(model.encode(data.observation), action))
-
-
-def _residual(model: WorldModel, data: Dataset, g: GroupElement) -> float:
-    """How far predicting what is moved is from moving what is predicted, in units of the prediction's spread."""
-    here, there = _predicted(model, data), _predicted(model, data.transform(g))
-    fields, centre = data.symmetry.observation, data.symmetry.centre
-    found = []
-    for name, array in here.items():
-        moved = fields[name].transform(g, array, centre, name)
-        found.append(float(np.abs(there[name] - moved).max() / max(np.std(moved), 1e-12)))
-    return max(found)
-
-
-def _place_error(model: WorldModel, data: Sequence[Dataset], places: str) -> float | None:
-    """Σ|error|² over Σ|motion|² of the bodies' places."""
-    error = motion = 0.0
-    for each in data:
-        after, before = each.next_observation[places], each.observation[places]
-        error += float(np.square(_predicted(model, each)[places] - after).sum())
-        motion += float(np.square(after - before).sum())
-    return relative_error(error, motion)

@@ -7,12 +7,23 @@ import pytest
 from equiworld.benchmarks.questions.bodies import ARMS, STARTS, BodiesQuestion
 from equiworld.benchmarks.suite.run import Run, run
 
-TINY = BodiesQuestion(transitions=80, tested=40, steps=3, elements=1, episodes=2, paired=1, length=1)
+TINY = BodiesQuestion(
+    transitions=80,
+    tested=40,
+    steps=3,
+    encoder_steps=2,
+    joint_steps=1,
+    elements=1,
+    episodes=2,
+    paired=1,
+    length=1,
+)
+CLOUDS = pytest.param("cloudpush-bodies-clouds", marks=pytest.mark.slow)
 
 
-@pytest.fixture(scope="module", params=["cloudpush-bodies", "pusht-blocks"])
+@pytest.fixture(scope="module", params=["cloudpush-bodies", CLOUDS, "pusht-blocks"])
 def rows(request, tmp_path_factory):
-    pytest.importorskip("mujoco" if request.param == "cloudpush-bodies" else "pymunk")
+    pytest.importorskip("mujoco" if request.param.startswith("cloudpush") else "pymunk")
     settings = Run(tmp_path_factory.mktemp("bodies"), world=(request.param,), progress=False).settled()
     (result,) = run([TINY], settings)
     return {(row["arm"], row["start"]): row for row in result["rows"]}

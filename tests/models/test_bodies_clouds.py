@@ -8,7 +8,6 @@ import pytest
 import torch
 
 import equiworld.envs  # noqa: F401  registers
-from equiworld.errors import ArgumentError
 from equiworld.groups import SE3
 from equiworld.models import WorldModel
 from equiworld.models.families import best_family
@@ -116,7 +115,7 @@ def test_the_order_of_points_means_nothing_and_whose_they_are_does():
 
 def test_it_stays_exact_when_it_is_trained_saved_and_loaded(tmp_path):
     env = make(2)
-    data = collect(env, 60, seed=0, workers=1)
+    data = collect(make(2, 48), 60, seed=0, workers=1)  # encoders are trained on halves of clouds
     model = WorldModel.for_env(env, cloud_points=12, **SMALL)
     config = TrainingConfig(encoder_steps=4, steps=4, joint_steps=4, batch_size=32)
     train(model, data, config)
@@ -149,8 +148,23 @@ def test_paths_behind_the_door_are_the_same():
         assert np.abs(here - there).max() < 1e-9
 
 
-def test_families_of_one_body_are_refused():
-    symmetry = symmetry_of(make(2))
+def test_families_of_one_body_see_each_cloud_and_know_no_exchange():
+    env = make(2)
+    symmetry, state = symmetry_of(env), shown(env, range(2))
     assert best_family(symmetry) == "latent-bodies"
-    with pytest.raises(ArgumentError, match="latent-bodies"):
-        WorldModel.for_symmetry(symmetry, "latent")
+    model = WorldModel.for_env(env, "latent", hidden=(16,), periodic=8, width=8).double()
+    clouds = state["bodies_cloud"].reshape(2, 2, -1)
+    exchanged = {**state, "bodies_cloud": clouds[:, ::-1].reshape(2, -1)}
+    keypoints = model.latent.channels()["keypoints"]
+
+    def predicted(state):
+        with torch.no_grad():
+            z = model.encode(state)
+            after = model.predict(z, torch.full((2, 3), 0.02, dtype=torch.float64))
+        return (each.select(keypoints).unflatten(-1, (2, -1)) for each in (z, after))
+
+    (here, after), (there, other) = predicted(state), predicted(exchanged)
+    assert torch.equal(there, here.flip(-2))  # one encoder
+    assert (other - after.flip(-2)).abs().max() > 1e-6  # and dynamics that tell first from second
+    turned = [SE3().sample(np.random.default_rng(5), scale=0.3)]
+    assert residual(model, model.symmetry, state, turned) < 1e-12

@@ -13,15 +13,16 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Objects, Point, Scalar, Symmetry, Vector
 from equiworld.symmetry.bodies import clouds_in
+from equiworld.symmetry.concatenation import Concatenation, leaves
 
-__all__ = ["CloudLayout"]
+__all__ = ["CloudLayout", "sized_as", "with_points"]
 
 
 class CloudLayout:
     """An observed state and goal with a cloud each, and latents with what an encoder finds in it instead.
 
-    The state's may be one cloud for each of several interchangeable bodies, `Objects(Cloud(N), n)`; so is then what is
-    found.
+    The state's may be one cloud for each of several bodies of one shape, `Objects(Cloud(N), n)`, or one behind the
+    other where their exchange is not carried; so is then what is found.
 
     Attributes:
         symmetry: of the environment.
@@ -49,12 +50,8 @@ class CloudLayout:
                 "symmetry", f"{len(state)} clouds in the state, {len(goal)} in the goal", expected
             )
         self.symmetry = symmetry
-        self.bodies = clouds_in(symmetry.observation[state[0]])
-        if self.bodies > 1 and not isinstance(symmetry.observation[state[0]], Objects):
-            expected = (
-                "one cloud; family 'latent-bodies' takes Objects(Cloud(N), n), one for each of n bodies"
-            )
-            raise ArgumentError("symmetry", f"{self.bodies} clouds in {state[0]!r}", expected)
+        self._several = symmetry.observation[state[0]]
+        self.bodies = clouds_in(self._several)
         self._cloud: dict[bool, str] = {False: state[0], **({True: goal[0]} if goal else {})}
         self.latent = self._latent(kind)
         single = with_points(symmetry, 1)
@@ -112,8 +109,7 @@ class CloudLayout:
         if kind.scalars:
             one["latent_scalars"] = Scalar(kind.scalars)
         goals = {f"goal_{name}": field for name, field in one.items()} if self.has_goal else {}
-        several = self.bodies > 1
-        found = {name: Objects(field, self.bodies) if several else field for name, field in one.items()}
+        found = {name: _repeated(field, self._several) for name, field in one.items()}
         state, goal = (
             tuple(name for name in names if name not in clouds) for names in (symmetry.state, symmetry.goal)
         )
@@ -127,7 +123,7 @@ class CloudLayout:
             observation={**found, **others, **goals},
             state=(first, *state, *rest),  # keypoints first: frames are made of the first points
             goal=(*list(goals)[:1], *goal, *list(goals)[1:]),
-            reference=None if several else first,
+            reference=None if self.bodies > 1 else first,
             heading=None,
             info={},
         )
@@ -137,10 +133,22 @@ def with_points(symmetry: Symmetry, count: int) -> Symmetry:
     """The symmetry with clouds of another number of points."""
 
     def resized(field: Field) -> Field:
-        if isinstance(field, Cloud):
-            return Cloud(count)
-        return Objects(Cloud(count), field.n) if isinstance(field, Objects) and clouds_in(field) else field
+        return _repeated(Cloud(count), field) if clouds_in(field) else field
 
     return replace(
         symmetry, observation={name: resized(field) for name, field in symmetry.observation.items()}
     )
+
+
+def sized_as(symmetry: Symmetry, other: Symmetry) -> Symmetry:
+    """The symmetry with clouds of as many points as another, of the same arrays, gives them."""
+    sizes = {name: next(leaves(field)) for name, field in other.observation.items() if clouds_in(field)}
+    resized = {name: _repeated(one, symmetry.observation[name]) for name, one in sizes.items()}
+    return replace(symmetry, observation={**symmetry.observation, **resized})
+
+
+def _repeated(one: Field, like: Field) -> Field:
+    """A field for each of the bodies that have a cloud in another field, exchanged as these are."""
+    if isinstance(like, Objects):
+        return Objects(one, like.n)
+    return Concatenation((one,) * clouds_in(like)) if clouds_in(like) > 1 else one
