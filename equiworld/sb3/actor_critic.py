@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.torch_layers import MlpExtractor
@@ -14,6 +15,7 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from equiworld.sb3.distributions import EquivariantGaussian, WorldAction
+from equiworld.sb3.recording import Recorded
 from equiworld.sb3.settled import Form, settled
 from equiworld.sb3.sight import Sight
 from equiworld.sb3.steerable_form import SteerableForm, orthogonal
@@ -74,6 +76,25 @@ class SteerableExtractor(nn.Module):
 
     def forward_critic(self, features: Sight) -> Tensor:
         return self.value_net(features.numbers)
+
+
+class _Decision(nn.Module):
+    """From an observation's arrays to mean actions and values, by the parts of a policy.
+
+    Args:
+        keys: of an observation that is a mapping.
+        parts: the form, the networks, and the last layers of actor and critic.
+    """
+
+    def __init__(self, keys: tuple[str, ...] | None, parts: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.keys = keys
+        self.form, self.networks, self.action_net, self.value_net = parts
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, Tensor]:
+        seen = arrays[0] if self.keys is None else dict(zip(self.keys, arrays, strict=True))
+        latent_pi, latent_vf = self.networks(self.form(seen))
+        return self.action_net(latent_pi), self.value_net(latent_vf)
 
 
 class ActorCriticParts(ActorCriticPolicy):
@@ -175,6 +196,22 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, eps=1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
+        self._recorded: tuple[Any, Recorded | None] = None, None
+
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """As that of stable-baselines3; where no gradient is asked for, in one recorded call."""
+        if torch.is_grad_enabled():
+            return super().forward(obs, deterministic)
+        keys = tuple(obs) if isinstance(obs, Mapping) else None
+        parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
+        made_of = keys, parts, *self.mlp_extractor._modules.values()
+        if self._recorded[0] != made_of:
+            self._recorded = made_of, Recorded(_Decision(keys, parts))
+        mean, values = self._recorded[1](*(obs.values() if isinstance(obs, Mapping) else (obs,)))  # type: ignore[misc]
+        distribution = self.action_dist.proba_distribution(mean, self.log_std)  # type: ignore[call-arg]
+        actions = distribution.get_actions(deterministic=deterministic)
+        log_prob = distribution.log_prob(actions)
+        return actions.reshape((-1, *self.action_space.shape)), values, log_prob  # type: ignore[misc]

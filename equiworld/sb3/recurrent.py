@@ -70,7 +70,7 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     ) -> None:
         if form != "canonical":
             raise ArgumentError("form", form, "'canonical': no memory here is equivariant layer by layer")
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, eps=1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         if self.critic is not None:

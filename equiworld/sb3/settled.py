@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from gymnasium import spaces
 
 from equiworld.errors import ArgumentError
@@ -48,8 +49,18 @@ def settled(
     form: str,
     scales: Mapping[str, float] | None,
     given: Mapping[str, Any],
+    eps: float = 1e-8,
 ) -> dict[str, Any]:
-    """The arguments of stable-baselines3's policy, its features extractor among them.
+    """The arguments of stable-baselines3's policy, its features extractor and its optimiser's among them.
+
+    Args:
+        observation_space: of the policy.
+        action_space: likewise.
+        symmetry: see `EquivariantActorCriticPolicy`.
+        form: likewise.
+        scales: likewise.
+        given: what else the policy is given.
+        eps: of Adam, where `given` does not say.
 
     Raises:
         ArgumentError: what no equivariant policy can be made of.
@@ -72,7 +83,16 @@ def settled(
     kind = FORMS[form]
     for why in kind(observation_space, **settings).inexact:
         warnings.warn(why, UserWarning, stacklevel=4)
-    return {**given, "features_extractor_class": kind, "features_extractor_kwargs": settings}
+    extractor = {"features_extractor_class": kind, "features_extractor_kwargs": settings}
+    return {**given, **_optimizer(given, eps), **extractor}
+
+
+def _optimizer(given: Mapping[str, Any], eps: float) -> dict[str, Any]:
+    """Adam in one call for all weights where nothing else is asked for: a quarter of the time, if they are few."""
+    kwargs = given.get("optimizer_kwargs")
+    if given.get("optimizer_class", torch.optim.Adam) is not torch.optim.Adam or "foreach" in (kwargs or {}):
+        return {}
+    return {"optimizer_kwargs": {"fused": True, **({"eps": eps} if kwargs is None else kwargs)}}
 
 
 def check_scaled(symmetry: Symmetry, space: spaces.Box) -> None:
