@@ -79,22 +79,32 @@ class SteerableExtractor(nn.Module):
 
 
 class _Decision(nn.Module):
-    """From an observation's arrays to mean actions and values, by the parts of a policy.
+    """From noise and an observation's arrays to actions, values and the actions' log densities, by a policy's parts.
 
     Args:
         keys: of an observation that is a mapping.
         parts: the form, the networks, and the last layers of actor and critic.
+        log_std: by orbits.
+        dist: of actions.
     """
 
-    def __init__(self, keys: tuple[str, ...] | None, parts: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        keys: tuple[str, ...] | None,
+        parts: Sequence[nn.Module],
+        log_std: nn.Parameter,
+        dist: EquivariantGaussian,
+    ) -> None:
         super().__init__()
-        self.keys = keys
+        self.keys, self.log_std, self.dist = keys, log_std, dist
         self.form, self.networks, self.action_net, self.value_net = parts
 
-    def forward(self, *arrays: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, noise: Tensor, *arrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         seen = arrays[0] if self.keys is None else dict(zip(self.keys, arrays, strict=True))
         latent_pi, latent_vf = self.networks(self.form(seen))
-        return self.action_net(latent_pi), self.value_net(latent_vf)
+        found = self.dist.proba_distribution(self.action_net(latent_pi), self.log_std)
+        actions = found.distribution.mean + noise * found.distribution.stddev
+        return actions, self.value_net(latent_vf), found.log_prob(actions)
 
 
 class ActorCriticParts(ActorCriticPolicy):
@@ -209,9 +219,14 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
         made_of = keys, parts, *self.mlp_extractor._modules.values()
         if self._recorded[0] != made_of:
-            self._recorded = made_of, Recorded(_Decision(keys, parts))
-        mean, values = self._recorded[1](*(obs.values() if isinstance(obs, Mapping) else (obs,)))  # type: ignore[misc]
-        distribution = self.action_dist.proba_distribution(mean, self.log_std)  # type: ignore[call-arg]
-        actions = distribution.get_actions(deterministic=deterministic)
-        log_prob = distribution.log_prob(actions)
+            decision = _Decision(keys, parts, self.log_std, self.action_dist)  # type: ignore[arg-type]
+            self._recorded = made_of, Recorded(decision)
+        arrays = tuple(obs.values()) if isinstance(obs, Mapping) else (obs,)
+        draw = torch.zeros if deterministic else torch.randn
+        noise = draw(
+            len(arrays[0]), self.action_dist.action_dim, dtype=self.log_std.dtype, device=self.device
+        )  # type: ignore[union-attr]
+        actions, values, log_prob = self._recorded[1](noise, *arrays)  # type: ignore[misc]
+        if not log_prob.isfinite().all():
+            return super().forward(obs, deterministic)  # which says what is not
         return actions.reshape((-1, *self.action_space.shape)), values, log_prob  # type: ignore[misc]

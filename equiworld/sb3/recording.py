@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 __all__ = ["Recorded"]
 
-_OFTEN, _MOST = 8, 8  # calls of a shape before it is recorded; shapes that are
+_OFTEN, _MOST = 32, 8  # calls of a shape before it is recorded; shapes that are
 
 _Place = tuple[dict[str, Any], str]
 """Where a module holds a weight."""
@@ -29,7 +29,7 @@ class Recorded:
         function: from tensors to a tuple of tensors or None.
 
     >>> twice = Recorded(lambda x: (2.0 * x, None))
-    >>> [twice(torch.ones(2))[0].sum().item() for _ in range(20)][-1], twice(torch.ones(2))[1] is None
+    >>> [twice(torch.ones(2))[0].sum().item() for _ in range(40)][-1], twice(torch.ones(2))[1] is None
     (4.0, True)
     """
 

@@ -292,7 +292,7 @@ def test_what_is_decided_in_rollouts_comes_of_the_weights_that_there_are_now(nam
     policy = model.policy
 
     def check():
-        for seed in range(12):
+        for seed in range(40):
             seen = tensors(random_observation(symmetry, np.random.default_rng(seed), 3))
             with torch.no_grad():
                 actions, values, _ = policy(seen, deterministic=True)
