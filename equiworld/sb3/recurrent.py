@@ -33,7 +33,8 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     """The policy of RecurrentPPO, exactly equivariant: its memory holds what it saw in the frames of then.
 
     Every one of these is the same all over the orbit, and so is the memory; what is decided goes back by the frame of
-    now. Of the two forms there is the canonical one alone.
+    now. Of the two forms there is the canonical one alone. In float64, `predict` of sb3-contrib still keeps the memory
+    from step to step in float32; calls of the policy itself keep it as it is.
 
     Args:
         observation_space: that the symmetry declares.
@@ -78,7 +79,12 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
 
     @staticmethod
     def _process_sequence(features: Any, lstm_states: Any, episode_starts: Tensor, lstm: nn.LSTM) -> Any:
+        numbers = features.numbers
+        memory = tuple(each.to(numbers.dtype) for each in lstm_states)  # sb3-contrib hands in float32
         found, states = RecurrentActorCriticPolicy._process_sequence(
-            features.numbers, lstm_states, episode_starts, lstm
+            numbers,
+            memory,
+            episode_starts.to(numbers.dtype),
+            lstm,  # type: ignore[arg-type]
         )
         return features.seen_as(found), states
