@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.torch_layers import MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
@@ -206,7 +207,9 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, eps=1e-5)
+        given = settled(
+            observation_space, action_space, symmetry, form, scales, kwargs, (OffPolicyAlgorithm,), 1e-5
+        )
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         self._recorded: tuple[Any, Recorded | None] = None, None
