@@ -220,7 +220,7 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
             return super().forward(obs, deterministic)
         keys = tuple(obs) if isinstance(obs, Mapping) else None
         parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
-        made_of = keys, parts, *self.mlp_extractor._modules.values()
+        made_of = keys, self.training, id(self.log_std), parts, *self.mlp_extractor._modules.values()
         if self._recorded[0] != made_of:
             decision = _Decision(keys, parts, self.log_std, self.action_dist)  # type: ignore[arg-type]
             self._recorded = made_of, Recorded(decision)
