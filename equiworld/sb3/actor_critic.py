@@ -212,24 +212,23 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         )
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
-        self._recorded: tuple[Any, Recorded | None] = None, None
+        self._recorded: tuple[Any, Any] = None, None  # what a record was made of, and the record
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """As that of stable-baselines3; where no gradient is asked for, in one recorded call."""
         if torch.is_grad_enabled():
             return super().forward(obs, deterministic)
-        keys = tuple(obs) if isinstance(obs, Mapping) else None
+        keys, dist = tuple(obs) if isinstance(obs, Mapping) else None, self.action_dist
+        assert isinstance(dist, EquivariantGaussian)
         parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
         made_of = keys, self.training, id(self.log_std), parts, *self.mlp_extractor._modules.values()
         if self._recorded[0] != made_of:
-            decision = _Decision(keys, parts, self.log_std, self.action_dist)  # type: ignore[arg-type]
-            self._recorded = made_of, Recorded(decision)
+            self._recorded = made_of, Recorded(_Decision(keys, parts, self.log_std, dist))
         arrays = tuple(obs.values()) if isinstance(obs, Mapping) else (obs,)
         draw = torch.zeros if deterministic else torch.randn
-        noise = draw(
-            len(arrays[0]), self.action_dist.action_dim, dtype=self.log_std.dtype, device=self.device
-        )  # type: ignore[union-attr]
-        actions, values, log_prob = self._recorded[1](noise, *arrays)  # type: ignore[misc]
+        noise = draw(len(arrays[0]), dist.action_dim, dtype=self.log_std.dtype, device=self.device)
+        found: Any = self._recorded[1](noise, *arrays)
+        actions, values, log_prob = found
         if not log_prob.isfinite().all():
             return super().forward(obs, deterministic)  # which says what is not
         return actions.reshape((-1, *self.action_space.shape)), values, log_prob  # type: ignore[misc]
