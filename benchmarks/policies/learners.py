@@ -8,20 +8,20 @@ from functools import partial
 from typing import Any, Literal
 
 import gymnasium as gym
+import torch
+from torch import Tensor
 
-from equiworld.benchmarks.worlds.locomotion import SETTINGS, Robot
+from equiworld.benchmarks.worlds.locomotion import Robot
 from equiworld.symmetry import Symmetry
 
-__all__ = ["ENVS", "LEARNERS", "OFFLINE", "SAC_SETTINGS", "Learner", "Learning", "symmetrised"]
+__all__ = ["LEARNERS", "OFFLINE", "SAC_SETTINGS", "Learner", "Learning", "symmetrised"]
 
 Learner = Literal["ppo", "sac", "offline"]
 LEARNERS: tuple[Learner, ...] = ("ppo", "sac", "offline")
 
-ENVS = 16
-"""In which PPO collects; off-policy learners have one."""
-
 NET = [64, 64]
 SAC_SETTINGS: Mapping[str, Any] = {"learning_rate": 1e-3, "batch_size": 128, "learning_starts": 500}
+_STATISTICS = "observed."
 OFFLINE = 10_000
 """Transitions that an offline learner is given, of actions drawn evenly from the action space."""
 
@@ -53,16 +53,43 @@ class Learning:
         seed: int,
         mirror_weight: float = 1.0,
     ) -> None:
-        from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        from equiworld.sb3 import VecNormalizeEquivariant
 
         self.kind, self.arm, self.symmetry = kind, arm, symmetry
         self.steps = 0
         make = partial(robot.make, half_width, True)
-        envs: Any = DummyVecEnv([make] * (ENVS if kind == "ppo" else 1))
-        if kind == "ppo" and robot.normalised:
-            envs = VecNormalize(envs, norm_obs=False)
+        envs: Any = DummyVecEnv([make] * (robot.settings["envs"] if kind == "ppo" else 1))
+        self._spread: Any = None
+        if kind == "ppo" and (robot.normalised or robot.spread):
+            envs = VecNormalizeEquivariant(
+                envs, symmetry, norm_obs=robot.spread, norm_reward=robot.normalised
+            )
+            if robot.spread:
+                self._spread, self.symmetry = envs, envs.symmetry
         build = self._ppo if kind == "ppo" else self._sac
         self.model = build(envs, robot, seed, mirror_weight)
+
+    @property
+    def policy(self) -> Any:
+        """What was learned, for observations as the environment shows them."""
+        return self.model if self._spread is None else _Spread(self.model, self._spread)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Of the policy, and the statistics of observations, copied."""
+        found = {name: each.clone() for name, each in self.model.policy.state_dict().items()}
+        if self._spread is not None:
+            known = self._spread.obs_rms
+            found |= {_STATISTICS + name: torch.tensor(getattr(known, name)) for name in ("mean", "var")}
+        return found
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Go back to what `weights` gave."""
+        own = {name: each for name, each in weights.items() if not name.startswith(_STATISTICS)}
+        self.model.policy.load_state_dict(own)
+        for name in set(weights) - set(own):
+            setattr(self._spread.obs_rms, name.removeprefix(_STATISTICS), weights[name].numpy().copy())
 
     def train(self, steps: int) -> float:
         """Go on until that many steps are done; seconds that it took."""
@@ -108,7 +135,8 @@ class Learning:
             more["rollout_buffer_class"] = AugmentedRolloutBuffer
             more["rollout_buffer_kwargs"] = {"symmetry": self.symmetry}
         kwargs["log_std_init"] = robot.log_std
-        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **SETTINGS, **more)
+        more |= {name: each for name, each in robot.settings.items() if name != "envs"}
+        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **more)
 
     def _sac(self, envs: Any, robot: Robot, seed: int, mirror_weight: float) -> Any:
         from stable_baselines3 import SAC
@@ -126,6 +154,21 @@ class Learning:
             more["learning_starts"] = OFFLINE
         size = OFFLINE if self.kind == "offline" else 100_000
         return SAC(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", buffer_size=size, **more)
+
+
+class _Spread:
+    """A policy that was shown observations over their spread, asked about those of the environment."""
+
+    def __init__(self, model: Any, spread: Any) -> None:
+        self._model, self._spread = model, spread
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[Any, Any]:
+        """As that of stable-baselines3."""
+        return self._model.predict(
+            self._spread.normalize_obs(observation), state, episode_start, deterministic
+        )
 
 
 def symmetrised(model: Any, env: gym.Env) -> Any:

@@ -16,7 +16,6 @@ import numpy as np
 from equiworld.arguments import integer
 from equiworld.benchmarks.policies.episodes import Episodes, episodes
 from equiworld.benchmarks.policies.learners import (
-    ENVS,
     LEARNERS,
     OFFLINE,
     SAC_SETTINGS,
@@ -29,7 +28,7 @@ from equiworld.benchmarks.suite.pictures import Panel, grouped
 from equiworld.benchmarks.suite.question import Plan, Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
-from equiworld.benchmarks.worlds.locomotion import ROBOTS, SETTINGS, Robot, StartsTurned, symmetry_in
+from equiworld.benchmarks.worlds.locomotion import ROBOTS, Robot, StartsTurned, symmetry_in
 from equiworld.errors import ArgumentError
 from equiworld.storage import load_tensors, save_tensors
 
@@ -68,7 +67,7 @@ class ModelFree(Question):
     worlds, closed = tuple(ROBOTS), True
     arms = ("canonical", "steerable", "augmented", _ON_POLICY, _AFTERWARDS, "plain")
     seeds = 5
-    version = 2
+    version = 3
     coordinates = ("steps", "element")
     measures: ClassVar = {
         "return": Measure("1", "mean return of an episode without noise, goals in all directions"),
@@ -114,10 +113,10 @@ class ModelFree(Question):
         robot = ROBOTS[cell.world]
         if self.learner == "ppo":
             settings = {
-                **SETTINGS,
-                "envs": ENVS,
+                **robot.settings,
                 "log_std": robot.log_std,
                 "normalised": robot.normalised,
+                "spread": robot.spread,
             }
         else:
             settings = {**SAC_SETTINGS, "offline": OFFLINE}
@@ -142,12 +141,12 @@ class ModelFree(Question):
         }
         make = partial(self._train, trained)
         folder = store.artefact("policies", trained.slug, what, self.modules(cell), make)
-        model, rows, steps = self._learning(trained).model, list[Row](), 0
+        learning, rows, steps = self._learning(trained), list[Row](), 0
         returns = list[float]()
         for made in json.loads((folder / "checkpoints.json").read_text()):
-            model.policy.load_state_dict(load_tensors(folder / made["file"], "policy")[0])
+            learning.load(load_tensors(folder / made["file"], "policy")[0])
             steps = made["steps"]
-            found, returns = self._tested(cell, model)
+            found, returns = self._tested(cell, learning.policy)
             rows.append({"steps": steps, **found, "seconds": made["seconds"]})
         by_element = [{"steps": steps, "element": i, "return_at": each} for i, each in enumerate(returns)]
         return [*rows, *by_element]
@@ -180,17 +179,16 @@ class ModelFree(Question):
         for part in range(self.checkpoints):
             seconds += learning.train((steps * (part + 1)) // self.checkpoints)
             made.append({"file": f"{part}.safetensors", "steps": learning.steps, "seconds": seconds})
-            weights = {name: each.clone() for name, each in learning.model.policy.state_dict().items()}
-            save_tensors(folder / made[-1]["file"], "policy", weights, {"steps": learning.steps})
+            save_tensors(folder / made[-1]["file"], "policy", learning.weights(), {"steps": learning.steps})
             (folder / "checkpoints.json").write_text(json.dumps(made))
 
-    def _tested(self, cell: Cell, model: Any) -> tuple[Row, list[float]]:
+    def _tested(self, cell: Cell, learned: Any) -> tuple[Row, list[float]]:
         """Figures of a policy, and its returns with goals as in training at each element, the identity first."""
         from equiworld.sb3.deviation import action_deviation
 
         robot, inside, symmetry = ROBOTS[cell.world], math.radians(self.half_width), symmetry_in(cell.world)
         rng = np.random.default_rng([cell.seed, 11])
-        policy = symmetrised(model, robot.make(math.pi, False)) if cell.arm == _AFTERWARDS else model
+        policy = symmetrised(learned, robot.make(math.pi, False)) if cell.arm == _AFTERWARDS else learned
         everywhere = episodes(policy, partial(robot.make, math.pi, False), self.episodes, robot.legs)
         ahead = everywhere
         if robot.sliced:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +17,16 @@ from equiworld.groups import GroupElement
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.registry import move_of
 
-__all__ = ["ROBOTS", "SETTINGS", "Robot", "SlicedGoals", "StartsTurned", "legs_apart", "symmetry_in"]
+__all__ = [
+    "LEGGED",
+    "ROBOTS",
+    "SETTINGS",
+    "Robot",
+    "SlicedGoals",
+    "StartsTurned",
+    "legs_apart",
+    "symmetry_in",
+]
 
 
 class SlicedGoals(gym.Wrapper):
@@ -76,6 +85,25 @@ class StartsTurned(gym.Wrapper):
         return np.asarray(seen), info
 
 
+SETTINGS: Mapping[str, Any] = {
+    "n_steps": 128,
+    "batch_size": 256,
+    "n_epochs": 10,
+    "learning_rate": 1e-3,
+    "envs": 16,
+}
+"""What PPO is given beyond stable-baselines3's defaults, for all arms: keywords, and in how many environments."""
+
+LEGGED: Mapping[str, Any] = {
+    "n_steps": 256,
+    "batch_size": 64,
+    "n_epochs": 10,
+    "learning_rate": 3e-4,
+    "envs": 8,
+}
+"""The same for robots with legs, which are shown observations over their running spread; as in CleanRL's PPO."""
+
+
 @dataclass(frozen=True)
 class Robot:
     """A world of model-free learners, and what all arms are given in it.
@@ -87,6 +115,8 @@ class Robot:
         steps: of training.
         log_std: log standard deviation of actions at the beginning.
         normalised: whether PPO is given rewards over the running spread of returns.
+        spread: whether it is shown observations over their running spread, by type, so that it commutes.
+        settings: of PPO.
     """
 
     make: Callable[[float, bool], gym.Env]
@@ -95,10 +125,9 @@ class Robot:
     steps: int = 300_000
     log_std: float = -1.0
     normalised: bool = True
+    spread: bool = False
+    settings: Mapping[str, Any] = field(default_factory=lambda: SETTINGS)
 
-
-SETTINGS: Mapping[str, Any] = {"n_steps": 128, "batch_size": 256, "n_epochs": 10, "learning_rate": 1e-3}
-"""What PPO is given beyond stable-baselines3's defaults; the same in all worlds and for all arms."""
 
 PERIOD = 60
 """Of the walkers' phase [steps]."""
@@ -145,16 +174,17 @@ _REACH: Mapping[str, Any] = {
     "log_std": 0.0,
     "normalised": False,
 }
+_WALK: Mapping[str, Any] = {"log_std": -0.5, "spread": True, "settings": LEGGED}
 
 ROBOTS: Mapping[str, Robot] = {
     "Reacher-v5": Robot(_reacher, **_REACH),
     "PushT-reach": Robot(pusht_reach, **_REACH),
     "CloudPush-reach": Robot(cloudpush_reach, **_REACH),
-    "Walker2d-v5": Robot(_walker, legs=_THIGHS),
-    "Walker2d-phase": Robot(_clocked_walker, legs=_THIGHS),
-    "Ant-v5": Robot(_ant),
-    "Humanoid-v5": Robot(_humanoid, legs=_HIPS),
-    "Humanoid-mended": Robot(_mended_humanoid, legs=_HIPS),
+    "Walker2d-v5": Robot(_walker, legs=_THIGHS, **_WALK),
+    "Walker2d-phase": Robot(_clocked_walker, legs=_THIGHS, **_WALK),
+    "Ant-v5": Robot(_ant, **_WALK),
+    "Humanoid-v5": Robot(_humanoid, legs=_HIPS, **_WALK),
+    "Humanoid-mended": Robot(_mended_humanoid, legs=_HIPS, **_WALK),
 }
 """By name; "phase" with a clock in view, and "mended" with two sides that are equal."""
 

@@ -67,35 +67,55 @@ def rsl_rl(
         symmetry = symmetry.symmetry()
     if not isinstance(symmetry, Symmetry):
         raise ArgumentError("symmetry", symmetry, "a Symmetry, or a SymmetryMap")
-    chosen = _elements(symmetry, elements)
-    images = {name: _Images(name, declared, chosen, symmetry) for name, declared in symmetry.arrays().items()}
-    of_action = _Images("action", symmetry.action, chosen, symmetry)
-    if groups is not None:
-        instance("groups", groups, Mapping)
-    called = {name: name for name in images} | dict(groups or {})
-    unknown = [key for key in called.values() if key not in images]
-    if unknown:
-        raise ArgumentError("groups", repr(unknown[0]), "keys of the declaration", images)
-    invariant = names_of("invariant", invariant)
+    return _Augmentation(symmetry, _elements(symmetry, elements), groups, names_of("invariant", invariant))
 
-    def one(name: str, rows: Tensor) -> Tensor:
-        if name in invariant:
-            return rows.repeat(len(chosen), *[1] * (rows.ndim - 1))
-        if called.get(name) not in images:
-            options = (*images, *invariant)
+
+class _Augmentation:
+    """What `rsl_rl` returns: a class, for a file can hold its objects.
+
+    Args:
+        symmetry: of the environment.
+        elements: `(k,)`, the identity first.
+        groups: see `rsl_rl`.
+        invariant: likewise.
+    """
+
+    def __init__(
+        self,
+        symmetry: Symmetry,
+        elements: GroupElement,
+        groups: Mapping[str, str] | None,
+        invariant: Sequence[str],
+    ) -> None:
+        declared = symmetry.arrays()
+        self._images = {name: _Images(name, each, elements, symmetry) for name, each in declared.items()}
+        self._of_action = _Images("action", symmetry.action, elements, symmetry)
+        if groups is not None:
+            instance("groups", groups, Mapping)
+        self._called = {name: name for name in self._images} | dict(groups or {})
+        unknown = [key for key in self._called.values() if key not in self._images]
+        if unknown:
+            raise ArgumentError("groups", repr(unknown[0]), "keys of the declaration", self._images)
+        self._count, self._invariant = len(elements), invariant
+
+    def __call__(
+        self, env: Any = None, obs: Any = None, actions: Tensor | None = None, obs_type: str = "policy"
+    ) -> tuple[Any, Tensor | None]:
+        if isinstance(obs, Tensor):
+            obs = self._one(_group(obs_type, self._called), obs)
+        elif obs is not None:
+            obs = _each(self._one, obs)
+        return obs, None if actions is None else self._of_action(actions)
+
+    def _one(self, name: str, rows: Tensor) -> Tensor:
+        if name in self._invariant:
+            return rows.repeat(self._count, *[1] * (rows.ndim - 1))
+        if self._called.get(name) not in self._images:
+            options = (*self._images, *self._invariant)
             raise ArgumentError(
                 "obs", f"the group {name!r}", "declared ones; see groups=, invariant=", options
             )
-        return images[called[name]](rows)
-
-    def augment(
-        env: Any = None, obs: Any = None, actions: Tensor | None = None, obs_type: str = "policy"
-    ) -> tuple[Any, Tensor | None]:
-        if obs is not None:
-            obs = one(_group(obs_type, called), obs) if isinstance(obs, Tensor) else _each(one, obs)
-        return obs, None if actions is None else of_action(actions)
-
-    return augment
+        return self._images[self._called[name]](rows)
 
 
 def _group(obs_type: str, called: Mapping[str, str]) -> str:

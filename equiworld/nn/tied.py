@@ -152,7 +152,8 @@ def _may_keep(free: Tensor) -> bool:
     if free.requires_grad and torch.is_grad_enabled():
         return False
     # `functional_call`, `vmap` and parametrisations put tensors of their own in the parameter's place.
-    return isinstance(free, nn.Parameter) and free.is_cpu and not torch.compiler.is_compiling()
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return isinstance(free, nn.Parameter) and free.is_cpu and not traced
 
 
 def _same(kept: Tensor | None, free: Tensor | None) -> bool:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from gymnasium import spaces
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.torch_layers import MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from equiworld.sb3.distributions import EquivariantGaussian, WorldAction
+from equiworld.sb3.recording import Recorded
 from equiworld.sb3.settled import Form, settled
 from equiworld.sb3.sight import Sight
 from equiworld.sb3.steerable_form import SteerableForm, orthogonal
@@ -74,6 +77,35 @@ class SteerableExtractor(nn.Module):
 
     def forward_critic(self, features: Sight) -> Tensor:
         return self.value_net(features.numbers)
+
+
+class _Decision(nn.Module):
+    """From noise and an observation's arrays to actions, values and the actions' log densities, by a policy's parts.
+
+    Args:
+        keys: of an observation that is a mapping.
+        parts: the form, the networks, and the last layers of actor and critic.
+        log_std: by orbits.
+        dist: of actions.
+    """
+
+    def __init__(
+        self,
+        keys: tuple[str, ...] | None,
+        parts: Sequence[nn.Module],
+        log_std: nn.Parameter,
+        dist: EquivariantGaussian,
+    ) -> None:
+        super().__init__()
+        self.keys, self.log_std, self.dist = keys, log_std, dist
+        self.form, self.networks, self.action_net, self.value_net = parts
+
+    def forward(self, noise: Tensor, *arrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen = arrays[0] if self.keys is None else dict(zip(self.keys, arrays, strict=True))
+        latent_pi, latent_vf = self.networks(self.form(seen))
+        found = self.dist.proba_distribution(self.action_net(latent_pi), self.log_std)
+        actions = found.distribution.mean + noise * found.distribution.stddev
+        return actions, self.value_net(latent_vf), found.log_prob(actions)
 
 
 class ActorCriticParts(ActorCriticPolicy):
@@ -175,6 +207,28 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        given = settled(
+            observation_space, action_space, symmetry, form, scales, kwargs, (OffPolicyAlgorithm,), 1e-5
+        )
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
+        self._recorded: tuple[Any, Any] = None, None  # what a record was made of, and the record
+
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """As that of stable-baselines3; where no gradient is asked for, in one recorded call."""
+        if torch.is_grad_enabled():
+            return super().forward(obs, deterministic)
+        keys, dist = tuple(obs) if isinstance(obs, Mapping) else None, self.action_dist
+        assert isinstance(dist, EquivariantGaussian)
+        parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
+        made_of = keys, self.training, id(self.log_std), parts, *self.mlp_extractor._modules.values()
+        if self._recorded[0] != made_of:
+            self._recorded = made_of, Recorded(_Decision(keys, parts, self.log_std, dist))
+        arrays = tuple(obs.values()) if isinstance(obs, Mapping) else (obs,)
+        draw = torch.zeros if deterministic else torch.randn
+        noise = draw(len(arrays[0]), dist.action_dim, dtype=self.log_std.dtype, device=self.device)
+        found: Any = self._recorded[1](noise, *arrays)
+        actions, values, log_prob = found
+        if not log_prob.isfinite().all():
+            return super().forward(obs, deterministic)  # which says what is not
+        return actions.reshape((-1, *self.action_space.shape)), values, log_prob  # type: ignore[misc]

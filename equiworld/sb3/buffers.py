@@ -18,8 +18,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from equiworld.arguments import integer, number
-from equiworld.errors import ArgumentError
-from equiworld.sb3.settled import check_scaled, symmetry_for
+from equiworld.sb3.settled import check_normalised, check_scaled, symmetry_for
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.spaces import check_observation_space
 
@@ -67,15 +66,8 @@ class _Augmented(BaseBuffer):
             check_scaled(self.symmetry, self.action_space)  # type: ignore[arg-type]
 
     def _get_samples(self, batch_inds: np.ndarray, env: VecNormalize | None = None) -> Any:
-        self._check(env)
+        check_normalised(env)
         return self._turned(super()._get_samples(batch_inds, env))  # type: ignore[safe-super]  # of the other base
-
-    def _check(self, env: VecNormalize | None) -> None:
-        """Refuse what normalises number by number."""
-        if env is not None and getattr(env, "norm_obs", False) and not hasattr(type(env), "commutes"):
-            raise ArgumentError(
-                "env", type(env).__name__, "equiworld.sb3.VecNormalizeEquivariant, which commutes with turns"
-            )
 
     def _turned(self, samples: Any) -> Any:
         """Samples, each moved by an element of its own."""
@@ -136,7 +128,7 @@ class AugmentedHerReplayBuffer(_Augmented, HerReplayBuffer):
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Any:
         """Transitions, of which some have goals that were reached later."""
-        self._check(env)
+        check_normalised(env)
         return self._turned(super().sample(batch_size, env))
 
 

@@ -99,12 +99,12 @@ class ImaginedVecEnv(VecEnv):
         self.reward, self.terminated = reward, terminated
         where = usable_device(device, model.dtype)
         self.model = copy.deepcopy(model).to(device=where).eval().requires_grad_(False)
-        self._cost: Any = None
+        self._objective: Any = None
         if not callable(reward):
             found = task_of(model.env_id) if task is None else task
             instance("task", found, Task)
-            self._cost = found.objective().bind(self.model.latent)
-        self._step = self.model.stepper()
+            self._objective = found.objective()
+        self._bind()
         self._rng = np.random.default_rng(self._first_seed)
         self.render_mode: str | None = None
         space = observation_space_of(model, self._starts)
@@ -113,6 +113,18 @@ class ImaginedVecEnv(VecEnv):
         self._steps, self._returns = np.zeros(count, np.int64), np.zeros(count)
         self._shown: Any = None
         self._began = time.perf_counter()
+
+    def _bind(self) -> None:
+        """The functions that a file does not hold."""
+        self._step = self.model.stepper()
+        self._cost = None if self._objective is None else self._objective.bind(self.model.latent)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_step", "_cost")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bind()
 
     def reset(self) -> Any:
         """Begin all episodes."""

@@ -87,15 +87,15 @@ class ObservationForm(BaseFeaturesExtractor):
         """What a network sees of observations `(B, …)`, or a mapping of such."""
         parts = tuple(observations.values()) if isinstance(observations, Mapping) else (observations,)
         dtype = self.like.dtype
+        keys = tuple(observations) if isinstance(observations, Mapping) else None
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # neither records nor remembers
+            exported, *back = self._seen(keys, dtype, *parts)
+            assert exported is not None
+            return Sight(exported, *back)
         for tensors, versions, kept, sight in self._known:
             same = len(tensors) == len(parts) and all(a() is b for a, b in zip(tensors, parts, strict=True))
             if same and kept == dtype and versions == tuple(part._version for part in parts):
                 return sight
-        keys = tuple(observations) if isinstance(observations, Mapping) else None
-        if torch.compiler.is_compiling():  # what is exported neither records nor remembers
-            exported, *back = self._seen(keys, dtype, *parts)
-            assert exported is not None
-            return Sight(exported, *back)
         if (keys, dtype) not in self._recorded:
             known = getattr(self._observation_space, "spaces", {})
             if keys is not None and set(keys) != set(known):
@@ -164,7 +164,7 @@ class ObservationForm(BaseFeaturesExtractor):
         return {"scalars": found.scalars, "vectors": found.vectors, "points": found.points}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_known": [], "_recorded": {}}  # a copy or a file remembers nothing
+        return {**self.__dict__, "_known": []}  # a copy or a file remembers nothing
 
 
 def _units(door: Door, dim: int) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy, ContinuousCritic
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
@@ -67,6 +68,7 @@ class OffPolicyParts(BasePolicy):
     """
 
     actor_class: type[BasePolicy]
+    others: tuple[type[BaseAlgorithm], ...]
     shared_form: ObservationForm
     actor_kwargs: dict[str, Any]
     critic_kwargs: dict[str, Any]
@@ -82,7 +84,7 @@ class OffPolicyParts(BasePolicy):
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, self.others)
         check_scaled(given["features_extractor_kwargs"]["symmetry"], action_space)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self.symmetry: Symmetry = self.shared_form.symmetry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,60 +12,85 @@ from torch import Tensor, nn
 
 __all__ = ["Recorded"]
 
-_OFTEN, _MOST = 8, 8  # calls of a shape before it is recorded; shapes that are
+_OFTEN, _MOST = 32, 8  # calls of a shape before it is recorded; shapes that are
+
+_Place = tuple[dict[str, Any], str]
+"""Where a module holds a weight."""
 
 
 class Recorded:
-    """A function of tensors to a tuple of tensors, without weights and without branches on numbers.
+    """A function of tensors to a tuple of tensors, without branches on numbers; or a module.
 
     A frame takes some sixty small operations, whose names take Python longer than they take themselves: a record of
-    them, kept by shape, takes a quarter of the time. Where gradients are asked for,
-    and on other devices, whose compilers refuse some of these operations, nothing is recorded.
+    them, kept by shape, takes a quarter of the time. The weights of a module are those that it has at each call. Where
+    gradients are asked for, and on other devices, whose compilers refuse some of these operations, nothing is recorded.
 
     Args:
         function: from tensors to a tuple of tensors or None.
 
     >>> twice = Recorded(lambda x: (2.0 * x, None))
-    >>> [twice(torch.ones(2))[0].sum().item() for _ in range(20)][-1], twice(torch.ones(2))[1] is None
+    >>> [twice(torch.ones(2))[0].sum().item() for _ in range(40)][-1], twice(torch.ones(2))[1] is None
     (4.0, True)
     """
 
     def __init__(self, function: Callable[..., tuple[Tensor | None, ...]]) -> None:
         self._function = function
+        modules = function.modules() if isinstance(function, nn.Module) else ()
+        self._places: list[_Place] = [
+            (each._parameters, name)
+            for each in modules
+            for name, weight in each._parameters.items()
+            if weight is not None
+        ]
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._records: dict[tuple[Any, ...], Callable[..., Any]] = {}
         self._empty: tuple[bool, ...] = ()
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor | None, ...]:
-        if any(each.requires_grad or each.device.type != "cpu" for each in tensors):
+        weights = [holder[name] for holder, name in self._places]
+        asked = torch.is_grad_enabled() and any(each.requires_grad for each in (*tensors, *weights))
+        if asked or any(each.device.type != "cpu" for each in tensors):
             return self._function(*tensors)
-        key = tuple((each.shape, each.dtype, each.device) for each in tensors)
+        key = tuple((each.shape, each.dtype) for each in (*tensors, *weights[:1]))
         record = self._records.get(key)
         if record is None:
             self._calls[key] += 1
             if self._calls[key] == _OFTEN and len(self._records) < _MOST:
-                self._record(key, tensors)
+                self._record(key, tensors, weights)
             return self._function(*tensors)
         with torch.inference_mode():  # takes a quarter less, for nothing is kept for gradients
-            found = iter(record(*tensors))
+            found = iter(record(*tensors, *weights))
         # Copied outside of it, for networks that learn may keep copies.
         return tuple([None if empty else next(found).clone() for empty in self._empty])
 
-    def _record(self, key: tuple[Any, ...], tensors: tuple[Tensor, ...]) -> None:
+    def _record(self, key: tuple[Any, ...], tensors: tuple[Tensor, ...], weights: list[Tensor]) -> None:
         self._empty = tuple(each is None for each in self._function(*tensors))
         with warnings.catch_warnings(), torch.no_grad():
             # Sizes are known, which it warns of; that a later torch will record otherwise is known too.
             warnings.simplefilter("ignore")
-            traced = torch.jit.trace(_Filled(self._function).eval(), tensors, check_trace=False)
+            filled = _Filled(self._function, self._places).eval()
+            traced = torch.jit.trace(filled, (*tensors, *weights), check_trace=False)
             self._records[key] = torch.jit.freeze(traced)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_calls": Counter(), "_records": {}}  # a copy or a file remembers nothing
 
 
 class _Filled(nn.Module):
-    """What of a function's tensors is not None."""
+    """What of a function's tensors is not None; weights that come in behind them stand in their holders' places."""
 
-    def __init__(self, function: Callable[..., tuple[Tensor | None, ...]]) -> None:
+    def __init__(self, function: Callable[..., tuple[Tensor | None, ...]], places: Sequence[_Place]) -> None:
         super().__init__()
-        self.function = function
+        self._held = (function,)  # a module's weights are none of this one's
+        self._places = places
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        return tuple(each for each in self.function(*given) if each is not None)
+        count = len(given) - len(self._places)
+        before = [holder[name] for holder, name in self._places]
+        try:
+            for (holder, name), weight in zip(self._places, given[count:], strict=True):
+                holder[name] = weight
+            return tuple(each for each in self._held[0](*given[:count]) if each is not None)
+        finally:
+            for (holder, name), weight in zip(self._places, before, strict=True):
+                holder[name] = weight

@@ -7,6 +7,8 @@ from typing import Any
 
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
@@ -33,7 +35,8 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     """The policy of RecurrentPPO, exactly equivariant: its memory holds what it saw in the frames of then.
 
     Every one of these is the same all over the orbit, and so is the memory; what is decided goes back by the frame of
-    now. Of the two forms there is the canonical one alone.
+    now. Of the two forms there is the canonical one alone. In float64, `predict` of sb3-contrib still keeps the memory
+    from step to step in float32; calls of the policy itself keep it as it is.
 
     Args:
         observation_space: that the symmetry declares.
@@ -70,7 +73,8 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     ) -> None:
         if form != "canonical":
             raise ArgumentError("form", form, "'canonical': no memory here is equivariant layer by layer")
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        others = OffPolicyAlgorithm, PPO, A2C
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, others, 1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         if self.critic is not None:
@@ -78,7 +82,12 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
 
     @staticmethod
     def _process_sequence(features: Any, lstm_states: Any, episode_starts: Tensor, lstm: nn.LSTM) -> Any:
+        numbers = features.numbers
+        memory = tuple(each.to(numbers.dtype) for each in lstm_states)  # sb3-contrib hands in float32
         found, states = RecurrentActorCriticPolicy._process_sequence(
-            features.numbers, lstm_states, episode_starts, lstm
+            numbers,
+            memory,
+            episode_starts.to(numbers.dtype),
+            lstm,  # type: ignore[arg-type]
         )
         return features.seen_as(found), states

@@ -77,17 +77,9 @@ class SteerableForm(ObservationForm):
             with_action: whether the channels of an action come in behind the observation's.
         """
         generator = _generator()
-        if self.tied:
-            seen, acted = self.rows
-            source = seen + acted if with_action else seen
-            if outputs == "action":
-                target = acted
-            elif outputs == "noisy action":
-                target = acted + Representation(seen.labels, self.actions.mixing)
-            else:
-                target = Representation.trivial(seen.labels, int(outputs))
-            return RegularNetwork(source, target, hidden=hidden, activation=activation(), generator=generator)
-        return self._of_vectors(outputs, hidden, with_action, generator)
+        make = self._of_rows if self.tied else self._of_vectors
+        # Drawn in float32 whatever torch's default is; and then in that, as observations and other layers are.
+        return make(outputs, hidden, activation, with_action, generator).to(self.like.dtype)
 
     def split(self, row: Tensor) -> tuple[Tensor, Tensor]:
         """The channels of an action `(B, m)`, and a number for each of their blocks `(B, c)`, of a "noisy action"."""
@@ -95,8 +87,31 @@ class SteerableForm(ObservationForm):
         first = size if self.tied else self.acted_type.scalars
         return torch.cat((row[..., :first], row[..., first + count :]), -1), row[..., first : first + count]
 
+    def _of_rows(
+        self,
+        outputs: str | int,
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        with_action: bool,
+        generator: torch.Generator,
+    ) -> nn.Module:
+        seen, acted = self.rows
+        source = seen + acted if with_action else seen
+        if outputs == "action":
+            target = acted
+        elif outputs == "noisy action":
+            target = acted + Representation(seen.labels, self.actions.mixing)
+        else:
+            target = Representation.trivial(seen.labels, int(outputs))
+        return RegularNetwork(source, target, hidden=hidden, activation=activation(), generator=generator)
+
     def _of_vectors(
-        self, outputs: str | int, hidden: Sequence[int], with_action: bool, generator: torch.Generator
+        self,
+        outputs: str | int,
+        hidden: Sequence[int],
+        activation: Callable[[], nn.Module],
+        with_action: bool,
+        generator: torch.Generator,
     ) -> nn.Module:
         kind, images, group = self.seen_type, self.seen_images, self.symmetry.group
         kinds = [kind, self.acted_type] if with_action else [kind]

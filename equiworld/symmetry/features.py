@@ -104,9 +104,14 @@ class Features:
     @property
     def type(self) -> FeatureType:
         """The channel counts."""
-        return FeatureType(
-            self.vectors.shape[-2], self.scalars.shape[-1], self.vectors.shape[-1], self.points.shape[-1]
+        (dim, vectors), scalars, points = (
+            self.vectors.shape[-2:],
+            self.scalars.shape[-1],
+            self.points.shape[-1],
         )
+        return FeatureType(
+            *map(int, (dim, scalars, vectors, points))
+        )  # of a call that is traced sizes are tensors
 
     @property
     def batch_shape(self) -> torch.Size:

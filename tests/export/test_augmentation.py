@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -146,3 +148,13 @@ def test_rsl_rl_trains_with_it(settings):
             losses = learner.update()
     assert np.isfinite(list(losses.values())).all()
     assert losses["symmetry"] > 0
+
+
+def test_a_file_holds_the_function():
+    legs = SignedPermutation([(1, 0)], [(-1, -1)])
+    augment = ew.export.rsl_rl(Symmetry(left_right(), {"policy": legs}, action=legs), invariant=["command"])
+    obs = {"policy": torch.rand(3, 2), "command": torch.rand(3, 1)}
+    again = pickle.loads(pickle.dumps(augment))
+    for found, expected in zip(again(obs=obs)[0].values(), augment(obs=obs)[0].values(), strict=True):
+        assert torch.equal(found, expected)
+    assert torch.equal(again(actions=obs["policy"])[1], augment(actions=obs["policy"])[1])

@@ -1,5 +1,7 @@
 """A world model as a vectorised environment: what it shows, pays and ends; and policies that learn in it."""
 
+import pickle
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -279,3 +281,14 @@ def _has_mujoco() -> bool:
     import importlib.util
 
     return importlib.util.find_spec("mujoco") is not None
+
+
+def test_a_file_holds_it_and_it_goes_on_where_it_was(trained):
+    envs = made(trained, seed=3)
+    envs.reset()
+    again = pickle.loads(pickle.dumps(envs))
+    for _ in range(HORIZON + 1):  # beyond the end of the episode, and a start that is drawn
+        action = np.full((ENVS, 2), 0.3)
+        (seen, reward, *_), (other, twin, *_) = envs.step(action), again.step(action)
+        assert np.array_equal(seen, other)
+        assert np.array_equal(reward, twin)

@@ -6,8 +6,9 @@ import torch
 
 pytest.importorskip("sb3_contrib")
 
-from equivariant_cases import CASES, Drift
+from equivariant_cases import CASES, Drift, tensors
 from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
 from equiworld.errors import ArgumentError
 from equiworld.sb3 import EquivariantRecurrentPolicy
@@ -47,6 +48,28 @@ def residual(model, symmetry):
     return worst
 
 
+def own_residual(policy, symmetry, count=6):
+    """Likewise of actions, values and memories of calls of the policy itself, which round nothing in between."""
+    rng, kind = np.random.default_rng(2), next(policy.parameters()).dtype
+    g = symmetry.group.sample(rng, count)
+    nothing = tuple(torch.zeros(1, count, 8, dtype=kind) for _ in range(2))
+    here = there = RNNStates(nothing, nothing)
+    start, worst = torch.ones(count), 0.0
+    for _ in range(4):
+        seen = random_observation(symmetry, rng, count)
+        moved = symmetry.transform_observation(g, seen)
+        with torch.no_grad():
+            a, value, _, here = policy(tensors(seen), here, start, deterministic=True)
+            b, other, _, there = policy(tensors(moved), there, start, deterministic=True)
+        apart = np.abs(symmetry.transform_action(g, a.double().numpy()) - b.double().numpy()).max()
+        kept = [
+            (x - y).abs().max() for p, q in zip(here, there, strict=True) for x, y in zip(p, q, strict=True)
+        ]
+        worst = max(worst, float(apart), float((value - other).abs().max()), *map(float, kept))
+        start = torch.zeros(count)
+    return worst
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_exact_before_and_after_training(name):
     symmetry = CASES[name]
@@ -54,6 +77,21 @@ def test_exact_before_and_after_training(name):
     assert residual(model, symmetry) < 1e-5
     model.learn(32)
     assert residual(model, symmetry) < 1e-5
+    model.policy.double()
+    assert residual(model, symmetry) < 1e-5
+    assert own_residual(model.policy, symmetry) < 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["left and right", "a pose and a mixture"])
+def test_twenty_thousand_steps_leave_them_exact(name):
+    symmetry = CASES[name]
+    kwargs = {"symmetry": symmetry, "lstm_hidden_size": 8, "net_arch": [8, 8]}
+    settings = {"n_steps": 1000, "batch_size": 250, "n_epochs": 4, "seed": 0, "device": "cpu"}
+    model = RecurrentPPO(EquivariantRecurrentPolicy, Drift(symmetry), policy_kwargs=kwargs, **settings)
+    model.learn(20_000)
+    assert own_residual(model.policy, symmetry) < 1e-5
+    assert own_residual(model.policy.double(), symmetry) < 1e-12
 
 
 @pytest.mark.parametrize("critic", CRITICS)
