@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,7 +187,7 @@ class BodiesQuestion(Question):
 
         def make(folder: Path) -> None:
             seed, trained = ("train", "test").index(split), split == "train"
-            dtype = "float32" if trained and world.points else "float64"
+            dtype: Literal["float32", "float64"] = "float32" if trained and world.points else "float64"
             env = world.make(self.bodies, self.half_width, trained=trained)
             collect(env, count, seed, workers=1, dtype=dtype).save(folder / "data")
 
@@ -197,9 +197,9 @@ class BodiesQuestion(Question):
     def _model(self, cell: Cell, store: Store) -> WorldModel:
         world, arm = BODIES_WORLDS[cell.world], ARMS[cell.arm]
         exchanged, family = bool(arm.get("exchanged")), arm["families"][world.points > 0]
-        names, eyes = ("bodies", "half_width", "transitions", "steps"), None
-        if world.points:
-            names, eyes = (*names, "encoder_steps", "joint_steps"), arm.get("eyes")
+        eyes = arm.get("eyes") if world.points else None
+        names = ["bodies", "half_width", "transitions", "steps"]
+        names += ["encoder_steps", "joint_steps"] if world.points else []
         inputs = {name: getattr(self, name) for name in names} | {
             "world": asdict(world),
             "seed": cell.seed,
