@@ -117,7 +117,7 @@ class ImaginedVecEnv(VecEnv):
     def _bind(self) -> None:
         """The functions that a file does not hold."""
         self._step = self.model.stepper()
-        self._cost = None if self._objective is None else self._objective.bind(self.model.latent)
+        self._cost: Any = None if self._objective is None else self._objective.bind(self.model.latent)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_step", "_cost")}
