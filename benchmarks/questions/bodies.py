@@ -69,7 +69,8 @@ class BodiesQuestion(Question):
         transitions: that models are trained on.
         tested: transitions of test data.
         steps: of the optimiser, for dynamics.
-        encoder_steps, joint_steps: where bodies are seen as clouds, those for the encoder before, and for both after.
+        encoder_steps: where bodies are seen as clouds, those for the encoder, before.
+        joint_steps: likewise, those for both, after.
         elements: at which test transitions and tasks are moved.
         episodes: of closed loops, turned and exchanged; 0 for none.
         paired: of them, the first, that are run as trained too, and turned, and exchanged.
