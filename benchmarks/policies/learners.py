@@ -60,7 +60,7 @@ class Learning:
         self.kind, self.arm, self.symmetry = kind, arm, symmetry
         self.steps = 0
         make = partial(robot.make, half_width, True)
-        envs: Any = DummyVecEnv([make] * (robot.settings["envs"] if kind == "ppo" else 1))
+        envs: Any = DummyVecEnv([make] * (robot.envs if kind == "ppo" else 1))
         self._spread: Any = None
         if kind == "ppo" and (robot.normalised or robot.spread):
             envs = VecNormalizeEquivariant(
@@ -135,8 +135,7 @@ class Learning:
             more["rollout_buffer_class"] = AugmentedRolloutBuffer
             more["rollout_buffer_kwargs"] = {"symmetry": self.symmetry}
         kwargs["log_std_init"] = robot.log_std
-        more |= {name: each for name, each in robot.settings.items() if name != "envs"}
-        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **more)
+        return PPO(policy, envs, policy_kwargs=kwargs, seed=seed, device="cpu", **robot.settings, **more)
 
     def _sac(self, envs: Any, robot: Robot, seed: int, mirror_weight: float) -> Any:
         from stable_baselines3 import SAC

@@ -114,6 +114,7 @@ class ModelFree(Question):
         if self.learner == "ppo":
             settings = {
                 **robot.settings,
+                "envs": robot.envs,
                 "log_std": robot.log_std,
                 "normalised": robot.normalised,
                 "spread": robot.spread,

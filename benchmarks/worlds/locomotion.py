@@ -90,16 +90,14 @@ SETTINGS: Mapping[str, Any] = {
     "batch_size": 256,
     "n_epochs": 10,
     "learning_rate": 1e-3,
-    "envs": 16,
 }
-"""What PPO is given beyond stable-baselines3's defaults, for all arms: keywords, and in how many environments."""
+"""What PPO is given beyond stable-baselines3's defaults, for all arms."""
 
 LEGGED: Mapping[str, Any] = {
     "n_steps": 256,
     "batch_size": 64,
     "n_epochs": 10,
     "learning_rate": 3e-4,
-    "envs": 8,
 }
 """The same for robots with legs, which are shown observations over their running spread; as in CleanRL's PPO."""
 
@@ -116,6 +114,7 @@ class Robot:
         log_std: log standard deviation of actions at the beginning.
         normalised: whether PPO is given rewards over the running spread of returns.
         spread: whether it is shown observations over their running spread, by type, so that it commutes.
+        envs: in which PPO collects.
         settings: of PPO.
     """
 
@@ -126,6 +125,7 @@ class Robot:
     log_std: float = -1.0
     normalised: bool = True
     spread: bool = False
+    envs: int = 16
     settings: Mapping[str, Any] = field(default_factory=lambda: SETTINGS)
 
 
@@ -174,7 +174,7 @@ _REACH: Mapping[str, Any] = {
     "log_std": 0.0,
     "normalised": False,
 }
-_WALK: Mapping[str, Any] = {"log_std": -0.5, "spread": True, "settings": LEGGED}
+_WALK: Mapping[str, Any] = {"log_std": -0.5, "spread": True, "envs": 8, "settings": LEGGED}
 
 ROBOTS: Mapping[str, Robot] = {
     "Reacher-v5": Robot(_reacher, **_REACH),

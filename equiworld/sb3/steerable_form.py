@@ -77,9 +77,15 @@ class SteerableForm(ObservationForm):
             with_action: whether the channels of an action come in behind the observation's.
         """
         generator = _generator()
-        make = self._of_rows if self.tied else self._of_vectors
+        if self.tied:
+            source, target = self._rows(outputs, with_action)
+            made: nn.Module = RegularNetwork(
+                source, target, hidden=hidden, activation=activation(), generator=generator
+            )
+        else:
+            made = self._of_vectors(outputs, hidden, with_action, generator)
         # Drawn in float32 whatever torch's default is; and then in that, as observations and other layers are.
-        return make(outputs, hidden, activation, with_action, generator).to(self.like.dtype)
+        return made.to(self.like.dtype)
 
     def split(self, row: Tensor) -> tuple[Tensor, Tensor]:
         """The channels of an action `(B, m)`, and a number for each of their blocks `(B, c)`, of a "noisy action"."""
@@ -87,31 +93,18 @@ class SteerableForm(ObservationForm):
         first = size if self.tied else self.acted_type.scalars
         return torch.cat((row[..., :first], row[..., first + count :]), -1), row[..., first : first + count]
 
-    def _of_rows(
-        self,
-        outputs: str | int,
-        hidden: Sequence[int],
-        activation: Callable[[], nn.Module],
-        with_action: bool,
-        generator: torch.Generator,
-    ) -> nn.Module:
+    def _rows(self, outputs: str | int, with_action: bool) -> tuple[Representation, Representation]:
+        """What tied layers take and give."""
         seen, acted = self.rows
         source = seen + acted if with_action else seen
         if outputs == "action":
-            target = acted
-        elif outputs == "noisy action":
-            target = acted + Representation(seen.labels, self.actions.mixing)
-        else:
-            target = Representation.trivial(seen.labels, int(outputs))
-        return RegularNetwork(source, target, hidden=hidden, activation=activation(), generator=generator)
+            return source, acted
+        if outputs == "noisy action":
+            return source, acted + Representation(seen.labels, self.actions.mixing)
+        return source, Representation.trivial(seen.labels, int(outputs))
 
     def _of_vectors(
-        self,
-        outputs: str | int,
-        hidden: Sequence[int],
-        activation: Callable[[], nn.Module],
-        with_action: bool,
-        generator: torch.Generator,
+        self, outputs: str | int, hidden: Sequence[int], with_action: bool, generator: torch.Generator
     ) -> nn.Module:
         kind, images, group = self.seen_type, self.seen_images, self.symmetry.group
         kinds = [kind, self.acted_type] if with_action else [kind]

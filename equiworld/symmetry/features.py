@@ -104,14 +104,9 @@ class Features:
     @property
     def type(self) -> FeatureType:
         """The channel counts."""
-        (dim, vectors), scalars, points = (
-            self.vectors.shape[-2:],
-            self.scalars.shape[-1],
-            self.points.shape[-1],
-        )
-        return FeatureType(
-            *map(int, (dim, scalars, vectors, points))
-        )  # of a call that is traced sizes are tensors
+        dim, vectors = self.vectors.shape[-2:]
+        counts = dim, self.scalars.shape[-1], vectors, self.points.shape[-1]
+        return FeatureType(*map(int, counts))  # of a call that is traced sizes are tensors
 
     @property
     def batch_shape(self) -> torch.Size:
