@@ -36,7 +36,7 @@ class Report:
     def run(self) -> Outcome:
         """Read the rows, write page and Markdown."""
         out, markdown = self.out or self.folder / "report.html", self.markdown or self.folder / "report.md"
-        for argument, path in (("--out", out), ("--markdown", markdown)):
-            check_folder(argument, path.absolute().parent, [path.absolute().name])
+        for argument, given, path in (("--out", self.out, out), ("--markdown", self.markdown, markdown)):
+            check_folder(argument if given else "DIR", path.absolute().parent, [path.absolute().name])
         page = write_report(self.folder, merge=self.merge, earlier=self.earlier, out=out, markdown=markdown)
         return Outcome(f"{page}\n{markdown}")

@@ -310,6 +310,12 @@ def test_the_command_says_what_is_not_there(folder, words, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_a_file_is_no_store(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["report", str(tmp_path / "file")]) == 2
+    assert "DIR" in capsys.readouterr().err
+
+
 def test_a_browser_shows_every_figure_and_no_error(folder):
     write_json(folder / "turned.json", make_result("turned", {"missing": ["turned/pusht/<b>/0"]}, [], 1.0))
     found = opened(write_report(folder))
