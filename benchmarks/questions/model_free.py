@@ -112,7 +112,7 @@ class ModelFree(Question):
     def depends(self, cell: Cell) -> Mapping[str, Any]:
         robot = ROBOTS[cell.world]
         if self.learner == "ppo":
-            settings = {
+            algorithm = {
                 **robot.settings,
                 "envs": robot.envs,
                 "log_std": robot.log_std,
@@ -120,10 +120,10 @@ class ModelFree(Question):
                 "spread": robot.spread,
             }
         else:
-            settings = {**SAC_SETTINGS, "offline": OFFLINE}
+            algorithm = {**SAC_SETTINGS, "offline": OFFLINE}
         return {
             "sb3": metadata.version("stable-baselines3"),
-            "settings": settings,
+            "algorithm": algorithm,
             "steps": self._steps(robot),
         }
 

@@ -111,7 +111,8 @@ class Question(ABC):
     def inputs(self, cell: Cell) -> dict[str, Any]:
         """All that a cell's rows depend on, but for versions and sources."""
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in self.choosing}
-        return {"version": self.version, "settings": settings, **self.depends(cell)}
+        # As keywords, so that a question that names one of its own inputs the same is an error, and hides none.
+        return dict(version=self.version, settings=settings, **self.depends(cell))
 
     def modules(self, cell: Cell) -> Sequence[str]:
         """Modules whose sources a cell's rows depend on, with all that these import."""

@@ -218,6 +218,21 @@ def test_no_changed_input_finds_an_old_row(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @every_question
+def test_rows_depend_on_every_setting_that_does_not_choose_cells(name: str) -> None:
+    asked = question(name)().reduced()
+    settings = {each.name: getattr(asked, each.name) for each in fields(asked)}
+    wanted = {each: value for each, value in settings.items() if each not in asked.choosing}
+    for cell in asked.cells(Plan(seeds=1)):
+        assert asked.inputs(cell)["settings"] == wanted, cell.id
+
+
+def test_an_input_that_would_hide_the_settings_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Success, "depends", lambda self, cell: {"settings": {"of": "something else"}})
+    with pytest.raises(TypeError, match="settings"):
+        Success().inputs(CELL)
+
+
+@every_question
 def test_rows_depend_on_the_sources_of_their_world(name: str) -> None:
     asked = question(name)().reduced()
     for cell in asked.cells(Plan(seeds=1)):
