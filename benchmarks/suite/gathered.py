@@ -16,6 +16,7 @@ __all__ = ["Gathered", "differences", "gathered", "provenance"]
 Result = Mapping[str, Any]
 
 _ROOM = "equiworld.benchmarks."
+_DEFINED = "definitions, "
 
 
 @dataclass
@@ -106,9 +107,7 @@ def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
             **{f"versions of {package}": version for package, version in result["versions"].items()},
             **{f"settings, {key}": _text(value) for key, value in inputs.get("settings", {}).items()},
             **{
-                f"definitions, {key} of {who}": _text(inputs[key])
-                for key, who in where.items()
-                if key in inputs
+                f"{_DEFINED}{key} of {who}": _text(inputs[key]) for key, who in where.items() if key in inputs
             },
         }
         for what, value in said.items():
@@ -118,8 +117,19 @@ def provenance(results: Sequence[Result]) -> dict[str, list[str]]:
 
 
 def differences(results: Sequence[Result], version: int | None) -> list[str]:
-    """Warnings of what rows do not have in common, or not with the present version of their question."""
-    different = {what: values for what, values in provenance(results).items() if len(values) > 1}
+    """Warnings of what rows do not have in common, or not with the present version of their question.
+
+    Worlds and arms may be defined otherwise at each point, such as behind the door and not: they are compared there.
+    """
+    by_point: dict[str, list[Result]] = {}
+    for result in results:
+        point = [part for part in str(result["config"].get("cell", "")).split("/") if "=" in part]
+        by_point.setdefault("/".join(point), []).append(result)
+    found = {what: each for what, each in provenance(results).items() if not what.startswith(_DEFINED)}
+    for some in by_point.values():
+        here = provenance(some).items()
+        found |= {what: each for what, each in here if what.startswith(_DEFINED) and len(each) > 1}
+    different = {what: values for what, values in found.items() if len(values) > 1}
     notes = [f"rows stem from different {what}: {'; '.join(values)}" for what, values in different.items()]
     versions = {result["config"].get("inputs", {}).get("version", version) for result in results}
     if version is not None and versions - {version}:

@@ -152,6 +152,23 @@ def test_cells_of_different_modules_may_have_different_sources(folder):
     assert warnings(texts(folder)[0]) == []
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["one point", "two points"])
+def test_definitions_are_compared_at_each_point(folder, apart):
+    """An arm may be another one behind the door; at one point it may not."""
+    drop(folder, "unpicturable", "in-space")
+
+    def told(result):
+        seed = result["rows"][0]["seed"]
+        result["config"]["inputs"]["arm"] = {"door": seed == 0}
+        if apart:
+            result["config"]["cell"] += f"/door={seed == 0}"
+
+    changed(folder, "turned/*plain*", told)
+    said = warnings(texts(folder)[0])
+    assert bool(said) is not apart
+    assert all("arm of plain" in each for each in said)
+
+
 def test_a_question_that_is_not_known_is_shown_and_said(folder):
     changed(folder, "in-space/*", lambda r: r.update(benchmark="forgotten"))
     page, text = texts(folder)
