@@ -125,13 +125,20 @@ def differences(results: Sequence[Result], version: int | None) -> list[str]:
     for result in results:
         point = [part for part in str(result["config"].get("cell", "")).split("/") if "=" in part]
         by_point.setdefault("/".join(point), []).append(result)
-    found = {what: each for what, each in provenance(results).items() if not what.startswith(_DEFINED)}
+    different = _differing(results, defined=False)
     for some in by_point.values():
-        here = provenance(some).items()
-        found |= {what: each for what, each in here if what.startswith(_DEFINED) and len(each) > 1}
-    different = {what: values for what, values in found.items() if len(values) > 1}
+        different |= _differing(some, defined=True)
     notes = [f"rows stem from different {what}: {'; '.join(values)}" for what, values in different.items()]
     versions = {result["config"].get("inputs", {}).get("version", version) for result in results}
     if version is not None and versions - {version}:
         notes.append(f"rows are of version {sorted(versions)} of the question; the present one is {version}")
     return notes
+
+
+def _differing(results: Sequence[Result], defined: bool) -> dict[str, list[str]]:
+    """What rows were measured with that has several values: of definitions, or of all else."""
+    return {
+        what: values
+        for what, values in provenance(results).items()
+        if len(values) > 1 and what.startswith(_DEFINED) is defined
+    }
