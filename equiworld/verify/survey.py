@@ -268,8 +268,8 @@ or in Python, with the maps of joints to use in a policy:
 from equiworld.verify.mechanism import explain, propose
 
 found = explain("Walker2d-v5", starts=4)
-summary = str(found)                           # what holds, what is broken, and the share of each cause
-joints = found.explanations[0].joints          # {{"thigh_joint": "+thigh_left_joint", ...}}
+summary = str(found)  # what holds, what is broken, and the share of each cause
+joints = found.explanations[0].joints  # {{"thigh_joint": "+thigh_left_joint", ...}}
 ```
 
 `propose(env)` turns the maps into a `Symmetry` for the environment, to be confirmed by you and by
