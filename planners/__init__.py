@@ -13,6 +13,7 @@ from equiworld.planners.planning import plan
 from equiworld.planners.policy import MPCPolicy
 from equiworld.planners.problem import Bound, Plan, Problem
 from equiworld.planners.random_shooting import RandomShooting
+from equiworld.planners.recorded import RecordedDynamics
 from equiworld.planners.registry import PLANNERS
 from equiworld.tasks import (
     ActionCost,
@@ -52,6 +53,7 @@ __all__ = [
     "PoseDistance",
     "Problem",
     "RandomShooting",
+    "RecordedDynamics",
     "Sharpened",
     "Task",
     "peer_policy",

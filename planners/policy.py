@@ -26,6 +26,7 @@ from equiworld.planners.planning import seeded_generators
 from equiworld.planners.posing import posed
 from equiworld.planners.prior import imagined
 from equiworld.planners.problem import Plan, Problem
+from equiworld.planners.recorded import RecordedDynamics
 from equiworld.planners.saving import load_settings, save_settings
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
@@ -122,7 +123,7 @@ class MPCPolicy:
         check_task(self.task, model, self.symmetry, self._radius, door)
         self._free_generator = torch.Generator().manual_seed(self.seed % 2**63)
         with torch.inference_mode(False):
-            self.model = copy.deepcopy(model).to(self.device, self.dtype).eval()
+            self.model = copy.deepcopy(model).to(self.device, self.dtype).eval().requires_grad_(False)
             self._bind()
 
     def behind(self, door: Door, limits: Limits | None = None) -> MPCPolicy:
@@ -142,7 +143,7 @@ class MPCPolicy:
     def _bind(self) -> None:
         """Make of the task what planning calls; not pickled, for functions made here cannot be."""
         self._cost = self.task.objective().bind(self.latent)
-        self._predict = self.model.stepper()
+        self._predict = RecordedDynamics(self.model.stepper())
         self._captured = CapturedCalls() if self.device.type == "cuda" else None
         self._propose = self.task.proposal(self.latent, self._radius, self.model.action_repeat)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from equiworld.planners import ICEM, PLANNERS, Planner, plan
+from equiworld.planners import ICEM, PLANNERS, Planner, RecordedDynamics, plan
 from equiworld.planners.peers import Budget, Contender, World
 
 __all__ = ["Ours"]
@@ -24,7 +24,7 @@ class Ours(Contender):
 
     def __init__(self, world: World, budget: Budget, planner: str) -> None:
         super().__init__(world, budget, planner)
-        kind = PLANNERS[planner]
+        self._dynamics, kind = RecordedDynamics(world.dynamics), PLANNERS[planner]
         given = {name: getattr(budget, name) for name in ("horizon", "samples", "iterations", "spread")}
         given["cost_of_last"] = 0.0
         default = {field.name: field.default for field in fields(kind) if field.default is not MISSING}
@@ -38,7 +38,7 @@ class Ours(Contender):
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
         world, size = self.world, self.world.action_size
-        found = plan(world.dynamics, world.cost, state, action_size=size, planner=self._planner, seed=seed)
+        found = plan(self._dynamics, world.cost, state, action_size=size, planner=self._planner, seed=seed)
         return found.actions
 
 
