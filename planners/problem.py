@@ -49,9 +49,9 @@ def parts_of_state(state: State | None) -> list[Tensor]:
     return [state] if isinstance(state, Tensor) else [state.scalars, state.vectors, state.points]
 
 
-def state_of_parts(parts: Sequence[Tensor]) -> State | None:
-    """The inverse of `parts_of_state`."""
-    return Features(*parts) if len(parts) > 1 else parts[0] if parts else None
+def state_of_parts(parts: Sequence[Tensor]) -> State:
+    """The inverse of `parts_of_state`, where there are some."""
+    return Features(*parts) if len(parts) > 1 else parts[0]
 
 
 class Propose(Protocol):

@@ -50,9 +50,7 @@ class RecordedDynamics:
         """States of batch shape `(H, N)` after each of actions `(H, N, size)`, from states of batch shape `(N,)`."""
         if torch.is_grad_enabled() or not actions.is_cpu:
             return rolled_out(self._dynamics, state, actions)
-        found = state_of_parts(self._calls.call(self._parts, [actions, *parts_of_state(state)]))
-        assert found is not None
-        return found
+        return state_of_parts(self._calls.call(self._parts, [actions, *parts_of_state(state)]))
 
     def _step(self, action: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
         return tuple(parts_of_state(self._dynamics(state_of_parts(parts), action)))

@@ -188,9 +188,10 @@ class Search:
     def _costs_of_parts(self, weights: Tensor, actions: Tensor, *parts: Tensor) -> Tensor:
         """`_costs` of the tensors that states and goals consist of."""
         count = len(parts_of_state(self.problem.state))
-        return self._costs(weights, actions, state_of_parts(parts[:count]), state_of_parts(parts[count:]))
+        goal = state_of_parts(parts[count:]) if parts[count:] else None
+        return self._costs(weights, actions, state_of_parts(parts[:count]), goal)
 
-    def _costs(self, weights: Tensor, actions: Tensor, state: State | None, goal: State | None) -> Tensor:
+    def _costs(self, weights: Tensor, actions: Tensor, state: State, goal: State | None) -> Tensor:
         """Costs `(b, s)` of actions `(H, b, s, size)`, weighted over the horizon `(H,)`."""
         problem, shape, each_action = self.problem, actions.shape[1:3], actions.flatten(1, 2)
         if isinstance(problem.predict, RecordedDynamics):

@@ -18,7 +18,7 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.timing import TIMES, race, summary
 from equiworld.benchmarks.worlds.rule import SYMMETRY, TASK, fresh_model, observations, turned_apart
 from equiworld.devices import available_devices, processor_name, usable_device
-from equiworld.planners import CEM, MPPI, MPCPolicy, Planner
+from equiworld.planners import CEM, MPPI, MPCPolicy, Planner, RecordedDynamics
 from equiworld.planners.captured import CapturedCalls, capture
 from equiworld.planners.planning import seeded_generators
 from equiworld.planners.problem import Problem
@@ -194,7 +194,9 @@ def _problem(policy: MPCPolicy, seen: Any) -> Problem:
     z, goal = policy.model.encode(seen), policy.model.encode_goal(seen)
     cost = policy.task.objective().bind(policy.latent)
     captured = CapturedCalls() if policy.device.type == "cuda" else None  # as policies do
-    return Problem(z, policy.model.stepper(), cost, 2, policy.bounds, goal, captured=captured)
+    return Problem(
+        z, RecordedDynamics(policy.model.stepper()), cost, 2, policy.bounds, goal, captured=captured
+    )
 
 
 def _costs(seed: int, device: str, count: int) -> Costs:
@@ -219,13 +221,7 @@ def _replayed(call: Costs, given: Tensor) -> Costs:
     graph = capture(call, [given])
     if graph is None:
         raise RuntimeError("it cannot be captured")
-
-    def replay(actions: Tensor) -> Tensor:
-        graph.inputs[0].copy_(actions)
-        graph.replay()
-        return graph.output
-
-    return replay
+    return graph
 
 
 WAYS: dict[str, Callable[[Costs, Tensor], Costs]] = {
