@@ -4,30 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from equiworld.errors import ArgumentError
 from equiworld.planners.captured import CapturedCalls, record
 from equiworld.planners.problem import State, parts_of_state, state_of_parts
 from equiworld.symmetry import Features
 
 __all__ = ["RecordedDynamics", "rolled_out"]
 
-_OFTEN = 32  # a record takes as long as some twenty rollouts
+_MOST = 64  # shapes: planners that draw fewer and fewer candidates have one for each iteration
 
 
 class RecordedDynamics:
     """Dynamics to plan with again and again: whole rollouts are recorded by shape on the CPU, to the same bits.
 
-    A rollout of few candidates takes about half the time then. The record is made at the 33rd rollout of a shape. The
-    dynamics must depend on state and action alone, besides tensors that stay where they are: numbers written to those
-    later count, other things that change do not. Dynamics that look at the numbers of a tensor, or hold weights that
-    gradients are asked of, are called as they are; so is everything on other devices and where gradients are recorded.
+    A rollout of few candidates takes about half the time then. The dynamics must depend on state and action alone,
+    besides tensors that stay where they are: numbers written to those later count, other things that change do not.
+    Dynamics that look at the numbers of a tensor, or hold weights that gradients are asked of, are called as they are;
+    so is everything on other devices and where gradients are recorded.
 
     Args:
         dynamics: x′ = dynamics(x, a), as of `plan`.
+
+    Raises:
+        ArgumentError: it is no function.
 
     >>> import torch
     >>> from equiworld.planners import plan
@@ -39,9 +43,14 @@ class RecordedDynamics:
     True
     """
 
+    AFTER: ClassVar = 32
+    """Rollouts of a shape before it is recorded, which takes as long as some twenty."""
+
     def __init__(self, dynamics: Callable[[Any, Tensor], Any]) -> None:
+        if not callable(dynamics):
+            raise ArgumentError("dynamics", f"a {type(dynamics).__name__}", "a function")
         self._dynamics = dynamics
-        self._calls = CapturedCalls(make=self._recorded, after=_OFTEN)
+        self._calls = CapturedCalls(_MOST, self._recorded, self.AFTER)
 
     def __call__(self, state: Any, action: Tensor) -> Any:
         return self._dynamics(state, action)

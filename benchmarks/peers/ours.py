@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -35,6 +36,14 @@ class Ours(Contender):
         if isinstance(self._planner, ICEM):
             self._planner = _with_the_same_total(given, budget.candidates)
         self.settings = {name: getattr(self._planner, name) for name in default}
+
+    def warm_up(self, state: Tensor) -> None:
+        """Rollouts are recorded, as those of a policy are while it decides."""
+        if self._planner.differentiates:
+            return
+        counts = Counter(self._planner.count(iteration) for iteration in range(self._planner.iterations))
+        for _ in range(1 + RecordedDynamics.AFTER // min(counts.values())):
+            self.plan(state, 0)
 
     def plan(self, state: Tensor, seed: int) -> Tensor:
         world, size = self.world, self.world.action_size

@@ -70,7 +70,9 @@ class PlannerQuality(Question):
     soonest with the budget that its library comes with (`DEFAULTS`), the best peer the one whose plans then cost least.
     Time to equal cost is the least time of a budget of ours whose median cost is at most that peer's. Aimed at: half
     of the fastest peer's time, in each world, for one environment and for eight. Nobody gets a task's proposals, and
-    nobody is tuned: all but samples, iterations, horizon and the first noise (of standard deviation 1) is default.
+    nobody is tuned: all but samples, iterations, horizon and the first noise (of standard deviation 1) is default. The
+    world's dynamics are the same function of Python for all; ours records rollouts of it, as it does in policies, which
+    happens before times are taken.
 
     Attributes:
         tasks: in each world, the same for all.
@@ -161,6 +163,8 @@ class PlannerQuality(Question):
         drawn = rng.integers(states.shape[0], size=(self.resamples, states.shape[0]))
         for envs in self.envs:
             several = states.repeat(-(-envs // self.tasks), 1)[:envs]
+            for each in made.values():
+                each.warm_up(several)
             calls: dict[Any, Any] = {key: partial(each.decide, several) for key, each in made.items()}
             times: dict[Any, Any] = race(calls, self.rounds, limit=self.seconds)
             for key, found_ms in times.items():

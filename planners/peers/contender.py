@@ -43,6 +43,9 @@ class Contender(ABC):
     def plan(self, state: Tensor, seed: int) -> Tensor:
         """Decide, from nothing but the state: `(B, n)` to plans `(B, H, size)`; the same for the same seed."""
 
+    def warm_up(self, state: Tensor) -> None:  # noqa: B027
+        """What is made once for states of this shape, untimed, before decisions are timed; nothing by default."""
+
     def decide(self, state: Tensor, seed: int) -> object:
         """What is timed: as `plan`, without what an adapter adds to find out the whole plan."""
         return self.plan(state, seed)

@@ -15,6 +15,7 @@ from torch import nn
 
 import equiworld as ew
 import equiworld.envs
+from equiworld.errors import ArgumentError
 from equiworld.planners import MPPI, PLANNERS, RecordedDynamics, plan
 from equiworld.planners.captured import record
 
@@ -160,3 +161,8 @@ def test_a_policy_decides_the_same_before_and_after_its_rollouts_are_recorded(fa
     observation, _ = env.reset(seed=0)
     first, *others = (policy.predict(observation)[0] for _ in range(20))
     assert all(np.array_equal(first, each) for each in others)
+
+
+def test_what_is_no_function_is_refused():
+    with pytest.raises(ArgumentError, match="dynamics: got a str"):
+        RecordedDynamics("x + a")
