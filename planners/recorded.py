@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from equiworld.errors import ArgumentError
-from equiworld.planners.captured import CapturedCalls, record
+from equiworld.planners.captured import CapturedCalls
 from equiworld.planners.problem import State, parts_of_state, state_of_parts
+from equiworld.recording import record
 from equiworld.symmetry import Features
 
 __all__ = ["RecordedDynamics", "rolled_out"]

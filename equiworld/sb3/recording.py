@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from equiworld.recording import record
 
 __all__ = ["Recorded"]
 
@@ -52,45 +54,32 @@ class Recorded:
         if asked or any(each.device.type != "cpu" for each in tensors):
             return self._function(*tensors)
         key = tuple((each.shape, each.dtype) for each in (*tensors, *weights[:1]))
-        record = self._records.get(key)
-        if record is None:
+        made = self._records.get(key)
+        if made is None:
             self._calls[key] += 1
             if self._calls[key] == _OFTEN and len(self._records) < _MOST:
                 self._record(key, tensors, weights)
             return self._function(*tensors)
         with torch.inference_mode():  # takes a quarter less, for nothing is kept for gradients
-            found = iter(record(*tensors, *weights))
+            found = iter(made(*tensors, *weights))
         # Copied outside of it, for networks that learn may keep copies.
         return tuple([None if empty else next(found).clone() for empty in self._empty])
 
     def _record(self, key: tuple[Any, ...], tensors: tuple[Tensor, ...], weights: list[Tensor]) -> None:
         self._empty = tuple(each is None for each in self._function(*tensors))
-        with warnings.catch_warnings(), torch.no_grad():
-            # Sizes are known, which it warns of; that a later torch will record otherwise is known too.
-            warnings.simplefilter("ignore")
-            filled = _Filled(self._function, self._places).eval()
-            traced = torch.jit.trace(filled, (*tensors, *weights), check_trace=False)
-            self._records[key] = torch.jit.freeze(traced)
+        if made := record(partial(self._filled, len(tensors)), (*tensors, *weights), known=True):
+            self._records[key] = made
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_calls": Counter(), "_records": {}}  # a copy or a file remembers nothing
-
-
-class _Filled(nn.Module):
-    """What of a function's tensors is not None; weights that come in behind them stand in their holders' places."""
-
-    def __init__(self, function: Callable[..., tuple[Tensor | None, ...]], places: Sequence[_Place]) -> None:
-        super().__init__()
-        self._held = (function,)  # a module's weights are none of this one's
-        self._places = places
-
-    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        count = len(given) - len(self._places)
+    def _filled(self, count: int, *given: Tensor) -> tuple[Tensor, ...]:
+        """What of the function is not None; weights behind the first `count` stand in their holders' places."""
         before = [holder[name] for holder, name in self._places]
         try:
             for (holder, name), weight in zip(self._places, given[count:], strict=True):
                 holder[name] = weight
-            return tuple(each for each in self._held[0](*given[:count]) if each is not None)
+            return tuple(each for each in self._function(*given[:count]) if each is not None)
         finally:
             for (holder, name), weight in zip(self._places, before, strict=True):
                 holder[name] = weight
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_calls": Counter(), "_records": {}}  # a copy or a file remembers nothing
