@@ -58,12 +58,22 @@ class RecordedDynamics:
 
     def rollout(self, state: State, actions: Tensor) -> State:
         """States of batch shape `(H, N)` after each of actions `(H, N, size)`, from states of batch shape `(N,)`."""
-        if torch.is_grad_enabled() or not actions.is_cpu:
+        usual = type(state) in (Tensor, Features) and actions.is_cpu
+        if not usual or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
             return rolled_out(self._dynamics, state, actions)
-        return state_of_parts(self._calls.call(self._parts, [actions, *parts_of_state(state)]))
+
+        def plainly(*_: Tensor) -> State:
+            return rolled_out(self._dynamics, state, actions)
+
+        found = self._calls.call(plainly, [actions, *parts_of_state(state)])
+        return state_of_parts(found) if isinstance(found, tuple) else found
 
     def _step(self, action: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-        return tuple(parts_of_state(self._dynamics(state_of_parts(parts), action)))
+        before = state_of_parts(parts)
+        after = self._dynamics(before, action)
+        if type(after) is not type(before):  # what else it holds would be lost
+            raise TypeError
+        return tuple(parts_of_state(after))
 
     def _parts(self, actions: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
         return _stacked(self._step, actions, *parts)
@@ -72,7 +82,13 @@ class RecordedDynamics:
         """A record of H steps, made of one of a single step: there Python takes part H times less."""
         actions, *parts = given
         step = record(self._step, [actions[0], *parts])
-        return None if step is None else record(partial(_stacked, step), given, known=True)
+        return None if step is None else record(partial(_stacked, step), given, known=True, plain=self._parts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_dynamics": self._dynamics}  # a copy or a file remembers nothing
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        RecordedDynamics.__init__(self, state["_dynamics"])
 
 
 def _stacked(step: Callable[..., tuple[Tensor, ...]], actions: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import warnings
 from pathlib import Path
 
@@ -37,8 +38,28 @@ NOT_RECORDED = {
     "the largest by Python": lambda x: x / max(x.flatten()),
     "random numbers": lambda x: x + torch.randn(2, 3),
     "dropout": nn.functional.dropout,
+    "past the graph": lambda x: x.data * 2.0,
+    "a tensor of numbers": lambda x: x * torch.tensor([x[0, 0], x[0, 1], x[0, 2]]),
+    "by another library": lambda x: 2.0 * torch.from_dlpack(x),
+    "by bytes": lambda x: x[(x > 0).to(torch.uint8)],
+    "the entries that there are": lambda x: x.relu().to_sparse().values(),
+    "what it wrote": lambda x: written(torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), x),
+    "silently": lambda x: silently(x),
+    "no tensors": lambda x: {"x": x},
+    "an error": lambda x: x.reshape(7),
     "weights that learn": lambda x: x @ NEEDS_GRADIENTS,
 }
+
+
+def written(out, x):
+    out[:] = 2.0 * x
+    return out
+
+
+def silently(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.from_numpy(2.0 * x.numpy())
 
 
 def numbers(seed: int) -> torch.Tensor:
@@ -87,3 +108,30 @@ def test_a_record_keeps_nothing_alive_when_it_is_gone():
         recorded(index)
     gc.collect()
     assert (int(pages.read_text().split()[1]) - before) * 4096 < 50e6
+
+
+def test_what_is_refused_draws_no_numbers():
+    generator, same = (torch.Generator().manual_seed(0) for _ in range(2))
+    assert record(lambda x: x + torch.randn(2, 3, generator=generator), [numbers(0)]) is None
+    assert torch.equal(torch.randn(3, generator=generator), torch.randn(3, generator=same))
+
+
+def test_a_record_made_where_numbers_hide_is_refused():
+    """Sizes are multiplied as tensors of float32 while a record is made, which zeros would not tell."""
+    zeros = torch.zeros(2, 3, dtype=torch.float64)
+    recorded = record(lambda x: x * (x.shape[-1] ** -0.5), [zeros])
+    for given in (numbers(0).double(), zeros):
+        assert recorded is None or torch.equal(recorded(given), given * 3**-0.5)
+
+
+def test_warnings_are_shown_as_before_after_records_in_several_threads():
+    before = list(warnings.filters), warnings.showwarning
+    threads = [
+        threading.Thread(target=lambda: [record(lambda x: x * x.shape[0], [numbers(0)]) for _ in range(20)])
+        for _ in range(3)
+    ]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (list(warnings.filters), warnings.showwarning) == before

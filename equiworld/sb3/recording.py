@@ -51,22 +51,23 @@ class Recorded:
     def __call__(self, *tensors: Tensor) -> tuple[Tensor | None, ...]:
         weights = [holder[name] for holder, name in self._places]
         asked = torch.is_grad_enabled() and any(each.requires_grad for each in (*tensors, *weights))
-        if asked or any(each.device.type != "cpu" for each in tensors):
+        if asked or torch.is_autocast_enabled("cpu") or any(each.device.type != "cpu" for each in tensors):
             return self._function(*tensors)
         key = tuple((each.shape, each.dtype) for each in (*tensors, *weights[:1]))
         made = self._records.get(key)
         if made is None:
+            plain = self._function(*tensors)
             self._calls[key] += 1
             if self._calls[key] == _OFTEN and len(self._records) < _MOST:
+                self._empty = tuple(each is None for each in plain)
                 self._record(key, tensors, weights)
-            return self._function(*tensors)
+            return plain
         with torch.inference_mode():  # takes a quarter less, for nothing is kept for gradients
             found = iter(made(*tensors, *weights))
         # Copied outside of it, for networks that learn may keep copies.
         return tuple([None if empty else next(found).clone() for empty in self._empty])
 
     def _record(self, key: tuple[Any, ...], tensors: tuple[Tensor, ...], weights: list[Tensor]) -> None:
-        self._empty = tuple(each is None for each in self._function(*tensors))
         if made := record(partial(self._filled, len(tensors)), (*tensors, *weights), known=True):
             self._records[key] = made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 
 import gymnasium as gym
@@ -87,3 +89,60 @@ def test_a_policy_decides_the_same_before_and_after_its_rollouts_are_recorded(fa
 def test_what_is_no_function_is_refused():
     with pytest.raises(ArgumentError, match="dynamics: got a str"):
         RecordedDynamics("x + a")
+
+
+def shrinking(x, a):
+    return (x + a).to(x.dtype).double()
+
+
+def by_its_size(x, a):
+    return x + a if x.shape[-1] == 3 else x + 2.0 * a
+
+
+@pytest.mark.parametrize("dynamics", [shrinking, by_its_size])
+def test_steps_that_are_not_all_alike_are_rolled_out_as_they_are(dynamics):
+    """The first state has another dtype or shape than those after it."""
+    recorded = RecordedDynamics(dynamics)
+    actions = torch.randn(4, 5, 3, generator=torch.Generator().manual_seed(0))
+    first = torch.randn(5, 3 if dynamics is shrinking else 1, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        for _ in range(40):
+            state = first
+            for found, action in zip(recorded.rollout(first, actions), actions, strict=True):
+                state = dynamics(state, action)
+                assert torch.equal(found, state)
+
+
+def test_records_of_lower_precision_stay_where_it_is_asked_for():
+    recorded, actions = RecordedDynamics(lambda x, a: x @ WEIGHTS + a), torch.zeros(2, 2, 3)
+    state = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = recorded.rollout(state, actions)
+        with torch.autocast("cpu", torch.bfloat16):
+            for _ in range(40):
+                recorded.rollout(state, actions)
+        for _ in range(40):
+            assert torch.equal(recorded.rollout(state, actions), expected)
+
+
+def test_copies_follow_their_own_weights():
+    pushed = Pushed()
+    recorded = RecordedDynamics(pushed)
+    state, actions = torch.ones(2, 3), torch.zeros(2, 2, 3)
+    with torch.no_grad():
+        for _ in range(40):
+            recorded.rollout(state, actions)
+        both = pushed, recorded
+        for own, copied in (copy.deepcopy(both), pickle.loads(pickle.dumps(both))):
+            own.weight.zero_()
+            assert not copied.rollout(state, actions).any()
+    assert recorded.rollout(state, actions).any()
+
+
+class Pushed(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(WEIGHTS.clone(), requires_grad=False)
+
+    def forward(self, x, a):
+        return x @ self.weight + a
