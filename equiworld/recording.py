@@ -38,10 +38,8 @@ def record(
     with _LOCK, torch.inference_mode(False), torch.no_grad():
         try:
             return _recorded(function, given, known, plain or function)
-        except (
-            _RefusedError,
-            Exception,
-        ):  # of checks that compare sizes, which are tensors now, say; or torch has other names
+        except (_RefusedError, Exception):
+            # Of checks that compare sizes, say, which are tensors here; or another torch has other names for this.
             return None
 
 
@@ -117,9 +115,8 @@ class _Watch(TorchDispatchMode):
         self, operation: Any, types: Any, given: Sequence[Any] = (), named: Mapping[str, Any] | None = None
     ) -> Any:
         tagged = any(tag in operation.tags for tag in self.tags)
-        if (
-            tagged and operation is torch.ops.aten.index.Tensor
-        ):  # by positions the shape is that of the positions
+        if tagged and operation is torch.ops.aten.index.Tensor:
+            # By positions the shape is that of the positions.
             tagged = any(each is not None and each.dtype in (torch.bool, torch.uint8) for each in given[1])
         found = None if tagged else operation(*given, **(named or {}))
         if tagged or (isinstance(found, Tensor) and found.layout != torch.strided):
