@@ -101,7 +101,9 @@ def _stacked(step: Callable[..., tuple[Tensor, ...]], actions: Tensor, *parts: T
 
 
 def rolled_out(dynamics: Callable[[Any, Tensor], Any], state: State, actions: Tensor) -> State:
-    """See `RecordedDynamics.rollout`."""
+    """See `RecordedDynamics.rollout`, which is taken where there is one."""
+    if isinstance(dynamics, RecordedDynamics):
+        return dynamics.rollout(state, actions)
     states = list[Any]()
     for action in actions.unbind():
         state = dynamics(state, action)

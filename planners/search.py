@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equiworld.errors import ArgumentError
 from equiworld.planners.problem import Problem, State, map_state, parts_of_state, state_of_parts
-from equiworld.planners.recorded import RecordedDynamics, rolled_out
+from equiworld.planners.recorded import rolled_out
 from equiworld.symmetry.limits import project
 
 __all__ = ["Search"]
@@ -193,11 +193,8 @@ class Search:
 
     def _costs(self, weights: Tensor, actions: Tensor, state: State, goal: State | None) -> Tensor:
         """Costs `(b, s)` of actions `(H, b, s, size)`, weighted over the horizon `(H,)`."""
-        problem, shape, each_action = self.problem, actions.shape[1:3], actions.flatten(1, 2)
-        if isinstance(problem.predict, RecordedDynamics):
-            whole = problem.predict.rollout(state, each_action)
-        else:
-            whole = rolled_out(problem.predict, state, each_action)
+        problem, shape = self.problem, actions.shape[1:3]
+        whole = rolled_out(problem.predict, state, actions.flatten(1, 2))
         each = problem.cost(map_state(lambda part: part.unflatten(1, shape), whole), actions, goal)
         if not isinstance(each, Tensor) or each.is_complex():
             got = f"{each.dtype} costs" if isinstance(each, Tensor) else type(each).__name__
