@@ -23,7 +23,7 @@ _MOST = 64  # shapes: planners that draw fewer and fewer candidates have one for
 class RecordedDynamics:
     """Dynamics to plan with again and again: whole rollouts are recorded by shape on the CPU, to the same bits.
 
-    A rollout of few candidates takes a third to a half less time then. The dynamics must depend on state and action alone,
+    A rollout of few candidates takes a third to a half less time. The dynamics must depend on state and action alone,
     besides tensors that stay where they are: numbers written to those later count, other things that change do not.
     Dynamics that look at the numbers of a tensor, or hold weights that gradients are asked of, are called as they are;
     so is everything on other devices and where gradients are recorded.
