@@ -94,7 +94,7 @@ class PhaseInput(gym.ObservationWrapper, RecordConstructorArgs):
         """Bring the phase to where g takes it, with a simulator that is brought to g·s."""
         angle = math.tau * self.phase
         clock = np.array([math.cos(angle), math.sin(angle)])
-        cosine, sine = self.symmetry.observation[_NAME].transform(g, clock)
+        cosine, sine = self.symmetry.observation[_NAME].transform(self.symmetry.own(g), clock)
         self.phase = math.atan2(sine, cosine) / math.tau % 1.0
 
     def observation(self, observation: Any) -> Any:

@@ -17,7 +17,7 @@ from equiworld.symmetry import Bound, Door, Symmetry
 from equiworld.symmetry.bound import ActionSpace
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.holding import held_action
-from equiworld.symmetry.limits import Limits, project, rounding_note
+from equiworld.symmetry.limits import Limits, project
 from equiworld.symmetry.observing import Apart
 from equiworld.tasks import Task
 
@@ -86,25 +86,21 @@ def held(
     return within
 
 
-def reasons(door: Door | None, planner: Any, space: ActionSpace, cut: bool) -> tuple[str, ...]:
+def reasons(door: Door | None, planner: Any, limits: Limits) -> tuple[str, ...]:
     """Why decisions are exact in law only, in words.
 
     Args:
         door: behind which they are taken; None without one.
         planner: that takes them.
-        space: which actions the environment takes.
-        cut: whether a box cuts off vectors that are turned out of it.
+        limits: of actions in the world.
     """
     found = ["door=False: planned along the world's axes, exact nowhere"]
     if door is not None:
         found = list(door.inexact)
     if planner.time_budget is not None:
         found.append("time_budget: how many iterations fit depends on the machine")
-    rounded = None if door is None or not door.turns else rounding_note(door.symmetry, space.dtype)
-    if rounded is not None:
-        found.append(rounded)
-    if cut:
-        found.append("box on a vector: what is turned out of it is cut off")
+    if door is not None and door.turns:
+        found += limits.notes(door.symmetry)
     return tuple(found)
 
 

@@ -194,8 +194,7 @@ class MPCPolicy:
     @property
     def inexact(self) -> tuple[str, ...]:
         """See the class."""
-        cut = self.bound == "box" and self.bounds != self._bounds_in_world
-        return reasons(self.door, self.planner, self.model.action_space, cut)
+        return reasons(self.door, self.planner, Limits(self._bounds_in_world, self.model.action_space))
 
     def predict(
         self,

@@ -222,7 +222,7 @@ class WorldModel(nn.Module):
         try:
             spec = getattr(made, "spec", None)
             space = getattr(made, "single_action_space", made.action_space)
-            if not isinstance(space, gym.spaces.Box):
+            if not isinstance(space, gym.spaces.Box) or np.dtype(space.dtype).kind != "f":
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
             bounds = bounds_of_space(symmetry, space)
             env_id = spec.id if spec else "unregistered"
@@ -231,8 +231,7 @@ class WorldModel(nn.Module):
             )
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
             model.action_bound = bounds
-            low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
-            model.action_space = ActionSpace(low, high, str(np.dtype(space.dtype)))
+            model.action_space = ActionSpace.of(symmetry, space)
             shown = getattr(made, "single_observation_space", made.observation_space)
             model.scales, model.single = scales_of_space(symmetry, shown)
             return model

@@ -21,15 +21,9 @@ from equiworld.sb3.settled import Form, settled
 from equiworld.sb3.sight import Sight
 from equiworld.sb3.steerable_form import SteerableForm, orthogonal
 from equiworld.symmetry import Symmetry
-from equiworld.symmetry.limits import Limits
+from equiworld.symmetry.limits import CUTS, Limits
 
 __all__ = ["ActorCriticParts", "EquivariantActorCriticPolicy", "SeesForm"]
-
-
-_CUT = (
-    "the action space cuts off what turns, for it holds no ball about 0, or other bounds for what trades places: "
-    "exact only within it; rescale actions"
-)
 
 
 class SeesForm(BasePolicy):
@@ -119,7 +113,7 @@ class ActorCriticParts(ActorCriticPolicy):
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why what is decided is equal in law only, in words; empty as a rule."""
-        cut = () if self._turning_limits else (_CUT,)
+        cut = () if self._turning_limits else (CUTS,)
         return *self.features_extractor.inexact, *cut  # type: ignore[misc]
 
     def unscale_action(self, scaled_action: np.ndarray) -> np.ndarray:
@@ -133,7 +127,7 @@ class ActorCriticParts(ActorCriticPolicy):
         self.limits = Limits.of_space(self.symmetry, self.action_space)
         self._turning_limits = self.limits.turns(self.symmetry)
         if not self._turning_limits:
-            warnings.warn(_CUT, UserWarning, stacklevel=4)
+            warnings.warn(CUTS, UserWarning, stacklevel=4)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
         self._squash_output = not self.limits.is_box
 

@@ -18,7 +18,7 @@ from equiworld.sb3.saving import load_door, loaded, save_door
 from equiworld.sb3.seams import Seams, largest_distance
 from equiworld.symmetry import Door
 from equiworld.symmetry.batches import as_batch, rows_of
-from equiworld.symmetry.limits import Limits, rounding_note
+from equiworld.symmetry.limits import Limits
 
 __all__ = ["Symmetrised", "SymmetrisedState"]
 
@@ -72,8 +72,7 @@ class Symmetrised:
     @property
     def inexact(self) -> tuple[str, ...]:
         """Why decisions can be exact in law only, in words; empty if they are exact wherever the frame is fixed."""
-        note = rounding_note(self.symmetry, self.limits.space.dtype) if self.door.turns else None
-        return self.door.inexact if note is None else (*self.door.inexact, note)
+        return *self.door.inexact, *(self.limits.notes(self.symmetry) if self.door.turns else ())
 
     @property
     def dtype(self) -> Any:

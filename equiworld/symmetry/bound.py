@@ -141,8 +141,11 @@ def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
     Args:
         symmetry: whose action it is.
         space: a Box, or a ball, which has a `radius`.
+
+    Raises:
+        ArgumentError: it holds another number of numbers than the declared action; or labels leave none of some.
     """
-    low, high = (np.asarray(each, np.float64) for each in (space.low, space.high))
+    low, high = _sides(symmetry, space)
     radius, found = getattr(space, "radius", None), list[Bound]()
     if symmetry.action.labelled:  # what takes another's place has to fit there
         centre = np.asarray(symmetry.centre)
@@ -227,6 +230,16 @@ class ActionSpace:
     high: tuple[float, ...] | None = None
     dtype: str = "float64"
 
+    @staticmethod
+    def of(symmetry: Symmetry, space: Any) -> ActionSpace:
+        """That of a Box, or a ball.
+
+        Raises:
+            ArgumentError: it holds another number of numbers than the declared action.
+        """
+        low, high = (tuple(side.tolist()) for side in _sides(symmetry, space))
+        return ActionSpace(low, high, str(np.dtype(space.dtype)))
+
     def clip(self, actions: NDArray[np.float64]) -> NDArray[np.float64]:
         """Actions `(…, size)` within the box."""
         if self.low is None or self.high is None:
@@ -255,3 +268,12 @@ def _blank(symmetry: Symmetry, leaf: Any) -> Bound:
     if isinstance(leaf, Orthogonal):
         return Bound(size=size, item=size)
     return Bound(size=size, item=symmetry.dim if leaf.kind != "scalars" else None)
+
+
+def _sides(symmetry: Symmetry, space: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the largest numbers of an action space, `(size,)`."""
+    low, high = (np.asarray(each, np.float64).ravel() for each in (space.low, space.high))
+    size = symmetry.action.size(symmetry.dim)
+    if len(low) != size:
+        raise ArgumentError("action space", f"{space} of {len(low)} numbers", f"{size}, as declared")
+    return low, high

@@ -15,10 +15,16 @@ from equiworld.errors import ArgumentError
 from equiworld.symmetry.bound import ActionSpace, Bound, bounds_from_dicts, bounds_of_space, parts_of
 from equiworld.symmetry.concatenation import leaves
 from equiworld.symmetry.constants import constant
-from equiworld.symmetry.fields import Rotation
+from equiworld.symmetry.fields import Heading, Rotation
 from equiworld.symmetry.symmetry import Symmetry
 
-__all__ = ["Limits", "bounds_in_world", "project", "rounding_note"]
+__all__ = ["CUTS", "Limits", "bounds_in_world", "project"]
+
+CUTS = (
+    "the box of the action space cuts off what turns, for it is used whole, holds no ball about 0, or has other bounds "
+    "for what trades places: exact only within it; rescale actions"
+)
+"""Said of a box that does not turn with the world."""
 
 _BEYOND_ROUNDING = 1e-6  # share of an action that a clip must move to be more than rounding
 
@@ -64,19 +70,18 @@ class Limits:
         Raises:
             ArgumentError: it holds another number of numbers than the declared action.
         """
-        low, high = (tuple(side.astype(float).ravel().tolist()) for side in (space.low, space.high))
-        size, bounds = symmetry.action.size(symmetry.dim), tuple[Bound, ...]()
-        if len(low) != size:
-            raise ArgumentError("action space", f"{space} of {len(low)} numbers", f"{size}, as declared")
+        within, bounds = ActionSpace.of(symmetry, space), tuple[Bound, ...]()
         if not any(isinstance(leaf, Rotation) for leaf in leaves(symmetry.action)):  # which nothing bounds
             bounds = bounds_in_world(symmetry, bounds_of_space(symmetry, space), how)
-        return Limits(bounds, ActionSpace(low, high, str(np.dtype(space.dtype))))
+        return Limits(bounds, within)
 
     def keep(self, asked: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Actions `(B, size)` within the space and of its dtype; and `(B,)`, where it cut off what turns."""
         asked = _shortened(asked, self.bounds)
         within = self.space.clip(asked)
         cut = np.abs(within - asked).max(-1, initial=0.0)
+        if np.dtype(self.space.dtype).kind in "iu":
+            within = np.rint(within)
         return within.astype(self.space.dtype), cut > _BEYOND_ROUNDING * np.abs(asked).max(-1, initial=0.0)
 
     def turns(self, symmetry: Symmetry) -> bool:
@@ -84,14 +89,33 @@ class Limits:
         sides = np.abs([side for side in (self.space.low, self.space.high) if side is not None])
         widest = 2.0 * float(sides[np.isfinite(sides)].max(initial=0.5))
         size = symmetry.action.size(symmetry.dim)
-        asked = np.random.default_rng(0).uniform(-widest, widest, (16, size))
-        group, kept = symmetry.group, self.keep(asked)[0]
+        group = symmetry.group
+        drawn = np.random.default_rng(0).uniform(-widest, widest, (16, size))
+        asked = np.asarray(
+            symmetry.transform_action(group.identity(), drawn), np.float64
+        )  # angles as declared
+        kept = self.keep(asked)[0]
         for g in (*group.section(), *group.sample(np.random.default_rng(1), 4, scale=widest)):
             moved = np.asarray(symmetry.transform_action(g, asked), np.float64)
             apart = np.asarray(symmetry.transform_action(g, kept), np.float64) - self.keep(moved)[0]
             if not np.abs(apart).max(initial=0.0) <= 1e-5 * widest:
                 return False
         return True
+
+    def notes(self, symmetry: Symmetry) -> tuple[str, ...]:
+        """Why actions that come back to the world are equal in law only, in words; empty as a rule.
+
+        A position beyond the space is said of each action, see `keep`: whether there will be one nobody knows before.
+        """
+        found, exact = [], replace(self, space=replace(self.space, dtype="float64"))
+        if _rounds(symmetry, self.space.dtype):
+            found.append(
+                f"actions are {self.space.dtype}: rounded in the world, equal in law only; a float64 action space "
+                "makes it exact"
+            )
+        if not (any(leaf.kind == "points" for leaf in leaves(symmetry.action)) or exact.turns(symmetry)):
+            found.append(CUTS)
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; infinite limits are None."""
@@ -113,12 +137,17 @@ class Limits:
 
 def bounds_in_world(symmetry: Symmetry, bounds: tuple[Bound, ...], how: str) -> tuple[Bound, ...]:
     """The bounds that hold outside of the frame too: balls about 0, and intervals of what does not turn."""
+    parts = list(leaves(symmetry.action))
     # Positions are seen from the frame's origin: their balls are about a point that the world does not know.
-    absolute = any(leaf.kind == "points" for leaf in leaves(symmetry.action))
-    return tuple(
-        replace(one, radius=None) if one.item is not None and (absolute or how == "box") else one
-        for one in bounds
-    )
+    absolute = any(leaf.kind == "points" for leaf in parts)
+    found = []
+    for leaf, one in zip(parts, bounds, strict=True):
+        if isinstance(leaf, Heading):  # between its own ends already, which a frame does not know
+            one = replace(one, low=None, high=None)
+        elif one.item is not None and (absolute or how == "box"):
+            one = replace(one, radius=None)
+        found.append(one)
+    return tuple(found)
 
 
 def project(actions: Tensor, bounds: Sequence[Bound], about: Tensor | None = None) -> Tensor:
@@ -163,16 +192,10 @@ def _shortened(actions: NDArray[np.float64], bounds: Sequence[Bound]) -> NDArray
     return found
 
 
-def rounding_note(symmetry: Symmetry, dtype: Any) -> str | None:
-    """What is to be said of an action space whose dtype rounds actions in the world; None if nothing.
-
-    Numbers that take each other's place, with a sign or without, are rounded alike.
-    """
-    if np.dtype(dtype).itemsize >= 8 or not _mixes(symmetry):
-        return None
-    return (
-        f"actions are {dtype}: rounded in the world, equal in law only; a float64 action space makes it exact"
-    )
+def _rounds(symmetry: Symmetry, dtype: Any) -> bool:
+    """Whether an action space's dtype rounds what turns; numbers that trade places are rounded alike."""
+    kind = np.dtype(dtype)
+    return (kind.kind != "f" or kind.itemsize < 8) and _mixes(symmetry)
 
 
 def _mixes(symmetry: Symmetry) -> bool:

@@ -193,6 +193,7 @@ class Dataset:
 
     def transform(self, g: GroupElement) -> Dataset:
         """The same transitions in the world transformed by g."""
+        g = self.symmetry.own(g)
 
         def moved(arrays: Arrays) -> dict[str, NDArray[np.floating]]:
             fields, centre = self.symmetry.observation, self.symmetry.centre

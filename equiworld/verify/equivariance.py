@@ -136,7 +136,8 @@ def equivariance_residual(
         raise ArgumentError("dtype", dtype, "a floating type", TOLERANCES)
     tolerance = TOLERANCES[dtype] if tolerance is None else tolerance
     source = as_representation("rep_in", rep_in, group.dim)
-    target = as_representation("rep_out", rep_out, group.dim, source.centre, source.scale)
+    about = source.centre, source.scale, source.symmetry
+    target = as_representation("rep_out", rep_out, group.dim, *about)
     rng = np.random.default_rng(seed)
     elements = _elements(group, n_elements, rng, source.scale)
     batch_shape = () if batch_size is None else (batch_size,)

@@ -27,6 +27,8 @@ class Representation(ABC):
 
     centre: Array
     scale: float
+    symmetry: Symmetry | None = None
+    """That says what an element of a subgroup does; None for what only matrices move."""
 
     @abstractmethod
     def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Any:
@@ -65,13 +67,14 @@ class _OfFeatures(Representation):
 class _OfField(Representation):
     """Arrays of one field; angles and quaternions are compared as the directions that they mean."""
 
-    def __init__(self, field: Field, centre: Array, scale: float) -> None:
-        self.field, self.centre, self.scale = field, centre, scale
+    def __init__(self, field: Field, centre: Array, scale: float, symmetry: Symmetry | None = None) -> None:
+        self.field, self.centre, self.scale, self.symmetry = field, centre, scale, symmetry
 
     def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Array:
         return random_array(self.field, rng, batch_shape, self.centre, self.scale).astype(dtype)
 
     def transform(self, g: GroupElement, value: Any) -> Any:
+        g = g if self.symmetry is None else self.symmetry.own(g)
         return self.field.transform(g, value, centre=self.centre)
 
     def channels(self, value: Any) -> dict[str, Array]:
@@ -88,7 +91,7 @@ class _OfMapping(Representation):
     def __init__(self, entries: Mapping[str, Representation]) -> None:
         self.entries = dict(entries)
         first = next(iter(self.entries.values()))
-        self.centre, self.scale = first.centre, first.scale
+        self.centre, self.scale, self.symmetry = first.centre, first.scale, first.symmetry
 
     def sample(
         self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype
@@ -109,28 +112,32 @@ class _OfMapping(Representation):
         }
 
 
-class _OfFlat(_OfMapping):
-    """One array that holds the entries behind one another."""
+class _OfSymmetry(Representation):
+    """Observations as an environment gives them."""
 
-    def __init__(self, entries: Mapping[str, _OfField]) -> None:
-        super().__init__(entries)
-        self.sizes = [entry.field.size(len(entry.centre)) for entry in entries.values()]
-
-    def _split(self, value: Any) -> dict[str, Array]:
-        value = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-        if value.ndim == 0 or value.shape[-1] != sum(self.sizes):
-            raise ArgumentError("function", f"an output of shape {value.shape}", f"(…, {sum(self.sizes)})")
-        parts = np.split(value, np.cumsum(self.sizes)[:-1], -1)
-        return dict(zip(self.entries, parts, strict=True))
+    def __init__(self, symmetry: Symmetry) -> None:
+        self.symmetry: Symmetry = symmetry
+        self.centre, self.scale = np.asarray(symmetry.centre), symmetry.length_scale
+        fields = symmetry.observation.items()
+        self.entries = {name: _OfField(field, self.centre, self.scale) for name, field in fields}
 
     def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        return np.concatenate(list(super().sample(rng, batch_shape, dtype).values()), -1)
+        arrays = {name: entry.sample(rng, batch_shape, dtype) for name, entry in self.entries.items()}
+        return self.symmetry.assembled(arrays)
 
     def transform(self, g: GroupElement, value: Any) -> Any:
-        return np.concatenate(list(super().transform(g, self._split(value)).values()), -1)
+        return self.symmetry.transform_observation(g, value)
 
     def channels(self, value: Any) -> dict[str, Array]:
-        return super().channels(self._split(value))
+        try:
+            arrays = self.symmetry.observed(value)
+        except ArgumentError as error:
+            raise ArgumentError("function", f"an output with {error}", "an observation as declared") from None
+        return {
+            f"{name} {part}": array
+            for name, entry in self.entries.items()
+            for part, array in entry.channels(arrays[name]).items()
+        }
 
 
 class _OfTuple(Representation):
@@ -139,6 +146,7 @@ class _OfTuple(Representation):
     def __init__(self, parts: Sequence[Representation]) -> None:
         self.parts = tuple(parts)
         self.centre, self.scale = self.parts[0].centre, max(part.scale for part in self.parts)
+        self.symmetry = next((part.symmetry for part in self.parts if part.symmetry is not None), None)
 
     def sample(self, rng: np.random.Generator, batch_shape: tuple[int, ...], dtype: np.dtype) -> tuple:
         return tuple(part.sample(rng, batch_shape, dtype) for part in self.parts)
@@ -159,7 +167,12 @@ class _OfTuple(Representation):
 
 
 def as_representation(
-    argument: str, what: Any, dim: int, centre: Array | None = None, scale: float = 1.0
+    argument: str,
+    what: Any,
+    dim: int,
+    centre: Array | None = None,
+    scale: float = 1.0,
+    symmetry: Symmetry | None = None,
 ) -> Representation:
     """The representation of a FeatureType, Field or Symmetry, or of a mapping or sequence of them.
 
@@ -170,6 +183,7 @@ def as_representation(
         centre: what fields turn about, `(d,)`; the origin if None. A Symmetry in a sequence gives its own
             to the fields after it.
         scale: the size of random vectors and points.
+        symmetry: whose group's labels move fields, if any do; likewise of a Symmetry in a sequence.
     """
     centre = np.zeros(dim) if centre is None else centre
     if isinstance(what, Representation):
@@ -179,21 +193,22 @@ def as_representation(
             raise ArgumentError(argument, what, f"dimension {dim}, that of the group")
         return _OfFeatures(what)
     if isinstance(what, Field):
-        return _OfField(what, centre, scale)
+        return _OfField(what, centre, scale, symmetry)
     if isinstance(what, Symmetry):
-        about, length = np.asarray(what.centre), what.length_scale
-        entries = {name: _OfField(field, about, length) for name, field in what.observation.items()}
-        return _OfFlat(entries) if what.flat else _OfMapping(entries)
+        return _OfSymmetry(what)
     if isinstance(what, Mapping) and what:
         return _OfMapping(
-            {name: as_representation(argument, item, dim, centre, scale) for name, item in what.items()}
+            {
+                name: as_representation(argument, item, dim, centre, scale, symmetry)
+                for name, item in what.items()
+            }
         )
     if isinstance(what, Sequence) and not isinstance(what, str) and what:
         parts: list[Representation] = []
         for item in what:
-            parts.append(as_representation(argument, item, dim, centre, scale))
+            parts.append(as_representation(argument, item, dim, centre, scale, symmetry))
             if not isinstance(item, FeatureType):
-                centre, scale = parts[-1].centre, parts[-1].scale
+                centre, scale, symmetry = parts[-1].centre, parts[-1].scale, parts[-1].symmetry
         return _OfTuple(parts)
     raise ArgumentError(argument, what, "a FeatureType, a Field, a Symmetry, or a mapping or tuple of them")
 

@@ -68,6 +68,9 @@ WORLDS: dict[str, Symmetry] = {
         O3(), _SPACE, action=Concatenation((Vector(), Pseudovector(), Scalar()))
     ),
     "a heading to take": Symmetry(SE2(), _PLACED | {"way": Heading()}, action=Heading(), heading="way"),
+    "a heading from north to north": Symmetry(
+        SE2(), _PLACED | {"way": Heading()}, action=Heading(low=np.pi / 2), heading="way"
+    ),
     "a place to go": Symmetry(SE2(), _PLACED | {"way": Heading()}, action=Point(), heading="way"),
     "quarter turns": Symmetry(Cyclic(4), _PLACED, action=Vector()),
     "a square's symmetries": Symmetry(Dihedral(4), _PLACED, action=Concatenation((Vector(), Pseudoscalar()))),
@@ -76,7 +79,8 @@ WORLDS: dict[str, Symmetry] = {
 
 def space_of(symmetry: Symmetry) -> gym.Space:
     """Wide enough that no box cuts off what turns."""
-    return gym.spaces.Box(-5.0, 5.0, (symmetry.action.size(symmetry.dim),), np.float64)
+    most = 8.0 if isinstance(symmetry.action, Heading) else 5.0
+    return gym.spaces.Box(-most, most, (symmetry.action.size(symmetry.dim),), np.float64)
 
 
 def observed(symmetry: Symmetry, rows: int = ROWS, seed: int = 0) -> Any:

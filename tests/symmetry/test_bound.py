@@ -27,6 +27,7 @@ from equiworld.symmetry import (
     Vector,
 )
 from equiworld.symmetry.bound import ActionSpace, bounds_from_dicts, bounds_of_data, bounds_of_space
+from equiworld.symmetry.limits import Limits
 
 
 def declared(action, group=None, **settings) -> Symmetry:
@@ -259,3 +260,61 @@ def test_in_space_and_for_clouds_too():
     assert bound == Bound(radius=1.0, size=6, item=3)
     (bound,) = bounds_of_space(declared(Cloud(2), SE3()), box([-1.0] * 6, [2.0] * 6))
     assert bound.item == 3
+
+
+# ------------------------------------------------------------------------------------------------ in the world
+
+
+@pytest.mark.parametrize("low", [-math.pi, -3.0, 0.0, 1.0])
+def test_an_angle_is_kept_between_the_ends_that_are_declared(low):
+    symmetry, rng = declared(Heading(low=low)), np.random.default_rng(0)
+    limits = Limits.of_space(symmetry, box([low], [low + math.tau]))
+    asked = rng.uniform(low, low + math.tau, (64, 1))
+    for g in symmetry.group.sample(rng, 8):
+        turned = symmetry.transform_action(g, asked)
+        kept, cut = limits.keep(turned)
+        assert np.array_equal(kept, turned)
+        assert not cut.any()
+    assert limits.notes(symmetry) == ()
+
+
+def test_a_box_around_other_angles_is_said_to_cut_them_off():
+    symmetry = declared(Heading(low=0.0))
+    assert "cuts off" in " ".join(Limits.of_space(symmetry, box([-math.pi], [math.pi])).notes(symmetry))
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        (box([-1.0, -1.0], [1.0, 1.0]), ""),
+        (box([-1.0, -math.inf], [math.inf, 2.0]), ""),
+        (Ball(2, 7.0), ""),
+        (box([0.0, 0.0], [1.0, 1.0]), "cuts off"),
+        (box([0.1, -1.0], [1.0, 1.0]), "cuts off"),
+        (box([-1.0, -1.0], [1.0, 1.0], np.float32), "float32: rounded"),
+        (box([-3, -3], [3, 3], np.int64), "int64: rounded"),
+    ],
+    ids=str,
+)
+def test_what_does_not_turn_is_named(space, said):
+    symmetry = declared(Vector(), SO2())
+    notes = Limits.of_space(symmetry, space).notes(symmetry)
+    assert all(said in note for note in notes)
+    assert bool(notes) == bool(said)
+    turned, kept = [], Limits.of_space(symmetry, space)
+    for g in SO2().sample(np.random.default_rng(0), 8):
+        one, other = (kept.keep(each)[0] for each in (np.array([[2.4, 0.3]]), g.rotate([[2.4, 0.3]])))
+        turned.append(np.abs(g.rotate(one.astype(float)) - other).max())
+    assert (max(turned) > 1e-12) == bool(said)
+
+
+def test_whole_numbers_are_the_nearest_ones():
+    limits = Limits.of_space(declared(Scalar(2)), box([-3, -3], [3, 3], np.int64))
+    assert limits.keep(np.array([[1.7, -1.7]]))[0].tolist() == [[2, -2]]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_space_of_other_numbers_is_refused(size):
+    for made in (bounds_of_space, Limits.of_space, ActionSpace.of):
+        with pytest.raises(ArgumentError, match=f"action space: got .* of {size} numbers; expected 2"):
+            made(declared(Vector()), box([-1.0] * size, [1.0] * size))

@@ -99,6 +99,23 @@ def test_a_cost_that_knows_a_direction_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"task.cost: got .*downhill, which changes by"):
         Task(downhill).check_invariance(symmetry, 95.0, 2)
 
+    def forbidden(most):
+        def cost(states, channels, goal, goal_channels):
+            east = states.select(channels["block_pos"])[..., 0, 0]
+            return torch.where(east > 0, most, 1.0)
+
+        return cost
+
+    for most in (1e6, torch.inf, -torch.inf, torch.nan):
+        with pytest.raises(ArgumentError, match=r"task.cost: got .*cost, which changes by"):
+            Task(forbidden(most)).check_invariance(symmetry, 95.0, 2)
+
+    def far_or_near(states, channels, goal, goal_channels):
+        way = states.select(channels["block_pos"]) - goal.select(goal_channels["goal_pos"])
+        return torch.where(way.norm(dim=-2)[..., 0] > 1.0, torch.inf, 1.0)
+
+    Task(far_or_near).check_invariance(symmetry, 95.0, 2)
+
     def eastwards(state, channels, goal, goal_channels, uniform, horizon, radius, action_repeat):
         ahead = torch.tensor([radius, 0.0], dtype=uniform.dtype)
         return ahead.expand(*uniform.shape[:2], horizon, 2)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from equiworld.errors import ArgumentError, CheckpointError, OverlapError
-from equiworld.groups import SE2, SO2
-from equiworld.symmetry import Heading, Point, Scalar, Symmetry, Vector
+from equiworld.groups import SE2, SO2, Cyclic
+from equiworld.symmetry import Heading, Point, Scalar, SignedPermutation, Symmetry, Vector
 from equiworld.training import Dataset, check_disjoint, collect
 
 SYMMETRY = Symmetry(
@@ -288,3 +288,18 @@ def test_overlap_is_found_between_datasets_of_two_dtypes(pusht_data):
     )
     with pytest.raises(OverlapError, match="500 transitions"):
         check_disjoint(fine=pusht_data, coarse=coarse)
+
+
+@pytest.mark.parametrize("group", [Cyclic(2), Cyclic(4)], ids=str)
+def test_elements_of_a_subgroup_move_labels_as_the_symmetry_does(group):
+    legs = SignedPermutation([(1, 0)])  # exchanged by a quarter turn, where they were after two
+    symmetry = Symmetry(Cyclic(4), {"v": Vector(), "legs": legs}, action=legs, flat=True)
+    rng = np.random.default_rng(0)
+    seen, acted = rng.normal(size=(6, 4)), rng.normal(size=(5, 2))
+    data = Dataset.from_episodes(symmetry, [{"observation": seen, "action": acted}])
+    for g in group.elements():
+        moved = data.transform(g)
+        wanted = symmetry.transform_observation(g, seen)
+        assert np.array_equal(moved.observation["legs"], wanted[:-1, 2:])
+        assert np.array_equal(moved.next_observation["legs"], wanted[1:, 2:])
+        assert np.array_equal(moved.action, symmetry.transform_action(g, acted))

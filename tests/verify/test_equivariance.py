@@ -11,11 +11,13 @@ from equiworld.nn import EquivariantLinear
 from equiworld.symmetry import (
     Concatenation,
     Heading,
+    Parts,
     Point,
     Pseudoscalar,
     Pseudovector,
     Rotation,
     Scalar,
+    SignedPermutation,
     Vector,
 )
 from equiworld.symmetry.features import Features, FeatureType
@@ -247,6 +249,28 @@ def test_turning_about_the_wrong_centre_fails():
     assert not equivariance_residual(doubled, symmetry, symmetry.action, SO2()).passed
     about_origin = Symmetry(SO2(), {"agent": Point()}, action=Point())
     assert_equivariant(doubled, about_origin, about_origin.action, SO2())
+
+
+def test_parts_of_an_array_are_where_they_are_declared():
+    parts = Parts({"arm": Vector(), "rest": Scalar(2)}, at={"arm": (0, 2)})
+    symmetry = Symmetry(SO2(), {"seen": parts}, action=Vector(), flat=True)
+    assert_equivariant(identity, symmetry, symmetry, SO2())
+    assert_equivariant(lambda obs: 2.0 * obs[..., [0, 2]], symmetry, symmetry.action, SO2())
+    assert not equivariance_residual(lambda obs: obs[..., :2], symmetry, symmetry.action, SO2()).passed
+
+
+def test_elements_of_a_subgroup_move_labels_as_the_symmetry_does():
+    legs = SignedPermutation([(1, 0)])  # exchanged by a quarter turn, where they were after two
+    symmetry = Symmetry(Cyclic(4), {"legs": legs}, action=legs, flat=True)
+
+    def uneven(obs):
+        return obs * np.array([1.0, 2.0])
+
+    assert_equivariant(uneven, symmetry, legs, Cyclic(2))
+    assert_equivariant(uneven, symmetry, symmetry, Cyclic(2))
+    assert not equivariance_residual(uneven, symmetry, legs, Cyclic(4)).passed
+    with pytest.raises(ArgumentError, match="function"):
+        equivariance_residual(lambda obs: obs[..., :1], symmetry, symmetry, Cyclic(2))
 
 
 def test_wrong_arguments_are_refused():
