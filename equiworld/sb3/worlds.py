@@ -17,8 +17,8 @@ def check_world(found: Any) -> None:
     """Refuse a world of which a certificate, a check or an audit shows that it does not carry the symmetry.
 
     Args:
-        found: a `Certificate`, whose world's own deviation counts, whoever acted in it; a `SymmetryCheck`; or what else
-            says in `passed`, or in `ok`, whether the simulator carries what is declared.
+        found: a `Certificate`, whose world's own deviation and ends count, whoever acted in it; a `SymmetryCheck`; or
+            what else says in `passed`, or in `ok`, whether the simulator carries what is declared.
 
     Raises:
         ArgumentError: it does not; or the argument is none of these.
@@ -49,12 +49,13 @@ def check_world(found: Any) -> None:
 
 def _check_certificate(certificate: Any) -> None:
     orbit = certificate.orbit("active")
-    apart = orbit.world_deviation
+    apart, ended = orbit.world_deviation, orbit.world_ends_that_differ if orbit.claims_ends else 0
     # Above what rounding grows to: an environment that rounds actions to float32 is not refused.
-    if apart is not None and not apart <= max(certificate.tolerance, certificate.least_motion):
+    if apart is not None and (ended or not apart <= max(certificate.tolerance, certificate.least_motion)):
         raise ArgumentError(
             "certificate",
             f"one of {certificate.config['env']} whose world, started at g·s and given the same actions turned, is "
-            f"{apart:.2g} away from the unturned one (declared to hold {certificate.config['holds']})",
+            f"{apart:.2g} away from the unturned one and ends {ended} episodes otherwise (declared to hold "
+            f"{certificate.config['holds']})",
             _MENDED,
         )

@@ -14,7 +14,7 @@ from equiworld.groups import Group
 from equiworld.made_with import arguments_as_text
 from equiworld.rollout import EnvLike, Policy, as_policy, close_copies, dtype_of, env_copies
 from equiworld.symmetry import Symmetry, symmetry_of
-from equiworld.verify.certification.orbit import Mode
+from equiworld.verify.certification.orbit import Mode, Orbit
 from equiworld.verify.certification.recording import Decisions
 from equiworld.verify.certification.report import Certificate
 from equiworld.verify.certification.runner import Runner
@@ -52,8 +52,13 @@ def certify(
       by `env.reset(options={"group_element": g})`. Tests policy and physics together: this is the claim that matters.
     - "passive": the simulator runs as before and is shown turned by g. Tests the policy alone.
 
-    Where an active test fails, the same actions are replayed, turned, without the policy: what deviates then is the
-    world's (`Orbit.world_deviation`), and the verdict's problems say which of the two it was.
+    Episodes have to end after the same steps as well, whatever the tolerance: one that rounding carried over a
+    threshold a step later has ended otherwise. Where the symmetry leaves reward and ends open (`Symmetry.reward`),
+    `Certificate.notes` says which did, and no test fails.
+
+    Where an active test fails, the same actions are replayed, turned, without the policy: what deviates or ends
+    otherwise then is the world's (`Orbit.world_deviation`, `Orbit.world_ends_that_differ`), and the verdict's problems
+    say which of the two it was.
 
     Policies that decide in their frame are exact in the dtype that is deployed, float32 as well. What such a policy
     says of itself, where no frame was fixed and why else it is not exact, stands in `Certificate.notes`.
@@ -141,7 +146,7 @@ def certify(
         orbits=orbits,
         decisions=decisions.total,
         degenerate=decisions.degenerate,
-        notes=_notes(policy, decisions),
+        notes=_notes(policy, decisions, orbits),
         elements=drawn,
         tolerance=runner.tolerance,
         least_motion=runner.least_motion,
@@ -203,8 +208,8 @@ def _claimed(policy: Policy, symmetry: Symmetry) -> Group:
     return symmetry.group
 
 
-def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:
-    """What the policy says of itself, and of how many of its decisions."""
+def _notes(policy: Policy, decisions: Decisions, orbits: Sequence[Orbit]) -> tuple[str, ...]:
+    """What the policy says of itself, and of how many of its decisions; and ends that differ where none are claimed."""
     notes = list(getattr(policy, "inexact", ()))
     if decisions.degenerate:
         notes.append(
@@ -212,4 +217,7 @@ def _notes(policy: Policy, decisions: Decisions) -> tuple[str, ...]:
         )
     if decisions.clipped:
         notes.append(f"action space cut off {decisions.clipped} of {decisions.total} actions")
+    for orbit in orbits:
+        if orbit.ends_in_words is not None and not orbit.claims_ends:
+            notes.append(f"{orbit.mode}, where reward and ends are not claimed: {orbit.ends_in_words}")
     return tuple(notes)

@@ -212,11 +212,15 @@ class Auditor:
         return frozenset(tried[number] for number in found), causes
 
     def _kept(self) -> dict[int, bool] | None:
-        """By element, whether its law is kept, as far as that is known; None where runs were compared one by one."""
+        """By element, whether its law is kept, as far as that is known; None where runs were compared one by one.
+
+        Where runs repeat themselves those that agreed one by one are known to, though reward or end be asked about.
+        """
         if self.law is None:
             return None
-        alike = {each.element: True for each in self.outcomes if each.element not in self.questioned}
-        return alike | dict(self.law.kept)
+        off = {each.element for each in self.outcomes if not each.dynamics}
+        alike = {each.element: True for each in self.outcomes if each.element not in off}
+        return (alike if self.runs.floor.same else {}) | dict(self.law.kept)
 
     def _broken(self, kept: Mapping[int, bool] | None) -> list[Any]:
         if kept is None:

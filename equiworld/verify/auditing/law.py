@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,11 +21,27 @@ __all__ = ["Law", "compared_laws", "energy_test", "holm", "is_noisy"]
 _AFTER = 2  # steps after which laws are compared
 _ASKED = 5  # states in which it is asked whether anything is drawn
 _DRAWS = 24  # from each side, of each state
-_PERMUTATIONS = 999
+_PERMUTATIONS = 999  # at least
+_MOST_PERMUTATIONS = 100_000
 _STILL = 1e-9  # of the numbers' size: what scatters by less is not noise
 
 Sides = tuple[Mapping[str, Array], Mapping[str, Array]]
-"""By field, and "reward", what was drawn from g·s, and g·(what was drawn from s): `(draws, size)` each."""
+"""By name what was drawn from g·s, and g·(what was drawn from s): `(draws, size)` each."""
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn from one side, by name `(draws, size)`.
+
+    Attributes:
+        seen: by observed field, what was seen after the last step; empty where an episode ended before.
+        told: "reward", the sum over the steps; and "end", by step whether it terminated or truncated the episode.
+    """
+
+    seen: Mapping[str, Array]
+    told: Mapping[str, Array]
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,7 @@ class Law:
     Attributes:
         kept: by element, whether the law of the dynamics is kept; nothing of those whose draws ended too soon.
         p_values: by element, of the elements that only the same subgroup has together, that it is.
-        rewarded: likewise, whether that of the reward is.
+        rewarded: by element, whether the laws of the reward and of the ends of episodes are.
         fields: by observed field, of the elements whose law is not kept, the p-value that this field's is.
         draws: from each side, of each state.
         states: how many.
@@ -61,7 +78,7 @@ def is_noisy(simulator: Simulator, origins: Sequence[Origin]) -> bool:
             same = all(
                 np.array_equal(array, there.observation[name]) for name, array in here.observation.items()
             )
-            if not same or here.reward != there.reward:
+            if not same or here.reward != there.reward or here.ended != there.ended:
                 return True
     return False
 
@@ -77,7 +94,7 @@ def compared_laws(
     """Draw what follows from s and from g·s with fresh random numbers on both sides, and compare.
 
     Elements that only the same subgroup has are tested together, one in each state. Holm's correction is over
-    subgroups, and half of the level is the reward's, where that is to be invariant.
+    subgroups, and half of the level is that of the reward and of ends, where these are to be invariant.
 
     Args:
         simulator: in which they are drawn.
@@ -86,35 +103,71 @@ def compared_laws(
         chosen: which of them are asked about; the others are known to keep the law.
         level: how rarely a world that is symmetric may be said not to be.
         seed: of random numbers and permutations.
+
+    Raises:
+        ArgumentError: so low a level takes too many permutations.
     """
     rng = np.random.default_rng([seed, 0x6C6177])
     owner = {index: number for number, own in enumerate(lattice.own) for index in own}
-    clouds: dict[int, list[Sides]] = {}
+    level = level / 2 if simulator.symmetry.reward else level
+    permutations = _permutations(2 * len({owner[index] for index in chosen if index in owner}), level)
+    seen: dict[int, list[Sides]] = {}
+    told: dict[int, list[Sides]] = {}
     for state, origin in enumerate(origins):
         here = _drawn(simulator, origin.trial, None, rng)
         for index in lattice.tried(state) if here is not None else ():
             there = _drawn(simulator, origin.trial, lattice.elements[index], rng) if index in chosen else None
             if here is not None and there is not None:
-                moved = _moved(simulator, here, lattice.elements[index])
-                clouds.setdefault(owner[index], []).append((moved, there))
+                told.setdefault(owner[index], []).append((here.told, there.told))
+                if here.seen and there.seen:
+                    moved = _features(simulator, here.seen, lattice.elements[index])
+                    seen.setdefault(owner[index], []).append((moved, _features(simulator, there.seen)))
+
+    def p_value(pairs: Sequence[Sides], *names: str) -> float:
+        return _p_value(pairs, names, rng, permutations)
+
     fields = list(simulator.symmetry.observation)
-    p_values = {number: _p_value(pairs, fields, rng) for number, pairs in clouds.items()}
-    rewards = {number: _p_value(pairs, ["reward"], rng) for number, pairs in clouds.items()}
-    level = level / 2 if simulator.symmetry.reward else level
-    kept, paid = holm(p_values, level), holm(rewards, level)
-    lost = [pair for number, pairs in clouds.items() if not kept[number] for pair in pairs]
-    known = {index: number for index, number in owner.items() if number in kept and index in chosen}
+    p_values = {number: p_value(pairs, *fields) for number, pairs in seen.items()}
+    kept = holm(p_values, level)
+    alike = holm(
+        {
+            (number, name): p_value(pairs, name)
+            for number, pairs in told.items()
+            for name in ("reward", "end")
+        },
+        level,
+    )
+    lost = [pair for number, pairs in seen.items() if not kept[number] for pair in pairs]
+    asked = {index: number for index, number in owner.items() if index in chosen}
+    known = {index: number for index, number in asked.items() if number in seen}
     return Law(
         {index: kept[number] for index, number in known.items()},
         {index: p_values[number] for index, number in known.items()},
-        {index: paid[number] for index, number in known.items()},
-        {name: _p_value(lost, [name], rng) for name in fields} if lost else {},
+        {
+            index: alike[number, "reward"] and alike[number, "end"]
+            for index, number in asked.items()
+            if number in told
+        },
+        {name: p_value(lost, name) for name in fields} if lost else {},
         _DRAWS,
         len(origins),
     )
 
 
-def _p_value(pairs: Sequence[Sides], names: Sequence[str], rng: np.random.Generator) -> float:
+def _permutations(laws: int, level: float) -> int:
+    """So many that the smallest p-value they can give is small enough for the first of Holm's tests."""
+    needed = int(np.ceil(laws / level))
+    if needed > _MOST_PERMUTATIONS:
+        got = f"one that leaves each of {laws} laws a level of {level / laws:.1g}"
+        raise ArgumentError(
+            "confidence", got, f"one that leaves at least {1 / _MOST_PERMUTATIONS:.0e}: a lower one"
+        )
+    return max(_PERMUTATIONS, needed)
+
+
+def _p_value(
+    pairs: Sequence[Sides], names: Sequence[str], rng: np.random.Generator, permutations: int
+) -> float:
     """That both sides of each pair have one law, by these arrays; those without noise are compared plainly."""
     scaled: list[tuple[Array, Array]] = []
     for here, there in pairs:
@@ -130,18 +183,18 @@ def _p_value(pairs: Sequence[Sides], names: Sequence[str], rng: np.random.Genera
                 return 0.0
         if sides[0]:
             scaled.append((np.concatenate(sides[0], -1), np.concatenate(sides[1], -1)))
-    return energy_test(scaled, rng) if scaled else 1.0
+    return energy_test(scaled, rng, permutations) if scaled else 1.0
 
 
 def _drawn(
     simulator: Simulator, start: Trial, g: GroupElement | None, rng: np.random.Generator
-) -> dict[str, Array] | None:
-    """By field what was seen after the last step, and the reward, `(draws, size)`; None if it never came to that."""
+) -> Drawn | None:
+    """What follows from s, or from g·s; None if the environment refuses to begin there or to take the actions."""
     symmetry = simulator.symmetry
     actions = simulator.steps_of(start)[:_AFTER]
     if g is not None:
         actions = [np.asarray(symmetry.transform_action(g, each), np.float64) for each in actions]
-    seen: list[Run] = []
+    runs: list[Run] = []
     for number in rng.integers(2**31, size=_DRAWS).tolist():
         try:
             first = simulator.begin(start, g)
@@ -149,34 +202,39 @@ def _drawn(
             return None
         reseed(simulator.env, number)
         run = simulator.follow(first, list(actions), g is not None)
-        if len(run) > len(actions):
-            seen.append(run)
-    if len(seen) < _DRAWS:
-        return None
-    found = {
-        name: np.stack([run[-1].observation[name].ravel() for run in seen])
-        for name in seen[0][-1].observation
-    }
-    return found | {"reward": np.array([[sum(each.reward or 0.0 for each in run)] for run in seen])}
+        if run[-1].refused is not None:
+            return None
+        runs.append(run)
+    reward, end = np.zeros((_DRAWS, 1)), np.zeros((_DRAWS, len(actions), 2))
+    for draw, run in enumerate(runs):
+        reward[draw] = sum(each.reward or 0.0 for each in run)
+        end[draw, : len(run) - 1] = [each.ended for each in run[1:]]
+    lasting = all(len(run) > len(actions) for run in runs)
+    fields = runs[0][-1].observation if lasting else {}
+    return Drawn(
+        {name: np.stack([run[-1].observation[name] for run in runs]) for name in fields},
+        {"reward": reward, "end": end.reshape(_DRAWS, -1)},
+    )
 
 
-def _moved(simulator: Simulator, here: Mapping[str, Array], g: GroupElement) -> dict[str, Array]:
-    """ρ(g) of what was drawn at s."""
+def _features(
+    simulator: Simulator, drawn: Mapping[str, Array], g: GroupElement | None = None
+) -> dict[str, Array]:
+    """What was drawn, or ρ(g) of it, as Features, where one orientation has only one form: `(draws, size)`."""
     symmetry = simulator.symmetry
     centre = np.asarray(symmetry.centre)
     found = {}
-    for name, rows in here.items():
-        declared = symmetry.observation.get(name)
-        if declared is None:
-            found[name] = rows
-            continue
-        items = rows.reshape(-1, declared.size(symmetry.dim))
-        moved = np.asarray(declared.transform(g, items, centre), np.float64)
-        found[name] = moved.reshape(rows.shape)
+    for name, array in drawn.items():
+        declared = symmetry.observation[name]
+        moved = array if g is None else np.asarray(declared.transform(g, array, centre), np.float64)
+        channels = declared.encode(moved, centre).values()
+        found[name] = np.concatenate([each.reshape(len(array), -1) for each in channels], -1)
     return found
 
 
-def energy_test(pairs: Sequence[tuple[Array, ...]], rng: np.random.Generator) -> float:
+def energy_test(
+    pairs: Sequence[tuple[Array, ...]], rng: np.random.Generator, permutations: int = _PERMUTATIONS
+) -> float:
     """The p-value that in each pair both samples have one law: energy distances summed, permuted within pairs.
 
     E = 2 E|X − Y| − E|X − X′| − E|Y − Y′|, which is 0 for equal laws only.
@@ -184,6 +242,7 @@ def energy_test(pairs: Sequence[tuple[Array, ...]], rng: np.random.Generator) ->
     Args:
         pairs: of samples `(n, size)` and `(n, size)`, as many on both sides.
         rng: of the permutations.
+        permutations: how many; no p-value is below one in that many.
 
     Reference: G. J. Székely and M. L. Rizzo, J. Stat. Plan. Inference 143 (2013) 1249–1272.
 
@@ -192,19 +251,19 @@ def energy_test(pairs: Sequence[tuple[Array, ...]], rng: np.random.Generator) ->
     >>> bool(energy_test([tuple(alike)], rng) > 0.05), energy_test([(alike[0], shifted)], rng) < 0.01
     (True, True)
     """
-    observed, permuted = 0.0, np.zeros(_PERMUTATIONS)
+    observed, permuted = 0.0, np.zeros(permutations)
     for one, other in pairs:
         both = np.concatenate([one, other])
         apart = np.linalg.norm(both[:, None] - both[None], axis=-1)
         sides = np.repeat([1.0, -1.0], [len(one), len(other)])
         observed -= sides @ apart @ sides
-        shuffled = rng.permuted(np.tile(sides, (_PERMUTATIONS, 1)), axis=1)
+        shuffled = rng.permuted(np.tile(sides, (permutations, 1)), axis=1)
         permuted -= np.einsum("bi,bi->b", shuffled @ apart, shuffled)
     slack = 1e-9 * max(abs(observed), 1e-300)
-    return float((1 + np.sum(permuted >= observed - slack)) / (1 + _PERMUTATIONS))
+    return float((1 + np.sum(permuted >= observed - slack)) / (1 + permutations))
 
 
-def holm(p_values: Mapping[int, float], level: float) -> dict[int, bool]:
+def holm(p_values: Mapping[Key, float], level: float) -> dict[Key, bool]:
     """Which hypotheses are kept when all are tested together: one true one is rejected as rarely as `level` says.
 
     Reference: S. Holm, Scand. J. Stat. 6 (1979) 65–70.
@@ -212,7 +271,7 @@ def holm(p_values: Mapping[int, float], level: float) -> dict[int, bool]:
     >>> holm({0: 0.001, 1: 0.2, 2: 0.03}, 0.05)
     {0: False, 1: True, 2: True}
     """
-    kept: dict[int, bool] = {}
+    kept: dict[Key, bool] = {}
     order = sorted(p_values, key=lambda index: p_values[index])
     for rank, index in enumerate(order):
         earlier = rank > 0 and kept[order[rank - 1]]

@@ -61,6 +61,7 @@ class Trace:
         observations: T + 1 batches `(E, …)`; an episode that has ended shows its last one again.
         alive: `(T + 1, E)`, whether the observation belongs to the episode, or comes after its end.
         success_step: `(E,)`, the step after which it first succeeded; -1 for never.
+        end_step: `(E,)`, the step after which it ended; -1 for one that went on.
         refused: by episode, why the environment would not begin it.
         last_infos: the last info of each episode; empty for one that never began.
         decisions: what a policy's state said of its decisions; see `Decisions`.
@@ -70,6 +71,7 @@ class Trace:
     observations: list[Any]
     alive: NDArray[np.bool_]
     success_step: NDArray[np.int_]
+    end_step: NDArray[np.int_]
     refused: dict[int, str]
     last_infos: list[Mapping[str, Any]]
     decisions: Decisions
@@ -105,7 +107,7 @@ def record(
     episodes, rows = range(len(envs)), {start.seed: row for row, start in enumerate(starts)}
     refused: dict[int, str] = {}
     alive = np.zeros((steps + 1, len(envs)), dtype=bool)
-    success_step = np.full(len(envs), -1)
+    success_step, end_step = np.full((2, len(envs)), -1)
 
     def begun(
         env: gym.Env, seed: int | None, options: Mapping[str, Any] | None
@@ -127,7 +129,10 @@ def record(
         if solved and success_step[step.env] < 0:
             success_step[step.env] = step.number
         # A termination that is no success is a failure that nothing sensible follows.
-        return step.truncated or (step.terminated and not solved) or (solved and stop_at_success)
+        ended = step.truncated or (step.terminated and not solved) or (solved and stop_at_success)
+        if ended:
+            end_step[step.env] = step.number
+        return ended
 
     last: list[Any] = [None for _ in episodes]
     infos: list[Mapping[str, Any]] = [{} for _ in episodes]
@@ -140,7 +145,7 @@ def record(
         last[step.env], infos[step.env] = _copied(step.observation), step.info
         alive[step.number, step.env] = step.env not in refused
     shown += [stack(last)] * (steps + 1 - len(shown))
-    return Trace(shown, alive, success_step, refused, infos, decisions, taken)
+    return Trace(shown, alive, success_step, end_step, refused, infos, decisions, taken)
 
 
 def _row(obs: Any, index: int) -> Any:

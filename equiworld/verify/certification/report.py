@@ -33,7 +33,8 @@ class Certificate:
         seconds: how long it took [s].
         decisions: how many the policy took in all; 0 if its state does not say.
         degenerate: of these, where nothing fixed its frame: they are equal in law only.
-        notes: why the policy is not exact, or not everywhere, in words; empty if nothing is known against it.
+        notes: why the policy is not exact, or not everywhere, and what differs though no symmetry of it is claimed, in
+            words; empty if nothing is known against it.
     """
 
     orbits: tuple[Orbit, ...]
@@ -53,7 +54,7 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every mode passed: all fields within the tolerance, tasks ended alike, and things moved."""
+        """Whether every mode passed: fields within the tolerance, tasks and episodes ended alike, and things moved."""
         return all(orbit.passed(self.tolerance, self.least_motion) for orbit in self.orbits)
 
     @property
@@ -62,7 +63,9 @@ class Certificate:
         parts = []
         for orbit in self.orbits:
             outcome = "PASSED" if orbit.passed(self.tolerance, self.least_motion) else "FAILED"
-            parts.append(f"{orbit.mode} {outcome}, deviation {orbit.max_deviation:.2g}")
+            ended = int(orbit.end_differs.sum())
+            apart = f"{orbit.max_deviation:.2g}" + f", {ended} episodes ended otherwise" * (ended > 0)
+            parts.append(f"{orbit.mode} {outcome}, deviation {apart}")
         return f"{'; '.join(parts)} (tolerance {self.tolerance:.2g})"
 
     def orbit(self, mode: Mode) -> Orbit:
@@ -115,8 +118,10 @@ class Certificate:
                 "deviation_by_step": orbit.deviation_by_step,
                 "deviation_by_field": orbit.by_field,
                 "outcomes_that_differ": int(orbit.outcome_differs.sum()),
+                "ends_that_differ": int(orbit.end_differs.sum()),
                 "motion": orbit.motion,
                 "world_deviation": orbit.world_deviation,
+                "world_ends_that_differ": orbit.world_ends_that_differ,
                 "problems": orbit.problems(self.tolerance, self.least_motion),
             }
             for orbit in self.orbits

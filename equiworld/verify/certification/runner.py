@@ -63,7 +63,7 @@ class Runner:
         """With what of it is the world's, if an active test failed: the same actions, turned, without the policy."""
         if orbit.mode == "passive" or orbit.passed(self.tolerance, self.least_motion):
             return orbit
-        worst = 0.0
+        worst, ended = 0.0, 0
         for g in self.elements:
             actions = [
                 self.symmetry.transform_action(g, np.asarray(each, np.float64)) for each in reference.actions
@@ -74,7 +74,8 @@ class Runner:
                 return orbit
             apart, _ = compare(self.symmetry, g, trace, reference)
             worst = max(worst, float(np.max(apart, initial=0.0, where=np.isfinite(apart))))
-        return replace(orbit, world_deviation=worst)
+            ended += int((trace.alive[0] & (trace.end_step != reference.end_step)).sum())
+        return replace(orbit, world_deviation=worst, world_ends_that_differ=ended)
 
     def _orbit(
         self, mode: Mode, reference: Trace, reference_error: NDArray[np.float64]
@@ -82,7 +83,7 @@ class Runner:
         shape = (len(self.elements), len(self.seeds))
         deviation = np.full((*shape, self.steps + 1), np.nan)
         by_field: dict[str, float] = dict.fromkeys(self.symmetry.observation, 0.0)
-        success_step = np.full(shape, -1)
+        success_step, end_step = np.full((2, *shape), -1)
         final_error = np.full(shape, np.nan)
         refused: dict[tuple[int, int], str] = {}
         decisions = Decisions()
@@ -91,7 +92,7 @@ class Runner:
             decisions = decisions + trace.decisions
             deviation[index], fields = compare(self.symmetry, g, trace, reference)
             by_field = {name: max(by_field[name], fields[name]) for name in by_field}
-            success_step[index] = trace.success_step
+            success_step[index], end_step[index] = trace.success_step, trace.end_step
             final_error[index] = self._final_error(trace)
             refused |= {(index, episode): reason for episode, reason in trace.refused.items()}
         orbit = Orbit(
@@ -101,12 +102,15 @@ class Runner:
             deviation=deviation,
             by_field=by_field,
             success_step=success_step,
+            end_step=end_step,
             final_error=final_error,
             reference_success_step=reference.success_step,
+            reference_end_step=reference.end_step,
             reference_final_error=reference_error,
             refused=refused,
             motion=motion(self.symmetry, reference),
             judged=self.success.rule is not None,
+            claims_ends=self.symmetry.reward,
         )
         return orbit, decisions
 
