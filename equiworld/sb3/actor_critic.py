@@ -126,8 +126,8 @@ class ActorCriticParts(ActorCriticPolicy):
         self.symmetry, self.form, self.scales = self.features_extractor.symmetry, form, scales  # type: ignore[assignment]
         self.limits = Limits.of_space(self.symmetry, self.action_space)
         self._turning_limits = self.limits.turns(self.symmetry)
-        if not self._turning_limits:
-            warnings.warn(CUTS, UserWarning, stacklevel=4)
+        for why in (*(() if self._turning_limits else (CUTS,)), *self.limits.narrowing):
+            warnings.warn(why, UserWarning, stacklevel=4)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
         self._squash_output = not self.limits.is_box
 
