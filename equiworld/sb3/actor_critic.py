@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.torch_layers import MlpExtractor
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
 from equiworld.sb3.distributions import EquivariantGaussian, WorldAction
+from equiworld.sb3.makers import MadeByAlgorithms
 from equiworld.sb3.recording import Recorded
 from equiworld.sb3.settled import Form, settled
 from equiworld.sb3.sight import Sight
@@ -102,7 +102,7 @@ class _Decision(nn.Module):
         return actions, self.value_net(latent_vf), found.log_prob(actions)
 
 
-class ActorCriticParts(ActorCriticPolicy):
+class ActorCriticParts(MadeByAlgorithms, ActorCriticPolicy):
     """What equivariant actor-critic policies share, with memory or without."""
 
     symmetry: Symmetry
@@ -126,8 +126,8 @@ class ActorCriticParts(ActorCriticPolicy):
         self.symmetry, self.form, self.scales = self.features_extractor.symmetry, form, scales  # type: ignore[assignment]
         self.limits = Limits.of_space(self.symmetry, self.action_space)
         self._turning_limits = self.limits.turns(self.symmetry)
-        if not self._turning_limits:
-            warnings.warn(CUTS, UserWarning, stacklevel=4)
+        for why in (*(() if self._turning_limits else (CUTS,)), *self.limits.narrowing):
+            warnings.warn(why, UserWarning, stacklevel=4)
         # What stable-baselines3 asks before it clips to the box: then it asks `unscale_action` instead.
         self._squash_output = not self.limits.is_box
 
@@ -158,7 +158,7 @@ class ActorCriticParts(ActorCriticPolicy):
 
 
 class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm):
-    """The policy of PPO and A2C, exactly equivariant: π(g·a | g·s) = π(a | s) and V(g·s) = V(s).
+    """The policy of PPO, A2C and TRPO, exactly equivariant: π(g·a | g·s) = π(a | s) and V(g·s) = V(s).
 
     Actions sampled at g·s with noise ρ(g) ε are ρ(g) times those sampled at s with noise ε. The action space cuts off
     vectors by their length. What else `policy_kwargs` of stable-baselines3's own policy may hold, it may hold here;
@@ -175,7 +175,7 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         kwargs: of stable-baselines3's policy.
 
     Raises:
-        ArgumentError: no symmetry, or what does not turn with the world.
+        ArgumentError: no symmetry, what does not turn with the world, or another algorithm.
 
     >>> import gymnasium as gym, equiworld as ew
     >>> from stable_baselines3 import PPO
@@ -190,6 +190,8 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
     True
     """
 
+    algorithms = "PPO", "A2C", "TRPO"
+
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -201,9 +203,7 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(
-            observation_space, action_space, symmetry, form, scales, kwargs, (OffPolicyAlgorithm,), 1e-5
-        )
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, nn.Tanh, 1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         self._recorded: tuple[Any, Any] = None, None  # what a record was made of, and the record

@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from stable_baselines3.her.her_replay_buffer import HerReplayBuffer
 
 from equiworld.arguments import integer, number
+from equiworld.errors import ArgumentError
 from equiworld.sb3.settled import check_normalised, check_scaled, symmetry_for
 from equiworld.symmetry import Symmetry
 from equiworld.symmetry.spaces import check_observation_space
@@ -41,8 +42,8 @@ class _Augmented(BaseBuffer):
         seed: of the elements; drawn from torch's generator, which stable-baselines3 seeds, if None.
 
     Raises:
-        ArgumentError: no symmetry, or actions whose scaling does not commute with it; on sampling, observations that
-            are normalised number by number.
+        ArgumentError: no symmetry; one that the reward does not have, or actions whose scaling does not commute with
+            it; on sampling, observations that are normalised number by number.
     """
 
     scaled = False
@@ -59,6 +60,13 @@ class _Augmented(BaseBuffer):
         scale = None if scale is None else number("scale", scale, least=0)
         super().__init__(*args, **kwargs)
         self.symmetry: Symmetry = symmetry_for(self.observation_space, symmetry).sized(self.observation_space)
+        if not self.symmetry.reward:
+            expected = (
+                "one that the reward has, for turned transitions keep theirs: the part that leaves the rewarded "
+                "direction alone, such as a mirror along it, symmetry.restricted(group, reward=True); or the direction "
+                "observed and declared"
+            )
+            raise ArgumentError("symmetry", f"{self.symmetry.group!r} with reward=False", expected)
         check_observation_space(self.symmetry, self.observation_space)
         self.scale = self.symmetry.length_scale if scale is None else scale
         self.generator = np.random.default_rng(int(torch.randint(2**31 - 1, (1,))) if seed is None else seed)

@@ -26,6 +26,9 @@ class EquivarianceCallback(BaseCallback):
         seed: of the elements.
         verbose: as of every callback.
 
+    Raises:
+        ArgumentError: no symmetry; or, as learning begins, environments that scale each number by itself.
+
     >>> import gymnasium as gym
     >>> from stable_baselines3 import PPO
     >>> callback = EquivarianceCallback("Reacher-v5", every=32, samples=32)
@@ -45,9 +48,13 @@ class EquivarianceCallback(BaseCallback):
         self._next = self.every
 
     def _init_callback(self) -> None:
-        self.symmetry = symmetry_for(self.model.observation_space, self._given).sized(
-            self.model.observation_space
-        )
+        space = self.model.observation_space
+        self.symmetry = symmetry_for(space, self._given, self.training_env).sized(space)
+
+    def _on_training_start(self) -> None:
+        # Steps are counted anew unless stable-baselines3 is told to go on, and environments may be others.
+        self._seen = []
+        self._next = min(self._next, self.num_timesteps + self.every)
 
     def _on_step(self) -> bool:
         seen = self.locals.get("new_obs")

@@ -19,7 +19,7 @@ from equiworld.groups import Group
 from equiworld.models import WorldModel
 from equiworld.models.decoding import observation_after
 from equiworld.sb3.starts import Starts, action_space_of, observation_space_of
-from equiworld.symmetry import Features
+from equiworld.symmetry import Features, Symmetry
 from equiworld.symmetry.batches import rows_of
 from equiworld.symmetry.limits import project
 from equiworld.tasks import Task, task_of
@@ -36,6 +36,8 @@ class ImaginedVecEnv(VecEnv):
     `action_repeat` environment steps that the model was trained with. What is shown is the predicted state, as the
     environment would show it, with the goal of the episode. Actions are brought within the model's `action_bound`: of
     others it knows nothing.
+
+    It carries the symmetry that the model was declared with, and so does its observation space.
 
     Where the start is moved by elements of a group, the policy meets the whole orbit although the data do not; the
     model has to be equivariant, or augmented, to be right there.
@@ -107,7 +109,9 @@ class ImaginedVecEnv(VecEnv):
         self._bind()
         self._rng = np.random.default_rng(self._first_seed)
         self.render_mode: str | None = None
+        self.symmetry: Symmetry = model.declared
         space = observation_space_of(model, self._starts)
+        space.symmetry = self.symmetry  # type: ignore[attr-defined]
         super().__init__(count, space, action_space_of(model))
         self._actions: NDArray[np.float64] = np.zeros((count, *self.action_space.shape))  # type: ignore[misc]
         self._steps, self._returns = np.zeros(count, np.int64), np.zeros(count)

@@ -13,7 +13,10 @@ from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
 from equiworld.arguments import number
-from equiworld.sb3.settled import symmetry_for
+from equiworld.errors import ArgumentError
+from equiworld.sb3.makers import MadeByAlgorithms
+from equiworld.sb3.settled import symmetry_for, warn_of_reward
+from equiworld.symmetry.concatenation import leaves
 
 __all__ = ["MirrorLossPolicy"]
 
@@ -31,11 +34,12 @@ class _WithLoss(torch.autograd.Function):
         return gradient, torch.ones((), dtype=gradient.dtype, device=gradient.device)
 
 
-class MirrorLossPolicy(ActorCriticPolicy):
+class MirrorLossPolicy(MadeByAlgorithms, ActorCriticPolicy):
     """The plain policy of PPO and A2C, with w · mean |μ(g·s) − ρ(g) μ(s)|² added to the loss, μ its mean action.
 
     One element is drawn for each sample. The algorithm is stable-baselines3's own: the loss joins its backward pass
-    through `evaluate_actions`, and the clipping of gradients with it.
+    through `evaluate_actions`, and the clipping of gradients with it. TRPO, which takes its gradients otherwise, has no
+    place for it.
 
     Args:
         observation_space: that the symmetry declares.
@@ -44,6 +48,9 @@ class MirrorLossPolicy(ActorCriticPolicy):
         symmetry: of the environment, or its id; what the observation space carries if None.
         mirror_weight: w.
         kwargs: of stable-baselines3's policy.
+
+    Raises:
+        ArgumentError: no symmetry, actions that are angles or quaternions, or another algorithm.
 
     Reference: Yu, Turk and Liu, Learning symmetric and low-energy locomotion, SIGGRAPH 2018.
 
@@ -54,6 +61,8 @@ class MirrorLossPolicy(ActorCriticPolicy):
     >>> model.learn(64).num_timesteps
     64
     """
+
+    algorithms = "PPO", "A2C"
 
     def __init__(
         self,
@@ -66,6 +75,12 @@ class MirrorLossPolicy(ActorCriticPolicy):
         **kwargs: Any,
     ) -> None:
         self.symmetry = symmetry_for(observation_space, symmetry).sized(observation_space)
+        if any(not leaf.affine for leaf in leaves(self.symmetry.action)):
+            expected = (
+                "actions that turn by a matrix, whose differences are lengths: no angles, no quaternions"
+            )
+            raise ArgumentError("symmetry", f"one with actions {self.symmetry.action!r}", expected)
+        warn_of_reward(self.symmetry, stacklevel=3)
         self.mirror_weight = number("mirror_weight", mirror_weight, least=0)
         if isinstance(observation_space, spaces.Dict):
             kwargs.setdefault("features_extractor_class", CombinedExtractor)

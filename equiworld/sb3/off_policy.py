@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy, ContinuousCritic
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor
 
+from equiworld.sb3.makers import MadeByAlgorithms
 from equiworld.sb3.observation_form import ObservationForm
 from equiworld.sb3.settled import Form, check_scaled, settled
 from equiworld.sb3.sight import Sight
@@ -51,7 +51,7 @@ class EquivariantCritic(ContinuousCritic):
         )
 
 
-class OffPolicyParts(BasePolicy):
+class OffPolicyParts(MadeByAlgorithms, BasePolicy):
     """The constructor, and the form that actor and critics share, which computes one frame a sample.
 
     Args:
@@ -68,7 +68,7 @@ class OffPolicyParts(BasePolicy):
     """
 
     actor_class: type[BasePolicy]
-    others: tuple[type[BaseAlgorithm], ...]
+    blocks: ClassVar[tuple[int, ...]]
     shared_form: ObservationForm
     actor_kwargs: dict[str, Any]
     critic_kwargs: dict[str, Any]
@@ -84,8 +84,11 @@ class OffPolicyParts(BasePolicy):
         scales: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, self.others)
-        check_scaled(given["features_extractor_kwargs"]["symmetry"], action_space)
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs)
+        found: Symmetry = given["features_extractor_kwargs"]["symmetry"]
+        check_scaled(found, action_space)
+        if form == "steerable" and not found.group.finite and given.get("net_arch") is None:
+            given["net_arch"] = list(self.blocks)  # of equal sizes, as stable-baselines3's need not be
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self.symmetry: Symmetry = self.shared_form.symmetry
         self.form, self.scales = form, scales

@@ -7,8 +7,6 @@ from typing import Any
 
 from gymnasium import spaces
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
-from stable_baselines3 import A2C, PPO
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import Schedule
 from torch import Tensor, nn
 
@@ -60,6 +58,8 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     ((2,), (1, 1, 8))
     """
 
+    algorithms = ("RecurrentPPO",)
+
     def __init__(
         self,
         observation_space: spaces.Space,
@@ -73,8 +73,7 @@ class EquivariantRecurrentPolicy(ActorCriticParts, RecurrentActorCriticPolicy, S
     ) -> None:
         if form != "canonical":
             raise ArgumentError("form", form, "'canonical': no memory here is equivariant layer by layer")
-        others = OffPolicyAlgorithm, PPO, A2C
-        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, others, 1e-5)
+        given = settled(observation_space, action_space, symmetry, form, scales, kwargs, nn.Tanh, 1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
         if self.critic is not None:

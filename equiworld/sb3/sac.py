@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from stable_baselines3 import TD3
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN, Actor, SACPolicy
 from torch import Tensor, nn
 
@@ -69,4 +67,5 @@ class EquivariantSACPolicy(OffPolicyParts, SACPolicy):
     """
 
     actor_class = _Actor
-    others = OnPolicyAlgorithm, TD3
+    algorithms = ("SAC",)
+    blocks = 256, 256

@@ -2,60 +2,59 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 import warnings
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from gymnasium.wrappers import NormalizeObservation
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.vec_env import unwrap_vec_normalize
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
 
 from equiworld.errors import ArgumentError
 from equiworld.sb3.canonical_form import CanonicalForm
+from equiworld.sb3.makers import maker
 from equiworld.sb3.observation_form import ObservationForm
 from equiworld.sb3.steerable_form import SteerableForm
 from equiworld.symmetry import Symmetry, symmetry_of
+from equiworld.symmetry.wrapped import layers_of, through_wrappers
 
-__all__ = ["FORMS", "Form", "check_normalised", "check_scaled", "settled", "symmetry_for"]
+__all__ = [
+    "FORMS",
+    "Form",
+    "check_normalised",
+    "check_scaled",
+    "settled",
+    "symmetry_for",
+    "warn_of_reward",
+]
 
 Form = Literal["canonical", "steerable"]
 
 FORMS: dict[str, type[ObservationForm]] = {"canonical": CanonicalForm, "steerable": SteerableForm}
 
 
-_DEEP = 8
-"""Calls between an algorithm that makes a policy and who asks for it: constructors of subclasses among them."""
-
-
-def symmetry_for(
-    observation_space: spaces.Space, symmetry: Any, others: tuple[type[BaseAlgorithm], ...] = ()
-) -> Symmetry:
+def symmetry_for(observation_space: spaces.Space, symmetry: Any, env: Any = None) -> Symmetry:
     """The symmetry that a policy is given, or that its observation space carries.
 
     Args:
         observation_space: of the policy.
         symmetry: that it is given.
-        others: algorithms that such a policy is not for.
+        env: that observations come from; that of the algorithm that makes the policy, if one does, if None.
 
     Raises:
-        ArgumentError: neither; or the algorithm that makes the policy is one of the others, or its environment scales
-            each number by itself.
+        ArgumentError: neither; or the environment scales each number by itself, or changes what turns behind the layer
+            that carries the symmetry.
     """
-    algorithm = _maker()
-    if algorithm is not None:
-        if isinstance(algorithm, others):
-            name = type(algorithm).__name__
-            raise ArgumentError(
-                "policy", f"one that {name} has no use for", f"that for {name}; see equiworld.sb3"
-            )
-        _check_environment(algorithm.env)
-    if symmetry is None:
-        symmetry = getattr(observation_space, "symmetry", None)
-    if symmetry is None:
+    if env is None:
+        env = getattr(maker(), "env", None)
+    _check_normalisers(env)
+    carried = getattr(observation_space, "symmetry", None) if symmetry is None else None
+    if symmetry is None and carried is None:
         raise ArgumentError(
             "symmetry",
             None,
@@ -63,29 +62,34 @@ def symmetry_for(
             "policy_kwargs=dict(symmetry=equiworld.symmetry_of(env)), or its id, symmetry='Reacher-v5'; "
             "or train in equiworld.sb3.with_symmetry(env), whose observation space carries it",
         )
-    return symmetry_of(symmetry)
+    if carried is None:
+        return symmetry_of(symmetry)
+    if env is not None:
+        _check_wrappers(env, carried)
+    return symmetry_of(carried)
 
 
-def _maker() -> BaseAlgorithm | None:
-    """The algorithm that is making a policy, if one is: of the stack, for a policy is told its spaces alone."""
-    frame: Any = sys._getframe(1)
-    for _ in range(_DEEP):
-        maker = frame.f_locals.get("self") if frame.f_code.co_name == "_setup_model" else None
-        if isinstance(maker, BaseAlgorithm):
-            return maker
-        frame = frame.f_back
-        if frame is None:
-            break
-    return None
-
-
-def _check_environment(env: Any) -> None:
+def _check_normalisers(env: Any) -> None:
     """Refuse environments that scale each number by itself, whose observations do not turn as the simulator's do."""
     if env is None:
         return
-    check_normalised(unwrap_vec_normalize(env))
-    if any(env.env_is_wrapped(NormalizeObservation)):
-        check_normalised(NormalizeObservation)
+    layer = env
+    while layer is not None:
+        check_normalised(layer if isinstance(layer, VecNormalize) else None)
+        layer = getattr(layer, "venv", None)
+    # Vectorised environments of one's own need not know what wraps their members, or have any.
+    with contextlib.suppress(AttributeError, NotImplementedError):
+        if any(env.env_is_wrapped(NormalizeObservation)):
+            check_normalised(NormalizeObservation)
+
+
+def _check_wrappers(env: Any, symmetry: Symmetry) -> None:
+    """Refuse wrappers that change numbers, and yet hand on the space that carries the symmetry."""
+
+    def carries(layer: Any) -> bool:
+        return getattr(layer.observation_space, "symmetry", None) == symmetry
+
+    through_wrappers(list(takewhile(carries, layers_of(env))), symmetry)
 
 
 def check_normalised(layer: Any) -> None:
@@ -110,7 +114,7 @@ def settled(
     form: str,
     scales: Mapping[str, float] | None,
     given: Mapping[str, Any],
-    others: tuple[type[BaseAlgorithm], ...],
+    activation: type[nn.Module] = nn.ReLU,
     eps: float = 1e-8,
 ) -> dict[str, Any]:
     """The arguments of stable-baselines3's policy, its features extractor and its optimiser's among them.
@@ -122,13 +126,13 @@ def settled(
         form: likewise.
         scales: likewise.
         given: what else the policy is given.
-        others: see `symmetry_for`.
+        activation: stable-baselines3's for this policy.
         eps: of Adam, where `given` does not say.
 
     Raises:
         ArgumentError: what no equivariant policy can be made of.
     """
-    found = symmetry_for(observation_space, symmetry, others)
+    found = symmetry_for(observation_space, symmetry)
     if form not in FORMS:
         raise ArgumentError("form", form, "a form of equivariant policies", tuple(FORMS))
     if given.get("use_sde"):
@@ -139,6 +143,12 @@ def settled(
     for name in ("features_extractor_class", "features_extractor_kwargs"):
         if given.get(name) is not None:
             raise ArgumentError(name, given[name], "none: the form of the observation is the extractor")
+    asked = given.get("activation_fn", activation)
+    if form == "steerable" and not found.group.finite and asked is not activation:
+        expected = (
+            f"none for form='steerable' under {found.group!r}: layers of scalars and vectors have their own"
+        )
+        raise ArgumentError("activation_fn", asked, expected)
     size = found.action.size(found.dim)
     if not isinstance(action_space, spaces.Box) or action_space.shape != (size,):
         raise ArgumentError("action space", action_space, f"a Box of {size} numbers, as {found.action!r} has")
@@ -146,8 +156,26 @@ def settled(
     kind = FORMS[form]
     for why in kind(observation_space, **settings).inexact:
         warnings.warn(why, UserWarning, stacklevel=4)
+    warn_of_reward(found, stacklevel=5)
     extractor = {"features_extractor_class": kind, "features_extractor_kwargs": settings}
     return {**given, **_optimizer(given, eps), **extractor}
+
+
+def warn_of_reward(symmetry: Symmetry, stacklevel: int) -> None:
+    """Say that the policy of a symmetry that the reward does not have may be unable to do what is rewarded.
+
+    Args:
+        symmetry: of the policy.
+        stacklevel: of the warning, from here.
+    """
+    if not symmetry.reward:
+        warnings.warn(
+            f"the symmetry {symmetry.group!r} is declared with reward=False: a policy that turns with the world cannot "
+            "prefer a direction that the reward names, unless it observes it. Observe that direction and declare it; "
+            "or take the part that keeps the reward, symmetry.restricted(group, reward=True)",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _optimizer(given: Mapping[str, Any], eps: float) -> dict[str, Any]:

@@ -71,10 +71,13 @@ class SteerableForm(ObservationForm):
         Args:
             outputs: "action" for its channels, "noisy action" for what `split` takes apart into these and a number for
                 each of their blocks; or how many invariants.
-            hidden: sizes of the hidden layers. Of steerable ones the first is the number of scalar channels, and half
-                of it that of vectors; there are as many blocks as sizes.
-            activation: of tied layers.
+            hidden: sizes of the hidden layers. Of blocks of scalars and vectors, which are as many as sizes and all
+                alike, it is the number of scalar channels, and half of it that of vectors.
+            activation: of tied layers; the others have their own.
             with_action: whether the channels of an action come in behind the observation's.
+
+        Raises:
+            ArgumentError: sizes of blocks that are not alike, or none.
         """
         generator = _generator()
         if self.tied:
@@ -123,13 +126,16 @@ class SteerableForm(ObservationForm):
             found = Representation.trivial(images[0].labels, int(outputs)), none
         if not hidden:
             raise ArgumentError("net_arch", hidden, "one hidden size or more for form='steerable'")
-        sizes = {"scalars": hidden[0], "vectors": max(hidden[0] // 2, 1), "depth": len(hidden)}
         if not kind.vectors:
             if group.labels.order > 1:
                 network: nn.Module = RegularNetwork(images[0], found[0], hidden=hidden, generator=generator)
             else:
                 network = MLP(kind.scalars, target.scalars, hidden=hidden, generator=generator)
             return network
+        if len(set(hidden)) > 1:
+            expected = f"equal sizes for form='steerable' under {group!r}: as many blocks, each of that size"
+            raise ArgumentError("net_arch", list(hidden), expected)
+        sizes = {"scalars": hidden[0], "vectors": max(hidden[0] // 2, 1), "depth": len(hidden)}
         if group.labels.order > 1 or group.axis is not None:
             network = LabelledSteerableNetwork(
                 kind, target, group, in_images=images, out_images=found, generator=generator, **sizes

@@ -80,6 +80,7 @@ def symmetrise(
 
     Warns:
         UserWarning: no goal is observed. A goal that only the environment knows does not turn with what is decided.
+            Or less is left of some numbers of an action than its space allows.
 
     >>> import gymnasium as gym, numpy as np, equiworld as ew
     >>> def east(observation):  # runs east: as far from equivariant as can be
@@ -108,6 +109,8 @@ def symmetrise(
     observed, acted = _spaces(symmetry)
     known, single = ({}, False) if observed is None else scales_of_space(found, observed)
     limits = Limits.of_space(found, acted, bound) if isinstance(acted, gym.spaces.Box) else Limits()
+    for why in limits.narrowing:
+        warnings.warn(why, UserWarning, stacklevel=2)
     door = Door(found, None, {**known, **(scales or {})}, single, reference_pose)
     _warn_of_goals(found, bare=observed is None)
     if callable(getattr(policy, "behind", None)) and not ignore and reference_pose is None and how == HOW[0]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from stable_baselines3 import SAC
-from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.torch_layers import create_mlp
 from stable_baselines3.td3.policies import Actor, TD3Policy
 from torch import Tensor, nn
@@ -54,4 +52,5 @@ class EquivariantTD3Policy(OffPolicyParts, TD3Policy):
     """
 
     actor_class = _Actor
-    others = OnPolicyAlgorithm, SAC
+    algorithms = "TD3", "DDPG"
+    blocks = 400, 400

@@ -27,11 +27,16 @@ def with_symmetry(env: gym.Env, symmetry: Any = None) -> gym.Env:
 
     stable-baselines3 makes policies of spaces alone, so that this is where `EquivariantActorCriticPolicy` and its kin
     look if `policy_kwargs` name no symmetry. Wrappers that make a new space, such as those that stack frames, go
-    inside.
+    inside; so do those that change what is observed, or change actions otherwise than they turn, which are refused by
+    name where a policy, a buffer or a callback meets them outside. Those in other processes, of `SubprocVecEnv`, go
+    unseen.
 
     Args:
         env: one environment.
         symmetry: of it, or its id; that which `symmetry_of` finds if None.
+
+    Raises:
+        ArgumentError: no symmetry is found, or a wrapper is in its way.
 
     >>> import gymnasium as gym
     >>> with_symmetry(gym.make("Reacher-v5")).observation_space.symmetry.group

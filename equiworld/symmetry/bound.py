@@ -143,9 +143,11 @@ def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
         space: a Box, or a ball, which has a `radius`.
 
     Raises:
-        ArgumentError: it holds another number of numbers than the declared action; or labels leave none of some.
+        ArgumentError: it holds another number of numbers than the declared action; or nothing is left of the range of
+            a number, for its images have another.
     """
-    low, high = _sides(symmetry, space)
+    low, high = (side.copy() for side in _sides(symmetry, space))
+    ranged = low < high
     radius, found = getattr(space, "radius", None), list[Bound]()
     if symmetry.action.labelled:  # what takes another's place has to fit there
         centre = np.asarray(symmetry.centre)
@@ -154,17 +156,24 @@ def bounds_of_space(symmetry: Symmetry, space: Any) -> tuple[Bound, ...]:
             np.maximum.reduce([side[0] for side in sides]),
             np.minimum.reduce([side[1] for side in sides]),
         )
-        if (low > high).any():
-            raise ArgumentError("action space", space, f"one that labels of {symmetry.group!r} leave some of")
     for leaf, part in placed(symmetry.action, symmetry.dim):
         blank = _blank(symmetry, leaf)
+        if leaf.pseudo and blank.item is None and not symmetry.group.proper:
+            high[part] = np.minimum(-low[part], high[part])
+            low[part] = -high[part]
+        gone = low[part] > high[part]
+        if blank.item is None:
+            gone |= ranged[part] & (low[part] == high[part])
+        if gone.any():
+            expected = (
+                f"bounds that {symmetry.group!r} leaves some range of: that overlap for numbers that take each other's "
+                "place, and have 0 inside for numbers that change sign; rescale actions before"
+            )
+            raise ArgumentError("action space", space, expected)
         if blank.item is not None:
             reach = (high - low)[part] / 2 if leaf.kind == "points" else np.minimum(-low[part], high[part])
             longest = float(reach.min()) if radius is None else float(radius)
             found.append(replace(blank, radius=longest if 0 < longest < math.inf else None))
-        elif leaf.pseudo and not symmetry.group.proper:
-            most = np.minimum(-low[part], high[part])
-            found.append(replace(blank, low=(-most).tolist(), high=most.tolist()))
         elif isinstance(leaf, Heading):
             found.append(blank)
         else:

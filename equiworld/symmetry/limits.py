@@ -117,6 +117,27 @@ class Limits:
             found.append(CUTS)
         return tuple(found)
 
+    @property
+    def narrowing(self) -> tuple[str, ...]:
+        """What is to be said of numbers of which less is left than the space allows; empty as a rule.
+
+        That vectors have a ball in place of a box goes without saying.
+        """
+        numbers, narrower = [replace(one, radius=None) for one in self.bounds], set[int]()
+        for side in (self.space.low, self.space.high):
+            if side is None:
+                continue
+            corner = np.asarray([side], np.float64)
+            apart = ~np.isclose(_shortened(corner, numbers), corner)
+            narrower |= set(np.flatnonzero(apart.any(0)).tolist())
+        if not narrower:
+            return ()
+        return (
+            f"numbers {sorted(narrower)} of the action have less of a range than the action space gives them: that "
+            "within which numbers that take each other's place, or change sign, stay in the space; rescale actions to "
+            "bounds that are alike, about 0",
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; infinite limits are None."""
         sides = Bound(low=self.space.low, high=self.space.high).to_dict()

@@ -236,7 +236,10 @@ def _of_object(env: Any) -> Symmetry:
     found = carried_by(base)
     if found is None and not isinstance(base, gym.Env) and callable(getattr(base, "get_attr", None)):
         # AsyncVectorEnv, SubprocVecEnv: its members are in other processes, and one like them is made here
-        spec = base.get_attr("spec")[0]
+        try:
+            spec = base.get_attr("spec")[0]
+        except (AttributeError, NotImplementedError):  # of a VecEnv without members
+            spec = None
         if isinstance(spec, EnvSpec):
             return through_wrappers([*layers, base], _of_spec(spec))
     if found is None:

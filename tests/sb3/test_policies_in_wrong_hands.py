@@ -7,10 +7,12 @@ import torch
 
 pytest.importorskip("stable_baselines3")
 
+import stable_baselines3
 from equivariant_cases import CASES, Drift, tensors
 from stable_baselines3 import A2C, DDPG, PPO, SAC, TD3
-from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
+import equiworld.sb3
 from equiworld.errors import ArgumentError
 from equiworld.sb3 import (
     AugmentedRolloutBuffer,
@@ -43,12 +45,39 @@ def test_a_policy_of_another_algorithm_is_refused_by_name(algorithm, policy):
         algorithm(policy, Drift(WAY), policy_kwargs=dict(SMALL), device="cpu")
 
 
-def test_a_recurrent_policy_is_for_recurrent_ppo_alone():
-    pytest.importorskip("sb3_contrib")
-    from equiworld.sb3 import EquivariantRecurrentPolicy
+@pytest.mark.parametrize(
+    ("algorithm", "policy"),
+    [
+        ("PPO", "EquivariantRecurrentPolicy"),
+        ("TRPO", "EquivariantRecurrentPolicy"),
+        ("RecurrentPPO", "EquivariantActorCriticPolicy"),
+        ("ARS", "EquivariantActorCriticPolicy"),
+        ("ARS", "MirrorLossPolicy"),
+        ("TRPO", "MirrorLossPolicy"),
+        ("SAC", "MirrorLossPolicy"),
+        ("TQC", "EquivariantSACPolicy"),
+        ("CrossQ", "EquivariantSACPolicy"),
+        ("TQC", "EquivariantTD3Policy"),
+    ],
+)
+def test_so_is_one_of_sb3_contrib(algorithm, policy):
+    contrib = pytest.importorskip("sb3_contrib")
+    kind = getattr(contrib, algorithm, None) or getattr(stable_baselines3, algorithm)
+    with pytest.raises(ArgumentError, match=rf"policy: .*{policy} for {algorithm};.*options: .*"):
+        kind(getattr(equiworld.sb3, policy), Drift(WAY), policy_kwargs=dict(SMALL), device="cpu")
 
-    with pytest.raises(ArgumentError, match="PPO"):
-        PPO(EquivariantRecurrentPolicy, Drift(WAY), policy_kwargs=dict(SMALL), device="cpu")
+
+def test_trpo_has_the_policy_of_ppo():
+    TRPO = pytest.importorskip("sb3_contrib").TRPO
+    model = TRPO(
+        EquivariantActorCriticPolicy,
+        Drift(WAY),
+        policy_kwargs=dict(SMALL),
+        n_steps=8,
+        batch_size=8,
+        device="cpu",
+    )
+    assert model.learn(8).num_timesteps == 8
 
 
 def test_policies_and_subclasses_of_algorithms_are_made_by_hand_too():
@@ -81,6 +110,23 @@ def test_a_plain_normaliser_is_refused_though_the_symmetry_is_named(algorithm, p
         made(VecNormalize(bare()))
     made(VecNormalize(bare(), norm_obs=False)).learn(8)
     made(VecNormalizeEquivariant(bare(), WAY)).learn(8)
+
+
+def test_a_plain_normaliser_is_found_behind_another(tmp_path):
+    def made(envs):
+        return PPO(EquivariantActorCriticPolicy, envs, policy_kwargs=dict(SMALL), device="cpu", **ON)
+
+    def bare():
+        return DummyVecEnv([lambda: Drift(WAY)])
+
+    VecNormalizeEquivariant(bare(), WAY).save(tmp_path / "statistics.pkl")
+    for inner in (VecNormalize(bare()), VecMonitor(VecNormalize(bare()))):
+        with pytest.raises(ArgumentError, match=r"one in VecNormalize\b"):
+            made(VecNormalize(inner, norm_obs=False))
+        with pytest.raises(ArgumentError, match=r"one in VecNormalize\b"):
+            made(VecNormalize.load(tmp_path / "statistics.pkl", inner))
+    made(VecNormalize(VecMonitor(VecNormalize(bare(), norm_obs=False)), norm_obs=False))
+    made(VecMonitor(VecNormalize.load(tmp_path / "statistics.pkl", VecNormalize(bare(), norm_obs=False))))
 
 
 def test_a_wrapper_that_normalises_is_refused_and_so_is_either_with_turned_samples():
