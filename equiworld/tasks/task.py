@@ -119,7 +119,9 @@ class Task:
             for (z, goal), acted in zip(both, actions, strict=True):
                 value = cost(z[None, :, None], torch.from_numpy(acted)[None, :, None], goal[None, :, None])
                 if value is None:
-                    raise ArgumentError("task.cost", f"{_name(self.cost)}, which returned None", "a cost a state")
+                    raise ArgumentError(
+                        "task.cost", f"{_name(self.cost)}, which returned None", "a cost a state"
+                    )
                 found.append(torch.as_tensor(value).double().flatten())
         _compare("cost", _name(self.cost), "made of distances, lengths and inner products", *found)
         propose = self.proposal(seen, radius, action_repeat)

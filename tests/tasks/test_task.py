@@ -110,7 +110,7 @@ def test_a_cost_that_knows_a_direction_is_refused() -> None:
         with pytest.raises(ArgumentError, match=r"task.cost: got .*cost, which changes by"):
             Task(forbidden(most)).check_invariance(symmetry, 95.0, 2)
 
-    with pytest.raises(ArgumentError, match="task.cost: got .*, which returned None"):
+    with pytest.raises(ArgumentError, match=r"task.cost: got .*, which returned None"):
         Task(lambda *_: None).check_invariance(symmetry, 95.0, 2)
 
     def far_or_near(states, channels, goal, goal_channels):
