@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from equiworld.errors import ArgumentError
+from equiworld.rollout.edits import model_numbers
 from equiworld.symmetry.registry import make_env
 
 __all__ = ["EnvLike", "close_copies", "env_copies"]
@@ -98,20 +99,6 @@ def _check_model(env: Any, made: Any) -> None:
 
 def _lost(env: Any, made: Any) -> str | None:
     """What differs between the simulators' models of two environments, the first of it; None if nothing does."""
-    for part in (lambda each: each, lambda each: getattr(each, "opt", None)):
-        ours, theirs = (_numbers(part(getattr(each, "model", None))) for each in (env, made))
-        for name, value in ours.items():
-            if not np.array_equal(value, theirs.get(name, ()), equal_nan=True):
-                return name
-    return None
-
-
-def _numbers(part: Any) -> dict[str, Any]:
-    """The numbers and arrays of numbers of a model, by name."""
-    values = ((name, getattr(part, name, None)) for name in dir(part) if not name.startswith("_"))
-    kinds = (int, float, np.ndarray)
-    return {
-        name: value
-        for name, value in values
-        if isinstance(value, kinds) and np.asarray(value).dtype.kind in "fiub"
-    }
+    ours, theirs = model_numbers(env), model_numbers(made)
+    unequal = (name for name in ours if not np.array_equal(ours[name], theirs.get(name, ()), equal_nan=True))
+    return next(unequal, None)

@@ -6,16 +6,18 @@ import copy
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
 
 from equiworld.symmetry import Symmetry, symmetry_of
 
 __all__ = ["with_symmetry"]
 
 
-class _WithSymmetry(gym.Wrapper):
+class _WithSymmetry(gym.Wrapper, RecordConstructorArgs):
     """See `with_symmetry`."""
 
     def __init__(self, env: gym.Env, symmetry: Symmetry) -> None:
+        RecordConstructorArgs.__init__(self, symmetry=symmetry)
         super().__init__(env)
         self.symmetry = symmetry
         self.observation_space = copy.deepcopy(env.observation_space)

@@ -47,7 +47,7 @@ def check_actions(layer: Any, symmetry: Symmetry) -> None:
         return
 
     def acted(actions: NDArray[np.floating]) -> NDArray[np.float64]:
-        rows, tried = actions.astype(outer.dtype), copy.copy(layer)  # what it remembers stays as it is
+        rows, tried = actions.astype(outer.dtype), _apart(layer)
         if single:
             return np.array([tried.action(row) for row in rows], np.float64)
         return np.array([tried.actions(np.stack([row] * tried.num_envs))[0] for row in rows], np.float64)
@@ -67,6 +67,17 @@ def check_actions(layer: Any, symmetry: Symmetry) -> None:
     if apart > _SMALL * max(reach, float(np.abs(images).max())):
         got = f"one in {type(layer).__name__}, which changes actions otherwise than they turn"
         raise ArgumentError("env", got, _HELP)
+
+
+def _apart(layer: Any) -> Any:
+    """A copy of a wrapper around the same environment, so that what it remembers stays as it is."""
+    inside, shared = layer, dict[int, Any]()
+    while (inside := getattr(inside, "env", None)) is not None:
+        shared[id(inside)] = inside
+    try:
+        return copy.deepcopy(layer, shared)
+    except Exception:  # whatever it holds that cannot be copied
+        return copy.copy(layer)
 
 
 _HELP = (

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -16,7 +15,7 @@ from equiworld.errors import ArgumentError, UnknownNameError
 from equiworld.groups import GroupElement
 from equiworld.symmetry.spaces import check_observation_space
 from equiworld.symmetry.symmetry import Symmetry
-from equiworld.symmetry.wrapped import carried_by, layers_of, through_wrappers
+from equiworld.symmetry.wrapped import carried_by, layers_of, through_wrappers, without_unrecorded
 
 __all__ = ["known_id", "register_symmetry", "symmetry_of"]
 
@@ -64,7 +63,7 @@ def move_of(env: Any) -> Move | None:
     Wrappers with a state of their own that g moves, such as a phase, have a method `follow(g)`.
     """
     base = getattr(env, "unwrapped", env)
-    move = _MOVES.get(_id_of(base)) if isinstance(base, gym.Env) else None
+    move = _MOVES.get(_id_of(base, _MOVES)) if isinstance(base, gym.Env) else None
     return None if move is None else _Followed(move)
 
 
@@ -93,13 +92,14 @@ def symmetry_of(env: Any) -> Symmetry:
     are passed over; others are refused, such as those that normalise: do that inside the model instead.
 
     Args:
-        env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made; "module:id"
-            imports the module first), a Gymnasium vector environment, a stable-baselines3 VecEnv, or a
-            Symmetry, which comes back.
+        env: a Gymnasium environment, its id (made once if its symmetry depends on how it is made, or is not
+            registered; "module:id" imports the module first), a Gymnasium vector environment, a
+            stable-baselines3 VecEnv, or a Symmetry, which comes back.
 
     Raises:
         UnknownNameError: nothing is registered for the id; lists what is, and how to add one.
-        ArgumentError: not an environment, or its observations are not those of the registered symmetry.
+        ArgumentError: not an environment, or its observations are not those of the registered symmetry; or it was
+            constructed without `gym.make`, and ids of its class have different symmetries.
     """
     if isinstance(env, Symmetry):
         return env
@@ -203,48 +203,40 @@ def _spec_of_namespace(env_id: str, error: gym.error.Error) -> EnvSpec:
 
 def _of_spec(spec: EnvSpec) -> Symmetry:
     """The symmetry of a spec and its wrappers; makes the environment if there is something to look at."""
-    entry = _entry(spec.id)
+    entry = _ENTRIES.get(spec.id)
     if isinstance(entry, Symmetry) and not spec.additional_wrappers:
         return entry
-    made = gym.make(_without_what_cannot_be_made(spec), disable_env_checker=True)
+    spec = without_unrecorded(spec)
+    try:
+        made = gym.make(spec, disable_env_checker=True)
+    except Exception as error:  # whatever its constructor raises
+        if entry is None:
+            raise UnknownNameError("env", spec.id, _ENTRIES, _HOW_TO_ADD) from error
+        raise
+    return _of_made(made)
+
+
+def _of_made(made: gym.Env) -> Symmetry:
+    """The symmetry of an environment that was made to look at; closes it."""
     try:
         return _of_object(made)
     finally:
         made.close()
 
 
-def _without_what_cannot_be_made(spec: EnvSpec) -> EnvSpec:
-    """A spec without those wrappers that did not record their arguments, such as stable-baselines3's Monitor.
-
-    Raises:
-        ArgumentError: one of them changes observations.
-    """
-    kept = []
-    for wrapper in spec.additional_wrappers:
-        if wrapper.kwargs is not None:
-            kept.append(wrapper)
-        elif issubclass(load_env_creator(wrapper.entry_point), gym.ObservationWrapper):  # type: ignore[arg-type]
-            got = f"one in {wrapper.name}, in another process, which does not record its arguments"
-            expected = "a wrapper that derives from gymnasium.utils.RecordConstructorArgs too, or symmetry="
-            raise ArgumentError("env", got, expected)
-    return replace(spec, additional_wrappers=tuple(kept))
-
-
 def _of_object(env: Any) -> Symmetry:
     layers = layers_of(env)
     base = layers[-1]
     found = carried_by(base)
-    if found is None and not isinstance(base, gym.Env) and callable(getattr(base, "get_attr", None)):
-        # AsyncVectorEnv, SubprocVecEnv: its members are in other processes, and one like them is made here
-        try:
-            spec = base.get_attr("spec")[0]
-        except (AttributeError, NotImplementedError):  # of a VecEnv without members
-            spec = None
-        if isinstance(spec, EnvSpec):
-            return through_wrappers([*layers, base], _of_spec(spec))
+    if found is None and not isinstance(base, gym.Env):
+        found = _of_elsewhere(base)
+        if found is not None:
+            return through_wrappers([*layers, base], found)
     if found is None:
         env_id = (
-            _id_of(base) if isinstance(base, gym.Env) else getattr(getattr(base, "spec", None), "id", None)
+            _id_of(base, _ENTRIES)
+            if isinstance(base, gym.Env)
+            else getattr(getattr(base, "spec", None), "id", None)
         )
         if env_id is None:  # not even an environment that is a batch by itself
             raise UnknownNameError("env", type(base).__name__, _ENTRIES, _HOW_TO_ADD)
@@ -253,19 +245,45 @@ def _of_object(env: Any) -> Symmetry:
     return through_wrappers(layers, found)
 
 
-def _id_of(base: gym.Env) -> str:
-    """The id of an environment, also of one that was constructed without `gym.make`."""
+def _of_elsewhere(several: Any) -> Symmetry | None:
+    """The symmetry of environments in other processes, of one like them that is made here; None of other things."""
+    functions = getattr(several, "env_fns", None)  # of AsyncVectorEnv
+    if functions:
+        return _of_made(functions[0]())
+    try:
+        spec = several.get_attr("spec")[0]  # of SubprocVecEnv
+    except (AttributeError, NotImplementedError):  # of one without members, or of something else
+        return None
+    return _of_spec(spec) if isinstance(spec, EnvSpec) else None
+
+
+def _id_of(base: gym.Env, told: Mapping[str, Any]) -> str:
+    """The id of an environment, also of one that was constructed without `gym.make`.
+
+    Args:
+        base: inside all wrappers.
+        told: what is asked about, by id.
+
+    Raises:
+        ArgumentError: it is the class of several ids, of which different things are told.
+    """
     if base.spec is not None:
         return base.spec.id
-    for env_id in _ENTRIES:
-        spec = gym.registry.get(env_id)
-        point: object = spec.entry_point if spec is not None else None
-        if isinstance(point, str):
-            # an instance exists, so its package is imported; others need not be
-            point = load_env_creator(point) if point.split(":")[0] in sys.modules else None
-        if point is type(base):
-            return env_id
-    return type(base).__name__
+    ids = [env_id for env_id in _ENTRIES if _class_of(env_id) is type(base)]
+    if any(told.get(env_id) != told.get(ids[0]) for env_id in ids):
+        got = f"a {type(base).__name__} that gym.make did not make, the class of several ids with different symmetries"
+        raise ArgumentError("env", got, "one that gym.make made by its id, or symmetry=", ids)
+    return ids[0] if ids else type(base).__name__
+
+
+def _class_of(env_id: str) -> object:
+    """What makes the environments of an id, as far as its package is imported."""
+    spec = gym.registry.get(env_id)
+    point: object = spec.entry_point if spec is not None else None
+    if isinstance(point, str):
+        # an instance exists, so its package is imported; others need not be
+        point = load_env_creator(point) if point.split(":")[0] in sys.modules else None
+    return point
 
 
 def _entry(env_id: str) -> Entry:

@@ -23,6 +23,7 @@ from equiworld.symmetry.spaces import check_observation_space
 from equiworld.training.actions import Actuation
 from equiworld.training.dataset import Dataset
 from equiworld.training.exploring import Chunk, Exploration, explore
+from equiworld.training.given import acting_itself
 from equiworld.training.provenance import collected_by
 from equiworld.training.workers import UnfitForWorkers, cores, end_with, import_all, in_workers, pay
 
@@ -60,7 +61,7 @@ def collect(
     Args:
         env: an environment made with `gym.make`, or its id; "module:id" imports the module first, in workers too,
             which make their own copies from its spec. One that cannot be made again, such as with a wrapper that
-            does not record its arguments, acts itself, in this process.
+            does not record its arguments, or in which something was set by hand, acts itself, in this process.
         transitions: how many.
         seed: of everything random.
         symmetry: how observations and actions transform; that which the environment carries or is registered with if
@@ -77,7 +78,8 @@ def collect(
             transition between two of 128 points takes 3 kB then.
 
     Raises:
-        ArgumentError: an argument is out of range, or the environment cannot be made again.
+        ArgumentError: an argument is out of range; or the environment cannot be made again as it stands, and there
+            are workers or a folder.
         UnknownNameError: the environment, or its symmetry, is not registered.
         SimulationError: the environment raised, or returned something non-finite, or the system killed a worker;
             chunks finished before are kept in `folder`.
@@ -113,7 +115,7 @@ def collect(
         elif not all(callable(getattr(exploration, name, None)) for name in ("start", "action")):
             got = f"a {type(exploration).__name__}"
             raise ArgumentError("exploration", got, "an object with start(rng) and action(rng, observation)")
-        local = _local(instance, workers, kept)
+        given = None if isinstance(env, str) else acting_itself(instance, workers, kept)
         repeat = _action_repeat(instance, symmetry, exploration, action_repeat)
         steps = steps_per_start or getattr(exploration, "steps_per_start", 50)
         first = Chunk(
@@ -126,34 +128,13 @@ def collect(
             action_repeat=repeat,
             steps_per_start=integer("exploration.steps_per_start", steps, least=1),
             dtype=dtype,
-            env=local,
+            given=given,
         )
     finally:
         if isinstance(env, str):
             instance.close()
     jobs = _chunks(_Job(first, kept, os.getpid(), _imports(env, instance)), transitions)
-    return Dataset.concatenate(_run(jobs, workers if local is None else 1, progress))
-
-
-def _local(instance: gym.Env, workers: int | None, folder: Path | None) -> gym.Env | None:
-    """The environment itself, if it cannot be made again from its spec; None if it can, as workers will make it.
-
-    Raises:
-        ArgumentError: it cannot, and workers were asked for, or a folder, which tells data apart by the spec.
-    """
-    spec: Any = instance.spec
-    try:
-        gym.make(spec, disable_env_checker=True).close()
-    except Exception as error:  # whatever wrappers and constructors raise
-        if workers in (None, 1) and folder is None:
-            return instance
-        got = f"{spec.id}: {type(error).__name__}: {error}"
-        expected = (
-            "an environment that can be made again from its spec, for workers and for a folder; a wrapper of yours can "
-            "that derives from gymnasium.utils.RecordConstructorArgs and tells it its arguments"
-        )
-        raise ArgumentError("env", got, expected) from error
-    return None
+    return Dataset.concatenate(_run(jobs, workers if given is None else 1, progress))
 
 
 def _action_repeat(

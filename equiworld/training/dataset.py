@@ -223,8 +223,8 @@ class Dataset:
             arguments: of `gym.make`; those that it was collected with if None.
 
         Raises:
-            ArgumentError: it does not say, its environment is not known here, it was collected through wrappers, or
-                Gymnasium cannot make it.
+            ArgumentError: it does not say, its environment is not known here, it was collected through wrappers or
+                with something set by hand, or Gymnasium cannot make it.
         """
         return env_of(self.provenance, env, arguments)
 

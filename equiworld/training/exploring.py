@@ -15,6 +15,7 @@ from equiworld.rollout import Start, Step, Transition, rollout
 from equiworld.symmetry import Symmetry, symmetry_of
 from equiworld.symmetry.holding import held_action
 from equiworld.training.actions import Actuation
+from equiworld.training.given import Given
 
 __all__ = ["Chunk", "Exploration", "explore"]
 
@@ -54,14 +55,15 @@ class Chunk:
     action_repeat: int
     steps_per_start: int
     dtype: str
-    env: gym.Env | None = None
-    """One that cannot be made again from its spec: it acts itself, in this process alone."""
+    given: Given | None = None
+    """One that acts itself; None for one that is made from the spec."""
 
 
 def explore(chunk: Chunk) -> dict[str, list[Any]]:
     """The chunk's transitions, each (state arrays…, action, next state arrays…), and their episodes."""
     rng = np.random.default_rng([chunk.seed, chunk.index])
-    env = gym.make(chunk.spec, disable_env_checker=True) if chunk.env is None else chunk.env
+    given = chunk.given
+    env = gym.make(chunk.spec, disable_env_checker=True) if given is None else given.env
     actuation = Actuation(env)
     actuation.space.seed(int(rng.integers(2**31)))
     explorer = _Explorer(chunk, actuation, rng, _symmetry_inside(chunk, env))
@@ -89,7 +91,7 @@ def explore(chunk: Chunk) -> dict[str, list[Any]]:
             f"(seed {chunk.seed}): {type(error).__name__}: {error}; finished chunks are kept if a folder was given"
         ) from error
     finally:
-        if chunk.env is None:
+        if given is None:
             env.close()
     return {"numbers": numbers, "episode": episodes}
 

@@ -45,6 +45,7 @@ def collected_by(chunk: Chunk) -> Mapping[str, Any]:
         "environment": chunk.spec.id,
         "arguments": arguments_as_text(chunk.spec.kwargs),
         **({"wrappers": wrappers} if wrappers else {}),
+        **({"set_by_hand": chunk.given.edited} if chunk.given is not None and chunk.given.edited else {}),
         "seed": chunk.seed,
         "exploration": exploration,
         "steps_per_start": chunk.steps_per_start,
@@ -60,6 +61,11 @@ def env_of(
     if env is None and "wrappers" in provenance:
         got = f"{env_id} in {provenance['wrappers']}"
         raise ArgumentError("provenance", got, "no wrappers; make the environment and wrap it yourself")
+    if env is None and "set_by_hand" in provenance:
+        got = f"{env_id} whose {provenance['set_by_hand']} was set by hand"
+        raise ArgumentError(
+            "provenance", got, "an environment as gym.make gives it; make it and set that yourself"
+        )
     if arguments is None:
         arguments = arguments_from_text("provenance", provenance.get("arguments", {}))
     try:

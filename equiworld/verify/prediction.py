@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError, SimulationError
+from equiworld.models.families import carried_alike
 from equiworld.results import text_table
 from equiworld.symmetry import Concatenation, Features, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import units
@@ -146,8 +147,10 @@ def one_step(model: WorldModel, data: Dataset) -> Iterator[tuple[Features, Featu
         got, expected = f"action_repeat {data.action_repeat}", f"{model.action_repeat}, the model's"
         raise ArgumentError("data", got, expected)
     double = copy.deepcopy(model).to(torch.float64).eval()
-    # As the model declares the arrays, which data of another declaration may have otherwise.
-    data = replace(data, symmetry=model.symmetry)
+    # Data of the same channels keeps the form of its arrays, quaternions in another order say; of other data the
+    # numbers are read as the model declares them.
+    fits = model.fits(data.symmetry)
+    data = replace(data, symmetry=carried_alike(model, data.symmetry) if fits else model.symmetry)
     for start in range(0, max(len(data), 1), _ROWS):
         state, action, following = data.select(slice(start, start + _ROWS)).features(torch.float64)
         with torch.inference_mode():

@@ -167,6 +167,42 @@ def test_environment_made_without_an_id() -> None:
         symmetry_of(Nowhere())
 
 
+@pytest.mark.parametrize(
+    ("walled", "fixed", "said"),
+    [
+        (E2, None, "different symmetries"),
+        (SE2, None, None),
+        (SE2, lambda env, g: None, None),
+    ],
+)
+def test_several_ids_of_one_class_have_to_agree(walled: Any, fixed: Any, said: str | None) -> None:
+    """As Gymnasium's versions do; which of them was meant, an environment made without an id does not tell."""
+    gym.register("test/Open-v0", entry_point=Plane)
+    gym.register("test/Walled-v0", entry_point=Plane, kwargs={})
+    register_symmetry("test/Open-v0", plane(SE2()), fixed)
+    register_symmetry("test/Walled-v0", plane(walled()), fixed)
+    assert symmetry_of("test/Walled-v0") == symmetry_of(gym.make("test/Walled-v0")) == plane(walled())
+    assert symmetry_of(gym.make("test/Open-v0")) == plane(SE2())
+    if said is None:
+        assert symmetry_of(Plane()) == plane(SE2())
+        assert registry.move_of(Plane()) is None or fixed is not None
+    else:
+        with pytest.raises(ArgumentError, match=rf"^env: .*{said}.*options: test/Open-v0, test/Walled-v0"):
+            symmetry_of(Plane())
+        assert registry.move_of(Plane()) is None  # which they agree about
+
+
+def test_ids_that_are_moved_otherwise_have_to_be_told_apart() -> None:
+    gym.register("test/Open-v0", entry_point=Plane)
+    gym.register("test/Walled-v0", entry_point=Plane)
+    register_symmetry("test/Open-v0", plane(), lambda env, g: None)
+    register_symmetry("test/Walled-v0", plane())
+    assert symmetry_of(Plane()) == plane()
+    assert registry.move_of(gym.make("test/Walled-v0")) is None
+    with pytest.raises(ArgumentError, match="test/Open-v0, test/Walled-v0"):
+        registry.move_of(Plane())
+
+
 def test_environment_that_is_a_batch_by_itself() -> None:
     class Batch(gym.vector.VectorEnv):  # type: ignore[type-arg]
         def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -399,15 +400,23 @@ def test_actions_are_tried_through_functions(change: Any, refused: str | None) -
             symmetry_of(env)
 
 
-def test_trying_a_wrapper_changes_nothing_that_it_remembers() -> None:
+@pytest.mark.parametrize("copied", [True, False])
+def test_trying_a_wrapper_changes_nothing_that_it_remembers(copied: bool) -> None:
     class Smooth(gym.ActionWrapper):
         last = np.zeros(2)
 
+        def __init__(self, env: gym.Env) -> None:
+            super().__init__(env)
+            self.all, self.lock = list[Any](), None if copied else threading.Lock()
+
         def action(self, action: Any) -> Any:
             self.last = 0.5 * action
+            if copied:
+                self.all.append(self.last)
             return self.last
 
     env = made(Smooth, lambda inner: wrappers.StickyAction(inner, 0.5))
     assert symmetry_of(env).group == SYMMETRY.group
     assert not env.env.last.any()  # type: ignore[attr-defined]
+    assert not env.env.all  # type: ignore[attr-defined]
     assert env.last_action is None  # type: ignore[attr-defined]

@@ -78,7 +78,7 @@ class Known:
     """A world model that answers what it is told to: a function of the true answer and of what is."""
 
     def __init__(self, data: Dataset, answer: Any) -> None:
-        self.symmetry = self.latent = data.symmetry
+        self.symmetry = self.latent = self.declared = data.symmetry
         self.action_repeat, self.answer = data.action_repeat, answer
         self.following, self.at = data.features(torch.float64)[2], 0
 
@@ -251,6 +251,62 @@ def test_other_latents_have_fields_of_their_own(symmetry, names):
     assert set(found.fields) == names
     assert all(np.isfinite([error.rms, error.motion]).all() for error in found.fields.values())
     assert found.relative > 0
+
+
+FORMS = {"wxyz": [3, 0, 1, 2], "xyzw": [0, 1, 2, 3]}
+TURNING = {
+    "plain": (SE3(), Rotation(), {}),
+    "labels": (left_right(), Rotation(body=True), {"joints": SignedPermutation(((1, 0),))}),
+}
+
+
+def turning(kind: str, form: str, spoken: str | None = None) -> Dataset:
+    """Bodies that turn steadily, their quaternions in a form, declared as another perhaps."""
+    group, rotation, others = TURNING[kind]
+    rng = np.random.default_rng(5)
+    first, rates = ScipyRotation.random(40, rng=rng), rng.normal(size=(40, 3))
+    now, after = (
+        (ScipyRotation.from_rotvec(time * rates) * first).as_quat()[:, FORMS[form]] for time in (0.0, 0.2)
+    )
+    rest = {name: rng.normal(size=(40, field.size(3))) for name, field in others.items()}
+    symmetry = Symmetry(group, {"turn": replace(rotation, form=spoken or form), **others}, action=Vector())
+    arrays = ({"turn": each, **rest} for each in (now, after))
+    action = np.ones((40, 3))
+    return Dataset(symmetry, next(arrays), action, next(arrays), np.arange(40))
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"),
+    [
+        ("plain", "state"),
+        ("plain", "mlp"),
+        ("labels", "state"),
+        ("labels", "mlp"),
+        ("labels", "state-regular"),
+    ],
+)
+def test_data_keeps_the_form_of_its_arrays(kind, family):
+    """The same rotations in another order of numbers train the same weights and are as hard to predict."""
+    one, other = (turning(kind, form) for form in FORMS)
+    wrong = turning(kind, "xyzw", spoken="wxyz")
+    config = ew.TrainingConfig(steps=5, held_out=0.0)
+    settings = {} if family == "state-regular" else {"hidden": (8,)}
+    models = [
+        ew.train(ew.WorldModel.for_data(one, family, **settings), data, config)
+        for data in (one, other, wrong)
+    ]
+    same = [
+        all(
+            torch.allclose(mine, its, rtol=0, atol=1e-6)
+            for mine, its in zip(models[0].state_dict().values(), model.state_dict().values(), strict=True)
+        )
+        for model in models
+    ]
+    assert same == [True, True, False]
+    found = [prediction_error(models[0], data) for data in (one, other, wrong)]
+    assert found[1].relative == pytest.approx(found[0].relative, rel=1e-9)
+    assert found[1].fields["turn"].rms == pytest.approx(found[0].fields["turn"].rms, rel=1e-9)
+    assert found[2].relative != pytest.approx(found[0].relative, rel=1e-3)
 
 
 def test_data_that_was_trained_on_is_found(pusht_data):

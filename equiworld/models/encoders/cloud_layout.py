@@ -13,9 +13,9 @@ from torch import Tensor
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Cloud, Features, FeatureType, Field, Objects, Point, Scalar, Symmetry, Vector
 from equiworld.symmetry.bodies import clouds_in
-from equiworld.symmetry.concatenation import Concatenation, leaves
+from equiworld.symmetry.concatenation import Concatenation
 
-__all__ = ["CloudLayout", "sized_as", "with_points"]
+__all__ = ["CloudLayout", "with_points"]
 
 
 class CloudLayout:
@@ -138,13 +138,6 @@ def with_points(symmetry: Symmetry, count: int) -> Symmetry:
     return replace(
         symmetry, observation={name: resized(field) for name, field in symmetry.observation.items()}
     )
-
-
-def sized_as(symmetry: Symmetry, other: Symmetry) -> Symmetry:
-    """The symmetry with clouds of as many points as another, of the same arrays, gives them."""
-    sizes = {name: next(leaves(field)) for name, field in other.observation.items() if clouds_in(field)}
-    resized = {name: _repeated(one, symmetry.observation[name]) for name, one in sizes.items()}
-    return replace(symmetry, observation={**symmetry.observation, **resized})
 
 
 def _repeated(one: Field, like: Field) -> Field:
