@@ -136,7 +136,7 @@ class ObservationForm(BaseFeaturesExtractor):
         if not self.actions.absolute:
             return None
         kind = self.actions.kind
-        relative = origin.new_zeros(len(origin), self.actions.size - kind.dim * kind.points)
+        relative = origin.new_zeros(origin.shape[0], self.actions.size - kind.dim * kind.points)
         return torch.cat((relative, origin.repeat(1, kind.points)), -1)
 
     def row(self, channels: Channels) -> Tensor:
