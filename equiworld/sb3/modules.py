@@ -54,14 +54,15 @@ class ModulePolicy:
             ArgumentError: what the module returns is neither a tensor nor a distribution.
         """
         some = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
-        batched, trained = np.ndim(some) > 1, self.module.training
+        batched, training = np.ndim(some) > 1, [each for each in self.module.modules() if each.training]
         self.module.eval()
         try:
             with torch.no_grad():
                 found = self.module(self._seen(observation, batched))
                 action = found if isinstance(found, Tensor) else self._drawn(found, deterministic)
         finally:
-            self.module.train(trained)
+            for each in training:
+                each.training = True  # `train` would thaw frozen layers in it
         actions = action.cpu().numpy()
         return (actions if batched else actions[0]), None
 
