@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from equiworld.errors import ArgumentError
 from equiworld.export.translations import translations
 from equiworld.extras import optional
+from equiworld.sb3.modules import evaluated
 
 __all__ = ["graph_of"]
 
@@ -32,9 +33,8 @@ def graph_of(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[
     for library in ("onnx", "onnxscript"):
         optional(library, "onnx")
     rows = torch.export.Dim("rows", min=1, max=2**20)
-    module = module.eval()
     try:
-        with torch.no_grad(), _quietly(), _unchecked_distributions():
+        with evaluated(module), torch.no_grad(), _quietly(), _unchecked_distributions():
             program = torch.onnx.export(
                 module,
                 tuple(inputs.values()),

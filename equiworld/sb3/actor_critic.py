@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -74,32 +74,27 @@ class SteerableExtractor(nn.Module):
 
 
 class _Decision(nn.Module):
-    """From noise and an observation's arrays to actions, values and the actions' log densities, by a policy's parts.
+    """From noise and an observation's arrays to actions, values and the actions' log densities.
 
     Args:
         keys: of an observation that is a mapping.
-        parts: the form, the networks, and the last layers of actor and critic.
-        log_std: by orbits.
+        policy: that decides.
         dist: of actions.
     """
 
     def __init__(
-        self,
-        keys: tuple[str, ...] | None,
-        parts: Sequence[nn.Module],
-        log_std: nn.Parameter,
-        dist: EquivariantGaussian,
+        self, keys: tuple[str, ...] | None, policy: ActorCriticPolicy, dist: EquivariantGaussian
     ) -> None:
         super().__init__()
-        self.keys, self.log_std, self.dist = keys, log_std, dist
-        self.form, self.networks, self.action_net, self.value_net = parts
+        self.keys, self.policy, self.dist = keys, policy, dist
 
     def forward(self, noise: Tensor, *arrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        policy = self.policy
         seen = arrays[0] if self.keys is None else dict(zip(self.keys, arrays, strict=True))
-        latent_pi, latent_vf = self.networks(self.form(seen))
-        found = self.dist.proba_distribution(self.action_net(latent_pi), self.log_std)
+        latent_pi, latent_vf = policy.mlp_extractor(policy.features_extractor(seen))
+        found = self.dist.proba_distribution(policy.action_net(latent_pi), policy.log_std)
         actions = found.distribution.mean + noise * found.distribution.stddev
-        return actions, self.value_net(latent_vf), found.log_prob(actions)
+        return actions, policy.value_net(latent_vf), found.log_prob(actions)
 
 
 class ActorCriticParts(MadeByAlgorithms, ActorCriticPolicy):
@@ -206,18 +201,15 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         given = settled(observation_space, action_space, symmetry, form, scales, kwargs, nn.Tanh, 1e-5)
         super().__init__(observation_space, action_space, lr_schedule, **given)
         self._settle(symmetry, form, scales)
-        self._recorded: tuple[Any, Any] = None, None  # what a record was made of, and the record
+        self._recorded: tuple[Any, Any] = None, None  # what a record is for, and the record
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """As that of stable-baselines3; where no gradient is asked for, in one recorded call."""
-        if torch.is_grad_enabled():
-            return super().forward(obs, deterministic)
         keys, dist = tuple(obs) if isinstance(obs, Mapping) else None, self.action_dist
-        assert isinstance(dist, EquivariantGaussian)
-        parts = self.features_extractor, self.mlp_extractor, self.action_net, self.value_net
-        made_of = keys, self.training, id(self.log_std), parts, *self.mlp_extractor._modules.values()
-        if self._recorded[0] != made_of:
-            self._recorded = made_of, Recorded(_Decision(keys, parts, self.log_std, dist))
+        if torch.is_grad_enabled() or type(dist) is not EquivariantGaussian or self._overridden():
+            return super().forward(obs, deterministic)
+        if self._recorded[0] != (keys, dist):
+            self._recorded = (keys, dist), Recorded(_Decision(keys, self, dist))
         arrays = tuple(obs.values()) if isinstance(obs, Mapping) else (obs,)
         draw = torch.zeros if deterministic else torch.randn
         noise = draw(len(arrays[0]), dist.action_dim, dtype=self.log_std.dtype, device=self.device)
@@ -226,3 +218,10 @@ class EquivariantActorCriticPolicy(ActorCriticParts, ActorCriticPolicy, SeesForm
         if not log_prob.isfinite().all():
             return super().forward(obs, deterministic)  # which says what is not
         return actions.reshape((-1, *self.action_space.shape)), values, log_prob  # type: ignore[misc]
+
+    def _overridden(self) -> bool:
+        """Whether a subclass or this instance has steps of its own in what `forward` of stable-baselines3 does."""
+        return any(
+            getattr(getattr(self, name), "__func__", None) is not getattr(EquivariantActorCriticPolicy, name)
+            for name in ("extract_features", "_get_action_dist_from_latent")
+        )

@@ -94,20 +94,21 @@ class CanonicalForm(ObservationForm):
         """Likewise at one element for each label."""
         scalars, turns = channels["scalars"], self._turns.like(channels["scalars"])
         labels = {kind: each.like(scalars) for kind, each in self._labels.items()}
-        count, batch = len(turns), len(scalars)
+        count, batch = len(turns), scalars.shape[0]
         apart: Channels = {"scalars": torch.einsum("bs,kst->kbt", scalars, labels["scalars"]).flatten(0, 1)}
         for kind in ("vectors", "points"):
-            found = torch.einsum("kji,bjc,kce->kbie", turns, channels[kind], labels[kind])
+            turned = torch.einsum("kji,bjc->kbic", turns, channels[kind])
+            found = torch.einsum("kbic,kce->kbie", turned, labels[kind])
             apart[kind] = found.flatten(0, 1)
         numbers, turn, shift = self._framed(apart)
         forms = numbers.unflatten(0, (count, batch)).transpose(0, 1)
         chosen, share = self._nearest(forms @ self._weights.like(scalars))
         numbers = forms.gather(-2, chosen[:, None, None].expand(-1, 1, forms.shape[-1])).squeeze(-2)
-        images = self._action_images.like(scalars)
+        shared = torch.einsum("bk,kij->bkij", share, self._action_images.like(scalars))
         if turn is not None:
-            turn = torch.einsum("bk,kij,kbjl->bil", share, images, turn.unflatten(0, (count, batch)))
+            turn = torch.einsum("bkij,kbjl->bil", shared, turn.unflatten(0, (count, batch)))
         if shift is not None:
-            shift = torch.einsum("bk,kij,kbj->bi", share, images, shift.unflatten(0, (count, batch)))
+            shift = torch.einsum("bkij,kbj->bi", shared, shift.unflatten(0, (count, batch)))
         return Sight(numbers, turn, shift, self._mixed(share))
 
     def _nearest(self, score: Tensor) -> tuple[Tensor, Tensor]:

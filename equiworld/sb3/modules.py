@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,19 @@ from torch import Tensor, nn
 from equiworld.arguments import instance, integer
 from equiworld.errors import ArgumentError
 
-__all__ = ["ModulePolicy"]
+__all__ = ["ModulePolicy", "evaluated"]
+
+
+@contextmanager
+def evaluated(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode, and then each layer in the mode that it was in: `train` would thaw those that are frozen."""
+    training = [each for each in module.modules() if each.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for each in training:
+            each.training = True
 
 
 class ModulePolicy:
@@ -54,14 +67,10 @@ class ModulePolicy:
             ArgumentError: what the module returns is neither a tensor nor a distribution.
         """
         some = next(iter(observation.values())) if isinstance(observation, Mapping) else observation
-        batched, trained = np.ndim(some) > 1, self.module.training
-        self.module.eval()
-        try:
-            with torch.no_grad():
-                found = self.module(self._seen(observation, batched))
-                action = found if isinstance(found, Tensor) else self._drawn(found, deterministic)
-        finally:
-            self.module.train(trained)
+        batched = np.ndim(some) > 1
+        with evaluated(self.module), torch.no_grad():
+            found = self.module(self._seen(observation, batched))
+            action = found if isinstance(found, Tensor) else self._drawn(found, deterministic)
         actions = action.cpu().numpy()
         return (actions if batched else actions[0]), None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -81,11 +82,17 @@ class VecNormalizeEquivariant(VecNormalize):
         number("clip_obs", self.clip_obs, above=0)
         arrays = found.arrays()
         self._units = {key: _units(field, found.group) for key, field in arrays.items()}
+        kept = arrays if self.norm_obs_keys is None else self.norm_obs_keys
+        keys = set(kept) if self.norm_obs else set()
         self.symmetry: Symmetry = replace(
-            found, observation={name: _measured(field) for name, field in found.observation.items()}
+            found,
+            observation={
+                name: _measured(field) if _key(found, name) in keys else field
+                for name, field in found.observation.items()
+            },
         )
-        if self.norm_obs:
-            self.observation_space.symmetry = self.symmetry  # type: ignore[attr-defined]
+        self.observation_space = copy.copy(self.observation_space)  # the environments show theirs to others
+        self.observation_space.symmetry = self.symmetry  # type: ignore[attr-defined]
 
     def normalize_obs(self, obs: Any) -> Any:
         """Observations of mean 0 and variance 1 as far as that commutes, float32; statistics stay as they are."""
@@ -164,6 +171,11 @@ def _normalised(field: Field) -> bool:
         and not isinstance(leaf, Heading | Rotation)
         for leaf in leaves(field)
     )
+
+
+def _key(symmetry: Symmetry, name: str) -> str:
+    """Of the array that a field lies in."""
+    return "observation" if symmetry.flat else symmetry.places.get(name, (name,))[0]
 
 
 def _measured(field: Field) -> Field:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import weakref
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ class ObservationForm(BaseFeaturesExtractor):
         self.register_buffer("like", torch.zeros(()), persistent=False)
         self._order, self._middle = _places(symmetry, names, observation_space)
         self._recorded: dict[tuple[tuple[str, ...] | None, torch.dtype], Recorded] = {}
-        self._known: list[tuple[tuple[weakref.ref[Tensor], ...], tuple[int, ...], torch.dtype, Sight]] = []
+        self._known: list[tuple[tuple[Tensor, ...], tuple[Tensor, ...], Any, Sight]] = []
 
     def forward(self, observations: Tensor | Mapping[str, Tensor]) -> Sight:
         """What a network sees of observations `(B, …)`, or a mapping of such."""
@@ -92,21 +92,23 @@ class ObservationForm(BaseFeaturesExtractor):
             exported, *back = self._seen(keys, dtype, *parts)
             assert exported is not None
             return Sight(exported, *back)
-        for tensors, versions, kept, sight in self._known:
-            same = len(tensors) == len(parts) and all(a() is b for a, b in zip(tensors, parts, strict=True))
-            if same and kept == dtype and versions == tuple(part._version for part in parts):
+        form = keys, dtype
+        constant = not any(part.requires_grad for part in parts)
+        # Numbers are compared too: who holds the array that a tensor was made of may have written into it.
+        for before, copies, kept, sight in self._known if constant else ():
+            if kept == form and all(map(is_, before, parts)) and all(map(torch.equal, copies, parts)):
                 return sight
-        if (keys, dtype) not in self._recorded:
+        if form not in self._recorded:
             known = getattr(self._observation_space, "spaces", {})
             if keys is not None and set(keys) != set(known):
                 raise ArgumentError("observation", list(keys), "the keys of the space", known)
-            self._recorded[keys, dtype] = Recorded(partial(self._seen, keys, dtype))
-        numbers, *way_back = self._recorded[keys, dtype](*parts)
+            self._recorded[form] = Recorded(partial(self._seen, keys, dtype))
+        numbers, *way_back = self._recorded[form](*parts)
         assert numbers is not None
         sight = Sight(numbers, *way_back)
-        if not any(part.requires_grad or part.is_inference() for part in parts):
-            tensors, versions = zip(*((weakref.ref(part), part._version) for part in parts), strict=True)
-            self._known[:] = [(tensors, versions, dtype, sight), *self._known[:1]]
+        if constant and not torch.is_inference_mode_enabled():  # of what is made there no gradients are taken
+            copies = tuple(part.clone() for part in parts)
+            self._known[:] = [(parts, copies, form, sight), *self._known[:1]]
         return sight
 
     def _seen(
@@ -136,7 +138,7 @@ class ObservationForm(BaseFeaturesExtractor):
         if not self.actions.absolute:
             return None
         kind = self.actions.kind
-        relative = origin.new_zeros(len(origin), self.actions.size - kind.dim * kind.points)
+        relative = origin.new_zeros(origin.shape[0], self.actions.size - kind.dim * kind.points)
         return torch.cat((relative, origin.repeat(1, kind.points)), -1)
 
     def row(self, channels: Channels) -> Tensor:

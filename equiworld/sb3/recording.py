@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter, contains, is_
 from typing import Any
 
 import torch
@@ -15,17 +17,18 @@ from equiworld.recording import record
 __all__ = ["Recorded"]
 
 _OFTEN, _MOST = 32, 8  # calls of a shape before it is recorded; shapes that are
-
-_Place = tuple[dict[str, Any], str]
-"""Where a module holds a weight."""
+_PURE = "torch", "stable_baselines3", "equiworld"  # whose modules compute from tensors alone
+_TRAINING = attrgetter("training")
 
 
 class Recorded:
     """A function of tensors to a tuple of tensors, without branches on numbers; or a module.
 
     A frame takes some sixty small operations, whose names take Python longer than they take themselves: a record of
-    them, kept by shape, takes a quarter of the time. The weights of a module are those that it has at each call. Where
-    gradients are asked for, and on other devices, whose compilers refuse some of these operations, nothing is recorded.
+    them, kept by shape, takes a quarter of the time. The weights of a module are those that it has at each call; of
+    other parts it is recorded anew. Nothing is recorded where gradients are asked for, and on other devices, whose
+    compilers refuse some of these operations; nor of modules with hooks, or that are written elsewhere, which may do
+    more than compute from tensors.
 
     Args:
         function: from tensors to a tuple of tensors or None.
@@ -37,21 +40,48 @@ class Recorded:
 
     def __init__(self, function: Callable[..., tuple[Tensor | None, ...]]) -> None:
         self._function = function
-        modules = function.modules() if isinstance(function, nn.Module) else ()
-        self._places: list[_Place] = [
-            (each._parameters, name)
-            for each in modules
-            for name, weight in each._parameters.items()
-            if weight is not None
-        ]
+        self._empty: tuple[bool, ...] = ()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Without records, of what the module is made of now."""
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._records: dict[tuple[Any, ...], Callable[..., Any]] = {}
-        self._empty: tuple[bool, ...] = ()
+        self._modules = tuple(self._function.modules()) if isinstance(self._function, nn.Module) else ()
+        kinds = [
+            [vars(each)[kind] for each in self._modules] for kind in ("_parameters", "_modules", "_buffers")
+        ]
+        self._holders, self._children, self._buffers = ([held for held in kind if held] for kind in kinds)
+        self._bare = [held for kind in kinds for held in kind if not held]
+        self._hooks = [
+            held for each in self._modules for held in (each._forward_pre_hooks, each._forward_hooks)
+        ]
+        self._attributes = [vars(each) for each in self._modules]
+        self._pure = all(each.forward.__module__.partition(".")[0] in _PURE for each in self._modules)
+        self._made_of, self._stood = self._parts(_held(self._holders)), _held(self._buffers)
+
+    def _parts(self, weights: list[Any]) -> list[Any]:
+        """What a record of the module depends on, beside the numbers in weights and the buffers."""
+        return [
+            *chain.from_iterable(self._holders),
+            *map(is_, weights, repeat(None)),
+            *map(len, self._children),
+            *map(len, self._buffers),
+            *_held(self._children),
+            *map(_TRAINING, self._modules),
+        ]
 
     def __call__(self, *tensors: Tensor) -> tuple[Tensor | None, ...]:
-        weights = [holder[name] for holder, name in self._places]
+        held = _held(self._holders)
+        same = not any(self._bare) and self._parts(held) == self._made_of
+        if not same or not all(map(is_, _held(self._buffers), self._stood)):
+            self._begin()
+            held = _held(self._holders)
+        weights = [each for each in held if each is not None]
         asked = torch.is_grad_enabled() and any(each.requires_grad for each in (*tensors, *weights))
-        if asked or torch.is_autocast_enabled("cpu") or any(each.device.type != "cpu" for each in tensors):
+        more = not self._pure or any(self._hooks) or any(map(contains, self._attributes, repeat("forward")))
+        refused = asked or more or torch.is_autocast_enabled("cpu")
+        if refused or any(each.device.type != "cpu" for each in tensors):
             return self._function(*tensors)
         key = tuple((each.shape, each.dtype) for each in (*tensors, *weights[:1]))
         made = self._records.get(key)
@@ -73,14 +103,20 @@ class Recorded:
 
     def _filled(self, count: int, *given: Tensor) -> tuple[Tensor, ...]:
         """What of the function is not None; weights behind the first `count` stand in their holders' places."""
-        before = [holder[name] for holder, name in self._places]
+        before = [dict(holder) for holder in self._holders]
         try:
-            for (holder, name), weight in zip(self._places, given[count:], strict=True):
-                holder[name] = weight
+            left = iter(given[count:])
+            for holder in self._holders:
+                holder.update({name: next(left) for name, weight in holder.items() if weight is not None})
             return tuple(each for each in self._function(*given[:count]) if each is not None)
         finally:
-            for (holder, name), weight in zip(self._places, before, strict=True):
-                holder[name] = weight
+            for holder, weights in zip(self._holders, before, strict=True):
+                holder.update(weights)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_calls": Counter(), "_records": {}}  # a copy or a file remembers nothing
+
+
+def _held(dictionaries: list[dict[str, Any]]) -> list[Any]:
+    """All that some dictionaries hold."""
+    return list(chain.from_iterable(map(dict.values, dictionaries)))

@@ -149,7 +149,9 @@ class Interleaved(Concatenation):
     at: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        given = self.parts
         super().__post_init__()
+        object.__setattr__(self, "parts", tuple(given))  # as `at` counts them
         try:
             at = tuple(tuple(integer("Interleaved.at", index, least=0) for index in each) for each in self.at)
         except TypeError:

@@ -137,6 +137,7 @@ def fields_by_name(symmetry: Symmetry, names: Sequence[str]) -> Symmetry:
         symmetry,
         observation=kept,
         places={},
+        shapes={},
         flat=False,
         state=tuple(name for name in symmetry.state if name in kept) or tuple(kept),
         goal=goal_among(symmetry, kept),

@@ -88,7 +88,7 @@ class Door:
         self.layout: Layout
         self._cosets: Cosets | None = None
         if needs_cosets(symmetry):
-            under = fields_by_name(kernel_symmetry(symmetry), self.names)
+            under = kernel_symmetry(fields_by_name(symmetry, self.names))
             known = {name: size for name, size in sizes.items() if name in under.observation}
             self._cosets = Cosets(symmetry, Door(under, None, known, single, reference_pose))
             self.layout = self._cosets.door.layout

@@ -217,6 +217,15 @@ def test_stable_baselines3_in_a_closed_loop_is_certified_as_a_file(algorithm, tm
     assert np.abs(once_more.predict(seen)[0] - policy.predict(seen)[0]).max() <= 1e-4
 
 
+def test_a_module_goes_on_training_after_it_is_exported(tmp_path):
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(6, 8), nn.Dropout(), nn.Linear(8, 2)).train()
+    module[2].eval()
+    ew.export.policy(symmetrise(module, LEGS), tmp_path / "policy.onnx")
+    assert [each.training for each in module.modules()] == [True, True, True, False]
+    assert ew.export.check(tmp_path / "policy.onnx").passed
+
+
 def test_a_plain_policy_is_exported_and_nothing_is_claimed_of_its_orbit(tmp_path):
     symmetry = symmetry_of(REACH)
     plain = Products()

@@ -10,8 +10,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from equiworld.errors import ArgumentError
-from equiworld.sb3 import VecNormalizeEquivariant
-from equiworld.symmetry import symmetry_of
+from equiworld.groups import SO2
+from equiworld.sb3 import VecNormalizeEquivariant, with_symmetry
+from equiworld.symmetry import Symmetry, Vector, symmetry_of
 from equiworld.symmetry.sampling import random_observation
 
 
@@ -81,3 +82,28 @@ def test_the_look_up_finds_its_symmetry_and_files_keep_its_statistics(tmp_path):
     seen = random_observation(symmetry, np.random.default_rng(1), 3)
     for name, array in venv.normalize_obs(seen).items():
         assert np.array_equal(array, again.normalize_obs(seen)[name])
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({}, (1.0, 1.0)),
+        ({"norm_obs_keys": ["way"]}, (1.0, 5.0)),
+        ({"norm_obs": False}, (0.1, 5.0)),
+        ({"norm_obs": False, "norm_obs_keys": ["way"]}, (0.1, 5.0)),
+    ],
+)
+@pytest.mark.parametrize("carried", [False, True])
+def test_scales_are_1_of_what_is_normalised_and_the_environments_keep_theirs(settings, shown, carried):
+    symmetry = Symmetry(SO2(), {"way": Vector(scale=0.1), "goal": Vector(scale=5.0)}, Vector())
+    raw = make_vec_env(lambda: with_symmetry(Drift(symmetry)) if carried else Drift(symmetry), 1, seed=0)
+    venv = VecNormalizeEquivariant(raw, symmetry, **settings)
+
+    def scales(each):
+        fields = symmetry_of(each).observation
+        return fields["way"].scale, fields["goal"].scale
+
+    assert scales(venv) == shown
+    assert venv.observation_space == raw.observation_space
+    assert scales(raw) == (0.1, 5.0)
+    assert hasattr(raw.observation_space, "symmetry") == carried

@@ -305,6 +305,18 @@ def test_a_module_in_a_closed_loop_is_certified():
     assert symmetry_of(REACH) == policy.symmetry
 
 
+def test_layers_that_are_frozen_stay_so_and_the_others_go_on_training():
+    module = nn.Sequential(nn.Linear(7, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 2)).train()
+    module[1].eval()
+    policy = symmetrise(module, declared(SO2()))
+    one, other = (policy.predict(np.ones((2, 7)))[0] for _ in range(2))
+    assert np.array_equal(one, other)
+    assert [each.training for each in module.modules()] == [True, True, False, True, True]
+    module.eval()
+    policy.predict(np.ones((2, 7)))
+    assert not any(each.training for each in module.modules())
+
+
 def test_modules_of_several_keys_and_of_double_precision():
     class Net(nn.Module):
         def __init__(self):
