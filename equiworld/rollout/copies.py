@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
 from equiworld.errors import ArgumentError
-from equiworld.rollout.edits import model_numbers
+from equiworld.rollout.edits import lost_edit
 from equiworld.symmetry.registry import make_env
 
 __all__ = ["EnvLike", "close_copies", "env_copies"]
@@ -37,7 +34,10 @@ def env_copies(env: EnvLike, count: int) -> list[gym.Env]:
     if isinstance(env, str):
         return [make_env(env) for _ in range(count)]
     if isinstance(env, gym.Env):
-        return [env, *(_copy(env) for _ in range(count - 1))]
+        copies = [_copy(env) for _ in range(count - 1)]
+        if copies:
+            _check_edits(env)
+        return [env, *copies]
     if not callable(env):
         raise ArgumentError("env", type(env).__name__, "an environment, its id, or a function that makes one")
     try:
@@ -62,12 +62,7 @@ def close_copies(envs: Sequence[gym.Env], given: EnvLike) -> None:
 
 def _copy(env: gym.Env) -> gym.Env:
     try:
-        made = copy.deepcopy(env)
-        if isinstance(env.unwrapped, gym.utils.EzPickle):  # is made anew from its arguments
-            _check_model(env.unwrapped, made.unwrapped)
-        return made
-    except ArgumentError:
-        raise
+        return copy.deepcopy(env)
     except Exception as error:  # whatever an engine's objects raise when they are copied
         raise ArgumentError(
             "env",
@@ -77,28 +72,14 @@ def _copy(env: gym.Env) -> gym.Env:
         ) from error
 
 
-def _check_model(env: Any, made: Any) -> None:
-    """Refuse a copy that has lost what was edited in its simulator's model.
-
-    What the environment's own reset edits, the site that shows a goal say, is no edit of the user's: where the models
-    differ, both environments begin the same episode and are compared again.
-    """
-    lost = _lost(env, made)
-    if lost is not None:
-        with contextlib.suppress(Exception):  # whatever a reset raises: whoever asked for copies will see it
-            env.reset(seed=0)
-            made.reset(seed=0)
-            lost = _lost(env, made)
+def _check_edits(env: gym.Env) -> None:
+    """Refuse an environment that is copied by making it anew from its arguments, if something was set in it by hand."""
+    if not isinstance(env.unwrapped, gym.utils.EzPickle):
+        return
+    lost = lost_edit(env.unwrapped, lambda: copy.deepcopy(env.unwrapped))
     if lost is not None:
         raise ArgumentError(
             "env",
-            f"{env} whose model was edited ({lost}), which its copies do not know",
-            "a function that makes one and edits it, as in `lambda: edited(gym.make(…))`",
+            f"{env} whose {lost} was set by hand, which its copies do not know",
+            "a function that makes one and sets it, as in `lambda: edited(gym.make(…))`",
         )
-
-
-def _lost(env: Any, made: Any) -> str | None:
-    """What differs between the simulators' models of two environments, the first of it; None if nothing does."""
-    ours, theirs = model_numbers(env), model_numbers(made)
-    unequal = (name for name in ours if not np.array_equal(ours[name], theirs.get(name, ()), equal_nan=True))
-    return next(unequal, None)

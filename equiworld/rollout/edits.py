@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.wrappers import PassiveEnvChecker
 from numpy.typing import NDArray
 
-__all__ = ["lost_edit", "model_numbers"]
+__all__ = ["lost_edit"]
 
 Held = dict[str, NDArray[Any]]
 
@@ -44,7 +44,7 @@ def lost_edit(env: gym.Env, make: Callable[[], gym.Env]) -> str | None:
     return min((name for name, where in edited.items() if where.any()), default=None)
 
 
-def model_numbers(env: Any) -> dict[str, Any]:
+def _model_numbers(env: Any) -> dict[str, Any]:
     """The numbers and arrays of numbers of a simulator's model and its options, by name; none without a model."""
     model = getattr(env, "model", None)
     parts = {"model": model, "model.opt": getattr(model, "opt", None)}
@@ -93,7 +93,7 @@ def _held(env: gym.Env) -> Held:
             _gather(found, place, _attributes(layer), type(layer).__module__, {id(layer)})
         layer = layer.env
     _gather(found, "", _attributes(layer), type(layer).__module__, {id(layer)})
-    return found | {name: np.array(value) for name, value in model_numbers(layer).items()}
+    return found | {name: np.array(value) for name, value in _model_numbers(layer).items()}
 
 
 def _attributes(thing: Any) -> dict[str, Any]:

@@ -27,6 +27,18 @@ def test_copies_that_lost_an_edited_model_are_refused(part: str) -> None:
         env_copies(env, 2)
 
 
+def test_copies_that_lost_what_was_set_in_python_are_refused() -> None:
+    env: Any = gym.make("Walker2d-v5", disable_env_checker=True)
+    env.reset(seed=3)
+    for _ in range(5):
+        env.step(env.action_space.sample())
+    assert len(env_copies(env, 2)) == 2
+    env.unwrapped._ctrl_cost_weight = 0.5
+    with pytest.raises(ArgumentError, match="_ctrl_cost_weight was set by hand"):
+        env_copies(env, 2)
+    assert env_copies(env, 1) == [env]
+
+
 class Randomised(Walker2dEnv):
     """A robot of another mass in each episode."""
 
