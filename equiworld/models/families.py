@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from equiworld.arguments import instance
 from equiworld.errors import ArgumentError, UnknownNameError
@@ -15,10 +14,7 @@ from equiworld.symmetry import Field, Rotation, Symmetry
 from equiworld.symmetry.bodies import clouds_in
 from equiworld.symmetry.cosets import kernel_symmetry, needs_cosets
 
-if TYPE_CHECKING:
-    from equiworld.models.world_model import WorldModel
-
-__all__ = ["FAMILIES", "best_family", "carried_alike", "carried_symmetry", "recipe_of", "register_family"]
+__all__ = ["FAMILIES", "best_family", "carried_symmetry", "recipe_of", "register_family"]
 
 _MANY_TRANSITIONS = 10_000
 _SMALL_PLAIN = Plain(hidden=(128, 128, 128), periodic=64)  # beside clouds: as large as the exact ones
@@ -101,12 +97,6 @@ def carried_symmetry(recipe: Recipe, symmetry: Symmetry) -> Symmetry:
     if symmetry.group.proper or not any(_mixes(field, symmetry.group) for field in fields):
         return symmetry
     return replace(symmetry, group=symmetry.group.rotations())
-
-
-def carried_alike(model: WorldModel, symmetry: Symmetry) -> Symmetry:
-    """Another declaration that a model fits, carried as the model carries its own: each array stays in its form."""
-    known = model.symmetry.labelled or not model.declared.labelled
-    return symmetry if known else kernel_symmetry(symmetry)
 
 
 def _mixes(field: Field, group: Group) -> bool:

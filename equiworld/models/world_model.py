@@ -27,6 +27,7 @@ from equiworld.results import versions
 from equiworld.storage import save_tensors
 from equiworld.symmetry import Bound, Features, Symmetry, symmetry_of
 from equiworld.symmetry.bound import ActionSpace, bounds_of_space
+from equiworld.symmetry.cosets import kernel_symmetry
 from equiworld.symmetry.registry import make_env
 from equiworld.symmetry.serialise import symmetry_to_dict
 from equiworld.symmetry.spaces import scales_of_space
@@ -134,6 +135,11 @@ class WorldModel(nn.Module):
         )
         return ours == theirs
 
+    def carried(self, symmetry: Symmetry) -> Symmetry:
+        """A declaration that fits, carried as the model carries its own: each array stays in its form."""
+        known = self.symmetry.labelled or not self.declared.labelled
+        return symmetry if known else kernel_symmetry(symmetry)
+
     def rollout(self, z: Features, actions: Tensor) -> Features:
         """The latent states after each of H actions `(…, H, size)`: Features of batch shape `(H, …)`."""
         if not isinstance(actions, Tensor) or actions.ndim < 2:
@@ -212,10 +218,8 @@ class WorldModel(nn.Module):
         >>> WorldModel.for_env("equiworld/PushT-v0", hidden=(32, 32)).family
         'state'
         """
-        if symmetry is not None and not isinstance(symmetry, Symmetry):
-            raise ArgumentError("symmetry", symmetry, "a Symmetry, or None")
-        if symmetry is None:
-            symmetry = symmetry_of(env)  # first: its errors say what is registered
+        symmetry = symmetry_of(env) if symmetry is None else symmetry  # first: says what is registered
+        instance("symmetry", symmetry, Symmetry)
         if not isinstance(env, str) and not hasattr(env, "action_space"):
             raise ArgumentError("env", env, "an environment or its id")
         made = make_env(env)
@@ -224,13 +228,12 @@ class WorldModel(nn.Module):
             space = getattr(made, "single_action_space", made.action_space)
             if not isinstance(space, gym.spaces.Box) or np.dtype(space.dtype).kind != "f":
                 raise ArgumentError("env", f"action space {space}", "a Box or Ball of continuous actions")
-            bounds = bounds_of_space(symmetry, space)
             env_id = spec.id if spec else "unregistered"
             model = WorldModel.for_symmetry(
                 symmetry, family, seed, env_id=env_id, transitions=transitions, **settings
             )
             model.env_arguments = arguments_as_text(spec.kwargs if spec else {})
-            model.action_bound = bounds
+            model.action_bound = bounds_of_space(symmetry, space)
             model.action_space = ActionSpace.of(symmetry, space)
             shown = getattr(made, "single_observation_space", made.observation_space)
             model.scales, model.single = scales_of_space(symmetry, shown)
@@ -246,8 +249,8 @@ class WorldModel(nn.Module):
         What actions are allowed training learns from the data. Arguments and errors are those of `for_env`.
         """
         if not isinstance(getattr(data, "symmetry", None), Symmetry):
-            got = f"a {type(data).__name__}"
-            raise ArgumentError("data", got, "a Dataset, or what has its symmetry and provenance")
+            expected = "a Dataset, or what has its symmetry and provenance"
+            raise ArgumentError("data", f"a {type(data).__name__}", expected)
         env_id = str(data.provenance.get("environment", "unregistered"))
         transitions = len(data) if isinstance(data, Sized) else None
         found = WorldModel.for_symmetry(

@@ -19,7 +19,6 @@ from torch.nn.utils import clip_grad_norm_
 from equiworld.errors import ArgumentError, CheckpointError, SimulationError
 from equiworld.files import check_folder
 from equiworld.models import WorldModel
-from equiworld.models.families import carried_alike
 from equiworld.storage import load_tensors, save_tensors
 from equiworld.symmetry.bound import bounds_of_data
 from equiworld.symmetry.holding import origin_field
@@ -77,7 +76,7 @@ def train(
         raise ArgumentError("data", "no transitions", "at least one")
     if config.folder is not None:
         check_folder("folder", config.folder, [CHECKPOINT])
-    data = replace(data, symmetry=carried_alike(model, data.symmetry))
+    data = replace(data, symmetry=model.carried(data.symmetry))
     model.action_repeat = data.action_repeat
     _take_over(model, data)
     if config.device is not None:

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from equiworld.errors import ArgumentError, SimulationError
-from equiworld.models.families import carried_alike
 from equiworld.results import text_table
 from equiworld.symmetry import Concatenation, Features, Heading, Rotation, Symmetry
 from equiworld.symmetry.concatenation import units
@@ -150,7 +149,7 @@ def one_step(model: WorldModel, data: Dataset) -> Iterator[tuple[Features, Featu
     # Data of the same channels keeps the form of its arrays, quaternions in another order say; of other data the
     # numbers are read as the model declares them.
     fits = model.fits(data.symmetry)
-    data = replace(data, symmetry=carried_alike(model, data.symmetry) if fits else model.symmetry)
+    data = replace(data, symmetry=model.carried(data.symmetry) if fits else model.symmetry)
     for start in range(0, max(len(data), 1), _ROWS):
         state, action, following = data.select(slice(start, start + _ROWS)).features(torch.float64)
         with torch.inference_mode():
