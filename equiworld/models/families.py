@@ -87,8 +87,11 @@ def best_family(symmetry: Symmetry, transitions: int | None = None) -> str:
 
 
 def carried_symmetry(recipe: Recipe, symmetry: Symmetry) -> Symmetry:
-    """The declaration as a model carries it: where reflections or labels mix channels, of what moves none."""
-    exact = not recipe.encoder.of_clouds or recipe.network.of_bodies
+    """The declaration as a model carries it: where reflections or labels mix channels, of what moves none.
+
+    A learned encoder knows no labels, unless bodies are exchanged as whole clouds.
+    """
+    exact = not recipe.encoder.learns or (recipe.encoder.of_clouds and recipe.network.of_bodies)
     if recipe.network.carries(symmetry) and exact:
         return symmetry
     if needs_cosets(symmetry):

@@ -9,18 +9,30 @@ import numpy as np
 import pytest
 import torch
 from family_cases import STATE_LATENT_FAMILIES
+from labelled_cases import DECLARED
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import E2
+from equiworld.groups import E2, SE2, Cyclic, Product
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy
-from equiworld.symmetry import Features, Symmetry, Vector
+from equiworld.symmetry import Features, Point, Pseudoscalar, SignedPermutation, Symmetry, Vector
+from equiworld.symmetry.sampling import random_array, random_observation
 from equiworld.training import TrainingConfig, train
 from equiworld.training.losses import VICReg
 from equiworld.training.stages import stages_of
 
 CONFIG = TrainingConfig(steps=40, batch_size=256, encoder_steps=60, joint_steps=20, encoder_loss=VICReg())
 EXACT = [name for name in STATE_LATENT_FAMILIES if FAMILIES[name].equivariant]
+
+UP = (0.0, 0.0, 1.0)
+RING = SignedPermutation([(1, 2, 3, 0)])
+LABELLED = {
+    **{name: each for name, each in DECLARED.items() if each.feature_type().points},
+    "upright": Symmetry(E2(axis=UP), {"place": Point(2), "rate": Pseudoscalar()}, action=Vector()),
+    "ring": Symmetry(
+        Product(SE2(axis=UP), Cyclic(4, axis=UP)), {"place": Point(2), "ring": RING}, action=Vector()
+    ),
+}
 
 every_family = pytest.mark.parametrize("family", STATE_LATENT_FAMILIES)
 
@@ -56,6 +68,37 @@ def test_latents_commute_with_reflections_too_before_and_after_training(family, 
             max(residual(model, data, g, dtype) for g in elements) for dtype in (torch.float64, torch.float32)
         ]
         assert (worst[0] <= 1e-12 and worst[1] <= 1e-5) == (family in EXACT), worst
+
+
+def apart(model: WorldModel, symmetry: Symmetry) -> float:
+    """Of latents and what is predicted of them, over the group of a declaration, relative to the largest number."""
+    rng, group = np.random.default_rng(0), symmetry.group
+    seen = random_observation(symmetry, rng, 6)
+    acted = random_array(symmetry.action, rng, (6,), np.asarray(symmetry.centre))
+
+    def latents(observation, action) -> tuple[Features, Features]:
+        with torch.no_grad():
+            z = model.encode(observation)
+            return z, model.predict(z, torch.as_tensor(action))
+
+    here, worst = latents(seen, acted), 0.0
+    for g in group.elements() if group.finite else group.sample(rng, 24, scale=2.0):
+        there = latents(symmetry.transform_observation(g, seen), symmetry.transform_action(g, acted))
+        for one, other in zip(here, there, strict=True):
+            wanted = one.transform(g).flatten()
+            worst = max(worst, float((other.flatten() - wanted).abs().max() / wanted.abs().max()))
+    return worst
+
+
+@pytest.mark.parametrize("family", EXACT)
+@pytest.mark.parametrize("name", LABELLED)
+def test_latents_commute_with_the_group_that_their_model_says_it_carries(name, family):
+    """With a negative control: not with all of the declared group, where that is larger."""
+    declared = LABELLED[name]
+    model = WorldModel.for_symmetry(declared, family, width=8).double().eval()
+    assert model.equivariant
+    assert apart(model, model.symmetry) <= 1e-12
+    assert (apart(model, declared) > 1e-3) == (model.symmetry != declared)
 
 
 @every_family
