@@ -12,12 +12,12 @@ from family_cases import STATE_LATENT_FAMILIES
 from labelled_cases import DECLARED
 
 from equiworld.errors import ArgumentError
-from equiworld.groups import E2, SE2, Cyclic, Product
+from equiworld.groups import E2, SE2, SO2, Cyclic, Product
 from equiworld.models import FAMILIES, WorldModel
 from equiworld.planners import CEM, MPCPolicy
-from equiworld.symmetry import Features, Point, Pseudoscalar, SignedPermutation, Symmetry, Vector
+from equiworld.symmetry import Features, Point, Pseudoscalar, Scalar, SignedPermutation, Symmetry, Vector
 from equiworld.symmetry.sampling import random_array, random_observation
-from equiworld.training import TrainingConfig, train
+from equiworld.training import Dataset, TrainingConfig, train
 from equiworld.training.losses import VICReg
 from equiworld.training.stages import stages_of
 
@@ -176,3 +176,16 @@ def test_states_without_points_are_refused():
     symmetry = Symmetry(E2(), {"velocity": Vector()}, action=Vector())
     with pytest.raises(ArgumentError, match="no points"):
         WorldModel.for_symmetry(symmetry, "state-latent")
+
+
+def test_a_baseline_encodes_and_learns_a_state_without_points():
+    symmetry = Symmetry(SO2(), {"arrows": Vector(2), "mass": Scalar()}, action=Vector())
+    rng = np.random.default_rng(0)
+    before, after = (random_observation(symmetry, rng, 64) for _ in range(2))
+    data = Dataset(symmetry, before, rng.normal(size=(64, 2)), after, np.arange(64) // 8)
+    for family in set(STATE_LATENT_FAMILIES) - set(EXACT):
+        model = WorldModel.for_data(data, family, width=8)
+        for _ in range(2):
+            with torch.no_grad():
+                assert model.encode(before).flatten().isfinite().all()
+            train(model, data, replace(CONFIG, steps=4, encoder_steps=4, joint_steps=2))

@@ -68,17 +68,16 @@ class _Scaled(nn.Module):
     def __init__(self, layout: StateLayout, out_type: FeatureType, network: nn.Module) -> None:
         super().__init__()
         self.given, self.out_type, self.network = layout.state_type, out_type, network
-        self.length, self.centred = layout.symmetry.length_scale, layout.centred
+        self.length, self.centred = layout.symmetry.length_scale, layout.centred and self.given.points > 0
         lengths = torch.full((self.given.vectors,), self.length, dtype=torch.float32)
         lengths[[index - self.given.points for index in layout.units_out]] = 1.0
         self.register_buffer("lengths", lengths, persistent=False)
 
     def forward(self, observed: Features) -> Features:
         """The latent, in the units of the state."""
-        middle = observed.points.mean(-1, keepdim=True) * float(self.centred)
-        seen = Features(
-            observed.scalars, observed.vectors / self.lengths, (observed.points - middle) / self.length
-        )
+        points = observed.points
+        middle = points.mean(-1, keepdim=True) if self.centred else points.new_zeros(*points.shape[:-1], 1)
+        seen = Features(observed.scalars, observed.vectors / self.lengths, (points - middle) / self.length)
         if isinstance(self.network, MLP):
             found = Features.unflatten(self.network(seen.flatten()), self.out_type)
         else:
