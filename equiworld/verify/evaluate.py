@@ -137,7 +137,8 @@ def evaluate(
         The evaluation; print it, or save it. With `group` an `OrbitEvaluation`, one at each element.
 
     Raises:
-        ArgumentError: an argument is wrong, or the first `info` does not say what success is; lists its keys.
+        ArgumentError: an argument is wrong, or the first `info` does not say what success is; lists its keys. Or an
+            episode of an orbit begins elsewhere than at g·s; names the field.
         EvaluationError: the environment failed, returned a number that is not finite, or does not end an episode;
             says in which episode and at which step, and holds the episodes finished before as `partial`.
 
@@ -180,7 +181,7 @@ def evaluate(
         began, found = time.perf_counter(), list[Evaluation]()
         orbit = asked.of(envs[0], seed, options or {})
         for g in orbit.elements:
-            found.append(run.evaluated(orbit.shown(envs, g), orbit.begin(g), orbit.options(g)))
+            found.append(run.evaluated(orbit.shown(envs, g), orbit.begin(g)))
         config = {**config, **orbit.config}
         return OrbitEvaluation(orbit.elements, tuple(found), config, time.perf_counter() - began)
     finally:
@@ -200,18 +201,15 @@ class _Run:
     progress: bool
     config: Mapping[str, Any]
 
-    def evaluated(
-        self, envs: list[gym.Env], begin: Begin = reset_env, more: Mapping[str, Any] | None = None
-    ) -> Evaluation:
-        """The evaluation in environments, of episodes that begin so, with these options besides."""
+    def evaluated(self, envs: list[gym.Env], begin: Begin = reset_env) -> Evaluation:
+        """The evaluation in environments, of episodes that begin so."""
         began, done = time.perf_counter(), list[Episode]()
 
         def finished() -> Evaluation:
             ordered = tuple(sorted(done, key=lambda episode: episode.seed))
             return Evaluation(ordered, self.config, time.perf_counter() - began)
 
-        options = {**self.options, **(more or {})} or None
-        starts = (Start(each, options) for each in self.seeds)
+        starts = (Start(each, self.options or None) for each in self.seeds)
         running = rollout(
             self.policy, envs, starts, steps=self.max_steps, deterministic=self.deterministic, begin=begin
         )

@@ -1,8 +1,8 @@
-"""Beginning an episode at g·s in a simulator that somebody moves there."""
+"""Beginning an episode at g·s in a simulator that somebody moves there, or that begins there when it is asked to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -15,9 +15,14 @@ from equiworld.symmetry import Symmetry
 from equiworld.verify.distances import field_errors
 from equiworld.verify.wrapped import wrappers_of
 
-__all__ = ["beginning_moved", "observe_now"]
+__all__ = ["beginning_asked", "beginning_moved", "observe_now"]
 
-_SLACK = 1e-6  # in length scales: far above rounding, far below any real mistake
+_SLACK_MOVED = 1e-6  # in length scales: far above rounding, far below any real mistake
+_SLACK_ASKED = 1e-4  # above what float32 rounds on the way through a reset
+_HOW = (
+    "one whose reset(seed=…, options={'group_element': g}) starts the same episode at g·s with goal g·goal; or a "
+    "function that moves it, register_symmetry(…, move=…); or mode='passive', which shows any environment turned"
+)
 
 
 def beginning_moved(
@@ -40,16 +45,44 @@ def beginning_moved(
             raise
         except Exception as error:
             raise SimulationError(f"moving the environment failed at seed {seed}: {error}") from error
-        expected = symmetry.transform_observation(g, before)
-        for name, _, apart in field_errors(symmetry, stack([after]), stack([expected])):
-            if not apart.max() <= _SLACK * max(symmetry.length_scale, 1.0):
-                got = f"one after which {name} is {apart.max():.2g} from where g takes it"
-                raise ArgumentError(
-                    "move", got, "a function that brings the simulator to g·s, goal and time with it"
-                )
+        for name, apart in _misplaced(symmetry, g, before, after, _SLACK_MOVED):
+            got = f"one after which {name} is {apart:.2g} from where g takes it"
+            raise ArgumentError(
+                "move", got, "a function that brings the simulator to g·s, goal and time with it"
+            )
         return after, info
 
     return begin
+
+
+def beginning_asked(g: GroupElement, symmetry: Symmetry) -> Begin:
+    """How episodes begin at g·s: reset at s, and again with the element among the options.
+
+    Raises (from what comes back):
+        ArgumentError: what is observed the second time is not g·(what was observed the first); names the field.
+    """
+
+    def begin(
+        env: gym.Env, seed: int | None, options: Mapping[str, Any] | None
+    ) -> tuple[Any, dict[str, Any]]:
+        before, _ = reset_env(env, seed, options)
+        after, info = reset_env(env, seed, {**(options or {}), "group_element": g})
+        for name, apart in _misplaced(symmetry, g, before, after, _SLACK_ASKED):
+            got = f"an environment in whose episode at g·s {name} is {apart:.2g} from where g takes it"
+            raise ArgumentError("env", got, _HOW)
+        return after, info
+
+    return begin
+
+
+def _misplaced(
+    symmetry: Symmetry, g: GroupElement, before: Any, after: Any, slack: float
+) -> Iterator[tuple[str, float]]:
+    """The fields that are not where g takes them, and how far off they are."""
+    expected = symmetry.transform_observation(g, before)
+    for name, _, apart in field_errors(symmetry, stack([after]), stack([expected])):
+        if not apart.max() <= slack * max(symmetry.length_scale, 1.0):
+            yield name, float(apart.max())
 
 
 def observe_now(env: gym.Env) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from equiworld.benchmarks.worlds.reach import REACH
 from equiworld.errors import ArgumentError
-from equiworld.groups import SE2, SE3, SO2, Cyclic, GroupElement
+from equiworld.groups import O2, SE2, SE3, SO2, Cyclic, GroupElement
 from equiworld.results import read_json
 from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry, symmetry_of
@@ -139,6 +139,41 @@ def test_an_environment_that_ignores_the_element_is_refused_and_may_be_shown_tur
     register_symmetry("Deaf", DEAF, move=move)
     moved = evaluate(Home(), Deaf, group=SO2(), episodes=2, elements=2)
     assert np.ptp(moved.mean_returns) <= 1e-9
+
+
+class Asked(Deaf):
+    """Begins at g·s when asked: by the turn of g alone where `mirrors` is false, and no farther than its walls."""
+
+    mirrors, wall = True, math.inf
+
+    def reset(self, *, seed=None, options=None):
+        _, info = super().reset(seed=seed)
+        g = (options or {}).get("group_element")
+        if g is not None:
+            x, y = g.matrix[:, 0]
+            matrix = g.matrix if self.mirrors else np.array([[x, -y], [y, x]])
+            self.place = np.clip(matrix @ self.place, -self.wall, self.wall)
+        return self.place.copy(), info
+
+
+class Unmirrored(Asked):
+    mirrors = False
+
+
+class Walled(Asked):
+    wall = 1.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_beginning_at_every_element_is_looked_at(seed):
+    """With a negative control: one that begins at g·s at all of them is evaluated."""
+    mirrored = Symmetry(O2(), {"place": Point()}, action=Vector(), flat=True)
+    settings = {"group": O2(), "episodes": 8, "elements": 6, "seed": seed, "symmetry": mirrored}
+    found = evaluate(Home(), Asked, **settings)
+    assert np.ptp(found.mean_returns) <= 1e-9
+    for env in (Unmirrored, Walled):
+        with pytest.raises(ArgumentError, match=r"env: got an environment in whose episode at g·s place is"):
+            evaluate(Home(), env, **settings)
 
 
 @pytest.mark.parametrize(
