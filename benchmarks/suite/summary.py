@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,55 +9,11 @@ from typing import Any
 import numpy as np
 
 from equiworld.benchmarks.suite.rows import Row
-from equiworld.errors import ArgumentError
-from equiworld.verify.evaluation.intervals import wilson_interval
+from equiworld.verify.evaluation.intervals import clustered_interval, wilson_interval
 
-__all__ = ["clustered_interval", "is_share", "summarised"]
+__all__ = ["is_share", "summarised"]
 
 _COUNTS = ("successes", "episodes")
-_Z = 1.959963984540054  # of 95 %
-
-
-def clustered_interval(successes: Sequence[int], episodes: Sequence[int]) -> tuple[float, float, float]:
-    """Wilson's 95 % interval of a share of episodes that come in clusters, such as those of one training seed each.
-
-    Of m clusters with nᵢ episodes, kᵢ successes and pᵢ = kᵢ/nᵢ, n = Σ nᵢ and p = Σ kᵢ/n, the variance of p by its
-    linearisation is v = m/(m − 1) · Σ (nᵢ(pᵢ − p)/n)²: with equal nᵢ, that of the pᵢ over m. The design effect is
-    d = max(1, v / (p(1 − p)/n)), and the interval is Wilson's of the share p of n/d episodes. One cluster says
-    nothing of others: there d is 1, and the interval is of that cluster alone. Few clusters say little of v: the
-    interval of two or three is rather too short.
-
-    Args:
-        successes: of each cluster.
-        episodes: of each cluster, at least 1.
-
-    Returns:
-        The interval's ends and d.
-
-    References: L. Kish, Survey Sampling, Wiley, 1965, §8.2 (d); E. L. Korn and B. I. Graubard, Survey Methodology 24
-    (1998) 193–201 (n/d in an interval of a share); C. Franco, R. J. A. Little, T. A. Louis and E. V. Slud, J. Surv.
-    Stat. Methodol. 7 (2019) 334–364 (Wilson's with it).
-
-    >>> low, high, effect = clustered_interval([90, 90, 90], [100, 100, 100])
-    >>> effect, (low, high) == wilson_interval(270, 300)
-    (1.0, True)
-    """
-    counts, sizes = np.asarray(successes, float), np.asarray(episodes, float)
-    if not len(sizes) or len(sizes) != len(counts) or (sizes < 1).any():
-        raise ArgumentError("episodes", list(episodes), "as many numbers as successes, each at least 1")
-    total, clusters = sizes.sum(), len(sizes)
-    share = counts.sum() / total
-    expected = share * (1 - share) / total
-    effect = 1.0
-    if clusters > 1 and expected > 0:
-        spread = clusters / (clusters - 1) * np.sum(((counts - sizes * share) / total) ** 2)
-        effect = max(1.0, float(spread / expected))
-    if effect == 1.0:
-        return *wilson_interval(int(counts.sum()), int(total)), effect
-    size = total / effect
-    middle = (share + _Z**2 / (2 * size)) / (1 + _Z**2 / size)
-    reach = _Z / (1 + _Z**2 / size) * math.sqrt(share * (1 - share) / size + _Z**2 / (4 * size**2))
-    return max(0.0, float(middle - reach)), min(1.0, float(middle + reach)), effect
 
 
 def is_share(row: Row, name: str) -> bool:

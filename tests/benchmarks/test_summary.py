@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equiworld.benchmarks.suite.rows import share
-from equiworld.benchmarks.suite.summary import clustered_interval, summarised
+from equiworld.benchmarks.suite.summary import summarised
 from equiworld.errors import ArgumentError
-from equiworld.verify.evaluation.intervals import wilson_interval
+from equiworld.verify.evaluation.intervals import clustered_interval, wilson_interval
 
 CLUSTERS = st.lists(
     st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1

@@ -14,6 +14,7 @@ from equiworld.sb3 import symmetrise
 from equiworld.symmetry import Point, Symmetry, Vector, register_symmetry, symmetry_of
 from equiworld.verify.evaluate import EvaluationError, OrbitEvaluation, evaluate
 from equiworld.verify.evaluation import Episode, Evaluation
+from equiworld.verify.evaluation.intervals import mean_interval
 
 EPISODES = 6
 
@@ -220,3 +221,58 @@ def test_the_worst_of_the_others_is_none_that_is_the_identity():
     found = OrbitEvaluation(SO2().grid(3), tuple(runs), {}, 2.0)
     assert found.worst == 0
     assert "worst of 2 others (-120.0°): return 0.4" in str(found)
+
+
+def runs_of(ends):
+    """An orbit of runs: success, steps and return by element and seed, `(K, N, 3)`."""
+    runs = [
+        Evaluation(
+            tuple(
+                Episode(seed, bool(won), int(steps), gain, False, {})
+                for seed, (won, steps, gain) in enumerate(each)
+            ),
+            {},
+            1.0,
+        )
+        for each in ends
+    ]
+    return OrbitEvaluation(SO2().grid(len(runs)), tuple(runs), {}, 1.0)
+
+
+def test_images_of_an_episode_tell_no_more_than_the_episode():
+    """With a negative control: those that differ from element to element tell more."""
+    rng = np.random.default_rng(0)
+    ends = np.stack([np.arange(6) != 2, rng.integers(5, 50, 6), rng.normal(size=6)], -1)
+    alike = runs_of(np.repeat(ends[None], 21, 0))
+    here, pooled = alike.evaluations[0], alike.pooled
+    assert pooled.success_interval() == here.success_interval()
+    assert pooled.return_interval() == pytest.approx(here.return_interval(), abs=1e-12)
+    assert pooled.median_steps_interval() == here.median_steps_interval()
+    drawn = np.stack(
+        [rng.random((21, 60)) < 0.5, rng.integers(5, 50, (21, 60)), rng.normal(size=(21, 60))], -1
+    )
+    apart = runs_of(drawn)
+    for interval in ("success_interval", "return_interval"):
+        (*_, low, high), (*_, least, most) = (
+            getattr(each, interval)() for each in (apart.evaluations[0], apart.pooled)
+        )
+        assert most - least < 0.5 * (high - low)
+    assert apart.pooled.success_rate == pytest.approx(apart.success_rates[1:].mean())
+    assert apart.pooled.mean_return == pytest.approx(apart.mean_returns[1:].mean())
+
+
+def test_intervals_of_pooled_runs_hold_the_truth_as_often_as_they_say():
+    """Starts differ and elements do not: of episodes taken for independent far fewer intervals would hold it."""
+    rng, held = np.random.default_rng(1), []
+    for _ in range(200):
+        ease = rng.normal(size=(1, 20))
+        gains = ease + 0.1 * rng.normal(size=(9, 20))
+        wins = ease + 0.1 * rng.normal(size=(9, 20)) > 0
+        pooled = runs_of(np.stack([wins, np.full((9, 20), 5), gains], -1)).pooled
+        _, low, high = pooled.return_interval()
+        least, most = pooled.success_interval()
+        alone = mean_interval([episode.total_reward for episode in pooled.episodes])
+        held.append((low <= 0 <= high, least <= 0.5 <= most, alone[1] <= 0 <= alone[2]))
+    returns, shares, independent = np.mean(held, 0)
+    assert min(returns, shares) > 0.9
+    assert independent < 0.7

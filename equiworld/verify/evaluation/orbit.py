@@ -69,7 +69,7 @@ class OrbitEvaluation:
 
     @property
     def pooled(self) -> Evaluation:
-        """All episodes at all elements but the identity, as one evaluation."""
+        """All episodes at all elements but the identity, as one evaluation, its intervals over seeds."""
         episodes = tuple(episode for each in self.evaluations[1:] for episode in each.episodes)
         return Evaluation(episodes, self.config, self.seconds)
 

@@ -12,7 +12,12 @@ import numpy as np
 
 from equiworld.errors import ArgumentError
 from equiworld.results import make_result, text_table, write_json
-from equiworld.verify.evaluation.intervals import mean_interval, median_interval, wilson_interval
+from equiworld.verify.evaluation.intervals import (
+    clustered_interval,
+    mean_interval,
+    median_interval,
+    wilson_interval,
+)
 
 __all__ = ["Episode", "Evaluation"]
 
@@ -53,6 +58,8 @@ class Episode:
 class Evaluation:
     """The episodes of an evaluation, by seed, and what they say together.
 
+    Intervals take the episodes of one seed, such as those at several elements of an orbit, for one draw of a start.
+
     Attributes:
         episodes: what came of each.
         config: what was run: environment, seed, what success is, dtype of the policy.
@@ -86,8 +93,15 @@ class Evaluation:
         return self.successes / self._count
 
     def success_interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Wilson's interval of the success rate."""
-        return wilson_interval(self.successes, self._count, confidence)
+        """Wilson's interval of the success rate, of as many episodes as seeds where those of each seed end alike."""
+        self.successes, self._count  # noqa: B018  refuses what was not judged, and what has no episodes
+        outcomes: dict[int, list[bool]] = {}
+        for episode in self.episodes:
+            outcomes.setdefault(episode.seed, []).append(bool(episode.success))
+        counts, sizes = ([measure(each) for each in outcomes.values()] for measure in (sum, len))
+        if all(count in (0, size) for count, size in zip(counts, sizes, strict=True)):
+            return wilson_interval(sum(map(bool, counts)), len(counts), confidence)
+        return clustered_interval(counts, sizes, confidence)[:2]
 
     @property
     def steps_to_success(self) -> list[float]:
@@ -103,7 +117,7 @@ class Evaluation:
     def median_steps_interval(self, confidence: float = 0.95) -> tuple[float, float, float]:
         """`median_steps` and its bootstrap interval."""
         self._count  # noqa: B018  refuses an evaluation without episodes
-        return median_interval(self.steps_to_success, confidence)
+        return median_interval(self.steps_to_success, confidence, clusters=self._seeds)
 
     def share_within(self, steps: int) -> float:
         """The share of episodes that succeeded within `steps` steps, in [0, 1]."""
@@ -117,7 +131,7 @@ class Evaluation:
     def return_interval(self, confidence: float = 0.95) -> tuple[float, float, float]:
         """`mean_return` and Student's interval of it: infinite for a single episode, which tells no spread."""
         self._count  # noqa: B018  refuses an evaluation without episodes
-        return mean_interval([episode.total_reward for episode in self.episodes], confidence)
+        return mean_interval([episode.total_reward for episode in self.episodes], confidence, self._seeds)
 
     def summary(self) -> dict[str, Any]:
         """The figures that a table shows; None where one is infinite, and for success if nobody asked for it."""
@@ -172,6 +186,10 @@ class Evaluation:
             f"(95 %: {low:.1%} to {high:.1%}), "
             f"median steps to success {median:g} (95 %: {sooner:g} to {later:g}), {gained}"
         )
+
+    @property
+    def _seeds(self) -> list[int]:
+        return [episode.seed for episode in self.episodes]
 
     @property
     def _count(self) -> int:
