@@ -192,9 +192,8 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
             proposed, audit = _audited(env, proposed, move, settings, notes)
         notes.append("mirrors and finite turns were tried in a fitted model, which errs; confirm them")
     seconds = time.perf_counter() - began
-    return Discovery(
-        name_of_env(made), algebra, tuple(guesses), tried, proposed, audit, tuple(notes), seconds
-    )
+    fields = (*guesses[:-1], replace(guesses[-1], name="action"))
+    return Discovery(name_of_env(made), algebra, fields, tried, proposed, audit, tuple(notes), seconds)
 
 
 def _data(made: gym.Env, told: _Settings) -> tuple[Transitions, _Settings]:

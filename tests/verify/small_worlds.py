@@ -79,6 +79,16 @@ def particle(
     return World({"place": (middle, 1.0), "speed": (np.zeros(dim), 1.0)}, dim, rule)
 
 
+def remembering() -> World:
+    """A particle that shows its last action too, under the key "action"."""
+    inner = particle(2, centre=(1.0, -0.5))
+
+    def rule(state: dict[str, np.ndarray], action: np.ndarray) -> dict[str, np.ndarray]:
+        return {**inner.rule(state, action), "action": 0.5 * state["action"] + action}
+
+    return World({**inner.start, "action": (np.zeros(2), 1.0)}, 2, rule)
+
+
 def pair(dim: int, force: Any = 0.0, pivot: bool = False) -> World:
     """Two particles that attract each other, the first pushed; with a pivot the first hangs at the origin."""
 

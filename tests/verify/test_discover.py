@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from puck import FIELDS, Puck, move_puck
-from small_worlds import SYSTEMS, Flat, particle, top, twins
+from small_worlds import SYSTEMS, Flat, particle, remembering, top, twins
 
 import equiworld as ew
 from equiworld.errors import ArgumentError
@@ -66,6 +66,17 @@ def test_the_code_makes_the_proposal():
     assert made_by(found.code) == found.symmetry
     assert "SE2" in str(found)
     json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize("finite", [False, True])
+def test_a_key_called_action_is_a_key_like_others(finite):
+    found = discover(remembering(), points=10, transitions=300, finite=finite)
+    fields = {"place": Point(), "speed": Vector(), "action": Vector()}
+    assert dict(found.symmetry.observation) == fields
+    assert found.symmetry.action == Vector()
+    assert [each.name for each in found.fields] == [*fields, "action"]
+    assert made_by(found.code) == found.symmetry
+    assert found.symmetry.group == (O2() if finite else SO2())
 
 
 def test_a_flat_observation_of_known_parts_is_typed_and_audited():
@@ -135,6 +146,8 @@ def test_what_cannot_be_asked_is_refused():
         discover(particle(2), dim=4)
     with pytest.raises(ArgumentError, match="parts"):
         discover(Puck(), parts={"place": 2}, **SMALL)
+    with pytest.raises(ArgumentError, match=r"parts: .* the keys 'place', 'speed'"):
+        discover(particle(2), parts={"place": 2, "speed": 2}, **SMALL)
     with pytest.raises(ArgumentError, match="symmetry"):
         discover(particle(2), "SE2")
     noisy = particle(2, force=lambda place, speed: np.random.default_rng().normal(size=2))

@@ -24,7 +24,7 @@ class FieldGuess:
     """What a key seems to be.
 
     Attributes:
-        name: the key; "action" for the action.
+        name: the key; while it is looked for "" for the action, and in what is reported "action".
         declared: the field.
         sure: whether the dynamics told it; else it was told by its size, or by a key that is like it.
         note: what is to be looked at; "" if nothing.
@@ -51,7 +51,7 @@ def field_guesses(algebra: Algebra, data: Transitions) -> list[FieldGuess]:
         own = [(number, mover) for number, mover in enumerate(algebra.movers) if mover.key == name]
         width = data.action.shape[1] if name == ACTION else data.before[name].shape[1]
         if own:
-            found[name] = _guess(algebra, motions, name or "action", own, width, data)
+            found[name] = _guess(algebra, motions, name, own, width, data)
     for name in data.still:
         found[name] = _by_likeness(name, data, found)
     order = [*data.before, ACTION]

@@ -32,7 +32,7 @@ class FiniteGuess:
         matrix: R.
         residual: what f(g x) − g f(x) is less than in three of four rows, in shares of the changes' size.
         floor: likewise the model's own error.
-        signs: by key, the sign of each single number under it.
+        signs: by key, "" for the action, the sign of each single number under it.
         axis: of headings, the direction that their mirror image keeps [rad].
         centre: about which points are moved.
         places: by key, about which single numbers change sign; 0 where not told.
@@ -179,15 +179,15 @@ def _deviation(
     fields = {guess.name: guess.declared for guess in guesses}
 
     def linear(name: str, array: Array) -> Array:
-        field = fields[name or "action"]
+        field = fields[name]
         if isinstance(field, Point | Vector):
             return (array.reshape(len(array), -1, len(matrix)) @ matrix.T).reshape(array.shape)
         if isinstance(field, Heading):
             return array * np.sign(np.linalg.det(matrix))
-        return array * np.array(signs.get(name or "action", (1,)))
+        return array * np.array(signs.get(name, (1,)))
 
     def moved(name: str, array: Array) -> Array:
-        found, field = linear(name, array), fields[name or "action"]
+        found, field = linear(name, array), fields[name]
         if isinstance(field, Point):
             found = found + np.tile(centre - matrix @ centre, field.count)
         if isinstance(field, Heading):

@@ -70,8 +70,8 @@ def declared(
     flat: bool,
 ) -> Symmetry:
     """The proposed declaration."""
-    found = {guess.name: guess.declared for guess in guesses}
-    action = found.pop("action")
+    *observed, acted = guesses
+    found = {guess.name: guess.declared for guess in observed}
     observation: dict[str, Field] = found
     if parts is not None:
         in_order = [place for name in found for place in parts[name]]
@@ -85,7 +85,7 @@ def declared(
         for other in found
         if other != name and other.split("_")[1:] == name.split("_")[1:] and found[other] == found[name]
     }
-    return Symmetry(group, observation, action=action, centre=about, goal=goal, flat=flat)
+    return Symmetry(group, observation, action=acted.declared, centre=about, goal=goal, flat=flat)
 
 
 def _plain(number: float) -> float:
@@ -96,7 +96,7 @@ def _plain(number: float) -> float:
 
 def as_code(symmetry: Symmetry, guesses: Sequence[FieldGuess] = ()) -> str:
     """Python that makes the declaration, with what is unsure marked."""
-    told = {guess.name: guess for guess in guesses}
+    told = {guess.name: guess for guess in guesses[:-1]}  # the last is the action
     lines = ["symmetry = Symmetry(", f"    {symmetry.group!r},", "    {"]
     keys: dict[str, list[str]] = {}
     for name in symmetry.observation:

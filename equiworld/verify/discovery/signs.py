@@ -93,12 +93,15 @@ def _guess(
     told, about, at = dict[str, tuple[int, ...]](), dict[str, tuple[float, ...]](), 0
     for name, width in widths.items():
         own = slice(at, at + width)
-        told[name or "action"] = tuple(signs[own].tolist())
+        told[name] = tuple(signs[own].tolist())
         if name and (signs[own] < 0).any():
             about[name] = tuple(np.where(signs[own] < 0, places[own], 0.0).tolist())
         at += width
     matrix = np.diag([1.0, -1.0, *[1.0] * (dim - 2)])
     moved = [name for name, each in told.items() if -1 in each]
-    words = [f"{name} (about {about[name][0]:.4g})" if any(about.get(name, ())) else name for name in moved]
+    words = [
+        f"{name} (about {about[name][0]:.4g})" if any(about.get(name, ())) else name or "action"
+        for name in moved
+    ]
     title = f"mirror, {', '.join(words)} change sign"
     return FiniteGuess(title, matrix, off, model.error, told, 0.0, np.zeros(dim), about)

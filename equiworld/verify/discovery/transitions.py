@@ -124,9 +124,12 @@ def split(observation: Any, parts: Places | None) -> dict[str, Array]:
     """The arrays of an observation by key, or of one array by part.
 
     Raises:
-        ArgumentError: it holds something else than numbers, or the parts are not of its size.
+        ArgumentError: it holds something else than numbers, or the parts are not of its size, or it has keys.
     """
     if isinstance(observation, Mapping):
+        if parts is not None:
+            got = f"{dict(parts)} of an observation with the keys {', '.join(map(repr, observation))}"
+            raise ArgumentError("parts", got, "None, where observations have keys")
         return {name: _numbers(name, array) for name, array in observation.items()}
     array = _numbers("observation", observation)
     if parts is None:
