@@ -217,8 +217,8 @@ class MPCPolicy:
             hand back.
 
         Raises:
-            ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; or the state is
-                that of another number of environments, or not finite.
+            ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; the state is that of
+                another number of environments, or not finite; or the prior's actions are misshapen or not finite.
         """
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)

@@ -206,6 +206,32 @@ def test_a_prior_is_asked_again_where_the_model_says_what_it_will_see():
     assert not np.allclose(asked[1]["position"], asked[0]["position"], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((np.zeros((16, 3)), None), r"actions of shape \(16, 3\); expected shape \(16, 2\)"),
+        ((np.zeros(2), None), r"actions of shape \(2,\)"),
+        ((np.full((16, 2), np.nan), None), "NaN or infinity"),
+        ((None, None), "dtype object; expected real numbers"),
+        (None, "one whose predict returned a NoneType"),
+    ],
+    ids=["size", "one row", "NaN", "no action", "nothing"],
+)
+def test_what_a_prior_does_is_checked(answer, told, observations):
+    class Fixed:
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            return self.answer
+
+    for horizon in (1, 3):
+        prior = Fixed()
+        policy = MPCPolicy(model_of(), CEM(horizon=horizon, samples=4, elites=2), prior=prior)
+        prior.answer = answer
+        with pytest.raises(ArgumentError, match=f"prior: got {told}"):
+            policy.predict(observations)
+        prior.answer = np.zeros((16, 2), np.float32), None
+        assert policy.predict(observations)[0].shape == (16, 2)
+
+
 def test_what_has_no_predict_is_no_prior():
     with pytest.raises(ArgumentError, match="prior: got int; expected a policy with predict"):
         MPCPolicy(model_of(), PLANNER, prior=3)
