@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equiworld.errors import ArgumentError
 from equiworld.models import WorldModel
 from equiworld.symmetry import Features
 from equiworld.tasks import Task, task_of
@@ -44,7 +45,7 @@ class FlatModel:
         self.goal: Features | None = None
 
     def state(self, observation: Mapping[str, Any] | Any) -> Tensor:
-        """The flat states `(B, n)` of one observation or B of them; their goal becomes that of `running_cost`."""
+        """The flat states `(B, n)` of one observation or B of them; their goals become those of `running_cost`."""
         z, goal = self._encode(observation)
         if not z.batch_shape:
             z, goal = z[None], goal[None]
@@ -58,9 +59,22 @@ class FlatModel:
 
     @torch.no_grad()
     def running_cost(self, state: Tensor, action: Tensor) -> Tensor:
-        """Costs `(…)` of flat states `(…, n)`, all for the goal of the last observation."""
-        assert self.goal is not None, "state(observation) comes first: it says what the goal is"
-        return self._cost(self._features(state), action, self.goal[0])
+        """Costs `(…)` of flat states `(…, n)`, all for the goal of the last observation.
+
+        After B observations states are `(…, B, n)`, each row for the goal of its own.
+
+        Raises:
+            ArgumentError: no observation has said what the goal is, or states are of another number of rows.
+        """
+        if self.goal is None:
+            raise ArgumentError("goal", None, "state(observation) called first, which says what the goal is")
+        (count,) = self.goal.batch_shape
+        if count == 1:
+            return self._cost(self._features(state), action, self.goal[0])
+        if state.shape[-2:-1] != (count,):
+            expected = f"shape (…, {count}, n), a row for the goal of each of the {count} last observations"
+            raise ArgumentError("state", f"shape {tuple(state.shape)}", expected)
+        return self._cost(self._features(state), action, self.goal)
 
     @torch.no_grad()
     def get_cost(self, info_dict: Mapping[str, Any], action_candidates: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from equiworld.errors import ArgumentError
 from equiworld.groups import Group, GroupElement
 from equiworld.symmetry import Canonical
 
-__all__ = ["PolicyState"]
+__all__ = ["PolicyState", "checked_starts"]
 
 
 class PolicyState(NamedTuple):
@@ -79,12 +79,7 @@ class PolicyState(NamedTuple):
         )
         memory = blank if state is None else _checked(state, blank)
         if episode_start is not None:
-            start = np.atleast_1d(array_of("episode_start", episode_start))
-            if start.dtype.kind not in "biu":
-                raise ArgumentError("episode_start", f"dtype {start.dtype}", "bools")
-            start = start.astype(bool)
-            if start.shape != (envs,):
-                raise ArgumentError("episode_start", f"shape {start.shape}", f"shape ({envs},)")
+            start = checked_starts(episode_start, envs)
             memory.steps[start] = 0
             memory.decisions[start] = 0
         return memory
@@ -109,6 +104,20 @@ class PolicyState(NamedTuple):
         if inside.element.stored_label is not None:
             self.label[rows] = inside.element.stored_label
         self.degenerate[rows], self.seam_margin[rows] = inside.degenerate, inside.margin
+
+
+def checked_starts(episode_start: ArrayLike, envs: int) -> NDArray[np.bool_]:
+    """Where episodes begin, `(B,)`; of one environment also a single bool.
+
+    Raises:
+        ArgumentError: of another number of environments, or no bools.
+    """
+    start = np.atleast_1d(array_of("episode_start", episode_start))
+    if start.dtype.kind not in "biu":
+        raise ArgumentError("episode_start", f"dtype {start.dtype}", "bools")
+    if start.shape != (envs,):
+        raise ArgumentError("episode_start", f"shape {start.shape}", f"shape ({envs},)")
+    return start.astype(bool)
 
 
 def _checked(state: Any, blank: PolicyState) -> PolicyState:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from equiworld.arguments import integer
+from equiworld.arguments import integer, reals
 from equiworld.errors import ArgumentError
+from equiworld.planners.memory import checked_starts
 from equiworld.symmetry.batches import each_row
 
 __all__ = ["Member", "PerEnvironment", "PerEnvironmentState"]
@@ -89,29 +90,47 @@ class PerEnvironment:
             The action `(size,)` or actions `(B, size)`, and the state.
 
         Raises:
-            ArgumentError: the state is that of another number of environments; or what the factory makes has no
-                `reset`, or is the same object twice.
+            ArgumentError: the state or `episode_start` is of another kind or number of environments; or what the
+                factory makes has no `reset`, is the same object twice, or acts by no finite numbers `(size,)`.
         """
         rows, batched = each_row(observation)
-        members = self._made(len(rows)) if state is None else tuple(PerEnvironmentState(*state).members)
-        if len(members) != len(rows):
-            raise ArgumentError("state", f"of {len(members)} environments", f"one of {len(rows)}, or None")
+        members = self._made(len(rows)) if state is None else _recalled(state, len(rows))
         starts = np.full(len(rows), state is None)
         if episode_start is not None:
-            starts = starts | np.atleast_1d(np.asarray(episode_start, bool))
+            starts = starts | checked_starts(episode_start, len(rows))
         actions = []
         for member, row, begins in zip(members, rows, starts, strict=True):
             if begins:
                 member.reset(self.seed if deterministic else int(self._free.integers(2**31)))
-            actions.append(np.asarray(member(row), np.float64))
+            actions.append(
+                reals("factory", member(row))
+            )  # a copy: members may fill one buffer again and again
+        shapes = {action.shape for action in actions}
+        if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+            got = f"one whose members' actions are of shape {', '.join(map(str, sorted(shapes)))}"
+            raise ArgumentError("factory", got, "actions (size,), all of one size")
         return (np.stack(actions) if batched else actions[0]), PerEnvironmentState(members)
 
     def _made(self, count: int) -> tuple[Member, ...]:
         members = tuple(self.factory() for _ in range(count))
         expected = "a new callable observation -> action with reset(seed) at each call"
         for member in members:
-            if not callable(member) or not callable(getattr(member, "reset", None)):
+            if not _is_member(member):
                 raise ArgumentError("factory", f"one that makes {type(member).__name__}", expected)
         if len({id(member) for member in members}) < count:
             raise ArgumentError("factory", "one that returns the same object twice", expected)
         return members
+
+
+def _is_member(member: Any) -> bool:
+    return callable(member) and callable(getattr(member, "reset", None))
+
+
+def _recalled(state: Any, count: int) -> tuple[Member, ...]:
+    """The members of a state, which must be of that many environments."""
+    members = state[0] if isinstance(state, tuple | list) and len(state) == 1 else None
+    if not isinstance(members, tuple | list) or not all(map(_is_member, members)):
+        raise ArgumentError("state", f"a {type(state).__name__}", "what the last call returned, or None")
+    if len(members) != count:
+        raise ArgumentError("state", f"of {len(members)} environments", f"one of {count}, or None")
+    return tuple(members)

@@ -27,7 +27,7 @@ from equiworld.planners.posing import posed
 from equiworld.planners.prior import imagined
 from equiworld.planners.problem import Plan, Problem
 from equiworld.planners.recorded import RecordedDynamics
-from equiworld.planners.saving import load_settings, save_settings
+from equiworld.planners.saving import load_settings, save_settings, settings_as_text
 from equiworld.symmetry import Canonical, Door
 from equiworld.symmetry.batches import as_batch, rows_of
 from equiworld.symmetry.field import Array
@@ -162,13 +162,14 @@ class MPCPolicy:
         """Write the model and `policy.json`: planner, seed and other settings, but neither task nor prior.
 
         Raises:
-            ArgumentError: it has a prior, which no file can hold.
+            ArgumentError: it has a prior, which no file can hold, or its planner is not registered; nothing is written.
         """
         if self.prior is not None:
             raise ArgumentError("prior", type(self.prior).__name__, "a policy without one, to be saved")
-        self.model.save(folder)
         settings = {"seed": self.seed, "door": self.door is not None, "bound": self.bound}
-        return save_settings(folder, self.planner, dtype=str(self.dtype).removeprefix("torch."), **settings)
+        text = settings_as_text(self.planner, dtype=str(self.dtype).removeprefix("torch."), **settings)
+        self.model.save(folder)
+        return save_settings(folder, text)
 
     @staticmethod
     def load(
@@ -216,8 +217,8 @@ class MPCPolicy:
             hand back.
 
         Raises:
-            ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; or the state is
-                that of another number of environments, or not finite.
+            ArgumentError: the observation is of the wrong shape, dtype or fields, or not finite; the state is that of
+                another number of environments, or not finite; or the prior's actions are misshapen or not finite.
         """
         with torch.inference_mode(False), torch.no_grad():
             observation, batched = as_batch(self.symmetry, observation)

@@ -12,20 +12,24 @@ from equiworld.files import write_atomically
 from equiworld.planners.planner import Planner
 from equiworld.planners.registry import planner_from_dict, planner_to_dict
 
-__all__ = ["load_settings", "save_settings"]
+__all__ = ["load_settings", "save_settings", "settings_as_text"]
 
 _FILE = "policy.json"
 _KINDS = {"dtype": str, "seed": int, "door": bool, "bound": str}
 _OPTIONS = {"dtype": ("float32", "float64"), "bound": ("ball", "box")}
 
 
-def save_settings(folder: str | os.PathLike[str], planner: Planner, **settings: Any) -> Path:
-    """Write `policy.json` into a folder, whole or not at all.
+def settings_as_text(planner: Planner, **settings: Any) -> str:
+    """What `policy.json` holds.
 
     Raises:
         ArgumentError: the planner is not registered.
     """
-    text = json.dumps({"planner": planner_to_dict(planner), **settings}, indent=2)
+    return json.dumps({"planner": planner_to_dict(planner), **settings}, indent=2)
+
+
+def save_settings(folder: str | os.PathLike[str], text: str) -> Path:
+    """Write `policy.json` into a folder, whole or not at all."""
     write_atomically(Path(folder) / _FILE, lambda file: file.write(text.encode()))
     return Path(folder)
 

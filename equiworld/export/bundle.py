@@ -17,7 +17,7 @@ from equiworld.results import to_plain, versions
 from equiworld.sb3.onnx_file import OnnxPolicy
 from equiworld.symmetry.serialise import symmetry_to_dict
 
-__all__ = ["Exported", "SelfTestFailed", "claims_of", "digest", "names_of_files", "write_bundle"]
+__all__ = ["Bundle", "Exported", "SelfTestFailed", "checked_bundle", "claims_of", "digest", "names_of_files"]
 
 FORMAT = 1
 _CERTIFICATE, _SELF_TEST = ".certificate.json", ".selftest.safetensors"
@@ -80,10 +80,55 @@ def names_of_files(path: str | os.PathLike[str]) -> tuple[Path, Path, Path]:
     return files
 
 
-def write_bundle(
+@dataclass(frozen=True)
+class Bundle:
+    """A graph that passed its self-test, to be written.
+
+    Attributes:
+        kind: of the model: "policy", "encode" or "predict".
+        graph: the ONNX file's content.
+        test: its self-test.
+        files: their paths.
+        deviation: see `Exported`, as the two below.
+        orbit_deviation: likewise.
+        original_orbit_deviation: likewise.
+        details: for the certificate.
+    """
+
+    kind: str
+    graph: bytes
+    test: SelfTest
+    files: tuple[Path, Path, Path]
+    deviation: float
+    orbit_deviation: float | None
+    original_orbit_deviation: float | None
+    details: Mapping[str, Any]
+
+    def write(self) -> Exported:
+        """Write all three files."""
+        model, tested, certificate = self.files
+        write_atomically(model, lambda file: file.write(self.graph))
+        self.test.save(tested)
+        found = self.deviation, self.orbit_deviation, self.original_orbit_deviation
+        content = {
+            "format": FORMAT,
+            "kind": self.kind,
+            "model": {"file": model.name, "sha256": hashlib.sha256(self.graph).hexdigest()},
+            "self_test": {"file": tested.name, "sha256": digest(tested)},
+            **claims_of(self.test),
+            **dict(zip(("deviation", "orbit_deviation", "original_orbit_deviation"), found, strict=True)),
+            **self.details,
+            "versions": versions(),
+        }
+        text = json.dumps(to_plain(content, allow_nonfinite=True), indent=2, allow_nan=False)
+        write_atomically(certificate, lambda file: file.write(text.encode()))
+        return Exported(model, tested, certificate, *found, tuple(self.details.get("notes", ())))
+
+
+def checked_bundle(
     kind: str, graph: bytes, test: SelfTest, files: tuple[Path, Path, Path], **details: Any
-) -> Exported:
-    """Run the self-test on a graph, and write all three files if it passes.
+) -> Bundle:
+    """Run the self-test on a graph; nothing is written yet.
 
     Args:
         kind: of the model: "policy", "encode" or "predict".
@@ -94,10 +139,18 @@ def write_bundle(
             "original_orbit_deviation" where the self-test claims nothing.
 
     Raises:
+        ArgumentError: onnxruntime cannot run the graph.
         SelfTestFailed: its outputs are not the expected ones.
     """
-    model, tested, certificate = files
-    found = OnnxPolicy.of(graph, model).run(test.inputs)
+    try:
+        runnable = OnnxPolicy.of(graph, files[0])
+    except CheckpointError as error:
+        argument, cause = "policy" if kind == "policy" else "model", error.__cause__ or error
+        expected = (
+            "operations that onnxruntime has in the network's dtype; of float32 it has most: export .float()"
+        )
+        raise ArgumentError(argument, f"one that onnxruntime cannot run ({cause})", expected) from error
+    found = runnable.run(test.inputs)
     apart, orbit = test.deviation(found), test.orbit_deviation(found)
     original = details.pop("original_orbit_deviation", test.orbit_deviation(test.expected))
     if not apart <= test.tolerance:
@@ -105,23 +158,7 @@ def write_bundle(
             f"the exported graph is {apart:.2g} away from the original, more than {test.tolerance:.2g}; a policy that "
             "draws, or whose `predict` does more than its module, cannot be exported"
         )
-    write_atomically(model, lambda file: file.write(graph))
-    test.save(tested)
-    content = {
-        "format": FORMAT,
-        "kind": kind,
-        "model": {"file": model.name, "sha256": hashlib.sha256(graph).hexdigest()},
-        "self_test": {"file": tested.name, "sha256": digest(tested)},
-        **claims_of(test),
-        "deviation": apart,
-        "orbit_deviation": orbit,
-        "original_orbit_deviation": original,
-        **details,
-        "versions": versions(),
-    }
-    text = json.dumps(to_plain(content, allow_nonfinite=True), indent=2, allow_nan=False)
-    write_atomically(certificate, lambda file: file.write(text.encode()))
-    return Exported(model, tested, certificate, apart, orbit, original, tuple(details.get("notes", ())))
+    return Bundle(kind, graph, test, files, apart, orbit, original, details)
 
 
 def claims_of(test: SelfTest) -> dict[str, Any]:

@@ -19,17 +19,25 @@ from equiworld.sb3.modules import evaluated
 __all__ = ["graph_of"]
 
 
-def graph_of(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> bytes:
+def graph_of(
+    module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], argument: str = "policy"
+) -> bytes:
     """The graph of a module, by `torch.export` and torch's ONNX exporter, as the content of a file.
 
     Args:
         module: tensors `(B, …)` in the order of `inputs` → a tuple of tensors `(B, …)`.
         inputs: by name, examples of two rows or more; the graph takes any number of rows.
         outputs: names.
+        argument: what the user gave, for messages.
 
     Raises:
-        ArgumentError: the extra `onnx` is not installed; or the module does what cannot be exported.
+        ArgumentError: the extra `onnx` is not installed; an input is called like an output; or the module does what
+            cannot be exported.
     """
+    shared = [name for name in inputs if name in outputs]
+    if shared:
+        expected = "other names than those of the graph's outputs: " + ", ".join(map(repr, outputs))
+        raise ArgumentError(argument, f"one that observes {shared[0]!r}", expected)
     for library in ("onnx", "onnxscript"):
         optional(library, "onnx")
     rows = torch.export.Dim("rows", min=1, max=2**20)
@@ -52,7 +60,7 @@ def graph_of(module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[
             f"one that torch.export refuses: {type(cause).__name__}: {str(cause).partition(chr(10))[0][:300]}"
         )
         raise ArgumentError(
-            "policy", got, "torch operations alone, and no decision by a tensor's value"
+            argument, got, "torch operations alone, and no decision by a tensor's value"
         ) from error
     assert program is not None
     return program.model_proto.SerializeToString()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from equiworld.arguments import instance, integer, number
 from equiworld.errors import ArgumentError
-from equiworld.export.bundle import Exported, names_of_files, write_bundle
+from equiworld.export.bundle import Exported, checked_bundle, names_of_files
 from equiworld.export.graph import graph_of
 from equiworld.export.self_test import SelfTest
 from equiworld.groups import GroupElement
@@ -57,8 +57,9 @@ def world_model(
         orbit_tolerance: largest |file(g·x) − ρ(g)·file(x)| of a model that is equivariant, likewise.
 
     Raises:
-        ArgumentError: the model cannot be exported, or the extra `onnx` is not installed.
-        SelfTestFailed: a graph does not do what the model does; it was not written.
+        ArgumentError: the model cannot be exported, onnxruntime cannot run it, a field of its state is called
+            "action", or the extra `onnx` is not installed; nothing was written.
+        SelfTestFailed: a graph does not do what the model does; nothing was written.
 
     >>> import tempfile, equiworld as ew
     >>> model = WorldModel.for_env("equiworld/PushT-v0", hidden=(8,))
@@ -68,6 +69,9 @@ def world_model(
     (True, True)
     """
     instance("model", model, WorldModel)
+    if "action" in {*model.symmetry.state, *model.latent.state}:
+        called = 'another name: of what `predict` takes, "action" is the action'
+        raise ArgumentError("model", "one whose state has a field 'action'", called)
     elements, rows = (
         integer(name, value, least=1) for name, value in (("elements", elements), ("rows", rows))
     )
@@ -98,14 +102,15 @@ def world_model(
         over = (drawn, model.latent) if claimed else (None, None)
         test = SelfTest(inputs, expected, over[0], over[1], moved, *tolerances)
         examples = {name: torch.from_numpy(array[:3]) for name, array in inputs.items()}
-        graph = graph_of(module, examples, tuple(expected))
+        graph = graph_of(module, examples, tuple(expected), "model")
         details = {
             "symmetry": symmetry_to_dict(model.latent),
             "notes": [] if model.equivariant else [f"{model.family}: not equivariant"],
             "world": {"env": model.env_id, "family": model.family, "action_repeat": model.action_repeat},
         }
-        found.append(write_bundle(kind, graph, test, names, **details))
-    return found[0], found[1]
+        found.append(checked_bundle(kind, graph, test, names, **details))
+    encode, predict = found  # both work before either is written
+    return encode.write(), predict.write()
 
 
 class _Encode(nn.Module):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from equiworld.arguments import integer, number, reals
 from equiworld.errors import ArgumentError
-from equiworld.export.bundle import Exported, names_of_files, write_bundle
+from equiworld.export.bundle import Exported, checked_bundle, names_of_files
 from equiworld.export.deployed import DeployedPolicy
 from equiworld.export.graph import graph_of
 from equiworld.export.self_test import SelfTest
@@ -66,7 +66,8 @@ def policy(
         Paths, and what was measured.
 
     Raises:
-        ArgumentError: no graph of the policy is known, an argument is wrong, or the extra `onnx` is not installed.
+        ArgumentError: no graph of the policy is known or onnxruntime cannot run it, an observed key is called like an
+            output, an argument is wrong, or the extra `onnx` is not installed; nothing was written.
         SelfTestFailed: the graph does not do what the policy does; nothing was written.
 
     >>> import tempfile, equiworld as ew
@@ -103,7 +104,7 @@ def policy(
         "notes": list(getattr(decides, "inexact", ())),
         "closed_loop": None if certificate is None else certificate.to_result(),
     }
-    return write_bundle("policy", graph, test, files, **details)
+    return checked_bundle("policy", graph, test, files, **details).write()
 
 
 def _symmetry(policy: Any, given: Any) -> Symmetry | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Symmetry
-from equiworld.tasks.objective import Cost, Objective, Read, in_goal, in_state
+from equiworld.tasks.objective import Cost, Objective, Read, as_objective, in_goal, in_state
 
 __all__ = ["FirstOf"]
 
@@ -24,14 +24,21 @@ class FirstOf(Objective):
         objectives: in order of preference.
 
     Raises:
-        ArgumentError: when bound, if a name is mistaken, or if none can be bound; with what each of them lacks.
+        ArgumentError: they are no sequence of objectives; when bound, if a name is mistaken, or if none can be bound,
+            with what each of them lacks.
 
     >>> from equiworld.tasks import KeypointDistance
     >>> FirstOf((KeypointDistance("keypoints", "goal_keypoints"), KeypointDistance("place", "goal"))).terms[0][0]
     1.0
     """
 
-    objectives: tuple[Objective, ...]
+    objectives: Sequence[Objective]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.objectives, Sequence):
+            raise ArgumentError("objectives", repr(self.objectives), "a sequence of objectives")
+        found = tuple(as_objective(each, "objectives") for each in self.objectives)
+        object.__setattr__(self, "objectives", found)
 
     def bind(self, symmetry: Symmetry) -> Cost:
         channels, goal_channels = symmetry.channels(), symmetry.channels(symmetry.goal)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
 from equiworld.symmetry import Channel, Features, Symmetry
 
@@ -94,13 +94,12 @@ class Objective(ABC):
         """Weights and objectives that it is the sum of."""
         return ((1.0, self),)
 
-    def __add__(self, other: Objective) -> Objective:
-        return WeightedSum(self.terms + other.terms)
+    def __add__(self, other: Objective | Callable[..., Tensor]) -> Objective:
+        return WeightedSum(self.terms + as_objective(other, "other").terms)
 
     def __mul__(self, weight: float) -> Objective:
-        if not (isinstance(weight, int | float) and math.isfinite(weight)):
-            raise ArgumentError("weight", repr(weight), "a finite number")
-        return WeightedSum(tuple((weight * each, term) for each, term in self.terms))
+        factor = number("weight", weight)
+        return WeightedSum(tuple((factor * each, term) for each, term in self.terms))
 
     __rmul__ = __mul__
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from equiworld.arguments import number
 from equiworld.errors import ArgumentError
-from equiworld.symmetry import Features, Symmetry
-from equiworld.tasks.objective import Cost, Objective, Read, in_goal, in_state
+from equiworld.symmetry import Channel, Features, Symmetry
+from equiworld.tasks.objective import Cost, Objective, Read, as_objective, in_goal, in_state
 
 __all__ = ["ActionCost", "Approach", "KeypointDistance", "LatentDistance", "PoseDistance", "Sharpened"]
 
@@ -31,15 +31,14 @@ class KeypointDistance(Objective):
     lever: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.lever) and self.lever > 0):
-            raise ArgumentError("lever", self.lever, "a positive factor")
+        object.__setattr__(self, "lever", number("lever", self.lever, above=0))
 
     @property
     def reads(self) -> frozenset[Read]:
         return frozenset({in_state(self.points), in_goal(self.goal)})
 
     def bind(self, symmetry: Symmetry) -> Cost:
-        here, there = in_state(self.points).channel(symmetry), in_goal(self.goal).channel(symmetry)
+        here, there = _both(symmetry, self.points, self.goal)
 
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
             away = states.select(here) - goal.select(there)
@@ -70,16 +69,17 @@ class PoseDistance(Objective):
     goal_orientation: str
     length: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", number("length", self.length, above=0))
+
     @property
     def reads(self) -> frozenset[Read]:
         goal = in_goal(self.goal_position), in_goal(self.goal_orientation)
         return frozenset({in_state(self.position), in_state(self.orientation), *goal})
 
     def bind(self, symmetry: Symmetry) -> Cost:
-        place, axes = (in_state(name).channel(symmetry) for name in (self.position, self.orientation))
-        goal_place, goal_axes = (
-            in_goal(name).channel(symmetry) for name in (self.goal_position, self.goal_orientation)
-        )
+        place, goal_place = _both(symmetry, self.position, self.goal_position)
+        axes, goal_axes = _both(symmetry, self.orientation, self.goal_orientation)
 
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
             away = (states.select(place) - goal.select(goal_place)).square().sum((-2, -1))
@@ -103,12 +103,18 @@ class Approach(Objective):
     to: str
     reach: float = 0.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reach", number("reach", self.reach, least=0))
+
     @property
     def reads(self) -> frozenset[Read]:
         return frozenset({in_state(self.point), in_state(self.to)})
 
     def bind(self, symmetry: Symmetry) -> Cost:
         here, there = in_state(self.point).channel(symmetry), in_state(self.to).channel(symmetry)
+        if _count(here) != 1:
+            got = f"{self.point!r} of the state, of {_count(here)} points"
+            raise ArgumentError("objective", got, "a field of one point to be brought near")
 
         def cost(states: Features, actions: Tensor, goal: Features) -> Tensor:
             apart = torch.linalg.vector_norm(states.select(here) - states.select(there), dim=-2).mean(-1)
@@ -154,6 +160,11 @@ class Sharpened(Objective):
     weight: float
     length: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "objective", as_objective(self.objective, "objective"))
+        object.__setattr__(self, "weight", number("weight", self.weight))
+        object.__setattr__(self, "length", number("length", self.length, above=0))
+
     @property
     def reads(self) -> frozenset[Read]:
         return self.objective.reads
@@ -166,3 +177,16 @@ class Sharpened(Objective):
             return distance + self.weight * (1.0 - torch.exp(-distance / self.length))
 
         return cost
+
+
+def _both(symmetry: Symmetry, state: str, goal: str) -> tuple[Channel, Channel]:
+    """Where a field of the state lies, and that of the goal it is compared with, point by point."""
+    here, there = in_state(state).channel(symmetry), in_goal(goal).channel(symmetry)
+    if _count(here) != _count(there):
+        got = f"{goal!r} of the goal, of {_count(there)} points or vectors"
+        raise ArgumentError("objective", got, f"as many as {state!r} of the state has, {_count(here)}")
+    return here, there
+
+
+def _count(channel: Channel) -> int:
+    return channel.stop - channel.start

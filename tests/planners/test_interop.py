@@ -33,6 +33,29 @@ def test_flat_functions_are_the_model(flat, observations):
     assert not flat.dynamics(x, action).requires_grad
 
 
+def test_every_observation_is_charged_for_its_own_goal(flat, observations):
+    still = torch.zeros(16, 2).double()
+    alone = [flat.running_cost(flat.state(rows(observations, row)), still[:1]) for row in range(16)]
+    x = flat.state(observations)
+    found = flat.running_cost(x, still)
+    assert torch.allclose(found, torch.cat(alone), rtol=1e-12)
+    assert torch.equal(
+        flat.running_cost(torch.stack([x, x]), torch.stack([still, still])), found.expand(2, 16)
+    )
+    flat.state(rows(observations, 0))
+    assert not torch.allclose(flat.running_cost(x, still), found)  # all of them for the goal of the first
+
+
+def test_states_of_another_number_than_the_goals_are_refused(flat, observations):
+    action = torch.zeros(5, 2).double()
+    with pytest.raises(ArgumentError, match=r"goal: got None; expected state\(observation\)"):
+        flat.running_cost(torch.zeros(5, 8).double(), action)
+    x = flat.state(observations)
+    for wrong in (x[:5], x[0]):
+        with pytest.raises(ArgumentError, match=r"state: got shape .*expected shape \(…, 16, n\)"):
+            flat.running_cost(wrong, action)
+
+
 def test_the_cost_protocol_sums_what_rollouts_cost(flat, observations):
     candidates = torch.randn(16, 5, 3, 2, generator=torch.Generator().manual_seed(0)).double() * 20
     info = {
@@ -181,6 +204,32 @@ def test_a_prior_is_asked_again_where_the_model_says_what_it_will_see():
     assert np.allclose(asked[1]["position"], arrays["position"], atol=1e-5)
     assert np.array_equal(asked[1]["target"], asked[0]["target"])
     assert not np.allclose(asked[1]["position"], asked[0]["position"], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((np.zeros((16, 3)), None), r"actions of shape \(16, 3\); expected shape \(16, 2\)"),
+        ((np.zeros(2), None), r"actions of shape \(2,\)"),
+        ((np.full((16, 2), np.nan), None), "NaN or infinity"),
+        ((None, None), "dtype object; expected real numbers"),
+        (None, "one whose predict returned a NoneType"),
+    ],
+    ids=["size", "one row", "NaN", "no action", "nothing"],
+)
+def test_what_a_prior_does_is_checked(answer, told, observations):
+    class Fixed:
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            return self.answer
+
+    for horizon in (1, 3):
+        prior = Fixed()
+        policy = MPCPolicy(model_of(), CEM(horizon=horizon, samples=4, elites=2), prior=prior)
+        prior.answer = answer
+        with pytest.raises(ArgumentError, match=f"prior: got {told}"):
+            policy.predict(observations)
+        prior.answer = np.zeros((16, 2), np.float32), None
+        assert policy.predict(observations)[0].shape == (16, 2)
 
 
 def test_what_has_no_predict_is_no_prior():

@@ -14,7 +14,7 @@ from policy_cases import ENV, PLAIN, PLANNER, PLANNERS, model_of, policy_of, row
 
 from equiworld.errors import ArgumentError, CheckpointError, UnknownNameError
 from equiworld.models import WorldModel
-from equiworld.planners import MPCPolicy, Task
+from equiworld.planners import CEM, MPCPolicy, Task
 
 # ------------------------------------------------------------------------------------ numbers and modes
 
@@ -129,6 +129,16 @@ def test_what_no_file_can_hold_is_refused(tmp_path):
 
     with pytest.raises(ArgumentError, match="prior: got Prior; expected a policy without one"):
         policy_of(prior=Prior()).save(tmp_path)
+
+    class Ours(CEM):
+        pass
+
+    before = {file.name: file.read_bytes() for file in policy_of().save(tmp_path).iterdir()}
+    with pytest.raises(ArgumentError, match=r"planner: .*Ours"):
+        policy_of("mlp", planner=Ours(horizon=3)).save(tmp_path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    policy_of("mlp").save(tmp_path)
+    assert (tmp_path / "model.json").read_bytes() != before["model.json"]
 
 
 def test_files_that_are_damaged_or_of_another_release_are_refused(tmp_path):

@@ -109,3 +109,13 @@ def test_other_mistakes_are_not_passed_over() -> None:
 
     with pytest.raises(ArgumentError, match="length: got"):
         FirstOf((Broken(), PLACE)).bind(PLANE)
+
+
+def test_they_are_a_sequence_of_objectives() -> None:
+    assert FirstOf([NEAR, PLACE]) == FirstOf((NEAR, PLACE))
+    with pytest.raises(
+        ArgumentError, match=r"objectives: got KeypointDistance.*; expected a sequence of objectives"
+    ):
+        FirstOf(PLACE)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="objectives: got 3; expected an Objective"):
+        FirstOf((PLACE, 3))  # type: ignore[arg-type]

@@ -240,9 +240,56 @@ def test_sums_and_weights():
     one, two = value(first, **place), value(second, **place)
     assert value(first + 0.5 * second, **place) == pytest.approx(one + 0.5 * two)
     assert value(2 * (first + 0.5 * second) + first, **place) == pytest.approx(3 * one + two)
-    for weight in (float("nan"), float("inf"), "much"):
+    for weight in (np.int64(2), np.float32(2), 2):
+        assert value(first * weight, **place) == value(weight * first, **place) == 2 * one
+    for weight in (float("nan"), float("inf"), "much", True):
         with pytest.raises(ArgumentError, match="weight: got"):
             first * weight
+    with pytest.raises(ArgumentError, match="other: got 3; expected an Objective, or a function"):
+        first + 3
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf, "1", None, True], ids=repr)
+def test_lengths_and_factors_are_finite_and_above_zero(wrong):
+    away = KeypointDistance("body", "goal")
+    for name, made in (
+        ("length", lambda: Sharpened(away, 1.0, wrong)),
+        ("length", lambda: PoseDistance("body", "turn", "goal", "goal_turn", length=wrong)),
+        ("lever", lambda: KeypointDistance("corners", "goal_corners", lever=wrong)),
+    ):
+        with pytest.raises(ArgumentError, match=f"{name}: got .*; expected a positive number"):
+            made()
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, "1", None], ids=repr)
+def test_weights_and_reaches_are_finite(wrong):
+    for name, made in (
+        ("weight", lambda: Sharpened(KeypointDistance("body", "goal"), wrong, 1.0)),
+        ("reach", lambda: Approach("hand", "body", reach=wrong)),
+    ):
+        with pytest.raises(ArgumentError, match=f"{name}: got"):
+            made()
+    with pytest.raises(ArgumentError, match=r"reach: got -0.1; expected a number of at least 0"):
+        Approach("hand", "body", reach=-0.1)
+
+
+def test_numbers_of_numpy_are_numbers():
+    near = KeypointDistance("body", "goal")
+    assert Sharpened(near, np.int64(2), np.float32(5)) == Sharpened(near, 2.0, 5.0)
+    assert Approach("hand", "body", reach=np.int64(2)) == Approach("hand", "body", reach=2.0)
+
+
+def test_points_are_compared_with_as_many():
+    for symmetry in (PLANE, SPACE):
+        for points, goal in (("corners", "goal"), ("body", "goal_corners")):
+            with pytest.raises(ArgumentError, match=f"objective: got '{goal}' of the goal, of . points"):
+                KeypointDistance(points, goal).bind(symmetry)
+            with pytest.raises(ArgumentError, match=f"objective: got '{goal}' of the goal, of . points"):
+                PoseDistance(points, "turn", goal, "goal_turn", length=1.0).bind(symmetry)
+        with pytest.raises(ArgumentError, match=r"objective: got 'corners' .*expected a field of one point"):
+            Approach("corners", "hand").bind(symmetry)
+    apart = value(Approach("hand", "corners"), hand=(3.0, 4.0))  # of several points the mean counts
+    assert apart == 5.0
 
 
 def test_a_plain_function_is_an_objective():
@@ -251,6 +298,13 @@ def test_a_plain_function_is_an_objective():
 
     assert value(FunctionObjective(away), body=(3.0, 4.0)) == 5.0
     assert_invariant(FunctionObjective(away), PLANE)
+    near = KeypointDistance("body", "goal")
+    assert value(near + away, body=(3.0, 4.0)) == 10.0
+    sharp, plain = (value(Sharpened(each, 2.0, 5.0), body=(3.0, 4.0)) for each in (away, near))
+    assert sharp == pytest.approx(plain)
+    for wrong in (3, "near", None):
+        with pytest.raises(ArgumentError, match=r"objective: got .*; expected an Objective, or a function"):
+            Sharpened(wrong, 1.0, 1.0)
 
 
 def test_fields_that_are_not_there_are_refused():
