@@ -126,8 +126,10 @@ class WhatCarries(TrainedQuestion):
         """Success without each part, a row of marks an arm."""
         if not rows:
             return None
-        names = list(dict.fromkeys(row["removed"] for row in rows))
-        figure, (axes,) = new_figure(1, width=7.5)
+        names = sorted(
+            {row["removed"] for row in rows}, key=lambda name: (name != NOTHING, len(_parts(name)), name)
+        )
+        figure, (axes,) = new_figure(1, width=10.5)
         arms = grouped(rows, "arm")
         for index, (arm, of) in enumerate(arms.items()):
             aside = 0.12 * (index - (len(arms) - 1) / 2)
