@@ -167,7 +167,7 @@ def test_a_device_by_name_alone_gets_its_index():
 def test_flat_functions_compute_where_the_model_is(observations):
     flat = FlatModel(model_of())
     x, action = flat.state(observations), torch.ones(16, 2)
-    expected = x, flat.dynamics(x, action), flat.running_cost(x[:1], action[:1])
+    expected = x, flat.dynamics(x, action), flat.running_cost(x, action)
     candidates = torch.randn(16, 5, 3, 2, generator=torch.Generator().manual_seed(0))
     shown = {name: torch.from_numpy(array)[:, None].expand(-1, 5, -1) for name, array in observations.items()}
     costs = flat.get_cost(shown, candidates)
@@ -177,7 +177,7 @@ def test_flat_functions_compute_where_the_model_is(observations):
         found = (
             x,
             there.dynamics(x, action.to(ELSEWHERE)),
-            there.running_cost(x[:1], action[:1].to(ELSEWHERE)),
+            there.running_cost(x, action.to(ELSEWHERE)),
         )
         assert all(torch.equal(here(one), two) for one, two in zip(found, expected, strict=True))
         assert torch.equal(here(there.get_cost(shown, candidates.to(ELSEWHERE))), costs)

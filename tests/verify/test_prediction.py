@@ -94,6 +94,9 @@ class Known:
     def fits(self, symmetry: Symmetry) -> bool:
         return symmetry == self.symmetry
 
+    def carried(self, symmetry: Symmetry) -> Symmetry:
+        return symmetry
+
     def encode_features(self, observed: Features) -> Features:
         return observed
 
