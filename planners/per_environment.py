@@ -102,9 +102,8 @@ class PerEnvironment:
         for member, row, begins in zip(members, rows, starts, strict=True):
             if begins:
                 member.reset(self.seed if deterministic else int(self._free.integers(2**31)))
-            actions.append(
-                reals("factory", member(row))
-            )  # a copy: members may fill one buffer again and again
+            # A copy: members may fill one buffer again and again.
+            actions.append(reals("factory", member(row)))
         shapes = {action.shape for action in actions}
         if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
             got = f"one whose members' actions are of shape {', '.join(map(str, sorted(shapes)))}"

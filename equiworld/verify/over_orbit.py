@@ -83,9 +83,8 @@ class Orbit:
             elements = orbit_elements(self.group, symmetry.dim, self.count, rng, symmetry.length_scale)
         move = move_of(env) if self.mode == "active" else None
         found = replace(self, symmetry=symmetry, elements=elements, move=move)
-        if (
-            self.mode == "active"
-        ):  # an environment that stays where it is need not run all episodes there first
+        # An environment that stays where it is need not run all episodes there first.
+        if self.mode == "active":
             found.begin(elements[1])(env, seed, options)
         return found
 
