@@ -41,6 +41,7 @@ class CertificateOf(TrainedQuestion):
         "motion": Measure("px|m", "how far anything moved in the unturned loop"),
         "passed": Measure("1", "1: at most 1e-8 length scales, and it moved"),
         "outcomes_differ": Measure("1", "episodes solved turned and not unturned, or the other way round"),
+        "ends_differ": Measure("1", "episodes that ended after another step than unturned"),
     }
     small: ClassVar[dict[str, Any]] = {"elements": 2, "episodes": 1, "loop_steps": 10}
 
@@ -69,5 +70,6 @@ class CertificateOf(TrainedQuestion):
                 "motion": orbit.motion,
                 "passed": int(found.passed),
                 "outcomes_differ": int(orbit.outcome_differs.sum()),
+                "ends_differ": int(orbit.end_differs.sum()),
             }
         ]

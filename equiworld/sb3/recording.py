@@ -19,6 +19,7 @@ __all__ = ["Recorded"]
 _OFTEN, _MOST = 32, 8  # calls of a shape before it is recorded; shapes that are
 _PURE = "torch", "stable_baselines3", "equiworld"  # whose modules compute from tensors alone
 _TRAINING = attrgetter("training")
+_GLOBAL_HOOKS = "_global_forward_pre_hooks", "_global_forward_hooks"
 
 
 class Recorded:
@@ -53,9 +54,10 @@ class Recorded:
         ]
         self._holders, self._children, self._buffers = ([held for held in kind if held] for kind in kinds)
         self._bare = [held for kind in kinds for held in kind if not held]
-        self._hooks = [
-            held for each in self._modules for held in (each._forward_pre_hooks, each._forward_hooks)
-        ]
+        # Those of all modules are in dictionaries of torch's, which only private names lead to.
+        everywhere = [getattr(torch.nn.modules.module, name, {}) for name in _GLOBAL_HOOKS]
+        own = [(each._forward_pre_hooks, each._forward_hooks) for each in self._modules]
+        self._hooks = [*everywhere, *chain.from_iterable(own)] if self._modules else []
         self._attributes = [vars(each) for each in self._modules]
         self._pure = all(each.forward.__module__.partition(".")[0] in _PURE for each in self._modules)
         self._made_of, self._stood = self._parts(_held(self._holders)), _held(self._buffers)

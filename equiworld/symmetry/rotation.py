@@ -120,13 +120,13 @@ class Rotation(Field):
         return matrices.reshape(*array.shape[:-1], self.count, 3, 3)
 
     def _numbers(self, matrices: Array) -> Array:
-        """The inverse of `_matrices`."""
+        """The inverse of `_matrices`; of what is no rotation, a prediction say, the rotation nearest to it."""
         leading = matrices.shape[:-3]
         if self.form == "matrix":
             return matrices.reshape(*leading, 9 * self.count)
         from scipy.spatial.transform import Rotation as SciPyRotation
 
-        rotations = SciPyRotation.from_matrix(matrices.reshape(-1, 3, 3))
+        rotations = SciPyRotation.from_matrix(_proper(matrices.reshape(-1, 3, 3)))
         if self._euler:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of gimbal lock: two angles are then one
@@ -179,3 +179,15 @@ class Rotation(Field):
         columns = self._columns(self._matrices(low)), self._columns(self._matrices(high))
         lower, upper = ball_interval(np.zeros(3), 0.0, *columns)
         return self._numbers(self._from_columns(lower)), self._numbers(self._from_columns(upper))
+
+
+def _proper(matrices: Array) -> Array:
+    """Those with determinants that are not positive, which SciPy refuses, as the rotations nearest to them."""
+    improper = np.linalg.det(matrices) <= 0
+    if not improper.any():
+        return matrices
+    left, _, right = np.linalg.svd(matrices[improper])
+    left[..., -1] *= np.sign(np.linalg.det(left @ right))[:, None]
+    found = matrices.copy()
+    found[improper] = left @ right
+    return found

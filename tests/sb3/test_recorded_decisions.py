@@ -189,6 +189,13 @@ def test_hooks_and_what_an_instance_does_of_its_own_are_called_at_every_decision
     hook.remove()
     assert not calls()
     assert len(heard) == 50
+    everywhere = nn.modules.module.register_module_forward_pre_hook(lambda *_: heard.append(1))
+    try:
+        assert calls()
+        assert len(heard) > 100
+    finally:
+        everywhere.remove()
+    assert not calls()
     layer = policy.action_net.layer
     layer.forward = lambda row: torch.zeros_like(nn.Linear.forward(layer, row))
     assert calls()

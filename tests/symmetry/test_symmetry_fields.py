@@ -217,6 +217,29 @@ def test_rotation_forms_agree() -> None:
         np.testing.assert_allclose(field.transform(g, -3.0 * quaternion), turned, atol=1e-14)
 
 
+@pytest.mark.parametrize("form", ["xyzw", "wxyz", "xyz"])
+def test_what_no_rotation_is_comes_out_as_the_nearest_one(form: str) -> None:
+    rng = np.random.default_rng(6)
+    field, centre, g = Rotation(8, form=form), np.zeros(3), SO3().sample(rng)
+    predicted = rng.normal(size=(3, 24))
+    axes = predicted.reshape(3, 8, 3).transpose(1, 0, 2)
+    assert 0 < (np.linalg.det(axes) < 0).sum() < 8
+
+    def read(vectors: np.ndarray) -> np.ndarray:
+        found = field.encode(field.decode({"vectors": vectors}, centre), centre)["vectors"]
+        return found.reshape(3, 8, 3).transpose(1, 0, 2)
+
+    found = read(predicted)
+    np.testing.assert_allclose(
+        found @ found.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (8, 3, 3)), atol=1e-14
+    )
+    np.testing.assert_allclose(np.linalg.det(found), 1.0, atol=1e-14)
+    away = np.square(found - axes).sum((1, 2))
+    for other in SO3().sample(rng, 200).matrix:
+        assert (away <= np.square(other - axes).sum((1, 2))).all()
+    np.testing.assert_allclose(read(g.matrix @ predicted), g.matrix @ found, atol=1e-12)
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_encode_and_decode_are_inverse(dim: int) -> None:
     rng = np.random.default_rng(5)

@@ -14,7 +14,7 @@ from puck import SYMMETRY, move_puck
 import equiworld as ew
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, SE2, SO2, SO3
-from equiworld.symmetry import Heading, Point, Rotation, Scalar, Symmetry, Vector
+from equiworld.symmetry import Cloud, Heading, Point, Rotation, Scalar, Symmetry, Vector
 
 QUATERNION = Rotation(form="wxyz")
 
@@ -147,6 +147,50 @@ def test_a_quaternion_may_have_either_sign():
     assert audited(Top(), declared).verdict == "in law"
     found = audited(Top(), replace(declared, observation={"q": Scalar(4)}))
     assert found.verdict == "broken"
+
+
+class Swarm(Cart):
+    """Points that fly together in the wind and are told in some order.
+
+    Args:
+        order: "kept"; "sorted", along x; or "drawn", anew each time.
+        stretched: how much farther along x each of them is blown on its own.
+    """
+
+    count = 12
+    observation_space = spaces.Dict({"cloud": spaces.Box(-99, 99, (2 * count,), np.float64)})
+
+    def __init__(self, order, stretched=1.0):
+        super().__init__()
+        self.order, self.stretched = order, stretched
+
+    def reset(self, *, seed=None, options=None):
+        gym.Env.reset(self, seed=seed)
+        self.v, self.h = self.np_random.uniform(-1, 1, 2), 0.0
+        self.p = self.np_random.uniform(-1, 1, (self.count, 2))
+        return self._get_obs(), {}
+
+    def _get_obs(self):
+        orders = {
+            "kept": np.arange(self.count),
+            "sorted": np.argsort(self.p[:, 0]),
+            "drawn": self.np_random.permutation(self.count),
+        }
+        return {"cloud": self.p[orders[self.order]].ravel()}
+
+    def step(self, action):
+        _, *rest = super().step(action)
+        self.p = self.p + 0.3 * self.np_random.normal(size=(self.count, 2)) * [self.stretched, 1.0]
+        return self._get_obs(), *rest
+
+
+@pytest.mark.parametrize("order", ["kept", "sorted", "drawn"])
+def test_clouds_have_a_law_whatever_their_order(order):
+    declared = Symmetry(SO2(), {"cloud": Cloud(12)}, action=Vector())
+    found = audited(Swarm(order), declared)
+    assert (found.verdict, found.ok) == ("in law", True)
+    broken = audited(Swarm(order, stretched=4.0), declared)
+    assert (broken.verdict, broken.ok) == ("broken", False)
 
 
 @pytest.mark.parametrize(("noise", "verdict"), [("along x", "broken"), ("all round", "in law")])

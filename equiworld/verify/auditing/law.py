@@ -11,6 +11,7 @@ import numpy as np
 from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.groups.arrays import Array
+from equiworld.symmetry import Cloud
 from equiworld.verify.auditing.access import reseed
 from equiworld.verify.auditing.drawing_states import Origin
 from equiworld.verify.auditing.subgroups import Lattice
@@ -23,6 +24,7 @@ _ASKED = 5  # states in which it is asked whether anything is drawn
 _DRAWS = 24  # from each side, of each state
 _PERMUTATIONS = 999  # at least
 _MOST_PERMUTATIONS = 100_000
+_WAVES = 64  # that clouds are compared by
 _STILL = 1e-9  # of the numbers' size: what scatters by less is not noise
 
 Sides = tuple[Mapping[str, Array], Mapping[str, Array]]
@@ -121,7 +123,8 @@ def compared_laws(
                 told.setdefault(owner[index], []).append((here.told, there.told))
                 if here.seen and there.seen:
                     moved = _features(simulator, here.seen, lattice.elements[index])
-                    seen.setdefault(owner[index], []).append((moved, _features(simulator, there.seen)))
+                    sides = _unordered(simulator, (moved, _features(simulator, there.seen)))
+                    seen.setdefault(owner[index], []).append(sides)
 
     def p_value(pairs: Sequence[Sides], *names: str) -> float:
         return _p_value(pairs, names, rng, permutations)
@@ -229,6 +232,24 @@ def _features(
         moved = array if g is None else np.asarray(declared.transform(g, array, centre), np.float64)
         channels = declared.encode(moved, centre).values()
         found[name] = np.concatenate([each.reshape(len(array), -1) for each in channels], -1)
+    return found
+
+
+def _unordered(simulator: Simulator, sides: Sides) -> Sides:
+    """With clouds as means of waves over their points, whose order means nothing.
+
+    Those of all waves fix a distribution, those of some at random nearly do (A. Rahimi and B. Recht, NeurIPS 2007).
+    """
+    dim, fields = simulator.symmetry.dim, simulator.symmetry.observation
+    found = dict(sides[0]), dict(sides[1])
+    for name in sides[0]:
+        if isinstance(fields[name], Cloud):
+            clouds = [side[name].reshape(_DRAWS, dim, -1) for side in sides]
+            points = np.concatenate(clouds, -1).swapaxes(0, 1).reshape(dim, -1)
+            waves = np.random.default_rng(0).normal(size=(_WAVES, dim)) / max(points.std(-1).max(), 1e-300)
+            for side, cloud in zip(found, clouds, strict=True):
+                phases = waves @ (cloud - points.mean(-1, keepdims=True))
+                side[name] = np.concatenate([np.cos(phases).mean(-1), np.sin(phases).mean(-1)], -1)
     return found
 
 
