@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from equiworld.envs.spaces import Ball
 from equiworld.symmetry import Point, symmetry_of
 
 __all__ = ["ReachTask", "cloudpush_reach", "pusht_reach"]
@@ -20,6 +21,8 @@ _AGENT = "agent_pos"
 
 class ReachTask(gym.Wrapper):
     """Bring the agent to a goal; observed in one row are the goal and all that the environment counts as its state.
+
+    Actions are shares of the environment's largest, as learners expect whose first mean is 0 and first spread 1.
 
     Reward: by how much the agent came nearer, in units of the symmetry's length scale, 1 for being there, -1 for a goal
     that is lost, and -0.01 a step.
@@ -70,6 +73,9 @@ class ReachTask(gym.Wrapper):
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self.observation_space.symmetry = self.symmetry  # type: ignore[attr-defined]
         self._goal = np.zeros(whole.dim)
+        ball: Any = env.action_space
+        self._most = ball.radius
+        self.action_space = Ball(whole.dim, 1.0)
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -88,7 +94,7 @@ class ReachTask(gym.Wrapper):
 
     def step(self, action: Any) -> tuple[NDArray[np.float64], float, bool, bool, dict[str, Any]]:
         """As the environment does; its reward and its end are those of reaching."""
-        seen, _, _, cut, _ = self.env.step(np.asarray(action, np.float64))
+        seen, _, _, cut, _ = self.env.step(self._most * np.asarray(action, np.float64))
         before, after = self._distance, self._away(seen)
         self._distance = after
         way = self._goal - seen[_AGENT]
