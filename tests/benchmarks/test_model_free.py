@@ -44,7 +44,7 @@ def test_reach_tasks_have_goals_in_the_slice_and_end_where_it_is_left(world, dim
         assert math.acos(way[0] / np.linalg.norm(way)) <= 0.4 + 1e-9
         ended, cut, info = False, False, {}
         while not (ended or cut):  # straight at it
-            seen, _, ended, cut, info = env.step(seen[dim : 2 * dim] - seen[:dim])
+            seen, _, ended, cut, info = env.step(10 * (seen[dim : 2 * dim] - seen[:dim]))
         ends += info["is_success"]
         env.reset(seed=seed)
         ended = cut = False
