@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from equiworld.benchmarks import QUESTIONS, question
+from equiworld.benchmarks.published import published_tables
 from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
@@ -62,6 +63,7 @@ def write_report(
         {*found.newest, *found.missing, *before}, key=lambda name: ([*QUESTIONS, name].index(name), name)
     )
     sections = [_section(name, found, before.get(name, []), where.get(name, ())) for name in names]
+    sections[:0] = _published(found)
     text = Path(markdown) if markdown else Path(folder) / "report.md"
     for section in sections:
         for picture in section["pictures"]:
@@ -114,6 +116,22 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
         "cells": len(cells),
         "minutes": sum(result["seconds"] for result in cells.values()) / 60,
     }
+
+
+def _published(found: Gathered) -> list[dict[str, Any]]:
+    """A section of what others published beside the store's rows; none where they say nothing to that."""
+    rows = {
+        name: [row for result in cells.values() for row in result["rows"]]
+        for name, cells in found.newest.items()
+    }
+    tables, missing = published_tables(rows)
+    section = {
+        "name": "published",
+        "title": "Beside what others published",
+        "missing": dict.fromkeys(missing, ""),
+    }
+    empty = {"notes": [], "pictures": [], "definitions": {}, "details": {}, "provenance": {}, "cells": 0}
+    return [{**section, **empty, "tables": tables}] if tables else []
 
 
 def _question(name: str) -> tuple[Question | None, list[str]]:
