@@ -48,8 +48,8 @@ _RETURNS = {"all goals": "return", "worst element": "return_worst"}
 class ModelFree(Question):
     """Policies tested without noise: where they were trained, on all goals, and with the whole scene turned.
 
-    All arms see the same numbers in the same units and have the same settings; two hidden layers of 64, the steerable
-    one of a group with turns as many scalar and half as many vector channels. "symmetrised" is the plain policy,
+    All arms see the same numbers in the same units and have the same settings; two hidden layers of 64 numbers, half of
+    them in vectors for the steerable one of a group with turns. "symmetrised" is the plain policy,
     symmetrised after it was trained. Of a finite group all elements are tried.
 
     Attributes:

@@ -177,7 +177,7 @@ _REACH: Mapping[str, Any] = {
 _WALK: Mapping[str, Any] = {"log_std": -0.5, "spread": True, "envs": 8, "settings": LEGGED}
 
 ROBOTS: Mapping[str, Robot] = {
-    "Reacher-v5": Robot(_reacher, **_REACH),
+    "Reacher-v5": Robot(_reacher, **{**_REACH, "log_std": -1.0}),  # its reward counts the size of actions
     "PushT-reach": Robot(pusht_reach, **_REACH),
     "CloudPush-reach": Robot(cloudpush_reach, **_REACH),
     "Walker2d-v5": Robot(_walker, legs=_THIGHS, **_WALK),

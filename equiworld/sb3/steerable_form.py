@@ -71,8 +71,8 @@ class SteerableForm(ObservationForm):
         Args:
             outputs: "action" for its channels, "noisy action" for what `split` takes apart into these and a number for
                 each of their blocks; or how many invariants.
-            hidden: sizes of the hidden layers. Of blocks of scalars and vectors, which are as many as sizes and all
-                alike, it is the number of scalar channels, and half of it that of vectors.
+            hidden: sizes of the hidden layers, in numbers. Of blocks of scalars and vectors, which are as many as sizes
+                and all alike, one half are scalars and the other one vectors, of two or three numbers each.
             activation: of tied layers; the others have their own.
             with_action: whether the channels of an action come in behind the observation's.
 
@@ -135,7 +135,13 @@ class SteerableForm(ObservationForm):
         if len(set(hidden)) > 1:
             expected = f"equal sizes for form='steerable' under {group!r}: as many blocks, each of that size"
             raise ArgumentError("net_arch", list(hidden), expected)
-        sizes = {"scalars": hidden[0], "vectors": max(hidden[0] // 2, 1), "depth": len(hidden)}
+        across = kind.dim if group.axis is None else 2  # numbers of a vector channel
+        vectors = max(hidden[0] // (2 * across), 1)
+        sizes = {
+            "scalars": max(hidden[0] - across * vectors, 1),
+            "vectors": vectors,
+            "depth": len(hidden),
+        }
         if group.labels.order > 1 or group.axis is not None:
             network = LabelledSteerableNetwork(
                 kind, target, group, in_images=images, out_images=found, generator=generator, **sizes
