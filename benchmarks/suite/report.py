@@ -83,10 +83,7 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
     """All that a template says of a question."""
     cells = found.newest.get(name, {})
     asked, notes = _question(name)
-    points = dict.fromkeys(
-        part.partition("=")[0] for cell in cells for part in cell.split("/") if "=" in part
-    )
-    rows = [row for result in sorted(cells.values(), key=_order(asked, points)) for row in result["rows"]]
+    points, rows = _rows(asked, cells)
     where = {*COORDINATES, "source", *points, *coordinates, *(_coordinates(asked) if asked else ())}
     columns = (key for row in [*rows, *before] for key in row if key not in where)
     measures = list(dict.fromkeys(key.removesuffix("_low").removesuffix("_high") for key in columns))
@@ -120,10 +117,7 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
 
 def _published(found: Gathered) -> list[dict[str, Any]]:
     """A section of what others published beside the store's rows; none where they say nothing to that."""
-    rows = {
-        name: [row for result in cells.values() for row in result["rows"]]
-        for name, cells in found.newest.items()
-    }
+    rows = {name: _rows(_question(name)[0], cells)[1] for name, cells in found.newest.items()}
     tables, missing = published_tables(rows)
     section = {
         "name": "published",
@@ -148,6 +142,14 @@ def _coordinates(asked: Question) -> set[str]:
     """All that a question declares."""
     points = [point for world in asked.worlds for arm in asked.arms for point in asked.points(world, arm)]
     return {*asked.coordinates, *(name for point in points for name in point)}
+
+
+def _rows(asked: Question | None, cells: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
+    """Names of the points that cells are of, and all rows in order."""
+    named = dict.fromkeys(part.partition("=")[0] for cell in cells for part in cell.split("/") if "=" in part)
+    points = [*named]
+    results = sorted(cells.values(), key=_order(asked, points))
+    return points, [row for result in results for row in result["rows"]]
 
 
 def _order(asked: Question | None, points: Iterable[str]) -> Callable[[Mapping[str, Any]], Any]:
