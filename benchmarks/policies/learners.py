@@ -143,7 +143,7 @@ class Learning:
         from equiworld.sb3 import AugmentedReplayBuffer, EquivariantSACPolicy
 
         policy: Any = "MlpPolicy"
-        kwargs, more = self._shown, dict(SAC_SETTINGS)
+        kwargs, more = self._shown, {**SAC_SETTINGS, **robot.sac}
         if self.arm in ("canonical", "steerable"):
             policy, kwargs = EquivariantSACPolicy, self._exact
         elif self.arm == "augmented":

@@ -120,7 +120,7 @@ class ModelFree(Question):
                 "spread": robot.spread,
             }
         else:
-            algorithm = {**SAC_SETTINGS, "offline": OFFLINE}
+            algorithm = {**SAC_SETTINGS, **robot.sac, "offline": OFFLINE}
         return {
             "sb3": metadata.version("stable-baselines3"),
             "algorithm": algorithm,
