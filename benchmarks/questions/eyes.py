@@ -267,15 +267,18 @@ class EyesQuestion(TrainedQuestion):
         kinds, told = [name for name in DYNAMICS if "door" not in name], grouped(rows, "part").get("tasks")
         if not told:
             return None
+        sensing = [name for name in SENSING if any(row["sensing"] == name for row in told)]
+        aside = {eyes: 0.09 * (index - (len(TOLD) - 1) / 2) for index, eyes in enumerate(TOLD)}
         figure, axes = new_figure(len(kinds), len(WHERE))
         for place, (where, kind) in zip(axes, product(WHERE, kinds), strict=True):
             shown = []
             for row in told:
                 eyes, _, dynamics = row["arm"].partition(" + ")
                 if (row["where"], dynamics) == (where, kind):
-                    shown.append({**row, "arm": eyes, "place": [*SENSING].index(row["sensing"])})
+                    shown.append({**row, "arm": eyes, "place": sensing.index(row["sensing"]) + aside[eyes]})
             Panel(f"{kind} dynamics, {where}", "place", "success", share=True).draw(place, shown)
-            place.set_xticks(range(len(SENSING)), [fill(name, 12) for name in SENSING])
+            place.set_xticks(range(len(sensing)), [fill(name, 12) for name in sensing])
+            place.set_xlim(-0.5, len(sensing) - 0.5)
         legend_below(figure)
         return figure
 
