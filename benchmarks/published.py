@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from equiworld.benchmarks.suite.rows import Row
-from equiworld.benchmarks.suite.tables import paired_tables
+__all__ = ["CLAIMS", "Claim", "Figure"]
 
-__all__ = ["CLAIMS", "Claim", "Figure", "published_tables"]
+Row = Mapping[str, Any]
+"""Of a store."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,18 @@ class Claim:
     figures: Mapping[str, Figure] = field(hash=False)
     where: Mapping[str, Any] = field(default_factory=dict, hash=False)
     by: tuple[str, ...] = ("arm",)
+
+    def ours(self, rows: Iterable[Row]) -> list[dict[str, Any]]:
+        """One row for each seed of an arm, or of whatever tells lines apart."""
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in rows:
+            if _stands(row, self.where):
+                groups.setdefault((*(row.get(name) for name in self.by), row["seed"]), []).append(row)
+        return [
+            dict(zip((*self.by, "seed"), key, strict=True))
+            | {name: figure(group) for name, figure in self.figures.items()}
+            for key, group in groups.items()
+        ]
 
 
 _LOOP: Mapping[str, Figure] = {
@@ -235,37 +247,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("world", "arm"),
     ),
 )
-
-
-def published_tables(rows: Mapping[str, Sequence[Row]]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Our figures by claim, as tables; and the claims to which there are none.
-
-    Args:
-        rows: by question.
-    """
-    tables, missing = list[dict[str, Any]](), list[str]()
-    for claim in CLAIMS:
-        found = _ours(claim, rows.get(claim.question, ()))
-        if found:
-            said = f"{claim.what}. Published: {claim.theirs}. Ours, equiworld bench {claim.question}"
-            for table in paired_tables(found, [], [*claim.figures], {}):
-                tables.append({**table, "caption": ", ".join(filter(None, (said, table["caption"])))})
-        else:
-            missing.append(f"{claim.what}: equiworld bench {claim.question}")
-    return tables, missing
-
-
-def _ours(claim: Claim, rows: Iterable[Row]) -> list[Row]:
-    """One row an arm, or whatever tells lines apart, and a seed."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        if _stands(row, claim.where):
-            groups.setdefault((*(row.get(name) for name in claim.by), row["seed"]), []).append(row)
-    return [
-        dict(zip((*claim.by, "seed"), key, strict=True))
-        | {name: figure(group) for name, figure in claim.figures.items()}
-        for key, group in groups.items()
-    ]
 
 
 def _stands(row: Row, where: Mapping[str, Any]) -> bool:

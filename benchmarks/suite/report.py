@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from equiworld.benchmarks import QUESTIONS, question
-from equiworld.benchmarks.published import published_tables
+from equiworld.benchmarks.published import CLAIMS
 from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
 from equiworld.benchmarks.suite.run import figures
 from equiworld.benchmarks.suite.style import png_bytes
-from equiworld.benchmarks.suite.tables import comparison_tables, paired_tables, raw_table
+from equiworld.benchmarks.suite.tables import comparison_tables, paired_tables, published_tables, raw_table
 from equiworld.files import write_atomically
 from equiworld.results import read_json
 
@@ -118,7 +118,7 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
 def _published(found: Gathered) -> list[dict[str, Any]]:
     """A section of what others published beside the store's rows; none where they say nothing to that."""
     rows = {name: _rows(_question(name)[0], cells)[1] for name, cells in found.newest.items()}
-    tables, missing = published_tables(rows)
+    tables, missing = published_tables(CLAIMS, rows)
     section = {
         "name": "published",
         "title": "Beside what others published",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from equiworld.benchmarks.published import Claim
 from equiworld.benchmarks.suite.comparison import compared
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.summary import is_share, summarised
 
-__all__ = ["comparison_tables", "paired_tables", "raw_table"]
+__all__ = ["comparison_tables", "paired_tables", "published_tables", "raw_table"]
 
 _ENDS = ("_low", "_high")
 _COUNTS = ("successes", "episodes", "tasks_solved")  # stand in the cell of their share, or are long
@@ -67,6 +68,26 @@ def comparison_tables(rows: Sequence[Row], measures: Sequence[str]) -> list[dict
     where = dict.fromkeys(key for row in found for key in row if key not in others)
     table = _table([*where], [(row, []) for row in found], said, {"difference": "%"})
     return [table | {"caption": f"arms compared, {table['caption']}"}]
+
+
+def published_tables(
+    claims: Iterable[Claim], rows: Mapping[str, Sequence[Row]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Figures of ours by claim, as tables; and the claims to which there are none.
+
+    Args:
+        claims: what others published.
+        rows: by question.
+    """
+    tables, missing = list[dict[str, Any]](), list[str]()
+    for claim in claims:
+        found = claim.ours(rows.get(claim.question, ()))
+        said = f"{claim.what}. Published: {claim.theirs}. Ours, equiworld bench {claim.question}"
+        for table in paired_tables(found, [], [*claim.figures], {}) if found else ():
+            tables.append({**table, "caption": ", ".join(filter(None, (said, table["caption"])))})
+        if not found:
+            missing.append(f"{claim.what}: equiworld bench {claim.question}")
+    return tables, missing
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:
