@@ -54,7 +54,7 @@ def test_seeds_are_summarised_and_ratios_are_of_each():
         *orbit("equivariant", 0, (0.3, 0.3)),
     ]
     tables, missing = published_tables(
-        {"one-step": [*rows, {**rows[0], "part": "ladder", "test": "as it is"}]}
+        CLAIMS, {"one-step": [*rows, {**rows[0], "part": "ladder", "test": "as it is"}]}
     )
     table, ladder = tables
     assert table["caption"].startswith("one step, latents of clouds in space. Published: vector neurons .228")
