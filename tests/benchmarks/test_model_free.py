@@ -117,3 +117,21 @@ def test_every_arm_is_trained_and_tested(learner, arm, tmp_path):
         assert row["return_turned"] == pytest.approx(row["return_slice"], abs=1e-2)
     else:
         assert row["deviation"] > 1e-2
+
+
+def test_a_curve_is_of_steps_at_which_most_seeds_were_tested():
+    def row(seed, steps):
+        return {
+            "arm": "plain",
+            "seed": seed,
+            "learner": "ppo",
+            "steps": steps,
+            "return": 1.0,
+            "return_worst": 0.0,
+        }
+
+    rows = [row(seed, steps) for seed in range(3) for steps in (100_000, 200_000)] + [row(0, 60_000)]
+    for panel in ModelFree().figure(rows).axes:
+        drawn = [[*line.get_xdata()] for line in panel.get_lines()]
+        assert drawn
+        assert all(steps == [100_000, 200_000] for steps in drawn)
