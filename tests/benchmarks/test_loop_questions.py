@@ -11,6 +11,7 @@ import torch
 from equiworld.benchmarks.questions.flat_is_not_enough import FlatIsNotEnough
 from equiworld.benchmarks.questions.residual import Residual, latent_ranks
 from equiworld.benchmarks.questions.rollout import Rollout
+from equiworld.benchmarks.questions.tails import NOISE, TURNED, Tails
 from equiworld.benchmarks.questions.what_carries import PARTS, WhatCarries, without
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.comparison import mcnemar
@@ -250,3 +251,41 @@ def test_a_model_that_is_only_watched_is_trained_as_any_other(pusht_data):
     first, second = (model.state_dict() for model in models)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert seen == [("state", step) for step in range(1, 13)]
+
+
+# --- tails -----------------------------------------------------------------------------------------------
+
+
+def test_tails_are_those_of_the_deviations_and_tell_rounding_from_noise(store):
+    asked = Tails(tasks=6, elements=2, task_steps=20, scale="small", **FEW)
+    found = rows(asked, store, worlds=("pusht",), arms=("equivariant", "augmented"))
+    outcomes = {(row["arm"], row["dtype"], row["against"]): row for row in found if row["part"] == "outcomes"}
+    assert len(outcomes) == 8
+    for where, row in outcomes.items():
+        tail = {
+            one["beyond"]: one["strayed"]
+            for one in found
+            if one["part"] == "distances" and (one["arm"], one["dtype"], one["against"]) == where
+        }
+        shares = [tail[beyond] for beyond in sorted(tail)]
+        assert shares == sorted(shares, reverse=True)
+        assert max((beyond for beyond in tail if tail[beyond]), default=0.0) < row["deviation_max"]
+        assert all(beyond >= row["deviation_max"] for beyond in tail if not tail[beyond])
+        assert row["deviation_median"] <= row["deviation_p99"] <= row["deviation_max"]
+        assert row["outcomes_differ"] >= abs(row["solved"] - row["solved_there"])
+    for dtype in ("float32", "float64"):
+        exact = outcomes["equivariant", dtype, TURNED]
+        assert exact["deviation_median"] < 1e-8
+        assert not exact["outcomes_differ"]
+        # Negative controls: another seed's noise, and a policy that is not equivariant.
+        assert outcomes["equivariant", dtype, NOISE]["deviation_median"] > 1.0
+        assert outcomes["augmented", dtype, TURNED]["deviation_median"] > 1.0
+    assert outcomes["equivariant", "float64", TURNED]["deviation_max"] < 1e-8
+
+
+def test_tails_of_fewer_tasks_than_elements(store):
+    asked = Tails(tasks=1, elements=3, task_steps=5, scale="small", **FEW)
+    found = rows(asked, store, worlds=("pusht",), arms=("equivariant",))
+    assert {row["episodes"] for row in found} == {1}
+    assert asked.figure(found) is not None
+    assert asked.figure([]) is None
