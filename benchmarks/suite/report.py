@@ -13,12 +13,19 @@ from typing import Any
 
 from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks.published import CLAIMS
+from equiworld.benchmarks.rivals import CONTESTS
 from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
 from equiworld.benchmarks.suite.run import figures
 from equiworld.benchmarks.suite.style import png_bytes
-from equiworld.benchmarks.suite.tables import comparison_tables, paired_tables, published_tables, raw_table
+from equiworld.benchmarks.suite.tables import (
+    comparison_tables,
+    paired_tables,
+    published_tables,
+    raw_table,
+    rival_tables,
+)
 from equiworld.files import write_atomically
 from equiworld.results import read_json
 
@@ -63,7 +70,7 @@ def write_report(
         {*found.newest, *found.missing, *before}, key=lambda name: ([*QUESTIONS, name].index(name), name)
     )
     sections = [_section(name, found, before.get(name, []), where.get(name, ())) for name in names]
-    sections[:0] = _published(found)
+    sections[:0] = _across(found)
     text = Path(markdown) if markdown else Path(folder) / "report.md"
     for section in sections:
         for picture in section["pictures"]:
@@ -115,17 +122,19 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
     }
 
 
-def _published(found: Gathered) -> list[dict[str, Any]]:
-    """A section of what others published beside the store's rows; none where they say nothing to that."""
+def _across(found: Gathered) -> list[dict[str, Any]]:
+    """Sections that are of several questions: what others published, and the strongest rival of each task."""
     rows = {name: _rows(_question(name)[0], cells)[1] for name, cells in found.newest.items()}
-    tables, missing = published_tables(CLAIMS, rows)
-    section = {
-        "name": "published",
-        "title": "Beside what others published",
-        "missing": dict.fromkeys(missing, ""),
-    }
     empty = {"notes": [], "pictures": [], "definitions": {}, "details": {}, "provenance": {}, "cells": 0}
-    return [{**section, **empty, "tables": tables}] if tables else []
+    sections = []
+    for name, title, (tables, missing) in (
+        ("published", "Beside what others published", published_tables(CLAIMS, rows)),
+        ("rivals", "Beside the strongest rival of each task", rival_tables(CONTESTS, rows)),
+    ):
+        if tables:
+            words = {"name": name, "title": title, "missing": dict.fromkeys(missing, "")}
+            sections.append({**words, **empty, "tables": tables})
+    return sections
 
 
 def _question(name: str) -> tuple[Question | None, list[str]]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from equiworld.benchmarks.published import Claim
+from equiworld.benchmarks.rivals import Contest
 from equiworld.benchmarks.suite.comparison import compared
-from equiworld.benchmarks.suite.rows import Row
+from equiworld.benchmarks.suite.rows import Row, share
 from equiworld.benchmarks.suite.summary import is_share, summarised
 
-__all__ = ["comparison_tables", "paired_tables", "published_tables", "raw_table"]
+__all__ = ["comparison_tables", "paired_tables", "published_tables", "raw_table", "rival_tables"]
 
 _ENDS = ("_low", "_high")
 _COUNTS = ("successes", "episodes", "tasks_solved")  # stand in the cell of their share, or are long
@@ -88,6 +89,50 @@ def published_tables(
         if not found:
             missing.append(f"{claim.what}: equiworld bench {claim.question}")
     return tables, missing
+
+
+def rival_tables(
+    contests: Iterable[Contest], rows: Mapping[str, Sequence[Row]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Our arm of each task against its strongest rival, as one table; and the tasks of which there are no rows.
+
+    Args:
+        contests: tasks and arms.
+        rows: by question.
+    """
+    found, missing = list[Pair](), list[str]()
+    for contest in contests:
+        sides = contest.sides(rows.get(contest.question, ()))
+        if sides is None:
+            missing.append(f"{contest.what}: equiworld bench {contest.question}")
+            continue
+        joined = [[_joined(of) for of in side.values()] for side in sides]
+        (row,) = compared([row for side in joined for row in side], [*_COUNTS, "success"])
+        names = dict(zip(("solved by it", "solved by ours"), joined, strict=True))
+        parts = {name: _of_all(side) for name, side in names.items()}
+        found.append(
+            (
+                {"task": contest.what, "ours": row.pop("arm"), "strongest rival": row.pop("against"), **parts}
+                | row,
+                [],
+            )
+        )
+    said = ("difference", "p", "test", "verdict")
+    where = ("task", "ours", "strongest rival", "solved by ours", "solved by it", "seeds")
+    return ([_table(where, found, said, {"difference": "%"})] if found else []), missing
+
+
+def _joined(rows: Sequence[Row]) -> Row:
+    """Rows of one arm and seed as one."""
+    tasks = [row.get("tasks_solved") for row in rows]
+    joined = {"tasks_solved": "".join(map(str, tasks))} if all(tasks) else {}
+    counts = [sum(row[name] for row in rows) for name in _COUNTS[:2]]
+    return {"arm": rows[0]["arm"], "seed": rows[0]["seed"], **share("success", *counts), **joined}
+
+
+def _of_all(rows: Sequence[Row]) -> str:
+    solved, of = (sum(row[name] for row in rows) for name in _COUNTS[:2])
+    return f"{100 * solved / of:.1f} % of {of:,}"
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:

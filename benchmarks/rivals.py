@@ -1,0 +1,117 @@
+"""The strongest rival of each task: whichever arm without the symmetry solves most of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["CONTESTS", "Contest"]
+
+Row = Mapping[str, Any]
+"""Of a store."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A task, one arm of ours that is named beforehand, and all arms whose model does not have the symmetry.
+
+    The rival is chosen on the very rows that are compared, which favours it.
+
+    Attributes:
+        what: is solved.
+        question: whose rows say so.
+        ours: the arm.
+        exact: further arms whose models have the symmetry; all others are rivals, at the door or not.
+        where: the rows that count, by column; of an arm and seed all of them together.
+    """
+
+    what: str
+    question: str
+    ours: str
+    exact: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def sides(self, rows: Iterable[Row]) -> tuple[dict[Any, list[Row]], dict[Any, list[Row]]] | None:
+        """Rows of the strongest rival and of ours, by the seeds that both have; None where one of them has none.
+
+        Strongest is the largest share of tasks solved; of equal ones, the one with more seeds, then the first.
+        """
+        arms: dict[str, dict[Any, list[Row]]] = {}
+        for row in rows:
+            if row.get("successes") is not None and all(row.get(k) == v for k, v in self.where.items()):
+                arms.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row)
+        ours = arms.pop(self.ours, {})
+        rivals = [
+            {seed: of[seed] for seed in ours if seed in of}
+            for name, of in arms.items()
+            if name not in self.exact
+        ]
+        rivals = [of for of in rivals if of]
+        if not rivals:
+            return None
+        best = max(rivals, key=lambda of: (_solved(of.values()), len(of)))
+        return best, {seed: ours[seed] for seed in best}
+
+
+def _solved(rows: Iterable[Sequence[Row]]) -> float:
+    every = [row for some in rows for row in some]
+    return sum(row["successes"] for row in every) / sum(row["episodes"] for row in every)
+
+
+_EYES = ("true", "ICP", "pose net", "pose net, any sensing", "latent")
+
+CONTESTS: tuple[Contest, ...] = (
+    Contest(
+        "PushT, gym-pusht's own task",
+        "success",
+        "steerable",
+        ("equivariant",),
+        {"world": "pusht", "trial": "own"},
+    ),
+    Contest(
+        "PushT, random goals",
+        "success",
+        "steerable",
+        ("equivariant", "equivariant, all data"),
+        {"world": "pusht", "trial": "random goals"},
+    ),
+    Contest(
+        "PushT, 2,000 transitions (the primary comparison)",
+        "data-efficiency",
+        "steerable",
+        ("equivariant",),
+        {"world": "pusht", "group": "declared", "transitions": 2_000},
+    ),
+    Contest(
+        "PushT, tasks of the slice at 8 elements",
+        "closed-loop",
+        "steerable",
+        ("equivariant",),
+        {"world": "pusht"},
+    ),
+    Contest(
+        "PushT by the peers' own predicate, at D4",
+        "peers-task",
+        "steerable",
+        ("equivariant",),
+        {"world": "swm-pusht", "part": "elements"},
+    ),
+    Contest(
+        "PushT by the strict predicate, at D4",
+        "peers-task",
+        "steerable",
+        ("equivariant",),
+        {"world": "swm-pusht-strict", "part": "elements"},
+    ),
+    *(
+        Contest(
+            f"CloudPush, {place}",
+            "eyes",
+            "learned + canonical",
+            tuple(f"{eyes} + canonical" for eyes in _EYES),
+            {"world": "cloudpush", "where": where, "sensing": "clean"},
+        )
+        for where, place in (("in slice", "in the slice"), ("turned", "turned"))
+    ),
+)
