@@ -122,7 +122,7 @@ def rival_tables(
     return ([_table(where, found, said, {"difference": "%"})] if found else []), missing
 
 
-def _joined(rows: Sequence[Row]) -> Row:
+def _joined(rows: Sequence[Mapping[str, Any]]) -> Row:
     """Rows of one arm and seed as one."""
     tasks = [row.get("tasks_solved") for row in rows]
     joined = {"tasks_solved": "".join(map(str, tasks))} if all(tasks) else {}
