@@ -18,6 +18,7 @@ __all__ = ["QUESTIONS", "question"]
 
 QUESTIONS: dict[str, str] = {
     "one-step": "equiworld.benchmarks.questions.one_step:OneStep",
+    "latent-step": "equiworld.benchmarks.questions.latent_step:LatentStep",
     "published-step": "equiworld.benchmarks.questions.published_step:PublishedStep",
     "rollout": "equiworld.benchmarks.questions.rollout:Rollout",
     "residual": "equiworld.benchmarks.questions.residual:Residual",

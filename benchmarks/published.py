@@ -127,6 +127,18 @@ CLAIMS: tuple[Claim, ...] = (
         },
     ),
     Claim(
+        "one step, latents of states in the plane, each in its own latent",
+        "vector neurons .256 everywhere, 37,000 numbers; perceptron worst × 13.8, 167,000",
+        "latent-step",
+        {
+            "relMSE, unturned": _at("relative_error", element=0),
+            "worst over unturned": Figure("relative_error", "ratio", {"element": 0}),
+            "corners read from it, unturned [px]": _at("read_rms", element=0),
+            "worst [px]": Figure("read_rms", "largest"),
+            "numbers": _at("parameters", part="model"),
+        },
+    ),
+    Claim(
         "one step, latents of clouds in space",
         "vector neurons .228 everywhere; perceptron worst × 17.2",
         "one-step",

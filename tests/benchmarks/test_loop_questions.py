@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from equiworld.benchmarks.questions.flat_is_not_enough import FlatIsNotEnough
+from equiworld.benchmarks.questions.latent_step import LatentStep
 from equiworld.benchmarks.questions.residual import Residual, latent_ranks
 from equiworld.benchmarks.questions.rollout import Rollout
 from equiworld.benchmarks.questions.tails import NOISE, TURNED, Tails
@@ -289,3 +290,24 @@ def test_tails_of_fewer_tasks_than_elements(store):
     assert {row["episodes"] for row in found} == {1}
     assert asked.figure(found) is not None
     assert asked.figure([]) is None
+
+
+# --- latents ---------------------------------------------------------------------------------------------
+
+
+def test_exact_latents_are_as_predictable_everywhere_and_a_perceptrons_are_not(store):
+    found = rows(LatentStep(orbit=5, read=500, scale="small", **FEW), store, worlds=("pusht",))
+    by = {arm: [row for row in found if row["arm"] == arm] for arm in LatentStep.arms}
+    for of in by.values():
+        *orbit, model = of
+        assert [row["element"] for row in orbit] == [*range(5)]
+        assert model["rank_effective"] <= model["rank_most"]
+        assert all(row["read_rms"] > 0 and row["readout_rms"] > 0 for row in orbit)
+    (own, plain) = ([row["relative_error"] for row in of[:-1]] for of in by.values())
+    assert max(own) - min(own) < 1e-9 * max(own)
+    assert max(plain) - min(plain) > 1e-3 * max(plain)  # negative control, hardly trained
+
+
+def test_only_where_the_corners_are_known(store):
+    with pytest.raises(ArgumentError, match="corners are read"):
+        LatentStep(scale="small").cells(Plan(worlds=("cloudpush",)))
