@@ -134,7 +134,8 @@ def _steps(model: WorldModel, data: Dataset) -> list[Array]:
 def _readout(model: WorldModel, data: Dataset) -> Array:
     """Least squares from latents, and a constant, to corners: `(numbers + 1, 16)`."""
     _, _, following = _steps(model, data)
-    return np.linalg.lstsq(_with_constant(following), _corners(data, after=True), rcond=1e-9)[0]
+    found = np.linalg.lstsq(_with_constant(following), _corners(data, after=True), rcond=1e-9)[0]
+    return np.asarray(found, np.float64)
 
 
 def _with_constant(latents: Array) -> Array:
