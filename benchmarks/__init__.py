@@ -45,6 +45,7 @@ QUESTIONS: dict[str, str] = {
     "planner-success": "equiworld.benchmarks.questions.planner_success:PlannerSuccess",
     "planner-speed": "equiworld.benchmarks.questions.planner_speed:PlannerSpeed",
     "planner-quality": "equiworld.benchmarks.questions.planner_quality:PlannerQuality",
+    "discovery": "equiworld.benchmarks.questions.discovery:DiscoveryQuestion",
     "door": "equiworld.benchmarks.questions.door:DoorLoops",
     "door-bits": "equiworld.benchmarks.questions.door_bits:DoorBits",
     "declarations": "equiworld.benchmarks.questions.declarations:Declarations",

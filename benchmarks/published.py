@@ -227,6 +227,18 @@ CLAIMS: tuple[Claim, ...] = (
         by=("group", "transitions", "arm"),
     ),
     Claim(
+        "dimension of the turns that a simulator alone tells",
+        "so(3): 3; where it is broken, so(2): 1",
+        "discovery",
+        {
+            "found": _at("turns"),
+            "there": _at("turns_left"),
+            "both dimensions right": _at("right"),
+            "hidden": _at("hidden"),
+        },
+        by=("world", "arm", "dose"),
+    ),
+    Claim(
         "SIGReg's statistic over its floor, of valid laws",
         "standard × 44, by blocks × .99",
         "identifiability",

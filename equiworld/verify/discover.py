@@ -288,6 +288,11 @@ def _notes(data: Transitions, algebra: Algebra, parts: Places | None) -> list[st
         )
     if algebra.confidence < 0.95:
         found.append(f"only {algebra.confidence:.0%} of resamples of the points give this dimension")
+    if algebra.hidden:
+        found.append(
+            f"at {algebra.hidden:.0%} of the points something that is not observed, such as a velocity, takes part in "
+            "the step: it may hide a symmetry, or look like a break"
+        )
     if len(algebra.shifts) and not len(algebra.turns):
         found.append("shifts hold without turns: the library has no group of shifts alone")
     return found

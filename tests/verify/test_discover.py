@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -12,6 +13,7 @@ from puck import FIELDS, Puck, move_puck
 from small_worlds import SYSTEMS, Flat, particle, remembering, top, twins
 
 import equiworld as ew
+from equiworld.benchmarks.worlds.broken import BrokenPushTEnv
 from equiworld.errors import ArgumentError
 from equiworld.groups import E2, O2, SE2, SO2, Dihedral
 from equiworld.symmetry import Heading, Point, Pseudoscalar, Rotation, Scalar, Vector
@@ -47,6 +49,49 @@ def test_a_small_break_is_seen(dose):
     broken = particle(2, force=lambda place, speed: -0.3 * dose * speed * (0.0, 1.0))
     assert discover(broken, **SMALL).algebra.dimension == 0
     assert discover(particle(2), **SMALL).algebra.dimension == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dimensions"),
+    [({}, (1, 2)), ({"drift": 20.0}, (0, 2)), ({"askew": 15.0}, (1, 2))],
+    ids=["whole", "a weak force", "turned actuators"],
+)
+def test_what_breaks_a_block_that_is_seldom_pushed_is_seen(arguments, dimensions):
+    """Few points touch the block, and the first push of each tells nothing of its pose."""
+    algebra = discover(partial(BrokenPushTEnv, **arguments), **SMALL | {"points": 12}).algebra
+    assert (len(algebra.turns), len(algebra.shifts)) == dimensions
+    assert algebra.gap[0] < 1e-7
+    assert algebra.gap[1] > 1e-4
+    assert algebra.hidden == 0
+
+
+def test_what_is_not_observed_is_said_to_take_part():
+    class Blind(gym.ObservationWrapper):
+        """Shows the place alone."""
+
+        def __init__(self, env):
+            super().__init__(env)
+            self.observation_space = gym.spaces.Dict({"place": env.observation_space["place"]})
+
+        def observation(self, observation):
+            return {"place": observation["place"]}
+
+    found = discover(lambda: Blind(particle(2)), **SMALL)
+    assert found.algebra.hidden == 1
+    assert any("is not observed" in note for note in found.notes)
+    whole = discover(particle(2), **SMALL)
+    assert whole.algebra.hidden == 0
+    assert not any("is not observed" in note for note in whole.notes)
+
+
+def test_observations_of_float32_are_asked_by_longer_steps():
+    class Coarse(gym.ObservationWrapper):
+        def observation(self, observation):
+            return {name: value.astype(np.float32) for name, value in observation.items()}
+
+    algebra = discover(lambda: Coarse(particle(2)), **SMALL).algebra
+    assert (len(algebra.turns), len(algebra.shifts)) == (1, 0)
+    assert algebra.hidden == 0
 
 
 def test_types_and_centre_are_read_from_the_generators():

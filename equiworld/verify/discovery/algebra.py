@@ -17,14 +17,20 @@ from equiworld.verify.discovery.movers import (
     movers_of,
     unknowns_of,
 )
-from equiworld.verify.discovery.perturbed import Perturbed
+from equiworld.verify.discovery.perturbed import Perturbed, trusted
 from equiworld.verify.discovery.transitions import Transitions
 
 __all__ = ["Algebra", "algebra_of", "linearised", "null_space"]
 
 _RESAMPLES = 50
 _SMALL = 1e-3  # of a typical motion's residual: what is larger is no symmetry
-_REACHED = 1e-5  # of the largest change that actions make: what is smaller is rounding
+_NOISES = {"float32": _SMALL, "float64": 1e-8}
+"""Likewise, by the precision of what is observed: what is smaller may be rounding, and tells no gap."""
+_REACHED = {"float32": 1e-3, "float64": 1e-5}
+"""Of the largest change that actions make, likewise: what is smaller is rounding."""
+_UNEXPLAINED = {"float32": 0.05, "float64": 1e-5}
+"""Of differences after a step: what is more is neither rounding nor curvature."""
+
 _TAKES_PART = 1e-3  # of the null space's own size, in a mover's coordinates
 _SHARED = 1e-2  # how far a motion that all share may lie from the null space
 
@@ -42,6 +48,8 @@ class Algebra:
         turns: `(r, d(d − 1)/2)`, a basis of the turns in which all that turns takes part alike.
         shifts: `(t, d)`, likewise of the shifts.
         confidence: share of resamples of the points that give the same dimensions.
+        hidden: share of the points at which what is observed does not tell how neighbours differ after the step:
+            something that is not observed takes part, which generators cannot move.
     """
 
     dim: int
@@ -52,6 +60,7 @@ class Algebra:
     turns: Array
     shifts: Array
     confidence: float
+    hidden: float = 0.0
 
     @property
     def dimension(self) -> int:
@@ -123,6 +132,7 @@ def algebra_of(
     unknowns = unknowns_of(movers, dim)
     scales = {name: np.where(array.std(0) > 0, array.std(0), 1.0) for name, array in arrays.items()}
     scales |= {name: np.ones(1) for name in data.angles if name in scales}
+    points = trusted([*points], [name for name in scales if name != ACTION])
     residuals = np.stack([_residual(point, scales, movers, unknowns, dim) for point in points])
     empty = Algebra(
         dim,
@@ -134,25 +144,40 @@ def algebra_of(
         np.zeros((0, dim)),
         0.0,
     )
-    found = _settled(empty, residuals)
+    # Central differences err by the square of their step, which is shorter where numbers hold more.
+    noise = max(_NOISES[point.precision] for point in points)
+    found = _settled(empty, residuals, noise)
     same = Counter[bool]()
     for _ in range(_RESAMPLES):
-        again = _settled(empty, residuals[rng.integers(len(residuals), size=len(residuals))])
+        again = _settled(empty, residuals[rng.integers(len(residuals), size=len(residuals))], noise)
         same[(len(again.turns), len(again.shifts)) == (len(found.turns), len(found.shifts))] += 1
-    return replace(found, confidence=same[True] / _RESAMPLES)
+    hidden = float(np.mean([_hides(point, scales) for point in points]))
+    return replace(found, confidence=same[True] / _RESAMPLES, hidden=hidden)
 
 
 def linearised(point: Perturbed, scales: dict[str, Array]) -> tuple[Array, Array]:
     """∂f/∂(s, a) at one point in units of scale, `(outputs, inputs)`, the action last; and the projection `(inputs,
     inputs)` on what no action reaches."""
-    apart = {**point.changes_before, ACTION: point.changes_action}
-    names = [*(name for name in scales if name != ACTION), ACTION]
-    inputs = np.concatenate([apart[name] / scales[name] for name in names], 1)
-    changes = np.concatenate([point.changes_after[name] / scales[name] for name in names[:-1]], 1)
+    inputs, changes = _differences(point, scales)
     _, singular, reached = np.linalg.svd(inputs, full_matrices=False)
-    reached = reached[singular > _REACHED * singular[0]]
+    reached = reached[singular > _REACHED[point.precision] * singular[0]]
     derivative = np.linalg.lstsq(inputs @ reached.T, changes, rcond=None)[0].T @ reached
     return derivative, np.eye(inputs.shape[1]) - reached.T @ reached
+
+
+def _differences(point: Perturbed, scales: Mapping[str, Array]) -> tuple[Array, Array]:
+    """How neighbours differ before a step, actions last, and after it, in units of scale."""
+    apart = {**point.changes_before, ACTION: point.changes_action}
+    names = [*(name for name in scales if name != ACTION), ACTION]
+    before = np.concatenate([apart[name] / scales[name] for name in names], 1)
+    return before, np.concatenate([point.changes_after[name] / scales[name] for name in names[:-1]], 1)
+
+
+def _hides(point: Perturbed, scales: Mapping[str, Array]) -> bool:
+    """Whether differences after the step are no linear function of those before it."""
+    before, after = _differences(point, scales)
+    left = after - before @ np.linalg.lstsq(before, after, rcond=_REACHED[point.precision])[0]
+    return bool(np.linalg.norm(left) > _UNEXPLAINED[point.precision] * np.linalg.norm(after))
 
 
 def _residual(
@@ -195,9 +220,9 @@ def _moved(mover: Mover, numbers: Array, unknown: Unknown, basis: Array) -> Arra
     return shift
 
 
-def _settled(found: Algebra, residuals: Array) -> Algebra:
+def _settled(found: Algebra, residuals: Array, noise: float) -> Algebra:
     """With the null space of residuals `(points, outputs, unknowns)`, and the turns and shifts that all share."""
-    null, values = null_space(residuals)
+    null, values = null_space(residuals, noise)
     found = replace(found, null=null, values=values)
     turning = [row for row, each in enumerate(found.unknowns) if each.what == "turn"]
     single = [
@@ -210,16 +235,24 @@ def _settled(found: Algebra, residuals: Array) -> Algebra:
     return replace(found, turns=turns, shifts=shifts)
 
 
-def null_space(residuals: Array) -> tuple[Array, Array]:
+def null_space(residuals: Array, noise: float = _NOISES["float32"]) -> tuple[Array, Array]:
     """An orthonormal basis `(unknowns, p)` of what residuals `(points, outputs, unknowns)` nearly annihilate, and all
-    singular values in units of their root mean square, the smallest first."""
+    singular values in units of their root mean square, the smallest first.
+
+    It ends at the widest gap of the values: the largest ratio of one to the one before it that is no more than 1e-3,
+    where all up to `noise` count as equal.
+    """
     flat = residuals.reshape(-1, residuals.shape[2])
     upper = np.linalg.qr(flat / np.sqrt(len(residuals)), mode="r")
     _, singular, vectors = np.linalg.svd(upper, full_matrices=True)
     singular = np.concatenate([singular, np.zeros(len(vectors) - len(singular))])
     order = np.argsort(singular)
     values = singular[order] / (np.sqrt(np.mean(singular**2)) or 1.0)
-    return vectors[order][values <= _SMALL].T, values
+    small = int((values <= _SMALL).sum())
+    if 0 < small < len(values):
+        told = np.maximum(values[: small + 1], noise)
+        small = 1 + int(np.argmax(told[1:] / told[:-1]))
+    return vectors[order][:small].T, values
 
 
 def _shared(found: Algebra, what: str, null: Array) -> Array:

@@ -17,14 +17,21 @@ from equiworld.groups.arrays import Array
 from equiworld.rollout import Replay, Start, rollout
 from equiworld.verify.discovery.transitions import Places, held_actions, limits, split
 
-__all__ = ["Perturbed", "perturbed"]
+__all__ = ["Perturbed", "perturbed", "trusted"]
 
-_STEP = 2.0**-9
-"""Of half the action's range: float32 holds it, and central differences err by its square."""
+_STEPS = {"float32": 2.0**-6, "float64": 2.0**-15}
+"""Of half the action's range, by the precision of what is observed: central differences err by its square, and by
+rounding over it. A short one more often stays on one side of where contact begins. Actions hold both in float32."""
 
 _GRID = 2.0**-12  # on which actions lie, likewise exact in float32
 _INSIDE = 0.9  # of the action's range, so that what is added stays inside
 _LONGEST = 12  # steps before the one that is looked at
+_KINKS = {"float32": 0.05, "float64": 0.005}
+"""Of a first difference, likewise: a second one that is larger says that there is no derivative."""
+_ENOUGH = 2  # episodes for each point that is asked for: further ones tell nothing new
+_RANK = 1e-4  # of the largest change of a key: what is smaller is no direction of its own
+_ACTED = 1e-4  # of a key's changes after a step: what is smaller, others did not do
+_ROUNDING = 64  # roundings of the numbers themselves, which a first difference has to exceed to be looked at
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,9 @@ class Perturbed:
         changes_before: by key, `(D, size)`, how D neighbours differ from it before the step, for a step of 1.
         changes_action: `(D, m)`.
         changes_after: as `changes_before`.
+        kink: the largest second difference of a key after the step, of its largest first one: about 0 where the step
+            has a derivative, about 1 where contact begins or ends among the neighbours.
+        precision: of what is observed, "float32" or "float64".
     """
 
     before: Mapping[str, Array]
@@ -46,6 +56,19 @@ class Perturbed:
     changes_before: Mapping[str, Array]
     changes_action: Array
     changes_after: Mapping[str, Array]
+    kink: float
+    precision: str
+
+    def reached(self, name: str) -> int:
+        """In how many directions actions move a key before the step."""
+        singular = np.linalg.svd(self.changes_before[name], compute_uv=False)
+        return int((singular > _RANK * singular[0]).sum()) if singular.size else 0
+
+    def acted_on(self, name: str) -> bool:
+        """Whether a key comes to differ by more than its own differences before the step explain."""
+        own, after = self.changes_before[name], self.changes_after[name]
+        left = after - own @ np.linalg.lstsq(own, after, rcond=_RANK)[0]
+        return bool(np.linalg.norm(left) > _ACTED * np.linalg.norm(after))
 
 
 def perturbed(
@@ -59,7 +82,8 @@ def perturbed(
     """Points of the simulator with neighbours that other actions lead to.
 
     An episode is replayed from its seed with one action moved a little, up and down; what differs afterwards is a
-    direction of the state that can be reached, and one step later what the dynamics makes of it.
+    direction of the state that can be reached, and one step later what the dynamics makes of it. Points without a
+    derivative are passed over while there are others.
 
     Args:
         env: is reset again and again; the same seed and actions have to lead to the same.
@@ -77,16 +101,48 @@ def perturbed(
     count = space.shape[0]
     length = min(int(np.ceil(1.5 * width / count)) + 2, _LONGEST)
     rng = np.random.default_rng([seed, 0x70657274])
-    found, episode = list[Perturbed](), 0
-    while len(found) < points:
-        episode += 1
-        if episode > 4 * points + 4:
-            raise ArgumentError("env", f"one whose episodes end within {length} steps", "longer ones")
-        actions = _inner(space, rng, length)
-        one = _point(env, seed + episode, actions, parts, angles)
+    smooth, kinked = list[Perturbed](), list[Perturbed]()
+    for episode in range(1, 4 * points + 5):
+        one = _point(env, seed + episode, _inner(space, rng, length), parts, angles)
         if one is not None:
-            found.append(one)
-    return found
+            (smooth if one.kink <= _KINKS[one.precision] else kinked).append(one)
+        if len(smooth) >= points and (episode >= _ENOUGH * points or _settled(smooth, points)):
+            return smooth
+    found = [*smooth, *sorted(kinked, key=lambda point: point.kink)]
+    if len(found) < points:
+        raise ArgumentError("env", f"one whose episodes end within {length} steps", "longer ones")
+    return found[: max(points, len(smooth))]
+
+
+def trusted(points: Sequence[Perturbed], names: Sequence[str]) -> list[Perturbed]:
+    """Without those at which something acts on a key of which actions do not reach all that they reach elsewhere.
+
+    What no action reaches is taken to stay as it is. A block that is pushed for the first time does not: how it moves
+    depends on its own pose, and nobody has moved that. Where no other point tells what acts on a key, they stay.
+
+    Args:
+        points: of one simulator.
+        names: keys.
+    """
+    lacking, told = _lacking(points, names)
+    return [point for point, lacks in zip(points, lacking & told, strict=True) if not lacks.any()]
+
+
+def _lacking(
+    points: Sequence[Perturbed], names: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """By point and key `(N, K)`, acted on without being reached in all ways; and by key, whether some point tells."""
+    reached = np.array([[point.reached(name) for name in names] for point in points])
+    acted = np.array([[point.acted_on(name) for name in names] for point in points])
+    lacking = (reached < reached.max(0)) & acted
+    return lacking, (acted & ~lacking.any(1)[:, None]).any(0)
+
+
+def _settled(points: Sequence[Perturbed], count: int) -> bool:
+    """Whether so many can be trusted, and all that is acted on is told by some."""
+    names = [*points[0].before]
+    lacking, told = _lacking(points, names)
+    return not (lacking & ~told).any() and len(trusted(points, names)) >= count
 
 
 def _point(
@@ -94,16 +150,18 @@ def _point(
 ) -> Perturbed | None:
     """The last step of an episode; None if it ends before."""
     low, high = limits(env.action_space)
-    unit = (high - low) / 2 * _STEP
     base = _last_two(env, seed, actions, parts)
     if base is None:
         return None
+    precision = _precision(base)
+    unit = (high - low) / 2 * _STEPS[precision]
     again = _last_two(env, seed, actions, parts)
     if again is None or any(not np.array_equal(base[1][name], again[1][name]) for name in base[1]):
         raise ArgumentError(
             "env", "one that does not repeat itself", "the same seed and actions to lead to the same"
         )
     before, after, pushed = list[dict[str, Array]](), list[dict[str, Array]](), list[Array]()
+    bends = list[dict[str, Array]]()
     for step in range(len(actions)):
         for number in range(actions.shape[1]):
             sides = []
@@ -116,10 +174,11 @@ def _point(
             up, down = sides[0], sides[1]
             before.append(_apart(up[0], down[0], angles))
             after.append(_apart(up[1], down[1], angles))
+            bends.append(_apart(_apart(up[1], base[1], angles), _apart(base[1], down[1], angles), ()))
             push = np.zeros(actions.shape[1])
             push[number] = 2 * unit[number] if step == len(actions) - 1 else 0.0
             pushed.append(push)
-    scale = 1.0 / (2 * _STEP)
+    scale = 1.0 / (2 * _STEPS[precision])
     return Perturbed(
         base[0],
         actions[-1].astype(np.float64),
@@ -127,7 +186,34 @@ def _point(
         {name: np.stack([each[name] for each in before]) * scale for name in base[0]},
         np.stack(pushed) * scale,
         {name: np.stack([each[name] for each in after]) * scale for name in base[0]},
+        _kink(base[1], after, bends, float(np.finfo(precision).eps)),
+        precision,
     )
+
+
+def _precision(base: Sequence[Mapping[str, Array]]) -> str:
+    """float32 if numbers that change in the step hold no more, as those of many float64 spaces do."""
+    before, after = base
+    changing = [name for name in after if not np.array_equal(before[name], after[name])]
+    coarse = any(np.array_equal(after[name], after[name].astype(np.float32)) for name in changing)
+    return "float32" if coarse else "float64"
+
+
+def _kink(
+    here: Mapping[str, Array],
+    first: Sequence[Mapping[str, Array]],
+    second: Sequence[Mapping[str, Array]],
+    rounding: float,
+) -> float:
+    """The largest second difference of a key, of its largest first one where that is more than rounding."""
+    found = 0.0
+    for name, numbers in here.items():
+        one, two = (
+            max(float(np.abs(each[name]).max(initial=0.0)) for each in side) for side in (first, second)
+        )
+        if one > _ROUNDING * rounding * max(1.0, float(np.abs(numbers).max(initial=0.0))):
+            found = max(found, two / one)
+    return found
 
 
 def _last_two(
