@@ -113,14 +113,13 @@ class DiscoveryQuestion(Question):
     def measure(self, cell: Cell, store: Store) -> list[Row]:
         """One row."""
         broken = SYSTEMS[cell.world][cell.arm]
-        sizes = {"points": self.taken, "transitions": self.transitions}
-        # Of seeds that are resampled anew the null space is another: a space of 3 is asked for by its dimension.
         found = discover(
             _maker(cell.world, cell.arm, cell.point["dose"]),
             dim=2 if cell.world == "pusht" else 3,
+            points=self.taken,
+            transitions=self.transitions,
             finite=False,
             seed=1_000 * cell.seed,
-            **sizes,
         )
         algebra = found.algebra
         assert algebra is not None

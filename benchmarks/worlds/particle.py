@@ -28,7 +28,7 @@ class ParticleEnv(gym.Env[dict[str, NDArray[np.float64]], NDArray[np.float64]]):
     def __init__(self, gravity: float = 0.0, drag: float = 0.0) -> None:
         self.gravity, self.drag = gravity, drag
         unbounded = spaces.Box(-np.inf, np.inf, (3,), np.float64)
-        self.observation_space = spaces.Dict({"place": unbounded, "velocity": unbounded})
+        self.observation_space = spaces.Dict({"place": unbounded, "velocity": unbounded})  # type: ignore[assignment]
         self.action_space = spaces.Box(-1.0, 1.0, (3,), np.float64)  # type: ignore[assignment]
         self._place = self._velocity = np.zeros(3)
 
