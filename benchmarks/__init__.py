@@ -27,6 +27,7 @@ QUESTIONS: dict[str, str] = {
     "flat-is-not-enough": "equiworld.benchmarks.questions.flat_is_not_enough:FlatIsNotEnough",
     "what-carries": "equiworld.benchmarks.questions.what_carries:WhatCarries",
     "closed-loop": "equiworld.benchmarks.questions.closed_loop:ClosedLoop",
+    "told": "equiworld.benchmarks.questions.told:Told",
     "tails": "equiworld.benchmarks.questions.tails:Tails",
     "law": "equiworld.benchmarks.questions.law:Law",
     "success": "equiworld.benchmarks.questions.success:Success",

@@ -163,6 +163,14 @@ CLAIMS: tuple[Claim, ...] = (
         {"world": "pusht"},
     ),
     Claim(
+        "closed loop in the plane, of planners that are told g, as there, and that are not",
+        "the same",
+        "told",
+        _LOOP,
+        {"world": "pusht", "way": "active"},
+        ("arm", "told"),
+    ),
+    Claim(
         "closed loop in space; here nobody is told g",
         "25.2° to 25.9°, goals 30.7° away; ratio .989 (.977 to .999)",
         "closed-loop",

@@ -13,6 +13,7 @@ from equiworld.benchmarks.questions.latent_step import LatentStep
 from equiworld.benchmarks.questions.residual import Residual, latent_ranks
 from equiworld.benchmarks.questions.rollout import Rollout
 from equiworld.benchmarks.questions.tails import NOISE, TURNED, Tails
+from equiworld.benchmarks.questions.told import ACTIVE, PASSIVE, Told
 from equiworld.benchmarks.questions.what_carries import PARTS, WhatCarries, without
 from equiworld.benchmarks.suite.cell import Cell
 from equiworld.benchmarks.suite.comparison import mcnemar
@@ -311,3 +312,28 @@ def test_exact_latents_are_as_predictable_everywhere_and_a_perceptrons_are_not(s
 def test_only_where_the_corners_are_known(store):
     with pytest.raises(ArgumentError, match="corners are read"):
         LatentStep(scale="small").cells(Plan(worlds=("cloudpush",)))
+
+
+# --- told g ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_told_and_how_the_scene_is_turned(store):
+    asked = Told(orbit=3, tasks=3, task_steps=20, scale="small", **FEW)
+    arms = ("equivariant", "equivariant, no door", "plain")
+    found = rows(asked, store, worlds=("pusht",), arms=arms)
+    strayed = {}
+    for row in found:
+        where = row["arm"], row["way"], row["told"]
+        strayed[where] = max(strayed.get(where, 0.0), row["deviation_max"])
+    ways = {(arm, way, told) for arm in arms for way in (ACTIVE, PASSIVE) for told in (False, True)}
+    assert set(strayed) == ways - {("equivariant", way, True) for way in (ACTIVE, PASSIVE)}
+    for way in (ACTIVE, PASSIVE):
+        assert strayed["equivariant", way, False] < 1e-6
+        # Without the door the model alone is not enough; told g, it is as good as float32 allows.
+        assert strayed["equivariant, no door", way, False] > 1.0
+        assert strayed["equivariant, no door", way, True] < 1.0
+        assert strayed["plain", way, True] > 1.0  # negative control
+    # A simulator that has the symmetry makes no difference of the two ways.
+    for arm, way, told in ways & set(strayed):
+        if way == ACTIVE and not (arm == "plain" or told):
+            assert strayed[arm, ACTIVE, told] == pytest.approx(strayed[arm, PASSIVE, told], rel=0.5, abs=1e-6)
