@@ -36,7 +36,7 @@ from equiworld.verify.discovery.local_model import fitted
 from equiworld.verify.discovery.movers import EULER
 from equiworld.verify.discovery.perturbed import Perturbed, perturbed
 from equiworld.verify.discovery.proposal import declared, group_of, with_mirrors
-from equiworld.verify.discovery.report import Discovery
+from equiworld.verify.discovery.report import Discovery, notes_of
 from equiworld.verify.discovery.segmentation import joined, segments, singles
 from equiworld.verify.discovery.signs import sign_guesses
 from equiworld.verify.discovery.transitions import Places, Transitions, gathered, places_of
@@ -163,7 +163,7 @@ def _from_nothing(env: EnvLike, made: gym.Env, told: _Settings, notes: list[str]
     guesses = field_guesses(algebra, data)
     group, centre = group_of(algebra), centre_of(algebra, guesses)
     tried: tuple[FiniteGuess, ...] = ()
-    notes += _notes(data, algebra, told.parts)
+    notes += notes_of(data, algebra)
     move = move_of(made) if told.move is None else told.move
     audit, flat = None, not isinstance(made.observation_space, gym.spaces.Dict)
     settings = {**_CHECK, "seed": told.seed}
@@ -274,25 +274,3 @@ def _with_finite(
         best = min(holding, key=lambda each: each.residual)
         centre = best.centre
     return declared(larger, guesses, centre, parts, flat), guesses
-
-
-def _notes(data: Transitions, algebra: Algebra, parts: Places | None) -> list[str]:
-    found = []
-    if data.still:
-        told = ", ".join(data.still)
-        found.append(f"{told} never change within an episode: what the dynamics makes of them is not known")
-    together = [name for name in data.before if name.startswith("numbers_")]
-    if together:
-        found.append(
-            f"the observation is one array: {', '.join(together)} turn or rest together; name its parts"
-        )
-    if algebra.confidence < 0.95:
-        found.append(f"only {algebra.confidence:.0%} of resamples of the points give this dimension")
-    if algebra.hidden:
-        found.append(
-            f"at {algebra.hidden:.0%} of the points something that is not observed, such as a velocity, takes part in "
-            "the step: it may hide a symmetry, or look like a break"
-        )
-    if len(algebra.shifts) and not len(algebra.turns):
-        found.append("shifts hold without turns: the library has no group of shifts alone")
-    return found

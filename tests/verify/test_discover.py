@@ -84,6 +84,28 @@ def test_what_is_not_observed_is_said_to_take_part():
     assert not any("is not observed" in note for note in whole.notes)
 
 
+def test_what_no_action_moves_is_said():
+    class Beside(gym.ObservationWrapper):
+        """Shows besides where something else is that goes its own way."""
+
+        def __init__(self, env):
+            super().__init__(env)
+            own = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+            self.observation_space = gym.spaces.Dict({**env.observation_space.spaces, "other": own})
+
+        def reset(self, **options):
+            self.other = np.array([0.3, -0.7])
+            return super().reset(**options)
+
+        def observation(self, observation):
+            self.other = 0.9 * self.other
+            return {**observation, "other": self.other}
+
+    found = discover(lambda: Beside(particle(2)), **SMALL)
+    assert found.algebra.unreached == ("other",)
+    assert any("no action moves other" in note for note in found.notes)
+
+
 def test_observations_of_float32_are_asked_by_longer_steps():
     class Coarse(gym.ObservationWrapper):
         def observation(self, observation):

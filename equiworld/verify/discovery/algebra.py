@@ -50,6 +50,7 @@ class Algebra:
         confidence: share of resamples of the points that give the same dimensions.
         hidden: share of the points at which what is observed does not tell how neighbours differ after the step:
             something that is not observed takes part, which generators cannot move.
+        unreached: keys that change, and that no action moves at any of the points.
     """
 
     dim: int
@@ -61,6 +62,7 @@ class Algebra:
     shifts: Array
     confidence: float
     hidden: float = 0.0
+    unreached: tuple[str, ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -132,7 +134,7 @@ def algebra_of(
     unknowns = unknowns_of(movers, dim)
     scales = {name: np.where(array.std(0) > 0, array.std(0), 1.0) for name, array in arrays.items()}
     scales |= {name: np.ones(1) for name in data.angles if name in scales}
-    points = trusted([*points], [name for name in scales if name != ACTION])
+    points = trusted(points)
     residuals = np.stack([_residual(point, scales, movers, unknowns, dim) for point in points])
     empty = Algebra(
         dim,
@@ -152,7 +154,9 @@ def algebra_of(
         again = _settled(empty, residuals[rng.integers(len(residuals), size=len(residuals))], noise)
         same[(len(again.turns), len(again.shifts)) == (len(found.turns), len(found.shifts))] += 1
     hidden = float(np.mean([_hides(point, scales) for point in points]))
-    return replace(found, confidence=same[True] / _RESAMPLES, hidden=hidden)
+    moved = frozenset[str]().union(*(point.moved for point in points))
+    unreached = tuple(name for name in scales if name != ACTION and name not in moved)
+    return replace(found, confidence=same[True] / _RESAMPLES, hidden=hidden, unreached=unreached)
 
 
 def linearised(point: Perturbed, scales: dict[str, Array]) -> tuple[Array, Array]:

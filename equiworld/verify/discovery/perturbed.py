@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -30,7 +30,6 @@ _KINKS = {"float32": 0.05, "float64": 0.005}
 """Of a first difference, likewise: a second one that is larger says that there is no derivative."""
 _ENOUGH = 2  # episodes for each point that is asked for: further ones tell nothing new
 _RANK = 1e-4  # of the largest change of a key: what is smaller is no direction of its own
-_ACTED = 1e-4  # of a key's changes after a step: what is smaller, others did not do
 _ROUNDING = 64  # roundings of the numbers themselves, which a first difference has to exceed to be looked at
 
 
@@ -59,16 +58,19 @@ class Perturbed:
     kink: float
     precision: str
 
-    def reached(self, name: str) -> int:
-        """In how many directions actions move a key before the step."""
-        singular = np.linalg.svd(self.changes_before[name], compute_uv=False)
-        return int((singular > _RANK * singular[0]).sum()) if singular.size else 0
+    def reached(self, names: Iterable[str]) -> int:
+        """In how many directions actions move keys together, before the step and with its own action."""
+        parts = [self.changes_action, *(self.changes_before[name] for name in sorted(names))]
+        sizes = [float(np.linalg.norm(part)) for part in parts]
+        told = [part / size for part, size in zip(parts, sizes, strict=True) if size]
+        singular = np.linalg.svd(np.concatenate(told, 1), compute_uv=False)
+        return int((singular > _RANK * singular[0]).sum())
 
-    def acted_on(self, name: str) -> bool:
-        """Whether a key comes to differ by more than its own differences before the step explain."""
-        own, after = self.changes_before[name], self.changes_after[name]
-        left = after - own @ np.linalg.lstsq(own, after, rcond=_RANK)[0]
-        return bool(np.linalg.norm(left) > _ACTED * np.linalg.norm(after))
+    @property
+    def moved(self) -> frozenset[str]:
+        """The keys that differ among neighbours, before the step or after it."""
+        pairs = zip(self.changes_before.items(), self.changes_after.values(), strict=True)
+        return frozenset(name for (name, before), after in pairs if before.any() or after.any())
 
 
 def perturbed(
@@ -106,7 +108,7 @@ def perturbed(
         one = _point(env, seed + episode, _inner(space, rng, length), parts, angles)
         if one is not None:
             (smooth if one.kink <= _KINKS[one.precision] else kinked).append(one)
-        if len(smooth) >= points and (episode >= _ENOUGH * points or _settled(smooth, points)):
+        if len(smooth) >= points and (episode >= _ENOUGH * points or len(trusted(smooth)) >= points):
             return smooth
     found = [*smooth, *sorted(kinked, key=lambda point: point.kink)]
     if len(found) < points:
@@ -114,35 +116,17 @@ def perturbed(
     return found[: max(points, len(smooth))]
 
 
-def trusted(points: Sequence[Perturbed], names: Sequence[str]) -> list[Perturbed]:
-    """Without those at which something acts on a key of which actions do not reach all that they reach elsewhere.
+def trusted(points: Sequence[Perturbed]) -> list[Perturbed]:
+    """Without those at which actions reach what they move in fewer ways, together, than they do elsewhere.
 
     What no action reaches is taken to stay as it is. A block that is pushed for the first time does not: how it moves
-    depends on its own pose, and nobody has moved that. Where no other point tells what acts on a key, they stay.
+    depends on its own pose, and nobody has moved that.
 
     Args:
         points: of one simulator.
-        names: keys.
     """
-    lacking, told = _lacking(points, names)
-    return [point for point, lacks in zip(points, lacking & told, strict=True) if not lacks.any()]
-
-
-def _lacking(
-    points: Sequence[Perturbed], names: Sequence[str]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """By point and key `(N, K)`, acted on without being reached in all ways; and by key, whether some point tells."""
-    reached = np.array([[point.reached(name) for name in names] for point in points])
-    acted = np.array([[point.acted_on(name) for name in names] for point in points])
-    lacking = (reached < reached.max(0)) & acted
-    return lacking, (acted & ~lacking.any(1)[:, None]).any(0)
-
-
-def _settled(points: Sequence[Perturbed], count: int) -> bool:
-    """Whether so many can be trusted, and all that is acted on is told by some."""
-    names = [*points[0].before]
-    lacking, told = _lacking(points, names)
-    return not (lacking & ~told).any() and len(trusted(points, names)) >= count
+    most = {keys: max(point.reached(keys) for point in points) for keys in {point.moved for point in points}}
+    return [point for point in points if point.reached(point.moved) == most[point.moved]]
 
 
 def _point(

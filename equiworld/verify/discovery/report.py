@@ -13,8 +13,9 @@ from equiworld.verify.discovery.algebra import Algebra
 from equiworld.verify.discovery.field_types import FieldGuess
 from equiworld.verify.discovery.finite import FiniteGuess
 from equiworld.verify.discovery.proposal import as_code
+from equiworld.verify.discovery.transitions import Transitions
 
-__all__ = ["Discovery"]
+__all__ = ["Discovery", "notes_of"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,30 @@ class Discovery:
             "seconds": self.seconds,
         }
         return to_plain(found, allow_nonfinite=True)
+
+
+def notes_of(data: Transitions, algebra: Algebra) -> list[str]:
+    """What transitions and algebra leave open, in words."""
+    found = []
+    if data.still:
+        told = ", ".join(data.still)
+        found.append(f"{told} never change within an episode: what the dynamics makes of them is not known")
+    together = [name for name in data.before if name.startswith("numbers_")]
+    if together:
+        found.append(
+            f"the observation is one array: {', '.join(together)} turn or rest together; name its parts"
+        )
+    if algebra.confidence < 0.95:
+        found.append(f"only {algebra.confidence:.0%} of resamples of the points give this dimension")
+    if algebra.hidden:
+        found.append(
+            f"at {algebra.hidden:.0%} of the points something that is not observed, such as a velocity, takes part in "
+            "the step: it may hide a symmetry, or look like a break"
+        )
+    if algebra.unreached:
+        found.append(
+            f"no action moves {', '.join(algebra.unreached)} at any of the points: what acts there is not known"
+        )
+    if len(algebra.shifts) and not len(algebra.turns):
+        found.append("shifts hold without turns: the library has no group of shifts alone")
+    return found
