@@ -35,23 +35,34 @@ class Contest:
     def sides(self, rows: Iterable[Row]) -> tuple[dict[Any, list[Row]], dict[Any, list[Row]]] | None:
         """Rows of the strongest rival and of ours, by the seeds that both have; None where one of them has none.
 
-        Strongest is the largest share of tasks solved; of equal ones, the one with more seeds, then the first.
+        Strongest is the largest share of tasks solved, of the rivals that share most seeds with ours: one lucky seed is
+        no rival. Of several rows of a seed, those count that stand for the same `element` on both sides.
         """
-        arms: dict[str, dict[Any, list[Row]]] = {}
+        arms: dict[str, dict[Any, dict[Any, Row]]] = {}
         for row in rows:
-            if row.get("successes") is not None and all(row.get(k) == v for k, v in self.where.items()):
-                arms.setdefault(row["arm"], {}).setdefault(row["seed"], []).append(row)
+            if row.get("tasks_solved") and all(row.get(k) == v for k, v in self.where.items()):
+                arms.setdefault(row["arm"], {}).setdefault(row["seed"], {})[row.get("element")] = row
         ours = arms.pop(self.ours, {})
-        rivals = [
-            {seed: of[seed] for seed in ours if seed in of}
-            for name, of in arms.items()
-            if name not in self.exact
-        ]
-        rivals = [of for of in rivals if of]
-        if not rivals:
-            return None
-        best = max(rivals, key=lambda of: (_solved(of.values()), len(of)))
-        return best, {seed: ours[seed] for seed in best}
+        pairs = [_shared(of, ours) for name, of in arms.items() if name not in self.exact]
+        most = max((len(rival) for rival, _ in pairs), default=0)
+        full = [pair for pair in pairs if len(pair[0]) == most]
+        return max(full, key=lambda pair: _solved(pair[0].values())) if most else None
+
+
+Sides = dict[Any, list[Row]]
+
+
+def _shared(
+    theirs: Mapping[Any, Mapping[Any, Row]], ours: Mapping[Any, Mapping[Any, Row]]
+) -> tuple[Sides, Sides]:
+    """The rows of both that stand for the same seeds and elements."""
+    both: tuple[Sides, Sides] = {}, {}
+    for seed in ours:
+        elements = [each for each in ours[seed] if each in theirs.get(seed, {})]
+        for side, of in zip(both, (theirs, ours), strict=True):
+            if elements:
+                side[seed] = [of[seed][each] for each in elements]
+    return both
 
 
 def _solved(rows: Iterable[Sequence[Row]]) -> float:

@@ -18,11 +18,12 @@ from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.worlds.loops import Orbit, run_orbit
 from equiworld.benchmarks.worlds.world import World
 from equiworld.envs import GroupAction
+from equiworld.errors import ArgumentError
 from equiworld.groups import GroupElement
 from equiworld.models.families import recipe_of
 from equiworld.planners import Planner
 from equiworld.planners.problem import Plan, Problem, Propose, State
-from equiworld.symmetry import Features, Symmetry, symmetry_of
+from equiworld.symmetry import Features, Symmetry, Vector, symmetry_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -123,9 +124,14 @@ def told(planner: Planner, symmetry: Symmetry, g: GroupElement) -> Planner:
 
     Args:
         planner: of any kind.
-        symmetry: of the environment.
+        symmetry: of the environment, whose action turns and does not shift, within balls.
         g: by which the world is turned.
+
+    Raises:
+        ArgumentError: the action is another.
     """
+    if not isinstance(symmetry.action, Vector):
+        raise ArgumentError("symmetry.action", symmetry.action, "vectors, whose limits turn with them")
     size = symmetry.action.size(symmetry.dim)
     rows = torch.as_tensor(symmetry.transform_action(g, torch.eye(size, dtype=torch.float64).numpy()))
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.summary import is_share
 
-__all__ = ["SIGNIFICANT", "compared", "mcnemar", "paired_interval"]
+__all__ = ["SIGNIFICANT", "compared", "compared_tasks", "mcnemar", "paired_interval"]
 
 SIGNIFICANT = 0.05
 """A p of at least this is a tie, and so is an interval with 0 in it."""
 
 RESAMPLES = 4_000
+FLIPS = 9_999  # of signs; p is at least one in so many and one
 _ENDS = (0.025, 0.975)
 
 Array = NDArray[Any]
@@ -76,17 +77,45 @@ def _compared(ours: Sequence[Row], theirs: Sequence[Row]) -> Row:
         rng = np.random.default_rng(0)
         one, other = (_redrawn(count, rng) for count in counts)
         low, high = (float(end) for end in np.quantile(one - other, _ENDS))
+    return {**_verdict(value, low, high, p), "test": test}
+
+
+def compared_tasks(ours: Array, theirs: Array) -> Row:
+    """Two arms on the same tasks, each tried at several elements: the difference, its interval, p and verdict.
+
+    A task is one task however often it is turned: an exactly equivariant arm solves it everywhere or nowhere. So the
+    unit is a task's mean over elements; p is of signs that are exchanged task by task, which of one element is
+    McNemar's test.
+
+    Args:
+        ours: outcomes `(seeds, tasks, elements)`.
+        theirs: of the same.
+    """
+    from scipy.stats import permutation_test
+
+    one, other = ours.mean(-1), theirs.mean(-1)
+    value, low, high = paired_interval(one, other)
+    if ours.shape[-1] == 1:
+        test, p = "McNemar", mcnemar(ours.astype(bool), theirs.astype(bool))
+    else:
+        apart = (one - other).ravel()
+        drawn = {"n_resamples": FLIPS, "rng": np.random.default_rng(0), "permutation_type": "samples"}
+        zeros = np.zeros_like(apart)
+        test = "sign flips"
+        p = float(permutation_test((apart, zeros), _mean_difference, vectorized=True, **drawn).pvalue)
+    return {**_verdict(value, low, high, p), "test": test}
+
+
+def _mean_difference(one: Array, other: Array, axis: int) -> Array:
+    found: Array = np.mean(one - other, axis=axis)
+    return found
+
+
+def _verdict(value: float, low: float, high: float, p: float) -> Row:
     # The test takes seeds for independent tasks, which the interval does not: both have to say so.
     tie = p >= SIGNIFICANT or low <= 0 <= high
-    verdict = "tie" if tie else "more" if value > 0 else "fewer"
-    return {
-        "difference": value,
-        "difference_low": low,
-        "difference_high": high,
-        "p": p,
-        "test": test,
-        "verdict": verdict,
-    }
+    ends = {"difference": value, "difference_low": low, "difference_high": high, "p": p}
+    return {**ends, "verdict": "tie" if tie else "more" if value > 0 else "fewer"}
 
 
 def mcnemar(ours: Array, theirs: Array) -> float:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from equiworld.benchmarks.published import Claim
 from equiworld.benchmarks.rivals import Contest
-from equiworld.benchmarks.suite.comparison import compared
-from equiworld.benchmarks.suite.rows import Row, share
+from equiworld.benchmarks.suite.comparison import compared, compared_tasks
+from equiworld.benchmarks.suite.rows import Row
 from equiworld.benchmarks.suite.summary import is_share, summarised
 
 __all__ = ["comparison_tables", "paired_tables", "published_tables", "raw_table", "rival_tables"]
@@ -106,33 +109,27 @@ def rival_tables(
         if sides is None:
             missing.append(f"{contest.what}: equiworld bench {contest.question}")
             continue
-        joined = [[_joined(of) for of in side.values()] for side in sides]
-        (row,) = compared([row for side in joined for row in side], [*_COUNTS, "success"])
-        names = dict(zip(("solved by it", "solved by ours"), joined, strict=True))
-        parts = {name: _of_all(side) for name, side in names.items()}
-        found.append(
-            (
-                {"task": contest.what, "ours": row.pop("arm"), "strongest rival": row.pop("against"), **parts}
-                | row,
-                [],
-            )
-        )
+        theirs, ours = ([*side.values()] for side in sides)
+        outcomes = [_outcomes(side) for side in (ours, theirs)]
+        if outcomes[0].shape != outcomes[1].shape:
+            missing.append(f"{contest.what}: tasks of {contest.question} that are not the same")
+            continue
+        names = {"task": contest.what, "ours": contest.ours, "strongest rival": theirs[0][0]["arm"]}
+        shares = {"solved by ours": outcomes[0], "solved by it": outcomes[1]}
+        words = {name: f"{100 * of.mean():.1f} % of {of.size:,}" for name, of in shares.items()}
+        counts = dict(zip(("seeds", "tasks", "elements"), outcomes[0].shape, strict=True))
+        found.append(({**names, **words, **counts, **compared_tasks(*outcomes)}, []))
     said = ("difference", "p", "test", "verdict")
-    where = ("task", "ours", "strongest rival", "solved by ours", "solved by it", "seeds")
+    where = ("task", "ours", "strongest rival", "solved by ours", "solved by it", "tasks", "elements")
     return ([_table(where, found, said, {"difference": "%"})] if found else []), missing
 
 
-def _joined(rows: Sequence[Mapping[str, Any]]) -> Row:
-    """Rows of one arm and seed as one."""
-    tasks = [row.get("tasks_solved") for row in rows]
-    joined = {"tasks_solved": "".join(map(str, tasks))} if all(tasks) else {}
-    counts = [sum(row[name] for row in rows) for name in _COUNTS[:2]]
-    return {"arm": rows[0]["arm"], "seed": rows[0]["seed"], **share("success", *counts), **joined}
-
-
-def _of_all(rows: Sequence[Row]) -> str:
-    solved, of = (sum(row[name] for row in rows) for name in _COUNTS[:2])
-    return f"{100 * solved / of:.1f} % of {of:,}"
+def _outcomes(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> NDArray[np.float64]:
+    """Tasks solved, `(seeds, tasks, elements)`, of as many tasks and elements as all seeds have."""
+    words = [[str(row["tasks_solved"]) for row in rows] for rows in seeds]
+    elements, tasks = min(map(len, words)), min(len(word) for rows in words for word in rows)
+    marks = [[[mark == "+" for mark in word[:tasks]] for word in rows[:elements]] for rows in words]
+    return np.moveaxis(np.array(marks, np.float64), 1, -1)
 
 
 def raw_table(rows: Sequence[Row]) -> dict[str, Any]:

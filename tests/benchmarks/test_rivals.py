@@ -7,7 +7,7 @@ import pytest
 
 from equiworld.benchmarks import question
 from equiworld.benchmarks.rivals import CONTESTS, Contest
-from equiworld.benchmarks.suite.comparison import mcnemar, paired_interval
+from equiworld.benchmarks.suite.comparison import compared_tasks, paired_interval
 from equiworld.benchmarks.suite.report import write_report
 from equiworld.benchmarks.suite.rows import COORDINATES, share
 from equiworld.benchmarks.suite.tables import rival_tables
@@ -73,24 +73,65 @@ def test_the_best_of_the_others_is_the_rival_and_what_is_exact_is_none():
     assert not missing
 
 
-def test_several_rows_of_a_seed_are_compared_together_and_paired():
-    sides = {
-        arm: [row(arm, 0, outcomes, element=element) for element, outcomes in enumerate(several)]
-        for arm, several in (
-            ("ours", ("+" * 20, "+" * 20)),
-            ("strong", ("+" * 15 + "-" * 5, "+" * 16 + "-" * 4)),
-        )
-    }
-    (table,), _ = rival_tables([CONTEST], {"success": [*sides["ours"], *sides["strong"]]})
-    found = cells(table)
+def turned(arm, several, seed=0, order=None):
+    """Rows of one seed, one an element."""
+    rows = [row(arm, seed, outcomes, element=element) for element, outcomes in enumerate(several)]
+    return rows if order is None else [rows[index] for index in order]
+
+
+def told(*rows):
+    (table,), _ = rival_tables([CONTEST], {"success": [each for some in rows for each in some]})
+    return cells(table)
+
+
+def test_a_task_that_is_turned_is_one_task():
+    """Copies at further elements add nothing to what is known of an exact arm."""
+    solved, fewer = "+" * 20, "+" * 15 + "-" * 5
+    once = told(turned("ours", [solved]), turned("strong", [fewer]))
+    often = told(turned("ours", [solved] * 8), turned("strong", [fewer] * 8))
+    assert (once["test"][0], often["test"][0]) == ("McNemar", "sign flips")
+    assert once["p"][0] == "0.0625"
+    assert float(often["p"][0]) == pytest.approx(0.0625, abs=0.01)
+    assert once["difference [%]"] == often["difference [%]"]
+    assert often["elements"][0] == "8"
+
+
+def test_means_over_elements_are_compared():
+    ours, theirs = ["+" * 20, "+" * 20], ["+" * 15 + "-" * 5, "+" * 8 + "-" * 12]
+    found = told(turned("ours", ours), turned("strong", theirs))
     one, other = (
-        np.array([[mark == "+" for each in sides[arm] for mark in each["tasks_solved"]]])
-        for arm in ("ours", "strong")
+        np.mean([[[mark == "+" for mark in each] for each in side]], axis=1) for side in (ours, theirs)
     )
     difference, low, high = paired_interval(one, other)
     assert found["difference [%]"] == (f"{100 * difference:.1f}", f"{100 * low:.1f} to {100 * high:.1f}")
-    assert found["p"][0] == f"{mcnemar(one, other):.4g}"
-    assert (found["test"][0], found["verdict"][0]) == ("McNemar", "more")
+    assert found["verdict"][0] == "more"
+    same = told(turned("ours", ours), turned("strong", ours))
+    assert (float(same["p"][0]), same["verdict"][0]) == (1.0, "tie")
+
+
+def test_elements_are_paired_by_what_they_are():
+    several = ["+" * 10, "-" * 10, "+-" * 5]
+    found = told(turned("ours", several), turned("strong", several, order=(2, 0, 1)))
+    assert found["difference [%]"] == ("0.0", "0.0 to 0.0")
+    found = told(turned("ours", several), turned("strong", several[:2]))
+    assert (found["elements"][0], found["solved by it"][0]) == ("2", "50.0 % of 20")
+
+
+def test_chance_is_not_called_a_difference():
+    """Two arms of one chance, each the same at all elements: p below .05 about as often as it should be."""
+    rng, below = np.random.default_rng(0), 0
+    for _ in range(60):
+        ours, theirs = (np.repeat(rng.random((3, 30, 1)) < 0.8, 8, -1).astype(float) for _ in range(2))
+        below += compared_tasks(ours, theirs)["p"] < 0.05
+    assert below <= 9  # of 3 that are expected; of copies taken for tasks it is about 27
+
+
+def test_one_lucky_seed_is_no_rival():
+    rows = [row("ours", seed, "+" * 20) for seed in range(5)]
+    rows += [row("full", seed, "+" * 18 + "--") for seed in range(5)]
+    rows += [row("lucky", 3, "+" * 20)]
+    found = told(rows)
+    assert (found["strongest rival"][0], found["solved by it"][0]) == ("full", "90.0 % of 100")
 
 
 def test_only_seeds_that_both_have_count():

@@ -51,17 +51,18 @@ def test_a_small_break_is_seen(dose):
     assert discover(particle(2), **SMALL).algebra.dimension == 1
 
 
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(
     ("arguments", "dimensions"),
     [({}, (1, 2)), ({"drift": 20.0}, (0, 2)), ({"askew": 15.0}, (1, 2))],
     ids=["whole", "a weak force", "turned actuators"],
 )
-def test_what_breaks_a_block_that_is_seldom_pushed_is_seen(arguments, dimensions):
+def test_what_breaks_a_block_that_is_seldom_pushed_is_seen(arguments, dimensions, seed):
     """Few points touch the block, and the first push of each tells nothing of its pose."""
-    algebra = discover(partial(BrokenPushTEnv, **arguments), **SMALL | {"points": 12}).algebra
+    algebra = discover(partial(BrokenPushTEnv, **arguments), **SMALL | {"points": 24, "seed": seed}).algebra
     assert (len(algebra.turns), len(algebra.shifts)) == dimensions
-    assert algebra.gap[0] < 1e-7
-    assert algebra.gap[1] > 1e-4
+    assert algebra.gap[0] < 1e-5
+    assert algebra.gap[1] > 1e-5
     assert algebra.hidden == 0
 
 

@@ -24,11 +24,11 @@ __all__ = ["Algebra", "algebra_of", "linearised", "null_space"]
 
 _RESAMPLES = 50
 _SMALL = 1e-3  # of a typical motion's residual: what is larger is no symmetry
-_NOISES = {"float32": _SMALL, "float64": 1e-8}
-"""Likewise, by the precision of what is observed: what is smaller may be rounding, and tells no gap."""
-_REACHED = {"float32": 1e-3, "float64": 1e-5}
+_NOISES = {"coarse": _SMALL, "fine": 1e-8}
+"""Likewise, by how finely the simulator answers: what is smaller may be rounding, and tells no gap."""
+_REACHED = {"coarse": 1e-3, "fine": 1e-5}
 """Of the largest change that actions make, likewise: what is smaller is rounding."""
-_UNEXPLAINED = {"float32": 0.05, "float64": 1e-5}
+_UNEXPLAINED = {"coarse": 0.05, "fine": 1e-5}
 """Of differences after a step: what is more is neither rounding nor curvature."""
 
 _TAKES_PART = 1e-3  # of the null space's own size, in a mover's coordinates
@@ -51,6 +51,9 @@ class Algebra:
         hidden: share of the points at which what is observed does not tell how neighbours differ after the step:
             something that is not observed takes part, which generators cannot move.
         unreached: keys that change, and that no action moves at any of the points.
+        kinked: share of the points that have no derivative, as where contact begins; they are used where there are too
+            few others.
+        coarse: whether rounding is not far below what actions change, as in float32.
     """
 
     dim: int
@@ -63,6 +66,8 @@ class Algebra:
     confidence: float
     hidden: float = 0.0
     unreached: tuple[str, ...] = ()
+    kinked: float = 0.0
+    coarse: bool = False
 
     @property
     def dimension(self) -> int:
@@ -153,10 +158,16 @@ def algebra_of(
     for _ in range(_RESAMPLES):
         again = _settled(empty, residuals[rng.integers(len(residuals), size=len(residuals))], noise)
         same[(len(again.turns), len(again.shifts)) == (len(found.turns), len(found.shifts))] += 1
-    hidden = float(np.mean([_hides(point, scales) for point in points]))
     moved = frozenset[str]().union(*(point.moved for point in points))
-    unreached = tuple(name for name in scales if name != ACTION and name not in moved)
-    return replace(found, confidence=same[True] / _RESAMPLES, hidden=hidden, unreached=unreached)
+    smooth = [point for point in points if point.smooth]
+    return replace(
+        found,
+        confidence=same[True] / _RESAMPLES,
+        hidden=float(np.mean([_hides(point, scales) for point in smooth])) if smooth else 0.0,
+        unreached=tuple(name for name in scales if name != ACTION and name not in moved),
+        kinked=1 - len(smooth) / len(points),
+        coarse=any(point.precision == "coarse" for point in points),
+    )
 
 
 def linearised(point: Perturbed, scales: dict[str, Array]) -> tuple[Array, Array]:
@@ -239,7 +250,7 @@ def _settled(found: Algebra, residuals: Array, noise: float) -> Algebra:
     return replace(found, turns=turns, shifts=shifts)
 
 
-def null_space(residuals: Array, noise: float = _NOISES["float32"]) -> tuple[Array, Array]:
+def null_space(residuals: Array, noise: float = _NOISES["coarse"]) -> tuple[Array, Array]:
     """An orthonormal basis `(unknowns, p)` of what residuals `(points, outputs, unknowns)` nearly annihilate, and all
     singular values in units of their root mean square, the smallest first.
 

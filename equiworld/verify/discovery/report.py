@@ -113,6 +113,14 @@ def notes_of(data: Transitions, algebra: Algebra) -> list[str]:
             f"at {algebra.hidden:.0%} of the points something that is not observed, such as a velocity, takes part in "
             "the step: it may hide a symmetry, or look like a break"
         )
+    if algebra.kinked:
+        found.append(
+            f"{algebra.kinked:.0%} of the points have no derivative, as where contact begins; few others were found"
+        )
+    if algebra.coarse:
+        found.append(
+            "rounding is not far below what actions change: what they move but little may hide a symmetry"
+        )
     if algebra.unreached:
         found.append(
             f"no action moves {', '.join(algebra.unreached)} at any of the points: what acts there is not known"
