@@ -46,7 +46,7 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
     "plain, all data": (_RED, "<", (0, (9, 2))),
     "centred": (_PINK, "D", "-."),
     "augmented": (_GREEN, "^", ":"),
-    "plain latent": (_RED, "s", "--"),
+    "plain latent": (_RED, "D", ":"),
     "small": (_ORANGE, "v", (0, (3, 1, 1, 1))),
     "large": (_BLACK, "X", (0, (7, 2))),
     "soft": (_ORANGE, "h", (0, (1, 1))),
