@@ -11,6 +11,9 @@ __all__ = ["CONTESTS", "Contest"]
 Row = Mapping[str, Any]
 """Of a store."""
 
+Side = dict[Any, list[Row]]
+"""An arm's rows by seed."""
+
 
 @dataclass(frozen=True)
 class Contest:
@@ -32,7 +35,7 @@ class Contest:
     exact: tuple[str, ...] = ()
     where: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
-    def sides(self, rows: Iterable[Row]) -> tuple[dict[Any, list[Row]], dict[Any, list[Row]]] | None:
+    def sides(self, rows: Iterable[Row]) -> tuple[Side, Side] | None:
         """Rows of the strongest rival and of ours, by the seeds that both have; None where one of them has none.
 
         Strongest is the largest share of tasks solved, of the rivals that share most seeds with ours: one lucky seed is
@@ -49,14 +52,11 @@ class Contest:
         return max(full, key=lambda pair: _solved(pair[0].values())) if most else None
 
 
-Sides = dict[Any, list[Row]]
-
-
 def _shared(
     theirs: Mapping[Any, Mapping[Any, Row]], ours: Mapping[Any, Mapping[Any, Row]]
-) -> tuple[Sides, Sides]:
+) -> tuple[Side, Side]:
     """The rows of both that stand for the same seeds and elements."""
-    both: tuple[Sides, Sides] = {}, {}
+    both: tuple[Side, Side] = {}, {}
     for seed in ours:
         elements = [each for each in ours[seed] if each in theirs.get(seed, {})]
         for side, of in zip(both, (theirs, ours), strict=True):
