@@ -50,6 +50,18 @@ _STYLES: dict[str, tuple[str, str, Any]] = {
     "small": (_ORANGE, "v", (0, (3, 1, 1, 1))),
     "large": (_BLACK, "X", (0, (7, 2))),
     "soft": (_ORANGE, "h", (0, (1, 1))),
+    # the networks of arXiv 2606.03003
+    "vector neurons": (_PINK, "p", (0, (9, 2))),
+    "perceptron": (_RED, "s", "--"),
+    # what to do about a broken symmetry
+    "ignore it": (_BLUE, "o", "-"),
+    "subgroup": (_SKY, "P", (0, (5, 1))),
+    "context": (_PINK, "D", "-."),
+    "cost": (_BLACK, "X", (0, (7, 2))),
+    # policies of stable-baselines3
+    "canonical": (_BLUE, "o", "-"),
+    "mirror loss": (_ORANGE, "v", (0, (3, 1, 1, 1))),
+    "symmetrised": (_PINK, "p", "-."),
     # eyes
     "true": (_BLACK, "o", "-"),
     "ICP": (_ORANGE, "s", "--"),

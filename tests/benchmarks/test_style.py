@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 
+from equiworld.benchmarks import question
 from equiworld.benchmarks.arms import ARMS
 from equiworld.benchmarks.questions.eyes import TOLD
 from equiworld.benchmarks.suite.style import (
@@ -39,6 +40,16 @@ def without_colour(name):
 )
 def test_what_stands_in_one_picture_is_told_apart_without_colour(names):
     for one, other in itertools.combinations(names, 2):
+        assert without_colour(one) != without_colour(other), (one, other)
+
+
+@pytest.mark.parametrize("name", ["model-free", "published-step", "breaking"])
+def test_arms_of_a_question_have_colours_of_their_own_and_variations_share_one(name):
+    heads = list(dict.fromkeys(arm.partition(",")[0] for arm in question(name).arms))
+    assert len({style_of(head)["color"] for head in heads}) == len(heads) > 3
+    for arm in question(name).arms:
+        assert style_of(arm)["color"] == style_of(arm.partition(",")[0])["color"]
+    for one, other in itertools.combinations(question(name).arms, 2):
         assert without_colour(one) != without_colour(other), (one, other)
 
 
