@@ -79,8 +79,8 @@ class Claim:
 
 _LOOP: Mapping[str, Figure] = {
     "solved, unturned": _at("success", element=0),
-    "solved, worst element": Figure("success", "smallest"),
-    "a path's largest deviation [px|m]": Figure("deviation_max", "largest"),
+    "solved at a seed's worst element": Figure("success", "smallest"),
+    "largest deviation of a seed's paths [px|m]": Figure("deviation_max", "largest"),
 }
 _ORBIT: Mapping[str, Figure] = {
     "relMSE, unturned": _at("relative_error", element=0),
@@ -102,7 +102,7 @@ CLAIMS: tuple[Claim, ...] = (
         "residual",
         {"largest residual": Figure("residual", "largest"), "relMSE": Figure("relative_error", "largest")},
         {"when": "after"},
-        ("world", "arm", "precision"),
+        ("world", "arm", "precision", "optimiser"),
     ),
     Claim(
         "one step, states of PushT, trained in 90°",
@@ -116,8 +116,8 @@ CLAIMS: tuple[Claim, ...] = (
         },
     ),
     Claim(
-        "one step, states of PushT, on our data",
-        "the same",
+        "one step, states of PushT, on our data and in our measure",
+        "their figure above is of another measure and of other data",
         "one-step",
         _ORBIT,
         {
@@ -135,6 +135,7 @@ CLAIMS: tuple[Claim, ...] = (
             "worst over unturned": Figure("relative_error", "ratio", {"element": 0}),
             "corners read from it, unturned [px]": _at("read_rms", element=0),
             "worst [px]": Figure("read_rms", "largest"),
+            "effective rank": _at("rank_effective", part="model"),
             "numbers": _at("parameters", part="model"),
         },
     ),
@@ -164,7 +165,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "closed loop in the plane, of planners that are told g, as there, and that are not",
-        "the same",
+        "as above",
         "told",
         _LOOP,
         {"world": "pusht", "way": "active"},

@@ -13,7 +13,7 @@ from typing import Any
 
 from equiworld.benchmarks import QUESTIONS, question
 from equiworld.benchmarks.published import CLAIMS
-from equiworld.benchmarks.rivals import CONTESTS
+from equiworld.benchmarks.rivals import CONTESTS, Contest
 from equiworld.benchmarks.suite.gathered import Gathered, differences, gathered, provenance
 from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import COORDINATES, Row
@@ -125,16 +125,32 @@ def _section(name: str, found: Gathered, before: Sequence[Row], coordinates: Seq
 def _across(found: Gathered) -> list[dict[str, Any]]:
     """Sections that are of several questions: what others published, and the strongest rival of each task."""
     rows = {name: _rows(_question(name)[0], cells)[1] for name, cells in found.newest.items()}
-    empty = {"notes": [], "pictures": [], "definitions": {}, "details": {}, "provenance": {}, "cells": 0}
-    sections = []
-    for name, title, (tables, missing) in (
-        ("published", "Beside what others published", published_tables(CLAIMS, rows)),
-        ("rivals", "Beside the strongest rival of each task", rival_tables(CONTESTS, rows)),
-    ):
-        if tables:
-            words = {"name": name, "title": title, "missing": dict.fromkeys(missing, "")}
-            sections.append({**words, **empty, "tables": tables})
-    return sections
+    empty = {"pictures": [], "definitions": {}, "details": {}, "provenance": {}, "cells": 0}
+    published, unanswered = published_tables(CLAIMS, rows)
+    rivals, untried, notes = rival_tables(CONTESTS, rows)
+    notes += [note for contest in CONTESTS for note in _differences(contest, found)]
+    return [
+        {"name": name, "title": title, "tables": tables, "missing": dict.fromkeys(missing, "")}
+        | {**empty, "notes": warnings}
+        for name, title, tables, missing, warnings in (
+            ("published", "Beside what others published", published, unanswered, []),
+            ("rivals", "Beside the strongest rival that was measured on each task", rivals, untried, notes),
+        )
+        if tables
+    ]
+
+
+def _differences(contest: Contest, found: Gathered) -> list[str]:
+    """What the rows of a task do not have in common, of how they were measured."""
+    results = [
+        result
+        for result in found.newest.get(contest.question, {}).values()
+        if any(contest.counts(row) for row in result["rows"])
+    ]
+    said = [
+        note for note in differences(results, None) if "processors" in note or "versions of torch" in note
+    ]
+    return [f"{contest.what}: {note}" for note in said]
 
 
 def _question(name: str) -> tuple[Question | None, list[str]]:

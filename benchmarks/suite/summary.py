@@ -14,6 +14,7 @@ from equiworld.verify.evaluation.intervals import clustered_interval, wilson_int
 __all__ = ["is_share", "summarised"]
 
 _COUNTS = ("successes", "episodes")
+_PROBABILITIES = ("p_all",)  # of independent tests, whose mean would be no probability of anything
 
 
 def is_share(row: Row, name: str) -> bool:
@@ -30,9 +31,10 @@ def summarised(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
     """One row for all rows that differ in seed and measures only, in the order of the first of each.
 
     Its column `seeds` says how many seeds it is of. Shares are pooled, with `clustered_interval`; `successes` and
-    `episodes` are sums; other numbers are means, with the least and the greatest seed as `_low` and `_high`, or, of
-    one row alone, as they are. A number that some seed does not have, such as the median of steps where most episodes
-    failed, is left out: the mean of the others would flatter. Different words stand one after another.
+    `episodes` are sums; probabilities are joined by Fisher's method; other numbers are means, with the least and the
+    greatest seed as `_low` and `_high`, or, of one row alone, as they are. A number that some seed does not have, such
+    as the median of steps where most episodes failed, is left out: the mean of the others would flatter. Different
+    words stand one after another.
 
     Args:
         rows: of one question.
@@ -51,6 +53,8 @@ def summarised(rows: Iterable[Row], measures: Iterable[str]) -> list[Row]:
 
 
 def _one(rows: Sequence[Row], names: Sequence[str], said: set[str]) -> Row:
+    from scipy.stats import combine_pvalues
+
     found = {key: value for key, value in rows[0].items() if key not in said}
     found["seeds"] = len({row.get("seed") for row in rows})
     if len(rows) == 1:
@@ -63,6 +67,8 @@ def _one(rows: Sequence[Row], names: Sequence[str], said: set[str]) -> Row:
             continue
         if name in _COUNTS:
             found[name] = sum(values)
+        elif name in _PROBABILITIES:
+            found[name] = float(combine_pvalues(values, method="fisher").pvalue)
         elif all(is_share(row, name) for row in there):
             sizes, counts = Counter[Any](), Counter[Any]()
             for row in there:  # a cluster is a seed, which may have several rows

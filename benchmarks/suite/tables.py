@@ -94,16 +94,20 @@ def published_tables(
     return tables, missing
 
 
+COMPETENT = 0.9
+"""Of the tasks of its own slice; of an arm below, what it loses turned says nothing of orientation alone."""
+
+
 def rival_tables(
     contests: Iterable[Contest], rows: Mapping[str, Sequence[Row]]
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Our arm of each task against its strongest rival, as one table; and the tasks of which there are no rows.
+) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """Our arm of each task against its strongest rival, as one table; the tasks without rows; and what is to be said.
 
     Args:
         contests: tasks and arms.
         rows: by question.
     """
-    found, missing = list[Pair](), list[str]()
+    found, missing, notes = list[Pair](), list[str](), list[str]()
     for contest in contests:
         sides = contest.sides(rows.get(contest.question, ()))
         if sides is None:
@@ -118,10 +122,13 @@ def rival_tables(
         shares = {"solved by ours": outcomes[0], "solved by it": outcomes[1]}
         words = {name: f"{100 * of.mean():.1f} % of {of.size:,}" for name, of in shares.items()}
         counts = dict(zip(("seeds", "tasks", "elements"), outcomes[0].shape, strict=True))
+        if contest.of_slice and outcomes[1].mean() < COMPETENT:
+            least = f"less than {COMPETENT:.0%} of the slice that it was trained on"
+            notes.append(f"{contest.what}: the rival solves {least}, so more is wanting than orientation")
         found.append(({**names, **words, **counts, **compared_tasks(*outcomes)}, []))
     said = ("difference", "p", "test", "verdict")
     where = ("task", "ours", "strongest rival", "solved by ours", "solved by it", "tasks", "elements")
-    return ([_table(where, found, said, {"difference": "%"})] if found else []), missing
+    return ([_table(where, found, said, {"difference": "%"})] if found else []), missing, notes
 
 
 def _outcomes(seeds: Sequence[Sequence[Mapping[str, Any]]]) -> NDArray[np.float64]:

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equiworld.benchmarks.suite.comparison import SIGNIFICANT, compared, mcnemar, paired_interval
+from equiworld.benchmarks.suite.comparison import (
+    SIGNIFICANT,
+    compared,
+    compared_tasks,
+    mcnemar,
+    paired_interval,
+)
 from equiworld.benchmarks.suite.rows import share
 from equiworld.benchmarks.suite.tables import comparison_tables
 
@@ -57,7 +63,9 @@ def test_equal_arms_are_a_tie_and_different_ones_are_not(paired):
     row = one({"a": half, "b": rng.random((3, 100)) < 0.9}, paired=paired)
     assert row["verdict"] == "more"
     assert row["difference_low"] > 0.2
-    assert row["test"] == ("McNemar" if paired else "Fisher")
+    assert row["test"] == "t over seeds"  # whose p is larger than that of all tasks together
+    row = one({"a": half[:1], "b": rng.random((1, 100)) < 0.9}, paired=paired)
+    assert (row["verdict"], row["test"]) == ("more", "McNemar" if paired else "Fisher")
 
 
 def test_what_one_training_seed_alone_gains_is_a_tie():
@@ -66,8 +74,9 @@ def test_what_one_training_seed_alone_gains_is_a_tie():
     ours = theirs.copy()
     ours[0, :60] = True
     row = one({"a": theirs, "b": ours})
-    assert row["p"] < 1e-6
+    assert mcnemar(ours, theirs) < 1e-6
     assert row["verdict"] == "tie"
+    assert row["p"] > SIGNIFICANT
     assert one({"a": theirs, "b": np.roll(ours, 1, 0) | ours | (np.arange(100) < 50)})["verdict"] == "more"
 
 
@@ -107,7 +116,31 @@ def test_intervals_know_that_seeds_differ():
     assert value == pytest.approx(0.2)
     assert low == 0.0
     assert high >= 0.4
-    assert paired_interval(ours[:1], theirs[:1]) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("solved", [True, False])
+def test_equal_outcomes_of_few_tasks_are_not_certain(solved, paired):
+    few, many = (one({arm: np.full((1, n), solved) for arm in "ab"}, paired=paired) for n in (20, 2_000))
+    for row in (few, many):
+        assert row["difference"] == 0.0
+        assert -row["difference_low"] == pytest.approx(row["difference_high"])
+    assert 0.05 < few["difference_high"] < 0.25
+    assert 0.0 < many["difference_high"] < 0.005
+    apart = one({"a": np.zeros((1, 20), bool), "b": np.ones((1, 20), bool)}, paired=paired)
+    assert 0.6 < apart["difference_low"] < apart["difference_high"] == 1.0
+
+
+@pytest.mark.parametrize(("seeds", "tasks", "apart"), [(3, 40, 0.1), (5, 100, 0.07)])
+def test_seeds_that_differ_by_chance_are_called_a_tie(seeds, tasks, apart):
+    rng, different = np.random.default_rng(6), 0
+    for _ in range(150):
+        ours, theirs = (
+            (rng.random((seeds, tasks)) < rng.normal(0.8, apart, (seeds, 1)))[..., None].astype(float)
+            for _ in range(2)
+        )
+        different += compared_tasks(ours, theirs)["verdict"] != "tie"
+    assert different <= 13  # 7.5 are expected of a test at .05
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -140,11 +173,11 @@ def test_only_the_same_tasks_are_compared_each_arm_with_each_before():
 
 def test_the_table_says_the_difference_in_points_and_the_verdict():
     rng = np.random.default_rng(4)
-    rows = rows_of({"a": rng.random((2, 50)) < 0.2, "b": rng.random((2, 50)) < 0.9})
+    rows = rows_of({"a": rng.random((4, 50)) < 0.2, "b": rng.random((4, 50)) < 0.9})
     (table,) = comparison_tables(rows, MEASURES)
     cells = dict(zip(table["headings"], table["rows"][0], strict=True))
     assert cells["verdict"]["text"] == "more"
     assert float(cells["difference [%]"]["text"]) > 50
     assert "to" in cells["difference [%]"]["more"]
-    assert "2 seeds" in table["caption"]
-    assert comparison_tables(rows[:2], MEASURES) == []
+    assert "4 seeds" in table["caption"]
+    assert comparison_tables(rows[:4], MEASURES) == []

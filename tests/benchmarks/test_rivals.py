@@ -1,6 +1,7 @@
 """The strongest rival is found on the rows that are compared, among arms whose models lack the symmetry."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_contest_is_of_arms_and_columns_that_its_question_has(contest):
         *(name for point in points for name in point),
     }
     assert contest.where["world"] in asked.worlds
-    assert {"success", "successes", "episodes", "tasks_solved"} <= set(asked.measures)
+    assert {"success", "episodes", "tasks_solved"} <= set(asked.measures)
     for arm in (contest.ours, *contest.exact):
         asked.arm(arm)  # an error if there is none
 
@@ -65,12 +66,20 @@ def test_the_best_of_the_others_is_the_rival_and_what_is_exact_is_none():
     best, ours = CONTEST.sides(rows)
     assert {each["arm"] for some in best.values() for each in some} == {"strong"}
     assert {*best} == {*ours} == {0, 1}
-    (table,), missing = rival_tables([CONTEST], {"success": rows})
+    (table,), missing, notes = rival_tables([CONTEST], {"success": rows})
     found = cells(table)
     assert (found["ours"][0], found["strongest rival"][0]) == ("ours", "strong")
     assert (found["solved by ours"][0], found["solved by it"][0]) == ("100.0 % of 20", "80.0 % of 20")
     assert found["verdict"][0] == "tie"  # p = .125
-    assert not missing
+    assert (missing, notes) == ([], [])
+
+
+def test_a_rival_that_fails_in_its_own_slice_is_said_to():
+    rows = [row("ours", 0, "+" * 10), row("strong", 0, "+" * 8 + "--")]
+    for of_slice, own in ((True, "++++++++--"), (True, "+++++++++-"), (False, "++++++++--")):
+        rows[1] = row("strong", 0, own)
+        _, _, notes = rival_tables([replace(CONTEST, of_slice=of_slice)], {"success": rows})
+        assert len(notes) == (of_slice and own.count("+") < 9)
 
 
 def turned(arm, several, seed=0, order=None):
@@ -80,7 +89,7 @@ def turned(arm, several, seed=0, order=None):
 
 
 def told(*rows):
-    (table,), _ = rival_tables([CONTEST], {"success": [each for some in rows for each in some]})
+    (table,), *_ = rival_tables([CONTEST], {"success": [each for some in rows for each in some]})
     return cells(table)
 
 
@@ -112,7 +121,8 @@ def test_means_over_elements_are_compared():
 def test_elements_are_paired_by_what_they_are():
     several = ["+" * 10, "-" * 10, "+-" * 5]
     found = told(turned("ours", several), turned("strong", several, order=(2, 0, 1)))
-    assert found["difference [%]"] == ("0.0", "0.0 to 0.0")
+    assert found["difference [%]"][0] == "0.0"
+    assert float(found["p"][0]) == 1.0
     found = told(turned("ours", several), turned("strong", several[:2]))
     assert (found["elements"][0], found["solved by it"][0]) == ("2", "50.0 % of 20")
 
@@ -147,7 +157,7 @@ def test_only_seeds_that_both_have_count():
 
 @pytest.mark.parametrize("rows", [[], [row("ours", 0, "++")], [row("strong", 0, "++")]], ids=len)
 def test_a_contest_of_one_side_is_missing(rows):
-    assert rival_tables([CONTEST], {"success": rows}) == ([], ["the task: equiworld bench success"])
+    assert rival_tables([CONTEST], {"success": rows}) == ([], ["the task: equiworld bench success"], [])
 
 
 def test_the_report_has_them_after_what_was_published(tmp_path):

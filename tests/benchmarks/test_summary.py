@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from equiworld.benchmarks.suite.rows import share
 from equiworld.benchmarks.suite.summary import summarised
@@ -132,3 +133,12 @@ def test_every_row_belongs_to_one_summary_and_coordinates_are_never_mixed(points
 def test_different_words_stand_one_after_another():
     rows = [{"arm": "a", "seed": seed, "note": note} for seed, note in enumerate(["x", "y", "x"])]
     assert summarised(rows, ["note"])[0]["note"] == "x; y"
+
+
+def test_probabilities_of_several_seeds_are_joined_and_not_averaged():
+    rows = [{"question": "q", "world": "w", "arm": "a", "seed": seed, "p_all": 0.5} for seed in range(3)]
+    (row,) = summarised(rows, ["p_all"])
+    assert row["p_all"] == pytest.approx(stats.chi2.sf(-6 * math.log(0.5), 6))
+    rows[0]["p_all"] = 1e-9
+    (row,) = summarised(rows, ["p_all"])
+    assert row["p_all"] < 1e-6
