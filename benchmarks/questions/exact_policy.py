@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from equiworld.benchmarks.arms import arm_of
 from equiworld.benchmarks.peers import peer_versions, present
@@ -21,6 +22,7 @@ from equiworld.benchmarks.suite.question import Question
 from equiworld.benchmarks.suite.rows import Measure, Row, share
 from equiworld.benchmarks.suite.store import Store
 from equiworld.benchmarks.suite.trained import disjoint, trained_model
+from equiworld.benchmarks.worlds.loops import TASKS_SOLVED, tasks_solved
 from equiworld.benchmarks.worlds.pusht import PUSHT
 from equiworld.benchmarks.worlds.reach import REACH, ForwardPushes
 from equiworld.envs.pusht.stock import StockView
@@ -31,6 +33,7 @@ from equiworld.symmetry import symmetry_of
 from equiworld.training import TrainingConfig, collect, train
 from equiworld.verify.certificate import certify
 from equiworld.verify.evaluate import evaluate
+from equiworld.verify.evaluation.report import Evaluation
 
 __all__ = ["ExactPolicy"]
 
@@ -72,11 +75,15 @@ class ExactPolicy(Question):
     worlds, closed = ("reach", "gym-pusht"), True
     arms = (*LEARNERS, *PEERS, *PLAIN)
     measures: ClassVar = {
-        "success": Measure("1", "solved: of reach, at all elements; of gym-pusht, from its own resets"),
-        "success_slice": Measure("1", "the same where it was trained"),
+        "success": Measure(
+            "1", "tasks solved: of reach, at every element; of gym-pusht, from its own resets"
+        ),
+        "success_slice": Measure("1", "tasks of reach solved where it was trained"),
         "success_worst": Measure("1", "the same at the worst element"),
-        "successes": Measure("1", "episodes solved"),
-        "episodes": Measure("1", "of how many"),
+        "success_mean": Measure("1", "the same, mean over elements"),
+        "successes": Measure("1", "tasks solved"),
+        "episodes": Measure("1", "of how many; a task is one however many elements it is tried at"),
+        "tasks_solved": TASKS_SOLVED,
         "median_steps": Measure("1", "until solved; failures count as longer than any success"),
         "deviation": Measure("px", "|obs at g·s - g·(obs at s)|, largest; reach: of its lengths", log=True),
         "certificate": Measure("", "its verdict"),
@@ -131,25 +138,26 @@ class ExactPolicy(Question):
         return {"half_width": math.radians(self.half_width)}
 
     def _everywhere(self, policy: Any, cell: Cell) -> Row:
-        """Success of the reach task at every element, at which the simulator itself begins the same episodes."""
+        """Tasks of reach solved at every element, at which the simulator itself begins the same episodes."""
         group = symmetry_of(REACH).group
         drawn = group.sample(np.random.default_rng([cell.seed, 7]), self.elements, scale=2.0)
         count = self.episodes if cell.arm in LEARNERS else self.planned
         make = partial(gym.make, REACH, **self._slice)
         settings: dict[str, Any] = {"episodes": count, "n_envs": min(count, 50), "seed": FIRST}
         first, *others = (
-            evaluate(policy, make, options={"group_element": g}, **settings).successes
+            _solved(evaluate(policy, make, options={"group_element": g}, **settings))
             for g in (group.identity(), *drawn)
         )
-        row = share("success", sum(others), count * len(others))
-        return row | {"success_slice": first / count, "success_worst": min(others) / count}
+        at = np.array(others).mean(1)
+        means = {"success_slice": first.mean(), "success_worst": at.min(), "success_mean": at.mean()}
+        return _row(np.all(others, 0)) | {name: float(mean) for name, mean in means.items()}
 
     def _on_pusht(self, policy: Any, after: bool) -> Row:
         """Success on gym-pusht's own environment, task and resets."""
         count = self.pusht if after else self.pusht_before
         found = evaluate(policy, _stock, episodes=count, seed=FIRST, n_envs=min(count, 100))
         median = found.median_steps if found.median_steps < math.inf else None
-        return share("success", found.successes, count) | {"median_steps": median}
+        return _row(_solved(found)) | {"median_steps": median}
 
     def _policy(self, cell: Cell, store: Store) -> Any:
         """What was trained on a slice, as it is."""
@@ -192,6 +200,17 @@ class ExactPolicy(Question):
         steps = min(3000, self.transitions)
         train(model, data, TrainingConfig(steps=steps, batch_size=256, seed=seed, folder=str(folder)))
         model.save(folder)
+
+
+def _solved(found: Evaluation) -> NDArray[np.bool_]:
+    """Of each episode."""
+    return np.array([bool(episode.success) for episode in found.episodes])
+
+
+def _row(solved: NDArray[np.bool_]) -> Row:
+    """The share of tasks, and each."""
+    words = tasks_solved([{"success": float(each)} for each in solved])
+    return share("success", int(solved.sum()), len(solved)) | {"tasks_solved": words}
 
 
 def _sb3_version() -> str | None:
