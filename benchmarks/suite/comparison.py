@@ -134,9 +134,7 @@ def _verdict(value: float, low: float, high: float, p: float, test: str, by_seed
     """What a test of tasks, and an interval over seeds and tasks, say together with Student's test of the seeds."""
     from scipy.stats import ttest_1samp
 
-    if (
-        len(by_seed) > 1 and np.ptp(by_seed) > 1e-9
-    ):  # of seeds that agree to the last task there is nothing to ask
+    if len(by_seed) > 1 and np.ptp(by_seed) > 1e-9:  # seeds that agree to the last task have no spread
         seeds = ttest_1samp(by_seed, 0.0)
         ends = seeds.confidence_interval(0.95)
         low, high = min(low, float(ends.low)), max(high, float(ends.high))
@@ -192,8 +190,10 @@ def paired_interval(ours: Array, theirs: Array) -> tuple[float, float, float]:
 
 def _of_equal_pairs(difference: float, pairs: int) -> tuple[float, float]:
     """Bonett and Price's 95 % interval where all pairs differ alike."""
+    from scipy.stats import norm
+
     more, less = ((pairs * max(sign * difference, 0.0) + 1) / (pairs + 2) for sign in (1.0, -1.0))
-    reach = 1.96 * math.sqrt((more + less - (more - less) ** 2) / (pairs + 2))
+    reach = float(norm.ppf(_ENDS[1])) * math.sqrt((more + less - (more - less) ** 2) / (pairs + 2))
     return max(-1.0, more - less - reach), min(1.0, more - less + reach)
 
 

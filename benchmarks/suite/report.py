@@ -147,10 +147,12 @@ def _differences(contest: Contest, found: Gathered) -> list[str]:
         for result in found.newest.get(contest.question, {}).values()
         if any(contest.counts(row) for row in result["rows"])
     ]
-    said = [
-        note for note in differences(results, None) if "processors" in note or "versions of torch" in note
+    measured = provenance(results)
+    return [
+        f"{contest.what}: rows stem from different {what}: {'; '.join(measured[what])}"
+        for what in ("processors", "versions of torch")
+        if len(measured.get(what, ())) > 1
     ]
-    return [f"{contest.what}: {note}" for note in said]
 
 
 def _question(name: str) -> tuple[Question | None, list[str]]:

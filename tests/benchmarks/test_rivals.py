@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from equiworld.benchmarks import question
+from equiworld.benchmarks.questions import eyes
 from equiworld.benchmarks.rivals import CONTESTS, Contest
+from equiworld.benchmarks.suite import tables
 from equiworld.benchmarks.suite.comparison import compared_tasks, paired_interval
 from equiworld.benchmarks.suite.report import write_report
 from equiworld.benchmarks.suite.rows import COORDINATES, share
@@ -75,6 +77,7 @@ def test_the_best_of_the_others_is_the_rival_and_what_is_exact_is_none():
 
 
 def test_a_rival_that_fails_in_its_own_slice_is_said_to():
+    assert tables.COMPETENT == eyes.COMPETENT  # one bound for all
     rows = [row("ours", 0, "+" * 10), row("strong", 0, "+" * 8 + "--")]
     for of_slice, own in ((True, "++++++++--"), (True, "+++++++++-"), (False, "++++++++--")):
         rows[1] = row("strong", 0, own)
